@@ -1,0 +1,1 @@
+"""Every standard component, one file each."""
