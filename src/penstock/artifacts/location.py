@@ -1,0 +1,122 @@
+"""Reading and writing at a URI: a local path by the operating system, any other by fsspec."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any, cast
+
+
+def is_local(uri: str) -> bool:
+    """Return whether `uri` is a path of this machine's file systems.
+
+    Example:
+        >>> is_local("/data/x"), is_local("gs://bucket/x")
+        (True, False)
+    """
+    return "://" not in uri or uri.startswith("file://")
+
+
+def local_path(uri: str) -> str:
+    """Return the path that a local URI names.
+
+    Raises:
+        ValueError: If `uri` is not local.
+    """
+    if not is_local(uri):
+        raise ValueError(f"{uri} is not on this machine")
+    return uri.removeprefix("file://")
+
+
+def _file_system(uri: str) -> tuple[Any, str]:
+    import fsspec
+
+    return cast("tuple[Any, str]", fsspec.core.url_to_fs(uri))
+
+
+def read_bytes(uri: str) -> bytes:
+    """Return the content of the file at `uri`.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    if is_local(uri):
+        with open(local_path(uri), "rb") as file:
+            return file.read()
+    system, path = _file_system(uri)
+    return cast(bytes, system.cat_file(path))
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Write `data` to the file at `uri`; its folder is made if it is missing."""
+    if is_local(uri):
+        path = local_path(uri)
+        try:
+            with open(path, "wb") as file:
+                file.write(data)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(data)
+        return
+    system, path = _file_system(uri)
+    system.pipe_file(path, data)
+
+
+def exists(uri: str) -> bool:
+    """Return whether there is a file or folder at `uri`."""
+    if is_local(uri):
+        return os.path.exists(local_path(uri))
+    system, path = _file_system(uri)
+    return bool(system.exists(path))
+
+
+def make_folder(uri: str) -> None:
+    """Make the folder at `uri` and its parents; nothing is done where folders do not exist."""
+    if is_local(uri):
+        os.makedirs(local_path(uri), exist_ok=True)
+
+
+def remove(uri: str) -> None:
+    """Remove the file or folder at `uri` with all its content; a missing one is no error."""
+    if is_local(uri):
+        path = local_path(uri)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            try:
+                os.remove(path)
+            except FileNotFoundError:
+                return
+        return
+    system, path = _file_system(uri)
+    if system.exists(path):
+        system.rm(path, recursive=True)
+
+
+def list_files(uri: str) -> list[tuple[str, int]]:
+    """Return (relative path, size in bytes) of each file under `uri`, sorted by path.
+
+    For a URI that is a file the list holds that file under its own name.
+    """
+    if not is_local(uri):
+        system, root = _file_system(uri)
+        found = system.find(root, detail=True)
+        prefix = root.rstrip("/") + "/"
+        return sorted((name.removeprefix(prefix), info["size"]) for name, info in found.items())
+    root = local_path(uri)
+    if not os.path.isdir(root):
+        return [(os.path.basename(root), os.path.getsize(root))]
+    files: list[tuple[str, int]] = []
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(os.path.join(root, folder)) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    pending.append(path)
+                else:
+                    files.append((path, entry.stat().st_size))
+    files.sort()
+    return files

@@ -1,0 +1,149 @@
+"""Value artifacts: one number, text or JSON value in a file named `value`."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, ClassVar
+
+from penstock.artifacts import location
+from penstock.artifacts.artifact import Artifact, PropertyType
+
+
+class ValueArtifact(Artifact):
+    """An artifact that is a single value.
+
+    The file is `<uri>/value` where the URI is a folder, as TFX's publisher lays it; an artifact
+    that TFX wrote has a URI that ends in `/value` already, and is read as it is.
+    """
+
+    PROPERTIES: ClassVar[dict[str, PropertyType]] = {}
+
+    @property
+    def value_uri(self) -> str:
+        """File that holds the value."""
+        return self.uri if self.uri.endswith("/value") else f"{self.uri.rstrip('/')}/value"
+
+    def encode(self, value: Any) -> bytes:
+        """Return the bytes that stand for `value`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how a value is written")
+
+    def decode(self, data: bytes) -> Any:
+        """Return the value that `data` stands for."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how a value is read")
+
+    def _refuse(self, value: Any, expected: str) -> TypeError:
+        return TypeError(
+            f"{self.TYPE_NAME} takes {expected}. Received: {type(value).__name__} {value!r}"
+        )
+
+    @property
+    def value(self) -> Any:
+        """The value; reading it reads the file, setting it writes the file.
+
+        Raises:
+            FileNotFoundError: If nothing was written yet.
+            TypeError: If what is set is not of the artifact's type.
+        """
+        return self.decode(location.read_bytes(self.value_uri))
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        location.write_bytes(self.value_uri, self.encode(value))
+
+
+class Integer(ValueArtifact):
+    """A whole number, as decimal text."""
+
+    def encode(self, value: Any) -> bytes:
+        """Return decimal text."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self._refuse(value, "an int")
+        return str(value).encode()
+
+    def decode(self, data: bytes) -> int:
+        """Return the number."""
+        return int(data)
+
+
+class Float(ValueArtifact):
+    """A floating-point number, as text (`NaN`, `Infinity` and `-Infinity` as TFX spells them)."""
+
+    def encode(self, value: Any) -> bytes:
+        """Return the shortest text that reads back as the same number."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self._refuse(value, "a float")
+        number = float(value)
+        if math.isnan(number):
+            return b"NaN"
+        if math.isinf(number):
+            return b"Infinity" if number > 0 else b"-Infinity"
+        return repr(number).encode()
+
+    def decode(self, data: bytes) -> float:
+        """Return the number."""
+        return float(data)
+
+
+class String(ValueArtifact):
+    """Text in UTF-8."""
+
+    def encode(self, value: Any) -> bytes:
+        """Return UTF-8."""
+        if not isinstance(value, str):
+            raise self._refuse(value, "a str")
+        return value.encode()
+
+    def decode(self, data: bytes) -> str:
+        """Return the text."""
+        return data.decode()
+
+
+class Bytes(ValueArtifact):
+    """Bytes as they are."""
+
+    def encode(self, value: Any) -> bytes:
+        """Return the bytes."""
+        if not isinstance(value, bytes):
+            raise self._refuse(value, "bytes")
+        return value
+
+    def decode(self, data: bytes) -> bytes:
+        """Return the bytes."""
+        return data
+
+
+class Boolean(ValueArtifact):
+    """A truth value: `1` or `0`."""
+
+    def encode(self, value: Any) -> bytes:
+        """Return `1` or `0`."""
+        if not isinstance(value, bool):
+            raise self._refuse(value, "a bool")
+        return b"1" if value else b"0"
+
+    def decode(self, data: bytes) -> bool:
+        """Return the truth value."""
+        return data.strip() == b"1"
+
+
+class JsonValue(ValueArtifact):
+    """Any JSON value, with sorted keys."""
+
+    def encode(self, value: Any) -> bytes:
+        """Return JSON text."""
+        return json.dumps(value, sort_keys=True).encode()
+
+    def decode(self, data: bytes) -> Any:
+        """Return the JSON value."""
+        return json.loads(data)
+
+
+VALUE_TYPES: dict[type, type[ValueArtifact]] = {
+    int: Integer,
+    float: Float,
+    str: String,
+    bytes: Bytes,
+    bool: Boolean,
+}
+"""Which artifact holds which plain Python type."""
