@@ -71,6 +71,14 @@ def exists(uri: str) -> bool:
     return bool(system.exists(path))
 
 
+def is_file(uri: str) -> bool:
+    """Return whether there is a file, not a folder, at `uri`."""
+    if is_local(uri):
+        return os.path.isfile(local_path(uri))
+    system, path = _file_system(uri)
+    return bool(system.isfile(path))
+
+
 def make_folder(uri: str) -> None:
     """Make the folder at `uri` and its parents; nothing is done where folders do not exist."""
     if is_local(uri):

@@ -1,0 +1,35 @@
+"""Channels: the typed edges between nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.artifacts import Artifact
+
+if TYPE_CHECKING:
+    from penstock.dsl.node import Node
+
+
+class Channel:
+    """What a node will write under one key, and what another node reads.
+
+    Args:
+        producer: The node that writes it.
+        key: The producer's name for it.
+        type: Class of the artifacts.
+        optional: Whether the producer may leave it empty.
+
+    Example:
+        `StatisticsGen(examples=example_gen.outputs["examples"])`
+    """
+
+    def __init__(
+        self, producer: Node, key: str, type: type[Artifact], *, optional: bool = False
+    ) -> None:
+        self.producer = producer
+        self.key = key
+        self.type = type
+        self.optional = optional
+
+    def __repr__(self) -> str:
+        return f"{self.producer.id}.outputs[{self.key!r}] ({self.type.TYPE_NAME})"

@@ -1,0 +1,259 @@
+"""Components: one declaration of inputs, outputs, parameters and the code that runs."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self, dataclass_transform
+
+from penstock.artifacts import Artifact, ValueArtifact, location
+from penstock.dsl import values
+from penstock.dsl.channel import Channel
+from penstock.dsl.context import ExecutionContext
+from penstock.dsl.exceptions import DefinitionError, ParameterError, WiringError, did_you_mean
+from penstock.dsl.interface import MISSING, Interface, read_interface
+from penstock.dsl.markers import output
+from penstock.dsl.node import Node, Outputs, as_sources
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(output,))
+class Component(Node):
+    """A unit of work with typed inputs, outputs and parameters.
+
+    A subclass declares its interface as annotated fields and its work as `run`:
+
+        class CountRows(Component):
+            '''Counts the rows of `examples`.'''
+
+            examples: Input[Examples]
+            split: str = "train"
+            rows: Output[Integer] = output()
+
+            def run(self, context: ExecutionContext) -> None:
+                self.rows.value = count(self.examples.split_uri(self.split))
+
+    Constructing it in a pipeline file takes channels and parameters by keyword and checks them;
+    `outputs` (or the field itself) gives the channels that other components read. Where it runs,
+    the same fields hold artifacts and values. A parameter may be given a channel of a value artifact
+    (`Integer`, `String`, ...); it then holds the value.
+
+    Attributes:
+        TYPE_NAME: Name of the execution type in the metadata store; TFX's class path for TFX's
+            components, else `module.Class`.
+        TYPE_ANNOTATION: ML Metadata's base type, such as `mlmd.Train`, or None.
+        LIBRARIES: Distributions whose versions are part of the cache key.
+        USES_TENSORFLOW: Whether it is run by a worker that has TensorFlow imported.
+        USES_SEED: Whether the seed of the run is part of the cache key.
+
+    Raises:
+        WiringError: For a missing or unknown input, or one of another type.
+        ParameterError: For a missing or unknown parameter, or a value that does not fit.
+    """
+
+    TYPE_NAME: ClassVar[str] = ""
+    TYPE_ANNOTATION: ClassVar[str | None] = None
+    LIBRARIES: ClassVar[Sequence[str]] = ()
+    USES_TENSORFLOW: ClassVar[bool] = False
+    USES_SEED: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "TYPE_NAME" not in cls.__dict__:
+            cls.TYPE_NAME = f"{cls.__module__}.{cls.__qualname__}"
+
+    @classmethod
+    def interface(cls) -> Interface:
+        """Return the inputs, outputs and parameters, read from the annotations once.
+
+        Raises:
+            DefinitionError: If an annotation cannot be resolved.
+        """
+        if "_interface" not in cls.__dict__:
+            annotations, defaults = cls._declaration()
+            cls._interface = read_interface(cls.__name__, annotations, defaults)
+        return cls._interface
+
+    _interface: ClassVar[Interface]
+
+    @classmethod
+    def _declaration(cls) -> tuple[dict[str, Any], dict[str, Any]]:
+        annotations: dict[str, Any] = {}
+        defaults: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            if not issubclass(base, Component) or base is Component:
+                continue
+            try:
+                hints = typing.get_type_hints(base, include_extras=True)
+            except NameError as error:
+                raise DefinitionError(
+                    f"An annotation of {base.__name__} names {error.name!r}, which its module "
+                    f"{base.__module__} does not define. Import it there, outside TYPE_CHECKING."
+                ) from None
+            for name in inspect.get_annotations(base):
+                if name.startswith("_") or typing.get_origin(hints[name]) is ClassVar:
+                    continue
+                if hints[name] is ClassVar:
+                    continue
+                annotations[name] = hints[name]
+                if name in base.__dict__:
+                    defaults[name] = base.__dict__[name]
+        return annotations, defaults
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(type(self).__name__)
+        interface = self.interface()
+        name = type(self).__name__
+        for keyword in given:
+            if keyword not in interface.inputs and keyword not in interface.parameters:
+                near = did_you_mean(keyword, interface.keywords)
+                raise ParameterError(f"{name} takes no argument {keyword!r}.{near}")
+        for key, spec in interface.inputs.items():
+            value = given.get(key)
+            if value is None:
+                if not spec.optional:
+                    raise WiringError(
+                        f"{name} needs {key}={spec.type.TYPE_NAME}: a channel such as "
+                        f"node.outputs[...]. Nothing was given."
+                    )
+                setattr(self, key, None)
+                continue
+            self.inputs[key] = as_sources(name, key, value, spec.type, several=spec.several)
+            setattr(self, key, value)
+        for key, parameter in interface.parameters.items():
+            setattr(self, key, self._parameter(key, parameter, given))
+        self.check()
+        active = self.active_outputs()
+        self._outputs = Outputs(
+            self,
+            {
+                key: Channel(self, key, spec.type, optional=spec.optional)
+                for key, spec in interface.outputs.items()
+                if key in active
+            },
+        )
+        for key in interface.outputs:
+            setattr(self, key, self._outputs[key] if key in active else None)
+
+    def _parameter(self, key: str, spec: Any, given: Mapping[str, Any]) -> Any:
+        name = type(self).__name__
+        if key not in given:
+            if spec.default is MISSING:
+                raise ParameterError(
+                    f"{name} needs {key}={values.describe(spec.annotation)}. Nothing was given."
+                )
+            return spec.default
+        value = given[key]
+        if isinstance(value, Node) and len(value.outputs) == 1:
+            (value,) = value.outputs.values()
+        if isinstance(value, Channel):
+            if not issubclass(value.type, ValueArtifact):
+                raise WiringError(
+                    f"{name}({key}=...) is a parameter; it takes a value, or a channel of a value "
+                    f"artifact (Integer, String, ...). Received: {value!r}"
+                )
+            self.inputs[key] = (value,)
+            return value
+        if not values.accepts(spec.annotation, value):
+            raise ParameterError(
+                f"{name}({key}=...) takes {values.describe(spec.annotation)}. "
+                f"Received: {type(value).__name__} {value!r}"
+            )
+        return value
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Values of the parameters, those given by a channel left out."""
+        return {
+            key: getattr(self, key) for key in self.interface().parameters if key not in self.inputs
+        }
+
+    def check(self) -> None:
+        """Check the parameters together, when the component is constructed.
+
+        May replace a parameter by its normal form. Parameters can be `RuntimeParameter`s here.
+
+        Raises:
+            ValueError: With what was given, what was expected and what to do.
+        """
+
+    def active_outputs(self) -> Sequence[str]:
+        """Return which outputs the component has with its parameters; all, unless overridden."""
+        return tuple(self.interface().outputs)
+
+    def external_files(self, resolve: Callable[[str], str]) -> Mapping[str, str]:
+        """Return the outside files that are read, as name to path or URL; their content is keyed.
+
+        The names stand in the cache key, so that renaming a folder above the files changes nothing.
+        By default: everything under each `ExternalPath`.
+
+        Args:
+            resolve: Makes a path absolute (`ExecutionContext.resolve_path`).
+        """
+        found: dict[str, str] = {}
+        for key, spec in self.interface().parameters.items():
+            value = getattr(self, key)
+            if spec.kind == "external_path" and isinstance(value, str) and value:
+                root = resolve(value)
+                single = location.is_file(root)
+                for name, _ in location.list_files(root):
+                    found[f"{key}/{name}"] = root if single else f"{root.rstrip('/')}/{name}"
+        return found
+
+    def is_current(
+        self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]
+    ) -> bool:
+        """Return whether a cached result still holds in the outside world; True by default.
+
+        Args:
+            outputs: What the earlier execution wrote.
+            resolve: Makes a path absolute (`ExecutionContext.resolve_path`).
+        """
+        del outputs, resolve
+        return True
+
+    def run(self, context: ExecutionContext) -> None:
+        """Do the work: read the inputs, write the outputs.
+
+        Args:
+            context: The circumstances of the execution.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define run(self, context)")
+
+    @classmethod
+    def bind(
+        cls,
+        *,
+        inputs: Mapping[str, Sequence[Artifact]],
+        outputs: Mapping[str, Artifact],
+        parameters: Mapping[str, Any],
+    ) -> Self:
+        """Return an instance whose fields hold artifacts and values, ready for `run`.
+
+        Args:
+            inputs: Artifacts by key; an absent or empty key is None (or an empty list).
+            outputs: Where to write, by key; an absent key is None.
+            parameters: Values by name; absent ones take their defaults.
+
+        Raises:
+            WiringError: If a required input has no artifact.
+        """
+        self = cls.__new__(cls)
+        Node.__init__(self, cls.__name__)
+        interface = cls.interface()
+        for key, spec in interface.inputs.items():
+            artifacts = list(inputs.get(key, ()))
+            if not artifacts and not spec.optional:
+                raise WiringError(f"{cls.__name__}: input {key!r} has no artifact")
+            several: Any = artifacts
+            setattr(self, key, several if spec.several else artifacts[0] if artifacts else None)
+        for key, parameter in interface.parameters.items():
+            if key in inputs:
+                source = inputs[key][0]
+                assert isinstance(source, ValueArtifact)
+                setattr(self, key, source.value)
+            else:
+                setattr(self, key, parameters.get(key, parameter.default))
+        for key in interface.outputs:
+            setattr(self, key, outputs.get(key))
+        return self

@@ -1,0 +1,85 @@
+"""What a component is told of its execution."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from penstock.dsl.references import module_name
+
+
+@dataclasses.dataclass
+class ExecutionContext:
+    """The circumstances of one execution, given to `Component.run`.
+
+    Attributes:
+        node_id: The node's name in its pipeline.
+        execution_id: Row of the execution in the metadata store; unique for each attempt.
+        run_id: Name of the run.
+        pipeline_name: Name of the pipeline.
+        working_dir: Local scratch folder, removed after the attempt.
+        project_root: Folder that relative paths and user modules are found from.
+        seed: Seed of the run for everything random, or None.
+        deterministic: Whether equal inputs must give bit-equal outputs, at the cost of speed.
+        beam_pipeline_args: Arguments for Beam.
+        accelerators: Devices that this attempt holds, such as `("GPU:0",)`.
+        lineage: JSON description of the executions that led here.
+        metrics: What was reported so far by `report_metrics`.
+    """
+
+    node_id: str = "node"
+    execution_id: int = 0
+    run_id: str = ""
+    pipeline_name: str = ""
+    working_dir: str = "."
+    project_root: str = "."
+    seed: int | None = None
+    deterministic: bool = False
+    beam_pipeline_args: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
+    lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def log(self) -> logging.Logger:
+        """Logger of the node; what it says is kept in the attempt's log."""
+        return logging.getLogger(f"penstock.node.{self.node_id}")
+
+    def resolve_path(self, path: str) -> str:
+        """Return a path as it is opened: relative ones from the project's root, URLs as they are."""
+        if "://" in path or os.path.isabs(path):
+            return path
+        return os.path.normpath(os.path.join(self.project_root, path))
+
+    def load_module(self, module_file: str) -> ModuleType:
+        """Import a file of user code under its dotted name.
+
+        Args:
+            module_file: Path, relative to the project's root or absolute below it; or a dotted name.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            penstock.dsl.DefinitionError: If it lies outside the project.
+        """
+        import importlib
+
+        if not module_file.endswith(".py"):
+            return importlib.import_module(module_file)
+        path = self.resolve_path(module_file)
+        if not os.path.isfile(path):
+            raise FileNotFoundError(
+                f"module file {module_file!r} does not exist (looked at {path})"
+            )
+        return importlib.import_module(module_name(path, self.project_root))
+
+    def report_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Add metrics of this execution, for `penstock show`.
+
+        Raises:
+            TypeError: If a value is not a number.
+        """
+        self.metrics.update({name: float(value) for name, value in metrics.items()})

@@ -1,0 +1,178 @@
+"""Functions as components."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, overload
+
+from penstock.artifacts import Artifact, JsonValue, ValueArtifact
+from penstock.artifacts.value import VALUE_TYPES
+from penstock.dsl.component import Component
+from penstock.dsl.context import ExecutionContext
+from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.markers import Marker
+
+RESULT_KEY = "result"
+"""Output key of a function that returns a single value."""
+
+
+class FunctionComponent(Component):
+    """A component that was made of a function by `@component`."""
+
+    FUNCTION: ClassVar[Callable[..., Any]]
+    _CONTEXT_KEY: ClassVar[str | None] = None
+    _RETURNED: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def _declaration(cls) -> tuple[dict[str, Any], dict[str, Any]]:
+        annotations, defaults, context_key, returned = _read_signature(cls.FUNCTION)
+        cls._CONTEXT_KEY = context_key
+        cls._RETURNED = returned
+        return annotations, defaults
+
+    def run(self, context: ExecutionContext) -> None:
+        """Call the function with artifacts and values, and store what it returns."""
+        interface = self.interface()
+        arguments = {
+            key: getattr(self, key)
+            for key in (*interface.inputs, *interface.parameters, *interface.outputs)
+            if key not in self._RETURNED
+        }
+        if self._CONTEXT_KEY:
+            arguments[self._CONTEXT_KEY] = context
+        result = type(self).FUNCTION(**arguments)
+        self._store(result)
+
+    def _store(self, result: Any) -> None:
+        if not self._RETURNED:
+            return
+        if self._RETURNED == (RESULT_KEY,) and not isinstance(result, Mapping):
+            found: dict[str, Any] = {RESULT_KEY: result}
+        elif hasattr(result, "_asdict"):
+            found = result._asdict()
+        elif isinstance(result, Mapping):
+            found = dict(result)
+        else:
+            raise TypeError(
+                f"{self.id} returns {sorted(self._RETURNED)} by name. "
+                f"Received: {type(result).__name__} {result!r}"
+            )
+        for key in self._RETURNED:
+            if key not in found:
+                raise TypeError(f"{self.id} did not return {key!r}; it returned {sorted(found)}")
+            artifact = getattr(self, key)
+            assert isinstance(artifact, ValueArtifact)
+            artifact.value = found[key]
+
+
+@overload
+def component(function: Callable[..., Any]) -> Callable[..., FunctionComponent]: ...
+@overload
+def component(
+    *, libraries: Sequence[str] = (), uses_tensorflow: bool = False, uses_seed: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., FunctionComponent]]: ...
+def component(
+    function: Callable[..., Any] | None = None,
+    *,
+    libraries: Sequence[str] = (),
+    uses_tensorflow: bool = False,
+    uses_seed: bool = True,
+) -> Any:
+    """Make a component of a typed, top-level function.
+
+    Parameters annotated `Input[...]` and `Output[...]` are artifacts, one annotated `ExecutionContext`
+    is given the context, all others are parameters. A return annotation of a plain type (int, float,
+    str, bool, bytes, dict, list) is an output named `result`; a `NamedTuple` or `TypedDict` is an
+    output for each of its fields.
+
+    Args:
+        function: The function.
+        libraries: Distributions whose versions are part of the cache key.
+        uses_tensorflow: Whether it is run by a worker that has TensorFlow imported.
+        uses_seed: Whether the seed of the run is part of the cache key.
+
+    Raises:
+        DefinitionError: If the function is not at the top level or has unannotated parameters.
+
+    Example:
+        @component
+        def count_rows(examples: Input[Examples], split: str = "train") -> int:
+            return sum(1 for _ in read(examples.split_uri(split)))
+
+        rows = count_rows(examples=example_gen.outputs["examples"])
+    """
+
+    def decorate(function: Callable[..., Any]) -> type[FunctionComponent]:
+        namespace = {
+            "__doc__": function.__doc__,
+            "__module__": function.__module__,
+            "__qualname__": function.__qualname__,
+            "__wrapped__": staticmethod(function),
+            "FUNCTION": staticmethod(function),
+            "LIBRARIES": tuple(libraries),
+            "USES_TENSORFLOW": uses_tensorflow,
+            "USES_SEED": uses_seed,
+        }
+        return type(function.__name__, (FunctionComponent,), namespace)
+
+    return decorate if function is None else decorate(function)
+
+
+def _read_signature(
+    function: Callable[..., Any],
+) -> tuple[dict[str, Any], dict[str, Any], str | None, tuple[str, ...]]:
+    name = function.__name__
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise DefinitionError(
+            f"An annotation of {name} names {error.name!r}, which its module does not define"
+        ) from None
+    annotations: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    context_key: str | None = None
+    for key, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise DefinitionError(f"{name}: a component has no *{key}; name each argument")
+        if key not in hints:
+            raise DefinitionError(
+                f"{name}: argument {key!r} has no annotation. Write {key}: Input[...], Output[...], "
+                "or the type of a parameter."
+            )
+        if hints[key] is ExecutionContext:
+            context_key = key
+            continue
+        annotations[key] = hints[key]
+        if parameter.default is not parameter.empty:
+            defaults[key] = parameter.default
+    returned = _returned(name, hints.get("return", type(None)))
+    for key, artifact in returned.items():
+        if key in annotations:
+            raise DefinitionError(f"{name}: {key!r} is both an argument and returned")
+        annotations[key] = Annotated[artifact, Marker("output")]
+    return annotations, defaults, context_key, tuple(returned)
+
+
+def _returned(name: str, annotation: Any) -> dict[str, type[Artifact]]:
+    if annotation in (None, type(None)):
+        return {}
+    if isinstance(annotation, type) and (
+        hasattr(annotation, "_fields") or typing.is_typeddict(annotation)
+    ):
+        fields = typing.get_type_hints(annotation)
+        return {key: _value_type(name, each) for key, each in fields.items()}
+    return {RESULT_KEY: _value_type(name, annotation)}
+
+
+def _value_type(name: str, annotation: Any) -> type[Artifact]:
+    plain = typing.get_origin(annotation) or annotation
+    if plain in VALUE_TYPES:
+        return VALUE_TYPES[plain]
+    if plain in (dict, list):
+        return JsonValue
+    raise DefinitionError(
+        f"{name} returns {annotation!r}; a component returns int, float, str, bool, bytes, dict or "
+        "list, or a NamedTuple or TypedDict of them. Write other artifacts to an Output[...] argument."
+    )

@@ -1,0 +1,219 @@
+"""What stands in a pipeline: a component, a resolver or an importer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from penstock.artifacts import Artifact
+from penstock.dsl.channel import Channel
+from penstock.dsl.exceptions import ParameterError, WiringError, did_you_mean
+from penstock.dsl.policy import Policy
+from penstock.dsl.resources import Resources
+
+
+class Outputs(Mapping[str, Any]):
+    """Output channels of a node by key; a wrong key is answered with the nearest right one."""
+
+    def __init__(self, node: Node, channels: Mapping[str, Channel]) -> None:
+        self._node = node
+        self._channels = dict(channels)
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return self._channels[key]
+        except KeyError:
+            raise WiringError(
+                f"{self._node.id} has no output {key!r}.{did_you_mean(key, self._channels)}"
+            ) from None
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._channels
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._channels)
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(map(repr, self._channels.values()))}}}"
+
+
+class Node:
+    """A node of a pipeline: its name, its edges, and how it is attempted.
+
+    Not made directly: see `Component`, `Resolver` and `Importer`.
+
+    Attributes:
+        inputs: For each key what is read: channels, or plain artifacts in a direct call.
+        policy: Retries, timeout and caching.
+        resources: What it needs of its machine.
+        beam_pipeline_args: Arguments for Beam, after the pipeline's.
+    """
+
+    KIND: ClassVar[Literal["component", "resolver", "importer"]] = "component"
+
+    def __init__(self, id: str) -> None:
+        self._id = id
+        self.inputs: dict[str, tuple[Channel | Artifact, ...]] = {}
+        self.policy = Policy()
+        self.resources = Resources()
+        self.beam_pipeline_args: tuple[str, ...] = ()
+        self._upstream: list[Node] = []
+        self._outputs = Outputs(self, {})
+
+    @property
+    def id(self) -> str:
+        """Name of the node, unique in its pipeline."""
+        return self._id
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """Output channels by key."""
+        return self._outputs
+
+    @property
+    def upstream_nodes(self) -> list[Node]:
+        """The nodes that end before this one starts, each once, in the order of the inputs."""
+        nodes: dict[int, Node] = {}
+        for sources in self.inputs.values():
+            for source in sources:
+                if isinstance(source, Channel):
+                    nodes.setdefault(id(source.producer), source.producer)
+        for node in self._upstream:
+            nodes.setdefault(id(node), node)
+        return list(nodes.values())
+
+    @property
+    def control_dependencies(self) -> list[Node]:
+        """The nodes that were named by `add_upstream_node`."""
+        return list(self._upstream)
+
+    def with_id(self, id: str) -> Self:
+        """Name the node, so that several of one component fit into a pipeline.
+
+        Raises:
+            ParameterError: If the name has characters that a folder cannot have.
+        """
+        if not id or any(character in id for character in '/\\:*?"<>| \n\t') or id[0] == ".":
+            raise ParameterError(
+                f"A node's name is letters, digits, '_', '-', '.'. Received: {id!r}"
+            )
+        self._id = id
+        return self
+
+    def with_policy(self, policy: Policy | None = None, **settings: Any) -> Self:
+        """Set how the node is attempted: a `Policy`, or its settings by keyword.
+
+        Example:
+            `trainer.with_policy(retries=2, timeout_seconds=3600)`
+
+        Raises:
+            ParameterError: If there is no such setting or its value is wrong.
+        """
+        self.policy = _replace(policy or self.policy, settings)
+        return self
+
+    def with_resources(self, resources: Resources | None = None, **settings: Any) -> Self:
+        """Set what the node needs: `Resources`, or its fields by keyword.
+
+        Example:
+            `trainer.with_resources(cpu=4, memory="16Gi", accelerator="nvidia-l4")`
+
+        Raises:
+            ParameterError: If there is no such field or its value is wrong.
+        """
+        self.resources = _replace(resources or self.resources, settings)
+        return self
+
+    def with_beam_pipeline_args(self, args: Iterable[str]) -> Self:
+        """Set arguments for Beam that follow the pipeline's own."""
+        self.beam_pipeline_args = tuple(args)
+        return self
+
+    def add_upstream_node(self, node: Node) -> None:
+        """Have this node wait for another from which it reads nothing."""
+        if not isinstance(node, Node):
+            raise WiringError(f"add_upstream_node takes a node. Received: {node!r}")
+        if node not in self._upstream:
+            self._upstream.append(node)
+
+    def add_upstream_nodes(self, nodes: Iterable[Node]) -> None:
+        """Have this node wait for several others."""
+        for node in nodes:
+            self.add_upstream_node(node)
+
+    def add_downstream_node(self, node: Node) -> None:
+        """Have another node wait for this one."""
+        node.add_upstream_node(self)
+
+    def add_downstream_nodes(self, nodes: Iterable[Node]) -> None:
+        """Have several other nodes wait for this one."""
+        for node in nodes:
+            self.add_downstream_node(node)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
+
+def _replace(settings: Any, changes: Mapping[str, Any]) -> Any:
+    known = {field.name for field in dataclasses.fields(settings)}
+    for name in changes:
+        if name not in known:
+            raise ParameterError(
+                f"{type(settings).__name__} has no setting {name!r}.{did_you_mean(name, known)}"
+            )
+    return dataclasses.replace(settings, **changes)
+
+
+def as_sources(
+    owner: str, key: str, value: Any, type: type[Artifact], *, several: bool
+) -> tuple[Channel | Artifact, ...]:
+    """Return what was given for an input as channels or artifacts, checked against its type.
+
+    Args:
+        owner: Name of the component, for messages.
+        key: Name of the input.
+        value: A channel, an artifact, a node with a single fitting output, or a sequence of them.
+        type: Class that the input takes.
+        several: Whether the input takes more than one artifact.
+
+    Raises:
+        WiringError: If it is something else or of another type.
+    """
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if len(values) != 1 and not several:
+        raise WiringError(
+            f"{owner}({key}=...) takes one {type.TYPE_NAME}. Received: {len(values)} of them"
+        )
+    sources: list[Channel | Artifact] = []
+    for each in values:
+        if isinstance(each, Node):
+            fitting = [
+                channel for channel in each.outputs.values() if issubclass(channel.type, type)
+            ]
+            if len(fitting) != 1:
+                raise WiringError(
+                    f"{owner}({key}=...) takes a channel of {type.TYPE_NAME}; node {each.id} has "
+                    f"{len(fitting)} such outputs. Write {each.id}.outputs[...] with one of "
+                    f"{sorted(each.outputs)}."
+                )
+            each = fitting[0]
+        if isinstance(each, Channel):
+            given = each.type
+        elif isinstance(each, Artifact):
+            given = each.__class__
+        else:
+            raise WiringError(
+                f"{owner}({key}=...) takes a channel of {type.TYPE_NAME}, such as "
+                f"node.outputs[...]. Received: {each.__class__.__name__} {each!r}"
+            )
+        if not issubclass(given, type) and given.TYPE_NAME != type.TYPE_NAME:
+            raise WiringError(
+                f"{owner}({key}=...) takes {type.TYPE_NAME}. Received: {each!r}, which is "
+                f"{given.TYPE_NAME}"
+            )
+        sources.append(each)
+    return tuple(sources)

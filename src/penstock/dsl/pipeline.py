@@ -1,0 +1,208 @@
+"""The pipeline: nodes in an order in which they can run; a value that can be cut and joined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from penstock.dsl.channel import Channel
+from penstock.dsl.exceptions import PipelineError, did_you_mean
+from penstock.dsl.node import Node
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
+
+
+class Pipeline:
+    """Components wired into a directed acyclic graph.
+
+    Args:
+        pipeline_name: At most 63 letters, digits, `_`, `-`, `.`.
+        pipeline_root: Folder or URL under which artifacts are written; by default
+            `.penstock/<name>` in the project. Relative paths are relative to the project's root.
+        components: The nodes, in any order.
+        metadata: URL or file of the metadata store; by default the project's.
+        enable_cache: Whether earlier results are reused.
+        beam_pipeline_args: Arguments for Beam of all nodes.
+
+    Raises:
+        PipelineError: For a wrong name, two nodes of one name, a cycle, an edge from a node that is
+            not listed, or an artifact where a pipeline needs a channel.
+
+    Example:
+        Pipeline("taxi", components=[example_gen, statistics_gen]).to_nodes("StatisticsGen")
+    """
+
+    def __init__(
+        self,
+        pipeline_name: str,
+        pipeline_root: str | None = None,
+        components: Iterable[Node] = (),
+        *,
+        metadata: str | None = None,
+        enable_cache: bool = True,
+        beam_pipeline_args: Sequence[str] = (),
+    ) -> None:
+        if not _NAME.match(pipeline_name) or len(pipeline_name) > 63:
+            raise PipelineError(
+                "A pipeline's name is 1 to 63 letters, digits, '_', '-', '.', the first a letter or "
+                f"digit. Received: {pipeline_name!r}"
+            )
+        self.name = pipeline_name
+        self.root = pipeline_root
+        self.metadata = metadata
+        self.enable_cache = enable_cache
+        self.beam_pipeline_args = tuple(beam_pipeline_args)
+        given = list(components)
+        _check_nodes(given)
+        self.external: tuple[Node, ...] = ()
+        _check_edges(given, given)
+        self.nodes: tuple[Node, ...] = _order(given)
+
+    @property
+    def components(self) -> tuple[Node, ...]:
+        """The nodes; TFX's name for them."""
+        return self.nodes
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __contains__(self, id: object) -> bool:
+        return any(node.id == id for node in self.nodes)
+
+    def __getitem__(self, id: str) -> Node:
+        """Return the node of that name.
+
+        Raises:
+            PipelineError: If there is none, with the nearest name.
+        """
+        for node in self.nodes:
+            if node.id == id:
+                return node
+        near = did_you_mean(id, [node.id for node in self.nodes])
+        raise PipelineError(f"Pipeline {self.name!r} has no node {id!r}.{near}")
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name}: {', '.join(node.id for node in self.nodes)}>"
+
+    def filter(self, keep: Callable[[Node], bool]) -> Pipeline:
+        """Return a pipeline of the nodes for which `keep` holds.
+
+        What it then reads from nodes that are left out comes from their latest execution.
+
+        Raises:
+            PipelineError: If no node is kept.
+        """
+        kept = [node for node in self.nodes if keep(node)]
+        if not kept:
+            raise PipelineError(f"No node of pipeline {self.name!r} is left")
+        part = Pipeline(
+            self.name,
+            self.root,
+            metadata=self.metadata,
+            enable_cache=self.enable_cache,
+            beam_pipeline_args=self.beam_pipeline_args,
+        )
+        part.nodes = tuple(kept)
+        left_out = [node for node in (*self.external, *self.nodes) if node not in kept]
+        needed = {id(each) for node in kept for each in node.upstream_nodes}
+        part.external = tuple(node for node in left_out if id(node) in needed)
+        return part
+
+    def only(self, *ids: str) -> Pipeline:
+        """Return a pipeline of the named nodes alone."""
+        wanted = {id(self[each]) for each in ids}
+        return self.filter(lambda node: id(node) in wanted)
+
+    def without(self, *ids: str) -> Pipeline:
+        """Return a pipeline without the named nodes."""
+        unwanted = {id(self[each]) for each in ids}
+        return self.filter(lambda node: id(node) not in unwanted)
+
+    def from_nodes(self, *ids: str) -> Pipeline:
+        """Return a pipeline of the named nodes and all that follow from them."""
+        reached = {id(self[each]) for each in ids}
+        for node in self.nodes:
+            if any(id(each) in reached for each in node.upstream_nodes):
+                reached.add(id(node))
+        return self.filter(lambda node: id(node) in reached)
+
+    def to_nodes(self, *ids: str) -> Pipeline:
+        """Return a pipeline of the named nodes and all that they need."""
+        needed = {id(self[each]) for each in ids}
+        for node in reversed(self.nodes):
+            if id(node) in needed:
+                needed.update(id(each) for each in node.upstream_nodes)
+        return self.filter(lambda node: id(node) in needed)
+
+    def __add__(self, other: Pipeline) -> Pipeline:
+        """Return a pipeline of the nodes of both, under the name and settings of the first."""
+        both = list(self.nodes) + [node for node in other.nodes if node not in self.nodes]
+        return Pipeline(
+            self.name,
+            self.root,
+            both,
+            metadata=self.metadata,
+            enable_cache=self.enable_cache,
+            beam_pipeline_args=self.beam_pipeline_args,
+        )
+
+
+def _check_nodes(nodes: Sequence[Node]) -> None:
+    seen: dict[str, Node] = {}
+    for node in nodes:
+        if not isinstance(node, Node):
+            hint = " Call it to make a node of it." if callable(node) else ""
+            raise PipelineError(f"components holds nodes.{hint} Received: {node!r}")
+        if seen.get(node.id) is node:
+            raise PipelineError(f"Node {node.id!r} is listed twice")
+        if node.id in seen:
+            raise PipelineError(
+                f"Two nodes are named {node.id!r}. Name one of them otherwise with .with_id('...')."
+            )
+        seen[node.id] = node
+
+
+def _check_edges(nodes: Sequence[Node], known: Sequence[Node]) -> None:
+    listed = {id(node) for node in known}
+    for node in nodes:
+        for key, sources in node.inputs.items():
+            for source in sources:
+                if not isinstance(source, Channel):
+                    raise PipelineError(
+                        f"{node.id} is given an artifact for {key!r}; in a pipeline an Importer brings "
+                        f"it in: Importer({source.uri!r}, {type(source).__name__})"
+                    )
+        for upstream in node.upstream_nodes:
+            if id(upstream) not in listed:
+                raise PipelineError(
+                    f"{node.id} needs {upstream.id}, which is not in components. Add it there."
+                )
+
+
+def _order(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return the nodes in a topological order that keeps the given order where it can."""
+    pending = list(nodes)
+    done: set[int] = set()
+    ordered: list[Node] = []
+    while pending:
+        ready = [node for node in pending if all(id(each) in done for each in node.upstream_nodes)]
+        if not ready:
+            raise PipelineError(f"These nodes wait for each other: {_cycle(pending)}")
+        ordered.extend(ready)
+        done.update(map(id, ready))
+        pending = [node for node in pending if id(node) not in done]
+    return tuple(ordered)
+
+
+def _cycle(nodes: Sequence[Node]) -> str:
+    path: list[Node] = [nodes[0]]
+    inside = {id(node) for node in nodes}
+    while True:
+        following = next(each for each in path[-1].upstream_nodes if id(each) in inside)
+        if following in path:
+            loop = [*path[path.index(following) :], following]
+            return " -> ".join(node.id for node in reversed(loop))
+        path.append(following)

@@ -1,0 +1,64 @@
+"""How a node is attempted: retries, timeout, caching."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from penstock.dsl.exceptions import ParameterError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Policy:
+    """How often and how long a node is tried, and whether its result may be reused.
+
+    It means the same on every runner; one that cannot honour a setting says so before the run.
+
+    Args:
+        retries: Further attempts after a failed one.
+        backoff_seconds: Wait before the first retry; doubled before each further one.
+        max_backoff_seconds: Longest wait.
+        timeout_seconds: Longest time of an attempt; None for no bound.
+        cache: Whether an earlier execution with the same key may be reused.
+        cache_max_age_seconds: Age from which it may not; None for no bound.
+        success_optional: Whether the nodes that follow run although this one failed.
+
+    Raises:
+        ParameterError: If a count or a time is negative.
+    """
+
+    retries: int = 0
+    backoff_seconds: float = 1.0
+    max_backoff_seconds: float = 300.0
+    timeout_seconds: float | None = None
+    cache: bool = True
+    cache_max_age_seconds: float | None = None
+    success_optional: bool = False
+
+    def __post_init__(self) -> None:
+        for field in ("retries", "backoff_seconds", "max_backoff_seconds"):
+            if getattr(self, field) < 0:
+                raise ParameterError(
+                    f"Policy.{field} cannot be negative. Received: {getattr(self, field)!r}"
+                )
+        for field in ("timeout_seconds", "cache_max_age_seconds"):
+            value = getattr(self, field)
+            if value is not None and value <= 0:
+                raise ParameterError(f"Policy.{field} must be above 0. Received: {value!r}")
+
+    def backoff(self, failures: int) -> float:
+        """Return the seconds to wait after the `failures`-th failed attempt (from 1).
+
+        Example:
+            >>> [Policy(backoff_seconds=2, max_backoff_seconds=5).backoff(n) for n in (1, 2, 3)]
+            [2.0, 4.0, 5]
+        """
+        return min(self.backoff_seconds * 2.0 ** (failures - 1), self.max_backoff_seconds)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings that differ from the defaults."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }

@@ -1,0 +1,107 @@
+"""Names by which another process finds a class or a function: `package.module:Qualified.name`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from penstock.dsl.exceptions import DefinitionError
+
+_MARKER = "[tool.penstock]"
+
+
+def find_project_root(start: str | os.PathLike[str]) -> Path:
+    """Return the folder of the project that the file or folder `start` belongs to.
+
+    It is the nearest folder at or above it whose pyproject.toml has a table `[tool.penstock]`; where
+    there is none, the folder of `start` itself.
+
+    Example:
+        >>> find_project_root("/nowhere/pipelines/taxi.py").as_posix()
+        '/nowhere/pipelines'
+    """
+    path = Path(start).absolute()
+    folder = path if path.is_dir() else path.parent
+    for candidate in (folder, *folder.parents):
+        marker = candidate / "pyproject.toml"
+        if marker.is_file() and _MARKER in marker.read_text("utf-8", "replace"):
+            return candidate
+    return folder
+
+
+def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[str]) -> str:
+    """Return the dotted name under which a file of the project is imported.
+
+    Raises:
+        DefinitionError: If the file is not below the project's root or no name can be made of it.
+
+    Example:
+        >>> module_name("/p/pipelines/penguin.py", "/p")
+        'pipelines.penguin'
+    """
+    root, file = Path(project_root).absolute(), Path(path).absolute()
+    try:
+        parts = file.relative_to(root).with_suffix("").parts
+    except ValueError:
+        raise DefinitionError(
+            f"{file} is not below the project's root {root}; move it there, or mark a folder above "
+            f"both with a pyproject.toml that has {_MARKER}"
+        ) from None
+    if not all(part.isidentifier() for part in parts):
+        raise DefinitionError(
+            f"{file} cannot be imported: {'/'.join(parts)!r} holds a name that is no identifier"
+        )
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def reference(target: Any) -> str:
+    """Return the name of a class or function, from which `resolve` finds it in another process.
+
+    What a file defines that was run as a script is named by the file, not `__main__`.
+
+    Raises:
+        DefinitionError: If it is a lambda or defined inside a function.
+    """
+    module, name = target.__module__, target.__qualname__
+    if "<" in name:
+        raise DefinitionError(
+            f"{name} in {module} is defined inside a function or is a lambda; another process cannot "
+            "import it. Define it at the top level of a file."
+        )
+    if module == "__main__":
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        if file is None:
+            raise DefinitionError(
+                f"{name} is defined in an interactive session; another process cannot import it. "
+                "Define it in a file, or run with in_process=True."
+            )
+        module = module_name(file, find_project_root(file))
+    return f"{module}:{name}"
+
+
+def resolve(name: str) -> Any:
+    """Return the class or function that `reference` named.
+
+    Raises:
+        ImportError: If the module or the name in it does not exist.
+    """
+    module, _, path = name.partition(":")
+    if sys.modules.get("__main__") is not None and _is_main(module):
+        target: Any = sys.modules["__main__"]
+    else:
+        target = importlib.import_module(module)
+    for part in path.split("."):
+        try:
+            target = getattr(target, part)
+        except AttributeError:
+            raise ImportError(f"module {module!r} has no {path!r}", name=module) from None
+    return target
+
+
+def _is_main(module: str) -> bool:
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    return module == "__main__" or (spec is not None and spec.name == module)

@@ -1,0 +1,89 @@
+"""What a node needs of the machine it runs on."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from penstock.dsl.exceptions import ParameterError
+from penstock.dsl.runtime_parameter import RuntimeParameter
+
+_MEMORY = re.compile(r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti|K|M|G|T)?$")
+_UNITS = {
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+    "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resources:
+    """Requests and limits of one node, said once for every runner.
+
+    Each field may be a `RuntimeParameter`.
+
+    Args:
+        cpu: Cores, such as 2 or 0.5.
+        memory: Bytes as Kubernetes writes them, such as `"16Gi"`.
+        accelerator: `"nvidia.com/gpu"` or a model of GPU (`"nvidia-l4"`), or a TPU (`"tpu-v5e"`,
+            `"google.com/tpu"`); None or empty for none.
+        accelerator_count: How many of them a replica holds.
+        topology: Of a TPU slice, such as `"2x4"`.
+
+    Raises:
+        ParameterError: If a value is negative or not of the form above.
+    """
+
+    cpu: float | None = None
+    memory: str | None = None
+    accelerator: str | None = None
+    accelerator_count: int = 1
+    topology: str | None = None
+
+    def __post_init__(self) -> None:
+        cpu, memory, count = self.cpu, self.memory, self.accelerator_count
+        if _given(cpu) and not (isinstance(cpu, (int, float)) and cpu > 0):
+            raise ParameterError(f"Resources.cpu is a number above 0. Received: {cpu!r}")
+        if _given(memory) and not (isinstance(memory, str) and _MEMORY.match(memory)):
+            raise ParameterError(
+                f"Resources.memory is a size such as '512Mi' or '16Gi'. Received: {memory!r}"
+            )
+        if _given(count) and not (isinstance(count, int) and count >= 0):
+            raise ParameterError(
+                f"Resources.accelerator_count is a whole number from 0. Received: {count!r}"
+            )
+        if _given(self.accelerator) and not isinstance(self.accelerator, str):
+            raise ParameterError(
+                f"Resources.accelerator is a name such as 'nvidia-l4' or 'tpu-v5e'. "
+                f"Received: {self.accelerator!r}"
+            )
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """`memory` in bytes.
+
+        Example:
+            >>> Resources(memory="1.5Gi").memory_bytes
+            1610612736
+        """
+        if self.memory is None or isinstance(self.memory, RuntimeParameter):
+            return None
+        unit = self.memory.lstrip("0123456789.")
+        return int(float(self.memory[: len(self.memory) - len(unit)]) * _UNITS.get(unit, 1))
+
+    @property
+    def is_tpu(self) -> bool:
+        """Whether the accelerator is a TPU."""
+        return isinstance(self.accelerator, str) and "tpu" in self.accelerator.lower()
+
+    def items(self) -> dict[str, Any]:
+        """Return the fields that were given."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+
+def _given(value: Any) -> bool:
+    return value is not None and not isinstance(value, RuntimeParameter)

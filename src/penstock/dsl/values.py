@@ -1,0 +1,190 @@
+"""Parameter values: whether they fit an annotation, and their form in JSON."""
+
+from __future__ import annotations
+
+import base64
+import collections.abc
+import dataclasses
+import enum
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock.dsl.exceptions import ParameterError
+from penstock.dsl.references import reference, resolve
+from penstock.dsl.runtime_parameter import RuntimeParameter
+
+
+def accepts(annotation: Any, value: Any) -> bool:
+    """Return whether `value` fits `annotation`.
+
+    An int fits a float, a bool fits only a bool, a list or tuple fits a Sequence. A `RuntimeParameter`
+    fits what its type fits. Annotations that say nothing checkable accept everything.
+    """
+    if isinstance(value, RuntimeParameter):
+        sample = {int: 0, float: 0.0, str: "", bool: True}[value.ptype]
+        return accepts(annotation, sample)
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return accepts(args[0], value)
+    if annotation is Any or isinstance(annotation, (typing.TypeVar, str)):
+        return True
+    if annotation is None or annotation is type(None):
+        return value is None
+    if origin in (typing.Union, types.UnionType):
+        return any(accepts(each, value) for each in args)
+    if origin is typing.Literal:
+        return value in args
+    if origin is collections.abc.Callable or annotation in (Callable, typing.Callable):
+        return callable(value)
+    if origin is not None:
+        return _accepts_container(origin, args, value)
+    if annotation is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(annotation, type):
+        return isinstance(value, annotation) or _same_message(annotation, value)
+    return True
+
+
+def _accepts_container(origin: Any, args: tuple[Any, ...], value: Any) -> bool:
+    if not isinstance(origin, type):
+        return True
+    if issubclass(origin, tuple):
+        if not isinstance(value, (tuple, list)):
+            return False
+        if len(args) == 2 and args[1] is Ellipsis:
+            return all(accepts(args[0], each) for each in value)
+        return len(args) == len(value) and all(map(accepts, args, value))
+    if issubclass(origin, collections.abc.Mapping):
+        return isinstance(value, Mapping) and all(
+            accepts(args[0], key) and accepts(args[1], each) for key, each in value.items()
+        )
+    if issubclass(origin, (collections.abc.Sequence, collections.abc.Set)) or origin in (
+        collections.abc.Iterable,
+        collections.abc.Collection,
+    ):
+        if isinstance(value, (str, bytes)) or not isinstance(value, collections.abc.Collection):
+            return False
+        return all(accepts(args[0], each) for each in value)
+    return isinstance(value, origin)
+
+
+def _same_message(annotation: type, value: Any) -> bool:
+    """A protobuf message of another pool fits if it is the same message by name."""
+    wanted = getattr(annotation, "DESCRIPTOR", None)
+    given = getattr(value, "DESCRIPTOR", None)
+    return wanted is not None and given is not None and wanted.full_name == given.full_name
+
+
+def describe(annotation: Any) -> str:
+    """Return how an error message names an annotation.
+
+    Example:
+        >>> describe(int | None)
+        'int or None'
+    """
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return describe(args[0])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(describe(each) for each in args)
+    if origin is typing.Literal:
+        return " or ".join(repr(each) for each in args)
+    if annotation is type(None):
+        return "None"
+    if origin is not None:
+        inner = ", ".join("..." if each is Ellipsis else describe(each) for each in args)
+        return f"{getattr(origin, '__name__', origin)}[{inner}]"
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def encode(value: Any) -> Any:
+    """Return the JSON form of a parameter value, from which `decode` makes an equal one.
+
+    Takes what JSON has, floats that JSON lacks, bytes, enums, dataclasses, protobuf messages, objects
+    with `to_json` and `from_json`, top-level functions and classes, and runtime parameters.
+
+    Raises:
+        ParameterError: If the value has no such form.
+    """
+    if value is None or (isinstance(value, (bool, int, str)) and not isinstance(value, enum.Enum)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"$float": repr(value)}
+    if isinstance(value, RuntimeParameter):
+        return {"$runtime_parameter": value.name}
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode()}
+    if isinstance(value, enum.Enum):
+        return {"$enum": reference(type(value)), "name": value.name}
+    if isinstance(value, (list, tuple)):
+        return [encode(each) for each in value]
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or key.startswith("$"):
+                raise ParameterError(
+                    f"A mapping's keys are strings that do not start with '$'. Received: {key!r}"
+                )
+        return {key: encode(each) for key, each in value.items()}
+    return _encode_object(value)
+
+
+def _encode_object(value: Any) -> Any:
+    if callable(value) and hasattr(value, "__qualname__"):
+        return {"$name": reference(value)}
+    kind = type(value)
+    if hasattr(value, "to_json") and hasattr(kind, "from_json"):
+        return {"$object": reference(kind), "json": value.to_json()}
+    if hasattr(value, "DESCRIPTOR") and hasattr(value, "SerializeToString"):
+        from google.protobuf import json_format
+
+        fields = json_format.MessageToDict(value, preserving_proto_field_name=True)
+        return {"$message": reference(kind), "fields": fields}
+    if dataclasses.is_dataclass(value):
+        fields = {
+            each.name: encode(getattr(value, each.name)) for each in dataclasses.fields(value)
+        }
+        return {"$dataclass": reference(kind), "fields": fields}
+    if hasattr(value, "__fspath__"):
+        return str(value)
+    raise ParameterError(
+        f"A {kind.__name__} cannot be a parameter: it has no form in JSON. Give it methods to_json and "
+        f"from_json, or make it a dataclass. Received: {value!r}"
+    )
+
+
+def decode(value: Any) -> Any:
+    """Return the value that `encode` wrote; lists come back as lists.
+
+    Raises:
+        ParameterError: If a runtime parameter in it was not given a value (`Graph.bind`).
+    """
+    if isinstance(value, list):
+        return [decode(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "$float" in value:
+        return float(value["$float"])
+    if "$bytes" in value:
+        return base64.b64decode(value["$bytes"])
+    if "$enum" in value:
+        return resolve(value["$enum"])[value["name"]]
+    if "$name" in value:
+        return resolve(value["$name"])
+    if "$object" in value:
+        return resolve(value["$object"]).from_json(value["json"])
+    if "$message" in value:
+        from google.protobuf import json_format
+
+        return json_format.ParseDict(value["fields"], resolve(value["$message"])())
+    if "$dataclass" in value:
+        return resolve(value["$dataclass"])(**decode(value["fields"]))
+    if "$runtime_parameter" in value:
+        raise ParameterError(
+            f"Runtime parameter {value['$runtime_parameter']!r} was given no value"
+        )
+    return {key: decode(each) for key, each in value.items()}
