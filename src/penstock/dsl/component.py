@@ -146,8 +146,9 @@ class Component(Node):
         value = given[key]
         if isinstance(value, Node) and len(value.outputs) == 1:
             (value,) = value.outputs.values()
-        if isinstance(value, Channel):
-            if not issubclass(value.type, ValueArtifact):
+        if isinstance(value, (Channel, Artifact)):
+            given_type = value.type if isinstance(value, Channel) else type(value)
+            if not issubclass(given_type, ValueArtifact):
                 raise WiringError(
                     f"{name}({key}=...) is a parameter; it takes a value, or a channel of a value "
                     f"artifact (Integer, String, ...). Received: {value!r}"

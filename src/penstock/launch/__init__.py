@@ -1,1 +1,1 @@
-"""The launch room."""
+"""One node's life: resolve, look up the cache, run, publish."""

@@ -1,0 +1,142 @@
+"""From a pipeline to its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from penstock.dsl.channel import Channel
+from penstock.dsl.component import Component
+from penstock.dsl.exceptions import DefinitionError, PipelineError
+from penstock.dsl.importer import Importer
+from penstock.dsl.node import Node
+from penstock.dsl.pipeline import Pipeline
+from penstock.dsl.references import reference
+from penstock.dsl.resolver import Resolver
+from penstock.dsl.runtime_parameter import RuntimeParameter
+from penstock.dsl.values import encode
+from penstock.graph.graph import Edge, Graph, GraphNode, OutputDeclaration
+
+
+def compile_pipeline(pipeline: Pipeline) -> Graph:
+    """Return the graph of a pipeline.
+
+    Raises:
+        DefinitionError: If a component or parameter has no name that another process can import, or
+            two runtime parameters of one name differ.
+    """
+    inside = {id(node) for node in pipeline.nodes}
+    nodes = tuple(
+        compile_node(node, pipeline.beam_pipeline_args, inside) for node in pipeline.nodes
+    )
+    parameters: dict[str, RuntimeParameter] = {}
+    for node in pipeline.nodes:
+        for name, parameter in runtime_parameters(node).items():
+            other = parameters.setdefault(name, parameter)
+            if other != parameter:
+                raise PipelineError(
+                    f"Two runtime parameters are named {name!r} and differ: {other!r} and {parameter!r}"
+                )
+    return Graph(
+        name=pipeline.name,
+        root=pipeline.root,
+        metadata=pipeline.metadata,
+        nodes=nodes,
+        parameters=parameters,
+        enable_cache=pipeline.enable_cache,
+    )
+
+
+def runtime_parameters(node: Node) -> dict[str, RuntimeParameter]:
+    """Return the runtime parameters that a node's parameters and resources name."""
+    found = _runtime_parameters((_values(node), node.resources.items()))
+    return {parameter.name: parameter for parameter in found}
+
+
+def compile_node(
+    node: Node, beam_pipeline_args: Sequence[str] = (), inside: Collection[int] = ()
+) -> GraphNode:
+    """Return one node's frozen form.
+
+    Args:
+        node: The node.
+        beam_pipeline_args: The pipeline's arguments for Beam, before the node's own.
+        inside: `id()` of the nodes of the graph; others are not waited for.
+
+    Raises:
+        DefinitionError: As `compile_pipeline`.
+    """
+    kind = type(node)
+    component = reference(kind) if isinstance(node, Component) else ""
+    special: dict[str, str] = {}
+    if isinstance(node, Component):
+        special = {
+            key: spec.kind
+            for key, spec in kind.interface().parameters.items()  # type: ignore[attr-defined]
+            if spec.kind != "value"
+        }
+    parameters: dict[str, Any] = {}
+    for key, value in _values(node).items():
+        try:
+            parameters[key] = encode(value)
+        except DefinitionError as error:
+            raise type(error)(f"{node.id}({key}=...): {error}") from None
+    return GraphNode(
+        id=node.id,
+        kind=node.KIND,
+        component=component,
+        type_name=getattr(kind, "TYPE_NAME", kind.__name__),
+        type_annotation=getattr(kind, "TYPE_ANNOTATION", None),
+        inputs={
+            key: tuple(
+                Edge(source.producer.id, source.key)
+                for source in sources
+                if isinstance(source, Channel)
+            )
+            for key, sources in node.inputs.items()
+        },
+        outputs={
+            key: OutputDeclaration(
+                channel.type.TYPE_NAME, reference(channel.type), channel.optional
+            )
+            for key, channel in node.outputs.items()
+        },
+        parameters=parameters,
+        special=special,
+        upstream=tuple(each.id for each in node.upstream_nodes if id(each) in inside),
+        policy=node.policy,
+        resources={key: encode(value) for key, value in node.resources.items().items()},
+        libraries=tuple(getattr(kind, "LIBRARIES", ())),
+        uses_tensorflow=bool(getattr(kind, "USES_TENSORFLOW", False)),
+        uses_seed=bool(getattr(kind, "USES_SEED", False)),
+        beam_pipeline_args=(*beam_pipeline_args, *node.beam_pipeline_args),
+    )
+
+
+def _values(node: Node) -> Mapping[str, Any]:
+    if isinstance(node, Component):
+        return node.parameters
+    if isinstance(node, Resolver):
+        return {"strategy": node.strategy}
+    if isinstance(node, Importer):
+        return {
+            "source_uri": node.source_uri,
+            "reimport": node.reimport,
+            "properties": node.properties,
+            "custom_properties": node.custom_properties,
+        }
+    return {}
+
+
+def _runtime_parameters(value: Any) -> Iterator[RuntimeParameter]:
+    if isinstance(value, RuntimeParameter):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _runtime_parameters(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _runtime_parameters(each)
+    elif hasattr(value, "__dataclass_fields__"):
+        for name in value.__dataclass_fields__:
+            yield from _runtime_parameters(getattr(value, name))

@@ -1,0 +1,187 @@
+"""One try at a node, as plain values that travel to the process that executes it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from penstock.artifacts import Artifact, ValueArtifact
+from penstock.dsl.references import resolve
+from penstock.graph import GraphNode
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What all attempts of a run share.
+
+    Attributes:
+        run_id: Name of the run.
+        pipeline: Name of the pipeline.
+        pipeline_root: Absolute folder or URL of the artifacts.
+        project_root: Absolute folder that user code is imported from.
+        seed: Seed for everything random, or None.
+        deterministic: Whether equal inputs must give bit-equal outputs.
+    """
+
+    run_id: str
+    pipeline: str
+    pipeline_root: str
+    project_root: str
+    seed: int | None = None
+    deterministic: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a node.
+
+    Attributes:
+        node: The node, its runtime parameters bound.
+        settings: What all attempts of the run share.
+        execution_id: Row in the store; names the folders.
+        number: 1 for the first try.
+        inputs: Artifacts by key.
+        outputs: Where to write, by key; each in a folder of this attempt's own.
+        working_dir: Scratch folder, local; removed when the attempt ends.
+        log_path: File that keeps what the attempt prints, local.
+        accelerators: Devices that the attempt holds.
+        lineage: What led to the inputs.
+    """
+
+    node: GraphNode
+    settings: RunSettings
+    execution_id: int
+    number: int
+    inputs: Mapping[str, Sequence[Artifact]]
+    outputs: Mapping[str, Artifact]
+    working_dir: str
+    log_path: str
+    accelerators: tuple[str, ...] = ()
+    lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, from which `from_json` makes an equal attempt."""
+        return {
+            "node": self.node.to_json(),
+            "settings": dataclasses.asdict(self.settings),
+            "execution_id": self.execution_id,
+            "number": self.number,
+            "inputs": {
+                key: [artifact.to_json() for artifact in each] for key, each in self.inputs.items()
+            },
+            "outputs": {key: artifact.to_json() for key, artifact in self.outputs.items()},
+            "working_dir": self.working_dir,
+            "log_path": self.log_path,
+            "accelerators": list(self.accelerators),
+            "lineage": dict(self.lineage),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the attempt of which `to_json` made `value`.
+
+        Artifact classes are imported, so the project's root must be on the import path.
+        """
+        return cls(
+            node=GraphNode.from_json(value["node"]),
+            settings=RunSettings(**value["settings"]),
+            execution_id=value["execution_id"],
+            number=value["number"],
+            inputs={
+                key: [artifact_from_json(artifact) for artifact in each]
+                for key, each in value["inputs"].items()
+            },
+            outputs={key: artifact_from_json(each) for key, each in value["outputs"].items()},
+            working_dir=value["working_dir"],
+            log_path=value["log_path"],
+            accelerators=tuple(value["accelerators"]),
+            lineage=value["lineage"],
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt used of its machine.
+
+    Attributes:
+        wall_seconds: From start to end.
+        cpu_seconds: User and system, of the process and its children.
+        peak_rss_bytes: Largest resident memory while it ran.
+        bytes_written: Size of its outputs.
+    """
+
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    bytes_written: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """How an attempt ended.
+
+    Attributes:
+        outputs: What was written, with properties and fingerprints; empty if it failed.
+        error: One line, `Type: message`; None if it succeeded.
+        traceback: The user's traceback, innermost frame last; empty if there is none.
+        usage: What it used.
+        metrics: What it reported.
+    """
+
+    outputs: Mapping[str, Artifact]
+    error: str | None = None
+    traceback: str = ""
+    usage: Usage = dataclasses.field(default_factory=Usage)
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, from which `from_json` makes an equal result."""
+        return {
+            "outputs": {key: artifact.to_json() for key, artifact in self.outputs.items()},
+            "error": self.error,
+            "traceback": self.traceback,
+            "usage": dataclasses.asdict(self.usage),
+            "metrics": dict(self.metrics),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the result of which `to_json` made `value`."""
+        return cls(
+            outputs={key: artifact_from_json(each) for key, each in value["outputs"].items()},
+            error=value["error"],
+            traceback=value["traceback"],
+            usage=Usage(**value["usage"]),
+            metrics=value["metrics"],
+        )
+
+
+def artifact_from_json(value: Mapping[str, Any]) -> Artifact:
+    """Return the artifact of which `Artifact.to_json` made `value`, of its own class."""
+    artifact: Artifact = resolve(value["class"]).from_json(value)
+    return artifact
+
+
+def output_artifacts(
+    node: GraphNode, pipeline_root: str, execution_id: int | str
+) -> dict[str, Artifact]:
+    """Return the outputs of an attempt, each in its own place `{root}/{node}/{key}/{execution}`.
+
+    The URI of a value artifact ends in `/value`, as TFX's does.
+    """
+    outputs: dict[str, Artifact] = {}
+    for key, declaration in node.outputs.items():
+        uri = f"{pipeline_root.rstrip('/')}/{node.id}/{key}/{execution_id}"
+        artifact = declaration.make(uri)
+        if isinstance(artifact, ValueArtifact):
+            artifact.uri = f"{uri}/value"
+        outputs[key] = artifact
+    return outputs
+
+
+def output_folder(artifact: Artifact) -> str:
+    """Return the folder that is an attempt's own for this output."""
+    if isinstance(artifact, ValueArtifact):
+        return artifact.uri.removesuffix("/value")
+    return artifact.uri

@@ -1,0 +1,223 @@
+"""Executing an attempt: the same code in a worker, in a container, in a test."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import random
+import resource
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+
+from penstock.artifacts import Artifact, ValueArtifact, location
+from penstock.artifacts.fingerprint import fingerprint
+from penstock.dsl.component import Component
+from penstock.dsl.context import ExecutionContext
+from penstock.dsl.references import resolve
+from penstock.dsl.values import decode
+from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder
+
+
+class OutputError(RuntimeError):
+    """A component ended without an error but did not write what it declares."""
+
+
+def execute(attempt: Attempt) -> AttemptResult:
+    """Run an attempt's component in this process and say how it ended.
+
+    Exceptions of the component become an `AttemptResult` with an error; only `KeyboardInterrupt`
+    passes. What a failed attempt wrote is removed.
+
+    Args:
+        attempt: What to run; its project's root must be first on the import path.
+    """
+    meter = _Meter()
+    context = ExecutionContext(
+        node_id=attempt.node.id,
+        execution_id=attempt.execution_id,
+        run_id=attempt.settings.run_id,
+        pipeline_name=attempt.settings.pipeline,
+        working_dir=attempt.working_dir,
+        project_root=attempt.settings.project_root,
+        seed=attempt.settings.seed,
+        deterministic=attempt.settings.deterministic,
+        beam_pipeline_args=attempt.node.beam_pipeline_args,
+        accelerators=attempt.accelerators,
+        lineage=attempt.lineage,
+    )
+    try:
+        os.makedirs(attempt.working_dir, exist_ok=True)
+        with _record_log(attempt):
+            outputs, written = _run(attempt, context)
+        return AttemptResult(outputs, usage=meter.read(written), metrics=context.metrics)
+    except KeyboardInterrupt:
+        discard_outputs(attempt.outputs.values())
+        raise
+    except BaseException as error:
+        discard_outputs(attempt.outputs.values())
+        with contextlib.suppress(OSError), open(attempt.log_path, "a") as log:
+            log.write(_user_traceback(error))
+        return AttemptResult(
+            {},
+            error=_one_line(error),
+            traceback=_user_traceback(error),
+            usage=meter.read(0),
+            metrics=context.metrics,
+        )
+    finally:
+        shutil.rmtree(attempt.working_dir, ignore_errors=True)
+
+
+def _run(attempt: Attempt, context: ExecutionContext) -> tuple[dict[str, Artifact], int]:
+    seed_everything(context.seed, context.deterministic, attempt.node.uses_tensorflow)
+    component_class: type[Component] = resolve(attempt.node.component)
+    for artifact in attempt.outputs.values():
+        location.make_folder(output_folder(artifact))
+    component = component_class.bind(
+        inputs=attempt.inputs,
+        outputs=attempt.outputs,
+        parameters={key: decode(value) for key, value in attempt.node.parameters.items()},
+    )
+    component._id = attempt.node.id
+    component.run(context)
+    outputs: dict[str, Artifact] = {}
+    total = 0
+    for key, artifact in attempt.outputs.items():
+        if _is_empty(artifact):
+            if not attempt.node.outputs[key].optional:
+                raise OutputError(
+                    f"{attempt.node.id} ended without writing its output {key!r} "
+                    f"({artifact.TYPE_NAME}) to {artifact.uri}. Write to it, or declare it with "
+                    "output(optional=True)."
+                )
+            location.remove(output_folder(artifact))
+            continue
+        artifact.fingerprint, size = fingerprint(artifact.uri)
+        total += size
+        outputs[key] = artifact
+    return outputs, total
+
+
+def _is_empty(artifact: Artifact) -> bool:
+    if isinstance(artifact, ValueArtifact):
+        return not location.exists(artifact.value_uri)
+    if artifact.properties or artifact.custom_properties:
+        return False
+    return not location.list_files(artifact.uri)
+
+
+def discard_outputs(artifacts: Iterable[Artifact]) -> None:
+    """Remove what an attempt wrote, as far as that is possible."""
+    for artifact in artifacts:
+        with contextlib.suppress(Exception):
+            location.remove(output_folder(artifact))
+
+
+def seed_everything(seed: int | None, deterministic: bool, uses_tensorflow: bool) -> None:
+    """Seed Python, NumPy and, where it is used, TensorFlow and Keras.
+
+    Args:
+        seed: The seed; None leaves everything as it is, or is 0 if determinism is asked for.
+        deterministic: Whether TensorFlow's operations must be deterministic.
+        uses_tensorflow: Whether the component uses TensorFlow.
+    """
+    if seed is None:
+        if not deterministic:
+            return
+        seed = 0
+    random.seed(seed)
+    if uses_tensorflow:
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        if deterministic:
+            import tensorflow as tf
+
+            tf.config.experimental.enable_op_determinism()
+    elif "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
+
+
+@contextlib.contextmanager
+def _record_log(attempt: Attempt) -> Iterator[None]:
+    """Send Python's log records to the attempt's log file as well."""
+    os.makedirs(os.path.dirname(attempt.log_path), exist_ok=True)
+    handler = logging.FileHandler(attempt.log_path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    node_log = logging.getLogger("penstock.node")
+    level = node_log.level
+    node_log.setLevel(logging.INFO)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        node_log.setLevel(level)
+        handler.close()
+
+
+def _one_line(error: BaseException) -> str:
+    name = type(error).__name__
+    module = type(error).__module__
+    if isinstance(error, SystemExit):
+        return f"SystemExit: the component called exit({error.code!r})"
+    text = " ".join(str(error).split())
+    full = name if module in ("builtins", "__main__") else f"{module}.{name}"
+    return f"{full}: {text}" if text else full
+
+
+def _user_traceback(error: BaseException) -> str:
+    """Return the traceback from the component's `run` on: what the user wrote, whole."""
+    frames = error.__traceback__
+    here = frames
+    while here is not None:
+        if here.tb_frame.f_code.co_filename == __file__ and here.tb_frame.f_code is _run.__code__:
+            frames = here.tb_next or here
+            break
+        here = here.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+class _Meter:
+    """Measures time, CPU seconds and peak memory from when it is made."""
+
+    def __init__(self) -> None:
+        gc.collect(0)
+        with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+            file.write(
+                "5"
+            )  # resets the peak (proc(5)), so that a warm worker's past is not counted
+        self._started = time.perf_counter()
+        self._cpu = _cpu_seconds()
+
+    def read(self, bytes_written: int) -> Usage:
+        return Usage(
+            wall_seconds=time.perf_counter() - self._started,
+            cpu_seconds=_cpu_seconds() - self._cpu,
+            peak_rss_bytes=_peak_rss_bytes(),
+            bytes_written=bytes_written,
+        )
+
+
+def _cpu_seconds() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _peak_rss_bytes() -> int:
+    try:
+        with open("/proc/self/status") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,78 @@
+"""Running one component on plain artifacts: no runner, no store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.artifacts import Artifact
+from penstock.dsl import Component
+from penstock.dsl.channel import Channel
+from penstock.graph import Graph, compile_node, runtime_parameters
+from penstock.launch.attempt import Attempt, RunSettings, output_artifacts
+from penstock.launch.execution import execute
+
+
+class ComponentFailed(AssertionError):
+    """The component raised; the message holds its whole traceback."""
+
+
+def run_component(
+    component: Component,
+    output_root: str | os.PathLike[str],
+    *,
+    project_root: str | os.PathLike[str] = ".",
+    parameters: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    deterministic: bool = False,
+    execution_id: int = 1,
+) -> dict[str, Artifact]:
+    """Run a component that was constructed with plain artifacts; return its outputs by key.
+
+    Args:
+        component: The component, such as `StatisticsGen(examples=Examples(uri))`.
+        output_root: Folder under which the outputs are written.
+        project_root: Folder that relative paths and user modules are found from.
+        parameters: Values of runtime parameters.
+        seed: As in a run.
+        deterministic: As in a run.
+        execution_id: Names the output folders.
+
+    Raises:
+        ComponentFailed: If the component raised, with its traceback.
+
+    Example:
+        outputs = run_component(StatisticsGen(examples=Examples("examples/1")), tmp_path)
+        outputs["statistics"].uri
+    """
+    inputs: dict[str, Sequence[Artifact]] = {}
+    for key, sources in component.inputs.items():
+        artifacts = [each for each in sources if not isinstance(each, Channel)]
+        if len(artifacts) != len(sources):
+            raise TypeError(
+                f"{component.id}({key}=...) is a channel; run_component takes artifacts, such as "
+                "Examples('folder')"
+            )
+        inputs[key] = artifacts
+    node = compile_node(component)
+    graph = Graph("test", None, None, (node,), runtime_parameters(component))
+    (node,) = graph.bind(parameters or {}).nodes
+    root = os.path.abspath(output_root)
+    system = f"{root}/{node.id}/.system/executor_execution/{execution_id}"
+    attempt = Attempt(
+        node=node,
+        settings=RunSettings(
+            "test", "test", root, os.path.abspath(project_root), seed, deterministic
+        ),
+        execution_id=execution_id,
+        number=1,
+        inputs=inputs,
+        outputs=output_artifacts(node, root, execution_id),
+        working_dir=f"{system}/.temp",
+        log_path=f"{system}/log.txt",
+    )
+    result = execute(attempt)
+    if result.error is not None:
+        raise ComponentFailed(f"{result.error}\n{result.traceback}")
+    return dict(result.outputs)
