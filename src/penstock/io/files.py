@@ -1,0 +1,67 @@
+"""Opening and listing files by local path or fsspec URL."""
+
+import glob
+import os
+from typing import IO, Any, cast
+
+
+def is_url(path: str) -> bool:
+    """Whether `path` names a file through an fsspec protocol (`gs://`, `s3://`, `memory://`)."""
+    return "://" in path
+
+
+def open_binary(path: str) -> IO[bytes]:
+    """Opens a file for reading bytes.
+
+    Args:
+        path: A local path or an fsspec URL.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if not is_url(path):
+        return open(path, "rb")
+    import fsspec
+
+    return cast("IO[bytes]", fsspec.open(path, "rb").open())
+
+
+def list_matching(pattern: str) -> list[str]:
+    """Lists the files that match a glob pattern, sorted, without hidden ones.
+
+    A name that starts with `.` or `_` is bookkeeping of some tool (`.DS_Store`, `_SUCCESS`), not
+    data, and is left out, as are directories.
+
+    Args:
+        pattern: A local glob pattern or an fsspec URL with wildcards in its path.
+    """
+    if is_url(pattern):
+        import fsspec
+
+        file_system, path = fsspec.core.url_to_fs(pattern)
+        found = [
+            file_system.unstrip_protocol(name)
+            for name, entry in file_system.glob(path, detail=True).items()
+            if entry["type"] == "file"
+        ]
+    else:
+        found = [name for name in glob.glob(pattern, recursive=True) if os.path.isfile(name)]
+    return sorted(name for name in found if name.rsplit("/", 1)[-1][0] not in "._")
+
+
+def list_directory(path: str) -> list[str]:
+    """Lists the names in a directory, sorted; an absent directory has none."""
+    if is_url(path):
+        import fsspec
+
+        file_system, inner = fsspec.core.url_to_fs(path)
+        if not file_system.isdir(inner):
+            return []
+        entries: list[Any] = file_system.ls(inner, detail=False)
+        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+    return sorted(os.listdir(path)) if os.path.isdir(path) else []
+
+
+def join(base: str, *parts: str) -> str:
+    """Joins a path or URL with relative parts by `/`."""
+    return "/".join([base.rstrip("/") or "/", *parts]) if base else "/".join(parts)
