@@ -228,6 +228,7 @@ class Component(Node):
         inputs: Mapping[str, Sequence[Artifact]],
         outputs: Mapping[str, Artifact],
         parameters: Mapping[str, Any],
+        check: bool = True,
     ) -> Self:
         """Return an instance whose fields hold artifacts and values, ready for `run`.
 
@@ -235,6 +236,7 @@ class Component(Node):
             inputs: Artifacts by key; an absent or empty key is None (or an empty list).
             outputs: Where to write, by key; an absent key is None.
             parameters: Values by name; absent ones take their defaults.
+            check: Whether a required input must have an artifact.
 
         Raises:
             WiringError: If a required input has no artifact.
@@ -244,7 +246,7 @@ class Component(Node):
         interface = cls.interface()
         for key, spec in interface.inputs.items():
             artifacts = list(inputs.get(key, ()))
-            if not artifacts and not spec.optional:
+            if check and not artifacts and not spec.optional:
                 raise WiringError(f"{cls.__name__}: input {key!r} has no artifact")
             several: Any = artifacts
             setattr(self, key, several if spec.several else artifacts[0] if artifacts else None)

@@ -1,0 +1,134 @@
+"""The cache key of an execution, in a form that can be read and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from penstock.artifacts import Artifact, location
+from penstock.artifacts.fingerprint import digest_file
+from penstock.dsl.component import Component
+from penstock.dsl.references import module_name, resolve
+from penstock.dsl.values import decode
+from penstock.graph import GraphNode
+from penstock.launch.attempt import RunSettings
+from penstock.launch.digest_memo import DigestMemo
+from penstock.launch.source_closure import SourceClosure
+
+KeyParts = Mapping[str, Any]
+"""The key in readable form: section to name to value."""
+
+
+class CacheKeys:
+    """Makes the cache keys of a run's nodes.
+
+    A key holds the node's id and type, the digests of the modules that its component can reach, the
+    versions of the libraries that it declares, its parameters, the seed and determinism where it uses
+    them, the fingerprints of its inputs and the content of external files. The name of the pipeline,
+    ids, paths, times, engines and worker counts are not in it.
+
+    Args:
+        settings: Of the run.
+        memo: Remembers digests of files.
+    """
+
+    def __init__(self, settings: RunSettings, memo: DigestMemo) -> None:
+        self._settings = settings
+        self._memo = memo
+        self._closure = SourceClosure(settings.project_root, memo)
+
+    def parts(self, node: GraphNode, inputs: Mapping[str, Sequence[Artifact]]) -> KeyParts:
+        """Return the key of an execution of `node` on `inputs`, in readable form.
+
+        Raises:
+            FileNotFoundError: If an external file or a module file does not exist.
+        """
+        component_class: type[Component] = resolve(node.component)
+        parameters = dict(node.parameters)
+        modules = [node.component.partition(":")[0]]
+        modules += [base.__module__ for base in component_class.__mro__ if base is not object]
+        modules += _modules_in(parameters)
+        for key, kind in node.special.items():
+            value = parameters.pop(key, None)
+            if kind == "module_file" and value:
+                modules.append(self._module_of(node, key, value))
+        parts: dict[str, Any] = {
+            "node": node.id,
+            "component": node.type_name,
+            "code": self._closure.digests(modules),
+            "libraries": {name: library_version(name) for name in node.libraries},
+            "parameters": parameters,
+            "inputs": {
+                key: [artifact.fingerprint for artifact in artifacts]
+                for key, artifacts in inputs.items()
+            },
+            "external": self._external(node, component_class),
+        }
+        if node.uses_seed:
+            parts["seed"] = self._settings.seed
+            parts["deterministic"] = self._settings.deterministic
+        return parts
+
+    def _module_of(self, node: GraphNode, key: str, value: str) -> str:
+        if not value.endswith(".py"):
+            return value
+        path = os.path.join(self._settings.project_root, value)
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"{node.id}({key}={value!r}): there is no file {path}")
+        return module_name(path, self._settings.project_root)
+
+    def _external(self, node: GraphNode, component_class: type[Component]) -> dict[str, str]:
+        if (
+            "external_path" not in node.special.values()
+            and component_class.external_files is Component.external_files
+        ):
+            return {}
+        component = component_class.bind(
+            inputs={}, outputs={}, parameters=decode(dict(node.parameters)), check=False
+        )
+        files = component.external_files(self._resolve)
+        return {name: self._digest(path) for name, path in sorted(files.items())}
+
+    def _resolve(self, path: str) -> str:
+        if "://" in path or os.path.isabs(path):
+            return path
+        return os.path.normpath(os.path.join(self._settings.project_root, path))
+
+    def _digest(self, path: str) -> str:
+        if location.is_local(path):
+            return str(self._memo.value("content", location.local_path(path), digest_file))
+        return hashlib.sha256(location.read_bytes(path)).hexdigest()
+
+
+def digest_of(parts: KeyParts) -> str:
+    """Return the key of these parts, 64 hex digits."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def library_version(distribution: str) -> str:
+    """Return the installed version of a distribution, or `absent`."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _modules_in(value: Any) -> list[str]:
+    """Return the modules of functions and classes that stand in encoded parameters."""
+    if isinstance(value, Mapping):
+        named = [
+            text.partition(":")[0]
+            for key, text in value.items()
+            if key in ("$name", "$object", "$dataclass", "$enum", "$message")
+        ]
+        return named + [name for each in value.values() for name in _modules_in(each)]
+    if isinstance(value, list):
+        return [name for each in value for name in _modules_in(each)]
+    return []

@@ -1,0 +1,161 @@
+"""The source closure of a component: every module that can decide what it computes.
+
+From the component's own file and its module files, imports are followed (also those inside
+functions) through the project and through Penstock's rooms that touch data. A module's digest is
+taken over its syntax tree without comments, docstrings and layout, so that they change nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import penstock
+from penstock.launch.digest_memo import DigestMemo
+
+_PACKAGE = os.path.dirname(os.path.abspath(penstock.__file__))
+_ROOMS = frozenset(
+    {
+        "artifacts", "beam", "cards", "components", "data_validation", "evaluation", "io", "serving",
+        "training", "transform", "tuning",
+    }
+)  # fmt: skip
+"""Penstock's rooms that decide what is computed; the others decide when and where."""
+
+
+class SourceClosure:
+    """Digests of the modules that a component can reach.
+
+    Args:
+        project_root: Folder that user code is imported from.
+        memo: Remembers parsed modules.
+    """
+
+    def __init__(self, project_root: str, memo: DigestMemo) -> None:
+        self._root = os.path.abspath(project_root)
+        self._memo = memo
+        self._modules: dict[str, tuple[str, tuple[str, ...]] | None] = {}
+        self._closures: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def digests(self, modules: Iterable[str]) -> dict[str, str]:
+        """Return module name to digest (16 hex digits) for `modules` and all they import.
+
+        Args:
+            modules: Dotted names; those outside the project and Penstock are left out, since their
+                version stands for them.
+        """
+        start = tuple(sorted(set(modules)))
+        if start not in self._closures:
+            found: dict[str, str] = {}
+            pending = list(start)
+            while pending:
+                name = pending.pop()
+                if name in found:
+                    continue
+                module = self._module(name)
+                if module is None:
+                    continue
+                found[name], imports = module
+                pending.extend(imports)
+            self._closures[start] = dict(sorted(found.items()))
+        return self._closures[start]
+
+    def _module(self, name: str) -> tuple[str, tuple[str, ...]] | None:
+        if name not in self._modules:
+            path = self._find(name)
+            if path is None:
+                self._modules[name] = None
+            else:
+                digest, imports = self._memo.value(
+                    f"source:{name}", path, lambda path: _read_module(name, path)
+                )
+                self._modules[name] = digest, tuple(imports)
+        return self._modules[name]
+
+    def _find(self, name: str) -> str | None:
+        parts = name.split(".")
+        if parts[0] == "penstock":
+            if len(parts) < 2 or parts[1] not in _ROOMS:
+                return None
+            base = os.path.join(_PACKAGE, *parts[1:])
+        else:
+            base = os.path.join(self._root, *parts)
+        for candidate in (base + ".py", os.path.join(base, "__init__.py")):
+            if os.path.isfile(candidate):
+                return candidate
+        return None
+
+
+def _read_module(name: str, path: str) -> tuple[str, list[str]]:
+    """Return (digest, names that it may import) of one module."""
+    source = Path(path).read_bytes()
+    try:
+        tree = ast.parse(source, path)
+    except SyntaxError:
+        return hashlib.sha256(source).hexdigest()[:16], []
+    digest = hashlib.sha256()
+    for piece in _canonical(tree):
+        digest.update(piece.encode("utf-8", "surrogatepass"))
+        digest.update(b"\0")
+    is_package = os.path.basename(path) == "__init__.py"
+    package = name if is_package else name.rpartition(".")[0]
+    imports: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                imports.update(_prefixes(alias.name))
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = importlib.util.resolve_name("." * node.level + base, package)
+            imports.update(_prefixes(base))
+            imports.update(f"{base}.{alias.name}" for alias in node.names)
+        elif is_package and isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
+            # What a package exports lazily is named in strings only: take all of its modules.
+            imports.update(f"{name}.{entry.stem}" for entry in Path(path).parent.glob("*.py"))
+    imports.discard(name)
+    return digest.hexdigest()[:16], sorted(imports)
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        yield ".".join(parts[:length])
+
+
+def _canonical(node: Any) -> Iterator[str]:
+    """Yield a syntax tree as strings that are the same on every supported Python."""
+    if isinstance(node, ast.AST):
+        yield type(node).__name__
+        for field, value in ast.iter_fields(node):
+            if value is None or value == [] or field in ("ctx", "kind", "type_comment"):
+                continue
+            if field == "body" and isinstance(
+                node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+            ):
+                value = _without_docstring(value)
+            yield field
+            yield from _canonical(value)
+    elif isinstance(node, list):
+        yield "["
+        for each in node:
+            yield from _canonical(each)
+        yield "]"
+    else:
+        yield repr(node)
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    if (
+        body
+        and isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Constant)
+        and isinstance(body[0].value.value, str)
+    ):
+        return body[1:]
+    return body
