@@ -1,1 +1,105 @@
-"""The store room."""
+"""The metadata store: ML Metadata's schema version 10 on SQLite, PostgreSQL and MySQL.
+
+Nothing is imported until it is asked for, so that `import penstock.store` costs no SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.store.exceptions import (
+        LeaseHeld,
+        MissingDriver,
+        PropertyConflict,
+        RecordNotFound,
+        SchemaMismatch,
+        StoreBusy,
+        StoreCorrupt,
+        StoreError,
+        StoreFull,
+        StoreReadOnly,
+        StoreUnavailable,
+    )
+    from penstock.store.records import (
+        ArtifactRecord,
+        CachedExecution,
+        EventType,
+        ExecutionRecord,
+        ExecutionState,
+        Lineage,
+        LineageEdge,
+        Resources,
+        RunRecord,
+        RunState,
+    )
+    from penstock.store.store import MetadataStore
+
+_MODULES = {
+    "exceptions": (
+        "LeaseHeld",
+        "MissingDriver",
+        "PropertyConflict",
+        "RecordNotFound",
+        "SchemaMismatch",
+        "StoreBusy",
+        "StoreCorrupt",
+        "StoreError",
+        "StoreFull",
+        "StoreReadOnly",
+        "StoreUnavailable",
+    ),
+    "records": (
+        "ArtifactRecord",
+        "CachedExecution",
+        "EventType",
+        "ExecutionRecord",
+        "ExecutionState",
+        "Lineage",
+        "LineageEdge",
+        "Resources",
+        "RunRecord",
+        "RunState",
+    ),
+    "store": ("MetadataStore",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - by module
+    "MetadataStore",
+    "ArtifactRecord",
+    "CachedExecution",
+    "EventType",
+    "ExecutionRecord",
+    "ExecutionState",
+    "LeaseHeld",
+    "Lineage",
+    "LineageEdge",
+    "MissingDriver",
+    "PropertyConflict",
+    "RecordNotFound",
+    "Resources",
+    "RunRecord",
+    "RunState",
+    "SchemaMismatch",
+    "StoreBusy",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreReadOnly",
+    "StoreUnavailable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
