@@ -1,1 +1,46 @@
-"""The transform room."""
+"""TensorFlow Transform, driven without Beam: analyze, write the transform graph, transform rows.
+
+    from penstock.transform import Shards, transform
+
+`tft.TFTransformOutput` reads what it writes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.transform.driver import AnalysisFallback, TransformResult, transform
+    from penstock.transform.results import UnsupportedAnalyzerError
+    from penstock.transform.shards import BatchObserver, ShardReader, Shards
+
+__all__ = [
+    "AnalysisFallback",
+    "BatchObserver",
+    "ShardReader",
+    "Shards",
+    "TransformResult",
+    "UnsupportedAnalyzerError",
+    "transform",
+]
+
+_MODULES = {
+    "AnalysisFallback": "driver",
+    "BatchObserver": "shards",
+    "ShardReader": "shards",
+    "Shards": "shards",
+    "TransformResult": "driver",
+    "UnsupportedAnalyzerError": "results",
+    "transform": "driver",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,40 @@
+"""Imports of TensorFlow and TensorFlow Transform, kept in one place since they cost seconds."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+_LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
+
+
+def import_tensorflow_transform() -> ModuleType:
+    """Imports `tensorflow_transform` and undoes what that import does to the environment.
+
+    TensorFlow Transform sets `TF_USE_LEGACY_KERAS=1` for the whole process. `import tensorflow` has
+    bound `tf.keras` by then, so this process is safe either way, but its children would silently run
+    Keras 2.
+
+    Returns:
+        The module `tensorflow_transform`.
+
+    Raises:
+        ModuleNotFoundError: if the extra that executes pipelines is not installed.
+    """
+    before = os.environ.get(_LEGACY_KERAS)
+    try:
+        import tensorflow
+        import tensorflow_transform
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Transform needs the package {error.name!r}, which is not installed. "
+            'Install it with: pip install "penstock[run]"',
+            name=error.name,
+        ) from error
+    assert tensorflow.keras is not None
+    if before is None:
+        os.environ.pop(_LEGACY_KERAS, None)
+    else:
+        os.environ[_LEGACY_KERAS] = before
+    module: ModuleType = tensorflow_transform
+    return module

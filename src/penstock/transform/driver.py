@@ -1,0 +1,274 @@
+"""Transform: analyze data, write the transform graph, transform data."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from penstock.transform._libraries import import_tensorflow_transform
+from penstock.transform.shards import (
+    BatchObserver,
+    ShardReader,
+    Shards,
+    SplitReader,
+    shard_reader,
+)
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    from penstock.transform.features import RawFeatures
+
+_LOG = logging.getLogger(__name__)
+
+DEFAULT_BATCH_SIZE = 10_000
+
+
+class AnalysisFallback(Protocol):
+    """Runs analyzers that the local driver cannot, and writes the transform graph."""
+
+    def __call__(
+        self,
+        *,
+        preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
+        tensor_adapter_config: Any,
+        shards: Mapping[str, Shards],
+        read: ShardReader,
+        directory: str,
+        temp_dir: str,
+        force_tf_compat_v1: bool,
+    ) -> None:
+        """Writes `transform_fn/` and `transformed_metadata/` into `directory`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformResult:
+    """What a Transform did.
+
+    Attributes:
+        transformed_schema: schema of the transformed features.
+        rows_analyzed: rows of each split that was read for analysis.
+        rows_transformed: rows of each split that was transformed.
+        phases: passes over the analyzed data; None where the fallback made them.
+    """
+
+    transformed_schema: schema_pb2.Schema
+    rows_analyzed: Mapping[str, int]
+    rows_transformed: Mapping[str, int]
+    phases: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settled:
+    schema: schema_pb2.Schema
+    apply: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    phases: int | None
+
+
+def transform(
+    *,
+    preprocessing_fn: Callable[..., Any],
+    schema: schema_pb2.Schema,
+    analyze: Mapping[str, Shards],
+    transform: Mapping[str, Shards],
+    transform_graph_dir: str,
+    transformed_examples_dir: str | None = None,
+    custom_config: Mapping[str, Any] | None = None,
+    force_tf_compat_v1: bool = False,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    temp_dir: str | None = None,
+    on_raw_batch: BatchObserver | None = None,
+    on_transformed_batch: BatchObserver | None = None,
+    fallback: AnalysisFallback | None = None,
+) -> TransformResult:
+    """Runs a `preprocessing_fn` over data: TensorFlow Transform without Beam.
+
+    The function is traced, its `tft.*` analyzers are run in as few passes over the data as their
+    dependencies allow, and the transform graph is written as TensorFlow Transform writes it, so that
+    `tft.TFTransformOutput(transform_graph_dir)` reads it. Memory is bounded by a batch and by what
+    the analyzers accumulate.
+
+    Args:
+        preprocessing_fn: takes a dict of tensors by feature name (and `custom_config`, if it has such
+            a parameter) and returns a dict of tensors with dtype int64, float32 or string.
+        schema: schema of the raw examples.
+        analyze: the splits that analyzers see, by name.
+        transform: the splits that are transformed, by name.
+        transform_graph_dir: local folder for `transform_fn/`, `metadata/` and
+            `transformed_metadata/`.
+        transformed_examples_dir: local folder for `Split-<name>/transformed_examples-*.gz`, or None
+            to write none.
+        custom_config: handed to `preprocessing_fn`.
+        force_tf_compat_v1: trace as a TensorFlow 1 graph; needs `fallback`.
+        batch_size: rows a batch, at most.
+        temp_dir: where vocabularies are kept until they are exported; by default the system's.
+        on_raw_batch: sees each raw batch of `analyze` once, e.g. to compute statistics.
+        on_transformed_batch: sees each transformed batch of `transform` once.
+        fallback: runs the analysis where the local driver cannot, e.g.
+            `penstock.beam.AnalyzeOnBeam()`.
+
+    Raises:
+        ValueError: if there is nothing to analyze, or rows out differ from rows in.
+        UnsupportedAnalyzerError: if an analyzer needs Beam and there is no `fallback`.
+        Exception: whatever `preprocessing_fn` raises, with a note of the features it received.
+
+    Example:
+        result = transform(
+            preprocessing_fn=preprocessing_fn,
+            schema=schema,
+            analyze={"train": Shards(train_files)},
+            transform={"train": Shards(train_files), "eval": Shards(eval_files)},
+            transform_graph_dir="/tmp/graph",
+            transformed_examples_dir="/tmp/transformed",
+        )
+        result.rows_transformed   # {"train": 234, "eval": 100}
+    """
+    import_tensorflow_transform()
+    from penstock.transform.export import write_schema
+    from penstock.transform.features import RawFeatures
+    from penstock.transform.preprocessing import bind_preprocessing_fn
+
+    if not analyze:
+        raise ValueError("Transform needs at least one split to analyze. Received: analyze={}")
+    bound = bind_preprocessing_fn(preprocessing_fn, custom_config)
+    features = RawFeatures(schema)
+    read = shard_reader(features, batch_size)
+    analyzed = {
+        split: SplitReader(split, shards, read, on_raw_batch) for split, shards in analyze.items()
+    }
+    with tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch:
+        write_schema(schema, f"{transform_graph_dir}/metadata")
+        settled = None
+        if not force_tf_compat_v1:
+            settled = _analyze_locally(
+                bound, features, analyzed, transform_graph_dir, scratch, fallback is not None
+            )
+        if settled is None:
+            settled = _analyze_elsewhere(
+                bound,
+                features,
+                analyze,
+                read,
+                transform_graph_dir,
+                scratch,
+                fallback,
+                force_tf_compat_v1,
+            )
+        if on_raw_batch is not None:
+            for reader in analyzed.values():
+                reader.exhaust()
+        transformed = {}
+        if transformed_examples_dir is not None or on_transformed_batch is not None:
+            readers = {split: SplitReader(split, each, read) for split, each in transform.items()}
+            transformed = _transform_splits(
+                settled, features, readers, transformed_examples_dir, on_transformed_batch
+            )
+    return TransformResult(
+        transformed_schema=settled.schema,
+        rows_analyzed={
+            split: reader.rows for split, reader in analyzed.items() if reader.rows is not None
+        },
+        rows_transformed=transformed,
+        phases=settled.phases,
+    )
+
+
+def _analyze_locally(
+    preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
+    features: RawFeatures,
+    data_sets: Mapping[str, SplitReader],
+    directory: str,
+    temp_dir: str,
+    may_fall_back: bool,
+) -> _Settled | None:
+    from penstock.transform import export
+    from penstock.transform.analysis import analyze
+    from penstock.transform.results import UnsupportedAnalyzerError
+
+    try:
+        analysis = analyze(preprocessing_fn, features, data_sets, temp_dir)
+    except UnsupportedAnalyzerError as error:
+        if not may_fall_back:
+            raise
+        _LOG.warning("Analyzing on Beam: %s.", error)
+        return None
+    if analysis.phases and not any(reader.rows for reader in data_sets.values()):
+        raise ValueError(
+            f"There are no rows to analyze in the splits {sorted(data_sets)}. Name a split with rows "
+            "in splits_config.analyze."
+        )
+    schema = export.infer_schema(analysis, preprocessing_fn, temp_dir)
+    export.write_transform_fn(analysis, directory, temp_dir)
+    export.write_transformed_metadata(schema, analysis.asset_names, directory)
+    return _Settled(schema, analysis.trace.transform, analysis.phases)
+
+
+def _analyze_elsewhere(
+    preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
+    features: RawFeatures,
+    shards: Mapping[str, Shards],
+    read: ShardReader,
+    directory: str,
+    temp_dir: str,
+    fallback: AnalysisFallback | None,
+    force_tf_compat_v1: bool,
+) -> _Settled:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    if fallback is None:
+        raise ValueError(
+            "force_tf_compat_v1=True runs on Beam only. Give fallback=penstock.beam.AnalyzeOnBeam() "
+            "or leave force_tf_compat_v1 out."
+        )
+    fallback(
+        preprocessing_fn=preprocessing_fn,
+        tensor_adapter_config=features.tensor_adapter_config,
+        shards=shards,
+        read=read,
+        directory=directory,
+        temp_dir=temp_dir,
+        force_tf_compat_v1=force_tf_compat_v1,
+    )
+    output = tft.TFTransformOutput(directory)
+    signature = dict(features.type_specs)
+    apply = tf.function(output.transform_raw_features, input_signature=[signature])
+    return _Settled(output.transformed_metadata.schema, apply, None)
+
+
+def _transform_splits(
+    settled: _Settled,
+    features: RawFeatures,
+    readers: Mapping[str, SplitReader],
+    directory: str | None,
+    observe: BatchObserver | None,
+) -> dict[str, int]:
+    from penstock.io import ExamplesWriter
+    from penstock.transform.transformed_examples import TransformedExamples
+
+    examples = TransformedExamples(settled.schema)
+    with contextlib.ExitStack() as stack:
+        writer = None
+        if directory is not None:
+            writer = stack.enter_context(
+                ExamplesWriter(
+                    directory, list(readers), name="transformed_examples", missing="absent"
+                )
+            )
+        for split, reader in readers.items():
+            for raw in reader():
+                if raw.num_rows == 0:
+                    continue
+                batch = examples.batch(settled.apply(features.tensors(raw)), raw.num_rows)
+                if writer is not None:
+                    writer.write_records(split, examples.serialize(batch))
+                if observe is not None:
+                    observe(split, batch)
+    counts = {split: reader.rows or 0 for split, reader in readers.items()}
+    if writer is not None and writer.row_counts != counts:
+        raise RuntimeError(f"Transform read {counts} rows a split, but wrote {writer.row_counts}.")
+    return counts
