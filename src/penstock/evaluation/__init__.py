@@ -1,1 +1,120 @@
-"""The evaluation room."""
+"""Evaluation: metrics by slice, thresholds and a blessing; reads and writes TFMA's formats.
+
+The configuration messages need protobuf only; `evaluate` needs TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.evaluation.config import (
+        AggregationOptions,
+        BinarizationOptions,
+        ConfidenceIntervalOptions,
+        EvalConfig,
+        ExampleWeightOptions,
+        GenericChangeThreshold,
+        GenericValueThreshold,
+        MetricConfig,
+        MetricDirection,
+        MetricsSpec,
+        MetricThreshold,
+        ModelSpec,
+        Options,
+        PerSliceMetricThreshold,
+        PerSliceMetricThresholds,
+        SlicingSpec,
+        as_eval_config,
+    )
+    from penstock.evaluation.engine import Evaluation, SliceResult, evaluate
+    from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
+    from penstock.evaluation.metrics.registry import metric_names
+    from penstock.evaluation.results import (
+        read_checks,
+        read_eval_config,
+        read_metrics,
+        read_plots,
+        read_validation,
+        write_evaluation,
+    )
+    from penstock.evaluation.thresholds import ThresholdCheck, Validation
+
+_MODULE_OF = {
+    "AggregationOptions": "config",
+    "BinarizationOptions": "config",
+    "ConfidenceIntervalOptions": "config",
+    "EvalConfig": "config",
+    "Evaluation": "engine",
+    "ExampleWeightOptions": "config",
+    "GenericChangeThreshold": "config",
+    "GenericValueThreshold": "config",
+    "MetricConfig": "config",
+    "MetricDirection": "config",
+    "MetricKey": "keys",
+    "MetricThreshold": "config",
+    "MetricsSpec": "config",
+    "ModelSpec": "config",
+    "Options": "config",
+    "PerSliceMetricThreshold": "config",
+    "PerSliceMetricThresholds": "config",
+    "SliceKey": "keys",
+    "SliceResult": "engine",
+    "SlicingSpec": "config",
+    "ThresholdCheck": "thresholds",
+    "Validation": "thresholds",
+    "as_eval_config": "config",
+    "evaluate": "engine",
+    "metric_names": "metrics.registry",
+    "read_checks": "results",
+    "read_eval_config": "results",
+    "read_metrics": "results",
+    "read_plots": "results",
+    "read_validation": "results",
+    "slice_name": "keys",
+    "write_evaluation": "results",
+}
+
+__all__ = [
+    "AggregationOptions",
+    "BinarizationOptions",
+    "ConfidenceIntervalOptions",
+    "EvalConfig",
+    "Evaluation",
+    "ExampleWeightOptions",
+    "GenericChangeThreshold",
+    "GenericValueThreshold",
+    "MetricConfig",
+    "MetricDirection",
+    "MetricKey",
+    "MetricThreshold",
+    "MetricsSpec",
+    "ModelSpec",
+    "Options",
+    "PerSliceMetricThreshold",
+    "PerSliceMetricThresholds",
+    "SliceKey",
+    "SliceResult",
+    "SlicingSpec",
+    "ThresholdCheck",
+    "Validation",
+    "as_eval_config",
+    "evaluate",
+    "metric_names",
+    "read_checks",
+    "read_eval_config",
+    "read_metrics",
+    "read_plots",
+    "read_validation",
+    "slice_name",
+    "write_evaluation",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

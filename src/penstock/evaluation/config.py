@@ -1,0 +1,81 @@
+"""What to evaluate: TensorFlow Model Analysis's configuration messages, without that package.
+
+The messages have TFMA's fields, numbers, JSON and text forms, and cost neither TensorFlow nor TFMA to
+import. Wherever Penstock takes an `EvalConfig`, it also takes TFMA's own message, a dict, or text.
+
+Example:
+    >>> config = EvalConfig(
+    ...     model_specs=[ModelSpec(label_key="species")],
+    ...     slicing_specs=[SlicingSpec(), SlicingSpec(feature_keys=["island"])],
+    ...     metrics_specs=[MetricsSpec(metrics=[MetricConfig(class_name="ExampleCount")])],
+    ... )
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import json_format, text_format
+from google.protobuf.message import Message
+
+from penstock.evaluation.messages import PACKAGE, enum_class, message_class
+
+AggregationOptions: Any = message_class("AggregationOptions")
+BinarizationOptions: Any = message_class("BinarizationOptions")
+ConfidenceIntervalOptions: Any = message_class("ConfidenceIntervalOptions")
+CrossSliceMetricThreshold: Any = message_class("CrossSliceMetricThreshold")
+CrossSliceMetricThresholds: Any = message_class("CrossSliceMetricThresholds")
+CrossSlicingSpec: Any = message_class("CrossSlicingSpec")
+EvalConfig: Any = message_class("EvalConfig")
+EvalRun: Any = message_class("EvalRun")
+ExampleWeightOptions: Any = message_class("ExampleWeightOptions")
+GenericChangeThreshold: Any = message_class("GenericChangeThreshold")
+GenericValueThreshold: Any = message_class("GenericValueThreshold")
+MetricConfig: Any = message_class("MetricConfig")
+MetricDirection: Any = enum_class("MetricDirection")
+MetricsSpec: Any = message_class("MetricsSpec")
+MetricThreshold: Any = message_class("MetricThreshold")
+ModelSpec: Any = message_class("ModelSpec")
+Options: Any = message_class("Options")
+PaddingOptions: Any = message_class("PaddingOptions")
+PerSliceMetricThreshold: Any = message_class("PerSliceMetricThreshold")
+PerSliceMetricThresholds: Any = message_class("PerSliceMetricThresholds")
+RepeatedInt32Value: Any = message_class("RepeatedInt32Value")
+RepeatedStringValue: Any = message_class("RepeatedStringValue")
+SlicingSpec: Any = message_class("SlicingSpec")
+
+
+def as_eval_config(config: object) -> Any:
+    """Returns `config` as this module's `EvalConfig`, as a copy.
+
+    Args:
+        config: An `EvalConfig` of this module or of TFMA, a dict in its JSON form, or a string in its
+            JSON or protobuf text form.
+
+    Returns:
+        An `EvalConfig`.
+
+    Raises:
+        TypeError: If `config` is none of these.
+        ValueError: If it names a field that does not exist, or does not parse.
+    """
+    result = EvalConfig()
+    if isinstance(config, Message):
+        name = config.DESCRIPTOR.full_name
+        if name != f"{PACKAGE}.EvalConfig":
+            raise TypeError(f"An EvalConfig was expected. Received: a message {name}")
+        result.MergeFromString(config.SerializeToString())
+        return result
+    try:
+        if isinstance(config, Mapping):
+            return json_format.ParseDict(dict(config), result)
+        if isinstance(config, str):
+            parse = json_format.Parse if config.lstrip().startswith("{") else text_format.Parse
+            return parse(config, result)
+    except (json_format.ParseError, text_format.ParseError) as error:
+        raise ValueError(f"Not an EvalConfig: {error}") from error
+    raise TypeError(
+        "An EvalConfig was expected (a message, a dict, or JSON or protobuf text). "
+        f"Received: {type(config).__name__}"
+    )

@@ -1,0 +1,338 @@
+"""The evaluation: one batched prediction pass, and every metric in every slice from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock.evaluation.config import as_eval_config
+from penstock.evaluation.examples import ExampleBatch, read_example_batches
+from penstock.evaluation.inputs import MetricInputs, labels_to_ids, select_prediction
+from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
+from penstock.evaluation.keys import MetricKey, SliceKey
+from penstock.evaluation.models import DEFAULT_SIGNATURE, SignatureModel
+from penstock.evaluation.plan import (
+    PlannedMetric,
+    label_sums_view,
+    plan_metrics,
+    resolve_config,
+)
+from penstock.evaluation.slicing import Slicer
+from penstock.evaluation.thresholds import Validation, check_thresholds, planned_thresholds
+
+Array = npt.NDArray[Any]
+
+TRANSFORM_SIGNATURE = "transform_features"
+
+
+@dataclass
+class SliceResult:
+    """The metrics and plots of one slice.
+
+    Args:
+        key: The slice.
+        num_examples: Its rows.
+        metrics: Floats, arrays or structured values by key.
+        plots: Plots by key.
+        error: Why there are no metrics, when the slice is too small.
+    """
+
+    key: SliceKey
+    num_examples: int
+    metrics: dict[MetricKey, Any] = field(default_factory=dict)
+    plots: dict[MetricKey, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass
+class Evaluation:
+    """What an evaluation found.
+
+    Args:
+        config: The EvalConfig as resolved for the models that there were.
+        slices: The overall slice first, then by name.
+        validation: What the thresholds said.
+        model_paths: The models' folders by name.
+        num_examples: Rows read.
+        seconds: Wall time of loading the models, and of reading, predicting and computing.
+    """
+
+    config: Any
+    slices: list[SliceResult]
+    validation: Validation
+    model_paths: dict[str, str]
+    num_examples: int
+    seconds: dict[str, float]
+
+    def metrics(self, slice_key: SliceKey = (), model_name: str = "") -> dict[str, float]:
+        """Returns a slice's scalar metrics of the evaluated model by name, without differences."""
+        names = {model_name} if model_name else {"", "candidate"}
+        for result in self.slices:
+            if result.key == slice_key:
+                return {
+                    key.label(): value
+                    for key, value in result.metrics.items()
+                    if key.model_name in names and not key.is_diff and isinstance(value, float)
+                }
+        raise KeyError(f"No slice {slice_key!r}. Slices: {[result.key for result in self.slices]}")
+
+
+def evaluate(
+    files: Sequence[str],
+    *,
+    model: str,
+    eval_config: Any,
+    baseline: str | None = None,
+    schema: Any = None,
+    file_format: str = "tfrecords_gzip",
+    batch_size: int = 8192,
+) -> Evaluation:
+    """Evaluates a SavedModel, and a baseline beside it, on examples.
+
+    Args:
+        files: Shards of raw tf.Examples.
+        model: The SavedModel's folder.
+        eval_config: An `EvalConfig`, TFMA's own, a dict or text.
+        baseline: The SavedModel to compare with. Without one, change thresholds are dropped and the
+            result says so.
+        schema: A `schema_pb2.Schema` of the raw examples; with it, misspelt features are named before
+            the first batch, and only what is needed is decoded.
+        file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        batch_size: Rows a batch; a ModelSpec's `inference_batch_size` goes before it.
+
+    Returns:
+        Metrics by slice and what the thresholds said. Nothing is written.
+
+    Raises:
+        ValueError: If the config asks for what does not exist: a metric, a signature, a feature, a
+            label, a threshold on a metric that is not computed.
+
+    Example:
+        >>> config = EvalConfig(
+        ...     model_specs=[ModelSpec(label_key="species")],
+        ...     metrics_specs=[MetricsSpec(metrics=[MetricConfig(class_name="AUC")])],
+        ... )
+        >>> evaluate(files, model="Format-Serving", eval_config=config).metrics()
+        {'auc': 0.98}
+    """
+    requested = as_eval_config(eval_config)
+    config = resolve_config(requested, has_baseline=baseline is not None)
+    metrics = plan_metrics(config)
+    thresholds = planned_thresholds(config, metrics)
+    slicer = Slicer(config.slicing_specs)
+    started = time.perf_counter()
+    models = _load_models(config, model, baseline)
+    if schema is not None:
+        _check_features(slicer, models, [f.name for f in schema.feature])
+    loaded = time.perf_counter()
+    accumulators = _Accumulators(metrics)
+    sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
+    batches = read_example_batches(
+        files,
+        file_format=file_format,
+        schema=schema,
+        columns=[*slicer.features, *(name for m in models for name in m.features)],
+        batch_size=min([batch_size, *sizes]),
+    )
+    num_examples = 0
+    seen: set[str] = set()
+    for batch in batches:
+        outputs = {m.spec.name: m.predict(batch) for m in models}
+        features = models[0].with_features(batch, slicer.features)
+        seen.update(features.columns.schema.names)
+        membership = slicer.assign(features.columns)
+        inputs = _Inputs(models, batch, outputs)
+        accumulators.add(inputs, membership)
+        num_examples += len(batch.serialized)
+    if not num_examples:
+        raise ValueError(f"There is nothing to evaluate: no examples in {list(files)}.")
+    slicer.check_features(sorted(seen))
+    slices = _results(config, slicer, accumulators, metrics)
+    validation = check_thresholds(config, requested, thresholds, slices)
+    return Evaluation(
+        config,
+        slices,
+        validation,
+        {m.spec.name: m.model.path for m in models},
+        num_examples,
+        {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
+    )
+
+
+class _EvaluatedModel:
+    """A model with its ModelSpec."""
+
+    def __init__(self, spec: Any, path: str) -> None:
+        self.spec = spec
+        self.model = SignatureModel(path)
+        self.signature = spec.signature_name or DEFAULT_SIGNATURE
+        wanted = [self.signature, *spec.preprocessing_function_names]
+        for name in wanted:
+            if name not in self.model.signatures:
+                raise ValueError(
+                    f"The model at {path} has no signature {name!r}, which its ModelSpec names. "
+                    f"Signatures: {', '.join(self.model.signatures) or 'none'}"
+                )
+        self._transformed: tuple[int, dict[str, Array]] | None = None
+
+    @property
+    def features(self) -> list[str]:
+        """The features that labels and weights are taken from."""
+        spec = self.spec
+        names = [spec.label_key, spec.example_weight_key]
+        names += [*spec.label_keys.values(), *spec.example_weight_keys.values()]
+        return [name for name in names if name]
+
+    def predict(self, batch: ExampleBatch) -> dict[str, Array]:
+        return self.model.call(self.signature, batch.serialized)
+
+    def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
+        """Adds the model's transformed features.
+
+        They come from the functions that the ModelSpec names, and else from the signature
+        `transform_features` where a wanted feature is not among the raw ones.
+        """
+        names = list(self.spec.preprocessing_function_names)
+        if not names and set(wanted) - set(batch.columns.schema.names):
+            names = [name for name in (TRANSFORM_SIGNATURE,) if name in self.model.signatures]
+        if not names:
+            return batch
+        if self._transformed is None or self._transformed[0] != batch.first_row:
+            features: dict[str, Array] = {}
+            for name in names:
+                features.update(self.model.call(name, batch.serialized))
+            self._transformed = (batch.first_row, features)
+        return batch.with_features(self._transformed[1])
+
+
+def _load_models(config: Any, model: str, baseline: str | None) -> list[_EvaluatedModel]:
+    paths = {spec.name: baseline if spec.is_baseline else model for spec in config.model_specs}
+    return [_EvaluatedModel(spec, paths[spec.name] or model) for spec in config.model_specs]
+
+
+def _check_features(slicer: Slicer, models: Sequence[_EvaluatedModel], raw: list[str]) -> None:
+    """Names a misspelt slice feature before the first batch, where no transform may provide it."""
+    transforms = any(
+        m.spec.preprocessing_function_names or TRANSFORM_SIGNATURE in m.model.signatures
+        for m in models
+    )
+    if not transforms:
+        slicer.check_features(raw)
+
+
+class _Inputs:
+    """The metric inputs of a batch by model and output, made when a kernel asks for them."""
+
+    def __init__(
+        self,
+        models: Sequence[_EvaluatedModel],
+        batch: ExampleBatch,
+        outputs: dict[str, dict[str, Array]],
+    ) -> None:
+        self._models = {m.spec.name: m for m in models}
+        self._batch = batch
+        self._outputs = outputs
+        self._made: dict[tuple[str, str], MetricInputs] = {}
+
+    def get(self, view: View) -> MetricInputs:
+        name = (view.model_name, view.output_name)
+        if name not in self._made:
+            self._made[name] = self._make(*name)
+        return self._made[name]
+
+    def _make(self, model_name: str, output_name: str) -> MetricInputs:
+        model = self._models[model_name]
+        spec, outputs = model.spec, self._outputs[model_name]
+        label_key = spec.label_keys.get(output_name, "") or spec.label_key
+        weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
+        prediction_key = spec.prediction_keys.get(output_name, "") or spec.prediction_key
+        if not label_key:
+            raise ValueError("The ModelSpec has no label_key, which metrics need.")
+        batch = model.with_features(
+            self._batch, [label_key, weight_key] if weight_key else [label_key]
+        )
+        labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
+        weights = batch.dense(weight_key, "example weight") if weight_key else None
+        return MetricInputs(
+            labels,
+            select_prediction(outputs, prediction_key, output_name),
+            None if weights is None else weights.astype(np.float64),
+        )
+
+
+class _Accumulators:
+    """The kernels of all metrics, each once."""
+
+    def __init__(self, metrics: Iterable[PlannedMetric]) -> None:
+        self._kernels: dict[tuple[KernelSpec, View], Kernel] = {}
+        self.rows = Count((), View())
+        for metric in metrics:
+            for _, part in metric.parts:
+                self._require(part.computation.kernel, part.view)
+                if metric.by_label:
+                    self._require(*label_sums_view(part.view))
+            if not metric.parts:
+                self._require(metric.computation.kernel, metric.view)
+
+    def _require(self, spec: KernelSpec, view: View) -> None:
+        if (spec, view) not in self._kernels:
+            kernel_class, params = spec
+            self._kernels[spec, view] = kernel_class(params, view)
+
+    def add(self, inputs: _Inputs, membership: Any) -> None:
+        for kernel in self._kernels.values():
+            kernel.add(inputs.get(kernel.view), membership)
+        first = next(iter(self._kernels.values()))
+        self.rows.add(inputs.get(first.view), membership)
+
+    def value(self, metric: PlannedMetric, group: int) -> Any:
+        if not metric.parts:
+            return metric.computation.value(
+                self.state(metric.computation.kernel, metric.view, group)
+            )
+        total, weight_sum = 0.0, 0.0
+        for weight, part in metric.parts:
+            if metric.by_label:
+                weight *= self.state(*label_sums_view(part.view), group)[0]
+            total += weight * self.value(part, group)
+            weight_sum += weight
+        return total / weight_sum if weight_sum else float("nan")
+
+    def state(self, spec: KernelSpec, view: View, group: int) -> Any:
+        return self._kernels[spec, view].state(group)
+
+
+def _results(
+    config: Any, slicer: Slicer, accumulators: _Accumulators, metrics: Sequence[PlannedMetric]
+) -> list[SliceResult]:
+    baselines = {spec.name for spec in config.model_specs if spec.is_baseline}
+    least = config.options.min_slice_size.value
+    results = []
+    for group, key in enumerate(slicer.keys):
+        result = SliceResult(key, int(accumulators.rows.state(group)[0]))
+        results.append(result)
+        if result.num_examples < least:
+            result.error = (
+                f"The slice has {result.num_examples} examples; min_slice_size is {least}."
+            )
+            continue
+        for metric in metrics:
+            values = result.plots if metric.computation.is_plot else result.metrics
+            values[metric.key] = accumulators.value(metric, group)
+        result.metrics.update(_differences(result.metrics, baselines))
+    return sorted(results, key=lambda r: [(column, str(value)) for column, value in r.key])
+
+
+def _differences(metrics: dict[MetricKey, Any], baselines: set[str]) -> dict[MetricKey, Any]:
+    differences = {}
+    for key, value in metrics.items():
+        for baseline in baselines - {key.model_name}:
+            other = metrics.get(key.of_model(baseline))
+            if isinstance(value, float | np.ndarray) and isinstance(other, float | np.ndarray):
+                differences[key.diff()] = value - other
+    return differences

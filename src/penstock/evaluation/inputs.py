@@ -1,0 +1,214 @@
+"""Labels, predictions and weights of a batch, in the shapes that metrics work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock.evaluation.keys import SubKey
+
+Array = npt.NDArray[Any]
+
+CLASS_SCORES = "scores"
+"""Output names under which predictions are looked for when no prediction key is given."""
+PREDICTION_KEYS = (CLASS_SCORES, "outputs", "predictions", "logistic", "probabilities", "logits")
+VOCABULARY_KEYS = ("all_classes", "classes")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Binary labels in [0, 1], scores and weights, all of shape `[rows, classes]`, as float64."""
+
+    labels: Array
+    predictions: Array
+    weights: Array
+
+    def __post_init__(self) -> None:
+        if len(self.labels) and not bool(np.all((self.labels >= 0) & (self.labels <= 1))):
+            worst = self.labels[(self.labels < 0) | (self.labels > 1) | np.isnan(self.labels)][0]
+            raise ValueError(
+                "A binary metric needs labels between 0 and 1 (or class ids beside one score a class). "
+                f"Received: a label {worst:g}"
+            )
+
+
+@dataclass
+class MetricInputs:
+    """One model's (and output's) labels, predictions and weights of a batch.
+
+    Args:
+        labels: `[rows]`, `[rows, 1]` or `[rows, classes]`; class ids or values.
+        predictions: `[rows]`, `[rows, 1]` or `[rows, classes]`.
+        weights: `[rows]`, or None for ones.
+    """
+
+    labels: Array
+    predictions: Array
+    weights: Array | None = None
+    _views: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.labels = _two_dimensional("labels", self.labels)
+        self.predictions = _two_dimensional("predictions", self.predictions)
+
+    def row_weights(self, weighted: bool) -> Array:
+        """Returns a weight a row, `[rows]`."""
+        if weighted and self.weights is not None:
+            return self.weights
+        return np.ones(len(self.predictions))
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether labels are class ids beside one score a class."""
+        return bool(self.labels.shape[1] == 1 and self.predictions.shape[1] > 1)
+
+    @cached_property
+    def class_ids(self) -> Array:
+        """The label as a class id a row, `[rows]`."""
+        if self.labels.shape[1] > 1:
+            return np.asarray(np.argmax(self.labels, axis=1))
+        return np.asarray(self._numeric_labels[:, 0].astype(np.int64))
+
+    @cached_property
+    def dense_labels(self) -> Array:
+        """The labels in the predictions' shape; class ids become one-hot rows."""
+        if not self.is_sparse:
+            return self._numeric_labels
+        classes = self.predictions.shape[1]
+        return np.asarray(self.class_ids[:, None] == np.arange(classes), dtype=np.float64)
+
+    @cached_property
+    def _numeric_labels(self) -> Array:
+        if self.labels.dtype.kind not in "biuf":
+            raise ValueError(
+                f"The labels are strings, such as {self.labels[0, 0]!r}, which metrics cannot count. "
+                "Let the label key name a transformed feature with class ids, or let the signature "
+                f"return the classes' names as {VOCABULARY_KEYS[0]!r}."
+            )
+        return self.labels.astype(np.float64)
+
+    def pairs(
+        self,
+        *,
+        sub_key: SubKey | None = None,
+        aggregated: bool = False,
+        class_weights: tuple[tuple[int, float], ...] = (),
+        weighted: bool = False,
+    ) -> Pairs:
+        """Returns labels and scores as binary pairs, one a row and class.
+
+        Args:
+            sub_key: The class, or the best classes, to keep. Without one all classes are kept.
+            aggregated: Whether `top_k` keeps the best classes only; else the others' scores become
+                minus infinity.
+            class_weights: Factors on the weights, by class; absent classes weigh nothing.
+            weighted: Whether the examples' weights apply.
+        """
+        view = (sub_key, aggregated, class_weights, weighted)
+        if view not in self._views:
+            self._views[view] = self._make_pairs(*view)
+        pairs: Pairs = self._views[view]
+        return pairs
+
+    def _make_pairs(
+        self,
+        sub_key: SubKey | None,
+        aggregated: bool,
+        class_weights: tuple[tuple[int, float], ...],
+        weighted: bool,
+    ) -> Pairs:
+        labels, predictions = self.dense_labels, self.predictions.astype(np.float64)
+        if sub_key is not None:
+            labels, predictions = _select(labels, predictions, sub_key, aggregated)
+        weights = np.repeat(self.row_weights(weighted)[:, None], predictions.shape[1], axis=1)
+        if class_weights:
+            factors = dict(class_weights)
+            weights = weights * [factors.get(i, 0.0) for i in range(predictions.shape[1])]
+        return Pairs(labels, predictions, weights)
+
+
+def _two_dimensional(what: str, values: Array) -> Array:
+    if values.ndim == 1:
+        return values[:, None]
+    if values.ndim == 2:
+        return values
+    raise ValueError(
+        f"Metrics work on {what} of shape [rows], [rows, 1] or [rows, classes]. "
+        f"Received: {list(values.shape)}"
+    )
+
+
+def _select(
+    labels: Array, predictions: Array, key: SubKey, aggregated: bool
+) -> tuple[Array, Array]:
+    classes = predictions.shape[1]
+    wanted = key.class_id if key.class_id is not None else key.k or key.top_k or 0
+    limit = classes - 1 if key.class_id is not None else classes
+    if not 0 <= wanted <= limit:
+        raise ValueError(f"A metric is for {key}, but the model has {classes} classes.")
+    if key.class_id is not None:
+        return labels[:, [key.class_id]], predictions[:, [key.class_id]]
+    order = np.argsort(-predictions, axis=1, kind="stable")
+    if key.k is not None:
+        chosen = order[:, key.k - 1 : key.k]
+    else:
+        chosen = np.sort(order[:, : key.top_k], axis=1)
+    if key.k is not None or aggregated:
+        return (
+            np.take_along_axis(labels, chosen, axis=1),
+            np.take_along_axis(predictions, chosen, axis=1),
+        )
+    kept = np.full(predictions.shape, -np.inf)
+    np.put_along_axis(kept, chosen, np.take_along_axis(predictions, chosen, axis=1), axis=1)
+    return labels, kept
+
+
+def select_prediction(
+    outputs: dict[str, Array], prediction_key: str, output_name: str = ""
+) -> Array:
+    """Returns the scores among a signature's outputs.
+
+    Args:
+        outputs: Arrays by output name.
+        prediction_key: The output to take; empty for the only one, or the first well-known name.
+        output_name: The output of a multi-output model; empty for none.
+    """
+    for key in (output_name, prediction_key):
+        if key:
+            if key not in outputs:
+                raise ValueError(
+                    f"The model's signature returns no {key!r}. It returns: {', '.join(outputs)}"
+                )
+            return outputs[key]
+    if len(outputs) == 1:
+        return next(iter(outputs.values()))
+    for key in PREDICTION_KEYS:
+        if key in outputs:
+            return outputs[key]
+    raise ValueError(
+        "Which of the signature's outputs is the prediction? Set prediction_key in the ModelSpec. "
+        f"Outputs: {', '.join(outputs)}"
+    )
+
+
+def labels_to_ids(labels: Array, outputs: dict[str, Array]) -> Array:
+    """Turns string labels into class ids by the vocabulary that a classifier returns.
+
+    As TFMA does: `all_classes`, or `classes` beside `scores`, hold the classes' names in the order of
+    the scores. Labels outside the vocabulary become -1. Other labels come back as they are.
+    """
+    if labels.dtype.kind in "biuf":
+        return labels
+    for key in VOCABULARY_KEYS:
+        if key in outputs and (key != "classes" or CLASS_SCORES in outputs):
+            vocabulary = outputs[key]
+            while vocabulary.ndim > 1:
+                vocabulary = vocabulary[0]
+            ids = {name: i for i, name in enumerate(vocabulary.tolist())}
+            flat = [ids.get(label, -1) for label in labels.reshape(-1).tolist()]
+            return np.array(flat, dtype=np.int64).reshape(labels.shape)
+    return labels

@@ -1,0 +1,1 @@
+"""The metrics, by the class names that an EvalConfig uses."""

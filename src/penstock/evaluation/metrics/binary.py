@@ -1,0 +1,284 @@
+"""Metrics of binary confusion matrices: accuracy, precision, recall, AUC and their kin.
+
+Definitions follow TensorFlow Model Analysis 0.52, tensorflow_model_analysis/metrics/
+confusion_matrix_metrics.py; a ratio without a denominator is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock.evaluation.metrics.matrices import Matrices, MatrixSource, ratio
+from penstock.evaluation.metrics.registry import Computation, MetricValue, metric
+
+FloatArray = npt.NDArray[np.float64]
+MatrixFunction = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]
+
+
+def _both(tp: FloatArray, tn: FloatArray, fp: FloatArray, fn: FloatArray) -> FloatArray:
+    return ratio(tp, tp + fn) + ratio(tn, tn + fp)
+
+
+def _prevalence_threshold(
+    tp: FloatArray, tn: FloatArray, fp: FloatArray, fn: FloatArray
+) -> FloatArray:
+    tpr, tnr = ratio(tp, tp + fn), ratio(tn, tn + fp)
+    return np.divide(np.sqrt(tpr * (1 - tnr)) + tnr - 1, tpr + tnr - 1)
+
+
+def _matthews(tp: FloatArray, tn: FloatArray, fp: FloatArray, fn: FloatArray) -> FloatArray:
+    return ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
+
+
+def _diagnostic_odds(tp: FloatArray, tn: FloatArray, fp: FloatArray, fn: FloatArray) -> FloatArray:
+    return ratio(ratio(tp, fn), ratio(fp, np.where(tn > 0, tn, np.nan)))
+
+
+_FUNCTIONS: dict[tuple[str, ...], MatrixFunction] = {
+    ("TruePositives", "TP"): lambda tp, tn, fp, fn: tp,
+    ("TrueNegatives", "TN"): lambda tp, tn, fp, fn: tn,
+    ("FalsePositives", "FP"): lambda tp, tn, fp, fn: fp,
+    ("FalseNegatives", "FN"): lambda tp, tn, fp, fn: fn,
+    ("BinaryAccuracy",): lambda tp, tn, fp, fn: ratio(tp + tn, tp + tn + fp + fn),
+    ("Precision", "PPV"): lambda tp, tn, fp, fn: ratio(tp, tp + fp),
+    ("Recall", "TPR"): lambda tp, tn, fp, fn: ratio(tp, tp + fn),
+    ("Specificity", "TNR"): lambda tp, tn, fp, fn: ratio(tn, tn + fp),
+    ("FallOut", "FPR"): lambda tp, tn, fp, fn: ratio(fp, fp + tn),
+    ("MissRate", "FNR"): lambda tp, tn, fp, fn: ratio(fn, fn + tp),
+    ("NegativePredictiveValue", "NPV"): lambda tp, tn, fp, fn: ratio(tn, tn + fn),
+    ("FalseDiscoveryRate",): lambda tp, tn, fp, fn: ratio(fp, fp + tp),
+    ("FalseOmissionRate",): lambda tp, tn, fp, fn: ratio(fn, fn + tn),
+    ("Prevalence",): lambda tp, tn, fp, fn: ratio(tp + fn, tp + tn + fp + fn),
+    ("PrevalenceThreshold",): _prevalence_threshold,
+    ("ThreatScore",): lambda tp, tn, fp, fn: ratio(tp, tp + fn + fp),
+    ("BalancedAccuracy",): lambda tp, tn, fp, fn: _both(tp, tn, fp, fn) / 2,
+    ("F1Score",): lambda tp, tn, fp, fn: ratio(2 * tp, 2 * tp + fp + fn),
+    ("MatthewsCorrelationCoefficient",): _matthews,
+    ("FowlkesMallowsIndex",): lambda tp, tn, fp, fn: np.sqrt(
+        ratio(tp, tp + fp) * ratio(tp, tp + fn)
+    ),
+    ("Informedness",): lambda tp, tn, fp, fn: _both(tp, tn, fp, fn) - 1,
+    ("Markedness",): lambda tp, tn, fp, fn: ratio(tp, tp + fp) + ratio(tn, tn + fn) - 1,
+    ("PositiveLikelihoodRatio",): lambda tp, tn, fp, fn: ratio(
+        ratio(tp, tp + fn), ratio(fp, fp + tn)
+    ),
+    ("NegativeLikelihoodRatio",): lambda tp, tn, fp, fn: ratio(
+        ratio(fn, fn + tp), ratio(tn, tn + fp)
+    ),
+    ("DiagnosticOddsRatio",): _diagnostic_odds,
+    ("PredictedPositiveRate",): lambda tp, tn, fp, fn: ratio(tp + fp, tp + tn + fp + fn),
+}
+
+
+def _register(class_name: str, function: MatrixFunction) -> None:
+    @metric(class_name)
+    def build(
+        thresholds: float | list[float] | None = None,
+        num_thresholds: int | None = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+    ) -> Computation:
+        default = 0.5 if top_k is None else -np.inf
+        source = MatrixSource.of(thresholds, num_thresholds, default)
+
+        def value(matrices: Matrices) -> MetricValue:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = function(matrices.tp, matrices.tn, matrices.fp, matrices.fn)
+            return float(values[0]) if len(values) == 1 else values
+
+        return _computation(source, value, top_k, class_id)
+
+
+for _names, _function in _FUNCTIONS.items():
+    for _name in _names:
+        _register(_name, _function)
+
+
+def _computation(
+    source: MatrixSource,
+    value: Callable[[Matrices], MetricValue],
+    top_k: int | None = None,
+    class_id: int | None = None,
+) -> Computation:
+    return Computation(
+        kernel=source.kernel,
+        value=lambda state: value(source.matrices(state)),
+        top_k=top_k,
+        class_id=class_id,
+    )
+
+
+@metric("ConfusionMatrixAtThresholds")
+def confusion_matrix_at_thresholds(
+    thresholds: list[float] | None = None, num_thresholds: int | None = None
+) -> Computation:
+    """All four counts and the ratios of them, at thresholds (0.5 when none is given)."""
+    return _computation(MatrixSource.of(thresholds, num_thresholds, 0.5), lambda m: m)
+
+
+@metric("AUC")
+def auc(
+    num_thresholds: int | None = None,
+    curve: str = "ROC",
+    summation_method: str = "interpolation",
+    thresholds: list[float] | None = None,
+    top_k: int | None = None,
+    class_id: int | None = None,
+    multi_label: bool = False,
+    from_logits: bool = False,
+) -> Computation:
+    """Area under the ROC or precision-recall curve, by a Riemann sum over thresholds."""
+    if curve.upper() not in ("ROC", "PR"):
+        raise ValueError(f"AUC's curve must be 'ROC' or 'PR'. Received: {curve!r}")
+    if summation_method not in ("interpolation", "minoring", "majoring"):
+        raise ValueError(
+            "AUC's summation_method must be 'interpolation', 'minoring' or 'majoring'. "
+            f"Received: {summation_method!r}"
+        )
+    if multi_label or from_logits:
+        raise ValueError("AUC supports neither multi_label nor from_logits, as in TFMA.")
+    source = MatrixSource.of(thresholds, num_thresholds)
+    return _computation(
+        source, lambda m: _area(m, curve.upper(), summation_method), top_k, class_id
+    )
+
+
+@metric("AUCPrecisionRecall")
+def auc_precision_recall(
+    num_thresholds: int | None = None,
+    summation_method: str = "interpolation",
+    thresholds: list[float] | None = None,
+    top_k: int | None = None,
+    class_id: int | None = None,
+) -> Computation:
+    """Area under the precision-recall curve."""
+    return auc(num_thresholds, "PR", summation_method, thresholds, top_k, class_id)
+
+
+def _area(matrices: Matrices, curve: str, method: str) -> float:
+    tp, tn, fp, fn = matrices.tp, matrices.tn, matrices.fp, matrices.fn
+    if curve == "PR" and method == "interpolation":
+        return _interpolated_pr_area(tp, fp, fn)
+    recall = ratio(tp, tp + fn, 0.0)
+    if curve == "ROC":
+        x, y = ratio(fp, fp + tn, 0.0), recall
+    else:
+        x, y = recall, ratio(tp, tp + fp, 0.0)
+    combine = {"minoring": np.minimum, "majoring": np.maximum}.get(
+        method, lambda a, b: (a + b) / 2.0
+    )
+    return float(np.nansum((x[:-1] - x[1:]) * combine(y[:-1], y[1:])))
+
+
+def _interpolated_pr_area(tp: FloatArray, fp: FloatArray, fn: FloatArray) -> float:
+    """Interpolates positives, not precision, between thresholds (Davis & Goadrich 2006)."""
+    positives = tp + fp
+    steps, gained = positives[:-1] - positives[1:], tp[:-1] - tp[1:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = gained / np.maximum(steps, 0)
+        intercept = tp[1:] - slope * positives[1:]
+        growth = np.divide(
+            positives[:-1], positives[1:], out=np.ones_like(steps), where=positives[1:] != 0
+        )
+        area = slope * (gained + intercept * np.log(growth)) / np.maximum(tp[1:] + fn[1:], 0)
+    return float(np.nansum(area))
+
+
+def _best(
+    of: Callable[[Matrices], FloatArray],
+    where: Callable[[Matrices], FloatArray],
+    bound: float | list[float],
+    at_most: bool = False,
+) -> Callable[[Matrices], MetricValue]:
+    """The greatest value of one ratio over the thresholds at which another meets a bound."""
+
+    def value(matrices: Matrices) -> MetricValue:
+        values, constrained = of(matrices), where(matrices)
+        results = []
+        for limit in [bound] if isinstance(bound, int | float) else bound:
+            feasible = values[constrained <= limit if at_most else constrained >= limit]
+            feasible = feasible[~np.isnan(feasible)]
+            results.append(float(feasible.max()) if len(feasible) else 0.0)
+        return results[0] if isinstance(bound, int | float) else np.array(results)
+
+    return value
+
+
+def _recall(m: Matrices) -> FloatArray:
+    return ratio(m.tp, m.tp + m.fn)
+
+
+def _precision(m: Matrices) -> FloatArray:
+    return ratio(m.tp, m.tp + m.fp)
+
+
+def _specificity(m: Matrices) -> FloatArray:
+    return ratio(m.tn, m.tn + m.fp)
+
+
+@metric("SensitivityAtSpecificity")
+def sensitivity_at_specificity(
+    specificity: float | list[float],
+    num_thresholds: int | None = None,
+    thresholds: list[float] | None = None,
+    class_id: int | None = None,
+    top_k: int | None = None,
+) -> Computation:
+    """The best recall at a specificity of at least `specificity`."""
+    value = _best(_recall, _specificity, specificity)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+
+
+@metric("SpecificityAtSensitivity")
+def specificity_at_sensitivity(
+    sensitivity: float | list[float],
+    num_thresholds: int | None = None,
+    thresholds: list[float] | None = None,
+    class_id: int | None = None,
+    top_k: int | None = None,
+) -> Computation:
+    """The best specificity at a recall of at least `sensitivity`."""
+    value = _best(_specificity, _recall, sensitivity)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+
+
+@metric("PrecisionAtRecall")
+def precision_at_recall(
+    recall: float | list[float],
+    num_thresholds: int | None = None,
+    thresholds: list[float] | None = None,
+    class_id: int | None = None,
+    top_k: int | None = None,
+) -> Computation:
+    """The best precision at a recall of at least `recall`."""
+    value = _best(_precision, _recall, recall)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+
+
+@metric("RecallAtPrecision")
+def recall_at_precision(
+    precision: float | list[float],
+    num_thresholds: int | None = None,
+    thresholds: list[float] | None = None,
+    class_id: int | None = None,
+    top_k: int | None = None,
+) -> Computation:
+    """The best recall at a precision of at least `precision`."""
+    value = _best(_recall, _precision, precision)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+
+
+@metric("RecallAtFalsePositiveRate")
+def recall_at_false_positive_rate(
+    false_positive_rate: float | list[float],
+    num_thresholds: int | None = None,
+    thresholds: list[float] | None = None,
+    class_id: int | None = None,
+    top_k: int | None = None,
+) -> Computation:
+    """The best recall at a false positive rate of at most `false_positive_rate`."""
+    value = _best(_recall, lambda m: ratio(m.fp, m.fp + m.tn), false_positive_rate, at_most=True)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)

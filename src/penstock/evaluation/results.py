@@ -1,0 +1,232 @@
+"""An evaluation's files: TensorFlow Model Analysis's own, and the checks as JSON.
+
+`tfma.load_eval_result` and `tfma.load_validation_result` read what is written here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf import json_format
+
+from penstock.evaluation.config import EvalRun
+from penstock.evaluation.engine import Evaluation, SliceResult
+from penstock.evaluation.keys import (
+    MetricKey,
+    SliceKey,
+    slice_key_from_proto,
+    slice_key_to_proto,
+)
+from penstock.evaluation.messages import message_class
+from penstock.evaluation.thresholds import Validation
+from penstock.io import TFRecordWriter, read_tfrecords
+
+EVAL_CONFIG_FILE = "eval_config.json"
+METRICS_FILE = "metrics-00000-of-00001.tfrecord"
+PLOTS_FILE = "plots-00000-of-00001.tfrecord"
+ATTRIBUTIONS_FILE = "attributions-00000-of-00001.tfrecord"
+VALIDATIONS_FILE = "validations.tfrecord"
+CHECKS_FILE = "threshold_checks.json"
+
+_TFMA_VERSION = "0.52.0"
+_ERROR = "__ERROR__"
+# TFMA puts plots of these default names together under one nameless key.
+_NAMELESS_PLOTS = ("confusion_matrix_plot", "calibration_plot")
+
+
+def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str = "") -> None:
+    """Writes an evaluation.
+
+    Args:
+        evaluation: What `evaluate` returned.
+        folder: Where to; made if missing.
+        data_location: Where the examples came from, for the record.
+    """
+    root = Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    run = EvalRun(
+        eval_config=evaluation.config,
+        version=_TFMA_VERSION,
+        data_location=data_location or "<user provided examples>",
+        file_format="tfrecords",
+        model_locations=evaluation.model_paths,
+    )
+    (root / EVAL_CONFIG_FILE).write_text(json_format.MessageToJson(run))
+    slices = evaluation.slices
+    _write(root / METRICS_FILE, (_metrics_message(result) for result in slices))
+    _write(root / PLOTS_FILE, (_plots_message(result) for result in slices))
+    _write(root / ATTRIBUTIONS_FILE, (_attributions_message(result) for result in slices))
+    _write(root / VALIDATIONS_FILE, [validation_message(evaluation.validation)])
+    checks = json.dumps(evaluation.validation.to_dict(), indent=2)
+    (root / CHECKS_FILE).write_text(checks + "\n")
+
+
+def read_metrics(folder: str) -> list[tuple[SliceKey, dict[MetricKey, Any]]]:
+    """Reads the metrics by slice, ours or TFMA's.
+
+    Args:
+        folder: An evaluation's folder.
+
+    Returns:
+        Pairs of slice and values: floats, arrays, or messages of structured values.
+    """
+    result = []
+    for file in sorted(Path(folder).glob("metrics-*.tfrecord")):
+        for record in read_tfrecords(str(file), compression=""):
+            message = message_class("MetricsForSlice").FromString(record)
+            values = {
+                MetricKey.from_proto(entry.key): _value_from_proto(entry.value)
+                for entry in message.metric_keys_and_values
+            }
+            result.append((slice_key_from_proto(message.slice_key), values))
+    return result
+
+
+def read_plots(folder: str) -> list[tuple[SliceKey, list[tuple[MetricKey, Any]]]]:
+    """Reads the plots by slice as `PlotData` messages, ours or TFMA's."""
+    result = []
+    for file in sorted(Path(folder).glob("plots-*.tfrecord")):
+        for record in read_tfrecords(str(file), compression=""):
+            message = message_class("PlotsForSlice").FromString(record)
+            plots = []
+            for entry in message.plot_keys_and_values:
+                key = MetricKey(
+                    entry.key.name,
+                    entry.key.model_name,
+                    entry.key.output_name,
+                    example_weighted=entry.key.example_weighted.value,
+                )
+                plots.append((key, entry.value))
+            result.append((slice_key_from_proto(message.slice_key), plots))
+    return result
+
+
+def read_validation(folder: str) -> Any:
+    """Reads the `ValidationResult` message, ours or TFMA's; None without one."""
+    file = Path(folder, VALIDATIONS_FILE)
+    if not file.exists():
+        return None
+    records = list(read_tfrecords(str(file), compression=""))
+    return message_class("ValidationResult").FromString(records[0]) if records else None
+
+
+def read_checks(folder: str) -> Mapping[str, Any] | None:
+    """Reads the threshold checks as data; None where TFMA wrote the folder."""
+    file = Path(folder, CHECKS_FILE)
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def read_eval_config(folder: str) -> Any:
+    """Reads the `EvalConfig` with which a folder was written; None without one."""
+    file = Path(folder, EVAL_CONFIG_FILE)
+    if not file.exists():
+        return None
+    return json_format.Parse(file.read_text(), EvalRun(), ignore_unknown_fields=True).eval_config
+
+
+def validation_message(validation: Validation) -> Any:
+    """Returns a validation as a `ValidationResult` message."""
+    message = message_class("ValidationResult")(
+        validation_ok=validation.ok,
+        missing_thresholds=validation.missing_thresholds,
+        missing_slices=validation.missing_slices,
+        rubber_stamp=validation.dropped_change_thresholds,
+    )
+    by_slice: dict[SliceKey, Any] = {}
+    details: dict[bytes, Any] = {}
+    for check in validation.checks:
+        spec = message_class("SlicingSpec")() if check.spec is None else check.spec
+        identity = spec.SerializeToString(deterministic=True)
+        if identity not in details:
+            details[identity] = message.validation_details.slicing_details.add(slicing_spec=spec)
+        details[identity].num_matching_slices += 1
+        if check.passed:
+            continue
+        if check.slice_key not in by_slice:
+            entry = message.metric_validations_per_slice.add()
+            slice_key_to_proto(check.slice_key, entry.slice_key)
+            by_slice[check.slice_key] = entry
+        failure = by_slice[check.slice_key].failures.add(message=check.reason)
+        check.key.to_proto(failure.metric_key)
+        if check.key.is_diff:
+            failure.metric_threshold.change_threshold.CopyFrom(check.threshold)
+        else:
+            failure.metric_threshold.value_threshold.CopyFrom(check.threshold)
+        if check.value is not None:
+            failure.metric_value.double_value.value = check.value
+    return message
+
+
+def _write(path: Path, messages: Iterable[Any]) -> None:
+    with TFRecordWriter(str(path), "") as writer:
+        writer.write_all(message.SerializeToString(deterministic=True) for message in messages)
+
+
+def _metrics_message(result: SliceResult) -> Any:
+    message = message_class("MetricsForSlice")()
+    slice_key_to_proto(result.key, message.slice_key)
+    if result.error:
+        message.metrics[_ERROR].debug_message = result.error
+    for key, value in _sorted(result.metrics):
+        entry = message.metric_keys_and_values.add()
+        key.to_proto(entry.key)
+        _value_to_proto(value, entry.value)
+    return message
+
+
+def _plots_message(result: SliceResult) -> Any:
+    message = message_class("PlotsForSlice")()
+    slice_key_to_proto(result.key, message.slice_key)
+    entries: dict[MetricKey, Any] = {}
+    for key, plot in _sorted(result.plots):
+        if key.name in _NAMELESS_PLOTS:
+            key = replace(key, name="")
+        if key not in entries:
+            entries[key] = message.plot_keys_and_values.add()
+            key.to_proto(entries[key].key)
+        plot.to_plot(entries[key].value)
+    return message
+
+
+def _attributions_message(result: SliceResult) -> Any:
+    message = message_class("AttributionsForSlice")()
+    slice_key_to_proto(result.key, message.slice_key)
+    return message
+
+
+def _sorted(values: Mapping[MetricKey, Any]) -> Iterator[tuple[MetricKey, Any]]:
+    yield from sorted(values.items(), key=lambda item: str(item[0]))
+
+
+def _value_to_proto(value: Any, message: Any) -> None:
+    if isinstance(value, np.ndarray):
+        array = message.array_value
+        array.data_type = array.FLOAT64
+        array.shape.extend(value.shape)
+        array.float64_values.extend(value.reshape(-1).tolist())
+    elif isinstance(value, float):
+        message.double_value.value = value
+    else:
+        value.to_proto(message)
+
+
+def _value_from_proto(message: Any) -> Any:
+    kind = message.WhichOneof("type")
+    value = getattr(message, kind)
+    if kind == "double_value":
+        return value.value
+    if kind == "array_value":
+        columns = (
+            value.float64_values,
+            value.float32_values,
+            value.int64_values,
+            value.int32_values,
+        )
+        values: Any = next((column for column in columns if len(column)), [])
+        return np.array(values, dtype=np.float64).reshape(tuple(value.shape))
+    return value

@@ -1,0 +1,192 @@
+"""Which slices each row of a batch belongs to, for all slicing specs at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from penstock.evaluation.keys import SliceKey, slice_name
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Rows and the groups that they count in: row `rows[i]` is in group `groups[i]` of `count`."""
+
+    rows: IntArray
+    groups: IntArray
+    count: int
+
+
+class Slicer:
+    """Assigns rows to slices, and remembers the slices that it met.
+
+    A slice is numbered when its first row comes, so the number of slices grows from batch to batch.
+    A row with several values of a feature is in the slice of each; a row without a value is in none.
+
+    Args:
+        specs: `SlicingSpec` messages. An empty spec is the whole data set.
+
+    Example:
+        >>> slicer = Slicer([SlicingSpec(), SlicingSpec(feature_keys=["island"])])
+        >>> slicer.assign(record_batch).count
+        4
+    """
+
+    def __init__(self, specs: Iterable[Any]) -> None:
+        self.specs = [(tuple(s.feature_keys), dict(s.feature_values)) for s in specs] or [((), {})]
+        for keys, values in self.specs:
+            if both := set(keys) & set(values):
+                raise ValueError(
+                    f"A slicing spec names {min(both)!r} in feature_keys and in feature_values; "
+                    "one of them is enough."
+                )
+        self.keys: list[SliceKey] = []
+        self._ids: dict[SliceKey, int] = {}
+
+    @property
+    def features(self) -> list[str]:
+        """The features that the specs name."""
+        names = (name for keys, values in self.specs for name in (*keys, *values))
+        return list(dict.fromkeys(names))
+
+    def check_features(self, available: Sequence[str]) -> None:
+        """Raises a `ValueError` when a spec names a feature that is not in `available`."""
+        for name in self.features:
+            if name not in available:
+                close = difflib.get_close_matches(name, available, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise ValueError(
+                    f"A slicing spec names the feature {name!r}, which the examples do not have.{hint} "
+                    f"Features: {', '.join(sorted(available))}"
+                )
+
+    def assign(self, batch: pa.RecordBatch) -> Membership:
+        """Returns the membership of a batch's rows.
+
+        Args:
+            batch: Columns of lists, a column a feature; other columns than the specs' are ignored.
+        """
+        rows, groups = [], []
+        columns = {name: _distinct_values(batch, name) for name in self.features}
+        for keys, values in self.specs:
+            spec_rows, spec_groups = self._assign_spec(keys, values, columns, batch.num_rows)
+            rows.append(spec_rows)
+            groups.append(spec_groups)
+        all_rows, all_groups = np.concatenate(rows), np.concatenate(groups)
+        if len(self.specs) > 1:
+            # Two specs may name the same slice; a row counts in it once.
+            pairs = np.unique(all_rows * (len(self.keys) + 1) + all_groups)
+            all_rows, all_groups = np.divmod(pairs, len(self.keys) + 1)
+        return Membership(all_rows, all_groups, len(self.keys))
+
+    def _assign_spec(
+        self,
+        keys: tuple[str, ...],
+        values: dict[str, str],
+        columns: dict[str, _Values],
+        num_rows: int,
+    ) -> tuple[IntArray, IntArray]:
+        rows = np.arange(num_rows, dtype=np.int64)
+        codes = np.zeros((num_rows, 0), dtype=np.int64)
+        fixed: list[tuple[str, str | int | float]] = []
+        for name, text in values.items():
+            column, wanted = columns[name], _typed(text)
+            matching = [i for i, v in enumerate(column.values) if v in (wanted, str(wanted))]
+            rows = rows[np.isin(rows, column.rows[np.isin(column.codes, matching)])]
+            fixed.append((name, wanted))
+        codes = codes[: len(rows)]
+        for name in keys:
+            rows, codes = _join(rows, codes, columns[name])
+        if not len(rows):
+            return rows, rows
+        combinations, inverse = np.unique(codes, axis=0, return_inverse=True)
+        ids = np.empty(len(combinations), dtype=np.int64)
+        for i, combination in enumerate(combinations):
+            pairs = [
+                (name, columns[name].values[c]) for name, c in zip(keys, combination, strict=True)
+            ]
+            ids[i] = self._id(tuple(sorted(fixed + pairs)))
+        return rows, ids[inverse.reshape(-1)]
+
+    def _id(self, key: SliceKey) -> int:
+        if key not in self._ids:
+            self._ids[key] = len(self.keys)
+            self.keys.append(key)
+        return self._ids[key]
+
+
+def spec_matches(spec: Any, key: SliceKey) -> bool:
+    """Returns whether `spec`, a `SlicingSpec`, may yield the slice `key`."""
+    columns = dict(key)
+    if set(columns) != {*spec.feature_keys, *spec.feature_values}:
+        return False
+    return all(_same(columns[name], text) for name, text in spec.feature_values.items())
+
+
+def spec_name(spec: Any) -> str:
+    """Returns a slicing spec's name for people, such as `island, sex=male`."""
+    values = slice_name(tuple(sorted(spec.feature_values.items()))) if spec.feature_values else ""
+    return ", ".join([*spec.feature_keys, *([values] if values else [])]) or slice_name(())
+
+
+@dataclass(frozen=True)
+class _Values:
+    """A column's distinct (row, value) pairs, values as codes, sorted by row."""
+
+    rows: IntArray
+    codes: IntArray
+    values: list[str | int | float]
+
+
+def _distinct_values(batch: pa.RecordBatch, name: str) -> _Values:
+    empty = np.empty(0, dtype=np.int64)
+    index = batch.schema.get_field_index(name)
+    if index < 0 or pa.types.is_null(batch.schema.field(index).type):
+        return _Values(empty, empty, [])
+    column = batch.column(index)
+    rows = column.value_parent_indices().to_numpy(zero_copy_only=False).astype(np.int64)
+    encoded = column.flatten().dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    values = encoded.dictionary.to_pylist()
+    pairs = np.unique(rows * max(len(values), 1) + codes)
+    rows, codes = np.divmod(pairs, max(len(values), 1))
+    return _Values(rows, codes, [_text(name, value) for value in values])
+
+
+def _text(name: str, value: Any) -> str | int | float:
+    if not isinstance(value, bytes):
+        return value  # type: ignore[no-any-return]
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"Cannot slice by {name!r}: the value {value!r} is not UTF-8.") from error
+
+
+def _typed(text: str) -> str | int | float:
+    """Numbers in a spec stand as text; TFMA writes them as numbers into the slice's key."""
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        return text
+
+
+def _same(value: str | int | float, text: str) -> bool:
+    return value == _typed(text) or str(value) == text
+
+
+def _join(rows: IntArray, codes: IntArray, column: _Values) -> tuple[IntArray, IntArray]:
+    """Crosses each entry of `rows` with the values that its row has in `column`."""
+    first = np.searchsorted(column.rows, rows, side="left")
+    counts = np.searchsorted(column.rows, rows, side="right") - first
+    entries = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(entries)) - np.repeat(np.cumsum(counts) - counts, counts)
+    values = column.codes[first[entries] + within]
+    return rows[entries], np.column_stack([codes[entries], values])
