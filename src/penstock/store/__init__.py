@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         StoreReadOnly,
         StoreUnavailable,
     )
+    from penstock.store.leases import Lease
     from penstock.store.records import (
         ArtifactRecord,
         CachedExecution,
@@ -61,6 +62,7 @@ _MODULES = {
         "RunRecord",
         "RunState",
     ),
+    "leases": ("Lease",),
     "store": ("MetadataStore",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -72,6 +74,7 @@ __all__ = [  # noqa: RUF022 - by module
     "EventType",
     "ExecutionRecord",
     "ExecutionState",
+    "Lease",
     "LeaseHeld",
     "Lineage",
     "LineageEdge",

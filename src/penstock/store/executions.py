@@ -17,6 +17,8 @@ from penstock.store.records import CachedExecution, EventType, ExecutionState, R
 
 Artifacts = Mapping[str, Sequence[Artifact]]
 _ENDED = (ExecutionState.COMPLETE, ExecutionState.CACHED)
+# What TFX keeps of an execution's end: gRPC's codes INTERNAL and CANCELLED.
+_CODES = {ExecutionState.FAILED: 13, ExecutionState.CANCELED: 1}
 _STATE = "SELECT last_known_state FROM Execution WHERE id = ?"
 
 
@@ -50,7 +52,7 @@ class Executions(StoreBase):
             cache_key: Hex digest; the name of an `execution_cache` context. None: cache off.
             key_parts: The cache key in readable form, JSON values.
             attempt: 1 for the first try.
-            log_path: Where its log is kept.
+            log_path: Where its log is kept; `{execution_id}` in it stands for the returned id.
             lease: The lease that it belongs to; the run's by default.
 
         Raises:
@@ -153,6 +155,7 @@ class Executions(StoreBase):
                 cached_from=cached.execution_id,
             )
             self._write_events(execution_id, cached.outputs, EventType.OUTPUT)
+            self._execution_contexts.pop(execution_id, None)
             if metrics:
                 self._session.execute(
                     "UPDATE penstock_execution SET metrics = ? WHERE execution_id = ?",
@@ -193,6 +196,7 @@ class Executions(StoreBase):
                 inputs=inputs or {},
             )
             self._write_events(execution_id, outputs, EventType.INTERNAL_OUTPUT)
+            self._execution_contexts.pop(execution_id, None)
             return execution_id
 
         return self._session.atomically(write)
@@ -228,6 +232,7 @@ class Executions(StoreBase):
                 inputs={},
             )
             self._write_outputs(execution_id, outputs)
+            self._execution_contexts.pop(execution_id, None)
             return execution_id
 
         return self._session.atomically(write)
@@ -264,19 +269,27 @@ class Executions(StoreBase):
         resources: Resources | None,
         metrics: Mapping[str, float] | None,
     ) -> None:
-        result = json.dumps({"result_message": reason, "code": 13 if state == 4 else 1})
+        self._with_reserve(
+            lambda: self._fail_running(execution_id, state, reason, resources, metrics)
+        )
 
-        def write() -> None:
-            found = self._session.query(_STATE + self._session.for_update, (execution_id,))
-            if not found:
-                raise RecordNotFound(
-                    f"There is no execution {execution_id} in the store {self.location}."
-                )
-            if found[0][0] == ExecutionState.RUNNING:
-                properties = {"__execution_result__": result}
-                self._end(execution_id, state, reason, resources, metrics, properties)
-
-        self._with_reserve(write)
+    def _fail_running(
+        self,
+        execution_id: int,
+        state: ExecutionState,
+        reason: str,
+        resources: Resources | None,
+        metrics: Mapping[str, float] | None,
+    ) -> None:
+        found = self._session.query(_STATE + self._session.for_update, (execution_id,))
+        if not found:
+            raise RecordNotFound(
+                f"There is no execution {execution_id} in the store {self.location}."
+            )
+        if found[0][0] == ExecutionState.RUNNING:
+            result = json.dumps({"result_message": reason, "code": _CODES[state]})
+            properties = {"__execution_result__": result}
+            self._end(execution_id, state, reason, resources, metrics, properties)
 
     def _register(
         self,
@@ -336,7 +349,9 @@ class Executions(StoreBase):
                     cache_key,
                     None if key_parts is None else json.dumps(key_parts, default=str),
                     run_id if lease is None else lease,
-                    log_path,
+                    None
+                    if log_path is None
+                    else log_path.replace("{execution_id}", str(execution_id)),
                     now,
                     now if state in _ENDED else None,
                     cached_from,

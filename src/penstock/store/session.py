@@ -113,6 +113,10 @@ class Session(abc.ABC):
         raise AssertionError("unreachable")
 
     repeats_when_busy: ClassVar[bool] = True
+    # The server's time in milliseconds since the epoch.
+    clock: ClassVar[str] = ""
+    # Ends an ORDER BY: rows of EventPath (as `ep`) in the order in which they were written.
+    path_order: ClassVar[str] = ""
     # Ends a SELECT that must keep its row from changing until the commit.
     for_update: ClassVar[str] = " FOR UPDATE"
 
@@ -159,6 +163,11 @@ class Session(abc.ABC):
     @abc.abstractmethod
     def back_up(self, label: str) -> str | None:
         """Copy what an upgrade may change; return where to."""
+
+    @staticmethod
+    def insert_if_absent(target: str, values: str) -> str:
+        """Return an INSERT of `values` that leaves a row alone whose key is there."""
+        return f"INSERT INTO {target} VALUES {values} ON CONFLICT DO NOTHING"
 
     def execute_unless_there(self, text: str) -> None:
         """Create a table or an index; where DDL is no transaction, one that is there is left."""

@@ -22,6 +22,7 @@ class SqliteSession(Session):
     # SQLite has waited for `busy_timeout` already.
     repeats_when_busy: ClassVar[bool] = False
     for_update: ClassVar[str] = ""
+    path_order: ClassVar[str] = ", ep.rowid"
 
     @override
     def fetch(self, *statements: Statement) -> list[list[Row]]:

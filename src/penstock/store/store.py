@@ -9,14 +9,15 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from penstock.store.cache import Cache
-from penstock.store.executions import Executions
+from penstock.store.leases import Leases
+from penstock.store.lineage import LineageQueries
 from penstock.store.runs import Runs
 from penstock.store.session import Session
 
 T = TypeVar("T")
 
 
-class MetadataStore(Runs, Executions, Cache):
+class MetadataStore(Runs, Leases, Cache, LineageQueries):
     """Runs, executions, artifacts and their lineage.
 
     Made by `MetadataStore.open`. Its methods may be called from several threads; one transaction is

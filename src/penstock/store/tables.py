@@ -90,7 +90,7 @@ execution = _table(
     sa.Index("penstock_execution_cache", "cache_key", "execution_id"),
     sa.Index("penstock_execution_run", "run_id", "node_id", "execution_id"),
     sa.Index("penstock_execution_node", "pipeline", "node_id", "execution_id"),
-    sa.Index("penstock_execution_lease", "lease", "finished"),
+    sa.Index("penstock_execution_unfinished", "finished", "lease"),
 )
 
 artifact = _table(

@@ -125,10 +125,10 @@ class TypeRegistry:
         if not declared:
             return
         text = "SELECT name, data_type FROM TypeProperty WHERE type_id = ?"
-        stored: dict[str, int] = dict(self._session.query(text, (number,)))  # type: ignore[arg-type]
+        stored: dict[str, int] = dict(self._session.query(text, (number,)))
         if any(key not in stored for key in declared):
             self._session.lock_types()
-            stored = dict(self._session.query(text, (number,)))  # type: ignore[arg-type]
+            stored = dict(self._session.query(text, (number,)))
         rows = []
         for key, kind in declared.items():
             have = stored.get(key)

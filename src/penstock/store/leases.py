@@ -1,0 +1,131 @@
+"""Leases: which runs belong to a live process, and taking over those of dead ones."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from penstock.store import file_lease
+from penstock.store.base import milliseconds
+from penstock.store.exceptions import LeaseHeld
+from penstock.store.executions import Executions
+from penstock.store.file_lease import FileLease
+from penstock.store.records import ExecutionState, RunState
+from penstock.store.row_lease import LEASE_SECONDS, RowLease
+from penstock.store.session import Session
+
+DEAD = "killed: the process that ran it is gone"
+"""The error of an execution or a run whose lease died."""
+
+
+class Lease:
+    """What makes a run, and the executions that it registers, count as alive.
+
+    On SQLite a locked file, which needs no renewal; on a server a row that lasts for a minute by
+    the server's clock, and is to be renewed every `interval` seconds.
+
+    Made by `MetadataStore.acquire_lease`; a context manager that releases it.
+    """
+
+    interval = LEASE_SECONDS / 4
+    """Seconds after which to call `renew`."""
+
+    def __init__(self, session: Session, held: FileLease | RowLease) -> None:
+        self._session = session
+        self._held = held
+
+    @property
+    def name(self) -> str:
+        """Name of the lease: its run's id, unless said otherwise."""
+        return self._held.name
+
+    def renew(self) -> bool:
+        """Keep the lease; return whether somebody asked the run of its name to stop.
+
+        Raises:
+            LeaseHeld: If it expired and another process took it: end without publishing.
+        """
+        if isinstance(self._held, RowLease):
+            return self._held.renew()
+        rows = self._session.query(
+            "SELECT stop_requested FROM penstock_run WHERE run_id = ?", (self.name,)
+        )
+        return bool(rows and rows[0][0])
+
+    def release(self) -> None:
+        """Give the lease up; idempotent."""
+        self._held.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class Leases(Executions):
+    """The part of the store that knows who is alive."""
+
+    def acquire_lease(self, name: str) -> Lease:
+        """Take the lease of a run, before `create_run` or `reopen_run`.
+
+        Args:
+            name: The run's id; in a pod, which owns one node, any name of its own, which it also
+                gives to `register_execution`.
+
+        Raises:
+            LeaseHeld: If a live process holds it.
+        """
+        if self._session.engine_name == "sqlite":
+            return Lease(self._session, FileLease(self.location, name))
+        return Lease(self._session, RowLease(self._session, name))
+
+    def is_held(self, name: str) -> bool:
+        """Return whether a live process holds the lease `name`."""
+        if self._session.engine_name == "sqlite":
+            return file_lease.is_held(self.location, name)
+        rows = self._session.query(
+            f"SELECT 1 FROM penstock_lease WHERE name = ? AND expires > {self._session.clock}",
+            (name,),
+        )
+        return bool(rows)
+
+    def take_over_dead(self) -> list[str]:
+        """Make the executions and runs FAILED whose process is gone; return those leases' names.
+
+        Each dead lease is taken, so that of several callers one does the work, and given back.
+        """
+        rows = self._session.query(
+            "SELECT DISTINCT lease FROM penstock_execution WHERE finished IS NULL "
+            "UNION SELECT run_id FROM penstock_run WHERE state = 'RUNNING'"
+        )
+        taken = []
+        for (name,) in rows:
+            if not self.is_held(name):
+                try:
+                    lease = self.acquire_lease(name)
+                except LeaseHeld:
+                    continue
+                with lease:
+                    self._with_reserve(partial(self._bury, name))
+                taken.append(str(name))
+        return taken
+
+    def _bury(self, name: str) -> None:
+        running = self._session.query(
+            "SELECT execution_id FROM penstock_execution WHERE finished IS NULL AND lease = ?",
+            (name,),
+        )
+        for (execution_id,) in running:
+            self._fail_running(execution_id, ExecutionState.FAILED, DEAD, None, None)
+        self._session.execute(
+            "UPDATE penstock_run SET state = ?, finished = ?, error = ? "
+            "WHERE run_id = ? AND state = 'RUNNING'",
+            (RunState.FAILED.value, milliseconds(), DEAD, name),
+        )
