@@ -45,6 +45,7 @@ class Component(Node):
         LIBRARIES: Distributions whose versions are part of the cache key.
         USES_TENSORFLOW: Whether it is run by a worker that has TensorFlow imported.
         USES_SEED: Whether the seed of the run is part of the cache key.
+        USES_LINEAGE: Whether `context.lineage` is filled in.
 
     Raises:
         WiringError: For a missing or unknown input, or one of another type.
@@ -56,6 +57,7 @@ class Component(Node):
     LIBRARIES: ClassVar[Sequence[str]] = ()
     USES_TENSORFLOW: ClassVar[bool] = False
     USES_SEED: ClassVar[bool] = True
+    USES_LINEAGE: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

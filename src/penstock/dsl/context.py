@@ -27,7 +27,8 @@ class ExecutionContext:
         deterministic: Whether equal inputs must give bit-equal outputs, at the cost of speed.
         beam_pipeline_args: Arguments for Beam.
         accelerators: Devices that this attempt holds, such as `("GPU:0",)`.
-        lineage: JSON description of the executions that led here.
+        lineage: Node to what its execution was (a JSON value), for all nodes that led here; only where
+            the component sets `USES_LINEAGE`.
         metrics: What was reported so far by `report_metrics`.
     """
 

@@ -109,6 +109,7 @@ def compile_node(
         libraries=tuple(getattr(kind, "LIBRARIES", ())),
         uses_tensorflow=bool(getattr(kind, "USES_TENSORFLOW", False)),
         uses_seed=bool(getattr(kind, "USES_SEED", False)),
+        uses_lineage=bool(getattr(kind, "USES_LINEAGE", False)),
         beam_pipeline_args=(*beam_pipeline_args, *node.beam_pipeline_args),
     )
 

@@ -61,6 +61,7 @@ class GraphNode:
         libraries: Distributions whose versions are keyed.
         uses_tensorflow: Whether a worker with TensorFlow runs it.
         uses_seed: Whether the seed is keyed.
+        uses_lineage: Whether it is told what led to its inputs.
         beam_pipeline_args: Arguments for Beam.
     """
 
@@ -79,6 +80,7 @@ class GraphNode:
     libraries: tuple[str, ...]
     uses_tensorflow: bool
     uses_seed: bool
+    uses_lineage: bool
     beam_pipeline_args: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +100,7 @@ class GraphNode:
         value["libraries"] = list(self.libraries)
         value["uses_tensorflow"] = self.uses_tensorflow
         value["uses_seed"] = self.uses_seed
+        value["uses_lineage"] = self.uses_lineage
         value["beam_pipeline_args"] = list(self.beam_pipeline_args)
         return {key: each for key, each in value.items() if each or isinstance(each, bool)}
 
@@ -125,6 +128,7 @@ class GraphNode:
             libraries=tuple(value.get("libraries", ())),
             uses_tensorflow=value.get("uses_tensorflow", False),
             uses_seed=value.get("uses_seed", True),
+            uses_lineage=value.get("uses_lineage", False),
             beam_pipeline_args=tuple(value.get("beam_pipeline_args", ())),
         )
 
@@ -211,11 +215,14 @@ class Graph:
             enable_cache=value["enable_cache"],
         )
 
+    def to_text(self) -> str:
+        """Return the JSON form as text, always the same for equal graphs."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+
     @property
     def digest(self) -> str:
-        """SHA-256 of the JSON form, as 64 hex digits."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """SHA-256 of `to_text()`, as 64 hex digits."""
+        return hashlib.sha256(self.to_text().encode()).hexdigest()
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return a value for each runtime parameter: the given one, else its default.

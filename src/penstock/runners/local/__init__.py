@@ -1,1 +1,5 @@
-"""The local room."""
+"""The local runner."""
+
+from penstock.runners.local.runner import LocalDagRunner
+
+__all__ = ["LocalDagRunner"]

@@ -1,0 +1,367 @@
+"""A node's life as the parent sees it: resolve, look up the cache, register, publish."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.artifacts import Artifact, location
+from penstock.artifacts.fingerprint import fingerprint
+from penstock.dsl.component import Component
+from penstock.dsl.references import resolve
+from penstock.dsl.resolver import LatestArtifacts, LatestBlessedModel
+from penstock.dsl.values import decode
+from penstock.graph import Edge, Graph, GraphNode, OutputDeclaration
+from penstock.launch.attempt import (
+    Attempt,
+    AttemptResult,
+    RunSettings,
+    output_artifacts,
+    output_folder,
+)
+from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
+from penstock.launch.digest_memo import DigestMemo
+from penstock.launch.execution import discard_outputs
+from penstock.store import CachedExecution, MetadataStore, Resources
+
+Outputs = Mapping[str, Sequence[Artifact]]
+
+
+class InputMissing(RuntimeError):
+    """A node needs an artifact that nothing gave it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ended:
+    """A node that ended without an attempt: cached, resolved or imported.
+
+    Attributes:
+        execution_id: Row in the store.
+        state: `CACHED` or `COMPLETE`.
+        outputs: Artifacts by key.
+    """
+
+    execution_id: int
+    state: str
+    outputs: Outputs
+
+
+class Launcher:
+    """Takes the nodes of one run through their lives, but for executing them.
+
+    It is used by one thread. All its writing to the store is in transactions that are whole.
+
+    Args:
+        store: The metadata store.
+        graph: The pipeline, its runtime parameters bound.
+        settings: Of the run.
+        memo: Remembers digests of files.
+        cache: Whether earlier results may be reused in this run.
+        base_run: Run from which nodes outside the graph are read; None for the latest of each.
+    """
+
+    def __init__(
+        self,
+        store: MetadataStore,
+        graph: Graph,
+        settings: RunSettings,
+        memo: DigestMemo,
+        *,
+        cache: bool = True,
+        base_run: str | None = None,
+    ) -> None:
+        self._store = store
+        self._graph = graph
+        self._settings = settings
+        self._keys = CacheKeys(settings, memo)
+        self._cache = cache and graph.enable_cache
+        self._base_run = base_run
+        self._outside: dict[str, Outputs] = {}
+        self._lineage: dict[str, dict[str, Any]] = {}
+        self.published: dict[str, Outputs] = {}
+        self.key_parts: dict[str, KeyParts] = {}
+
+    def adopt(self, node: GraphNode, execution_id: int, outputs: Outputs) -> None:
+        """Take over what an earlier session of this run published."""
+        self._finish(node, execution_id, "COMPLETE", _declared(node, outputs))
+
+    def begin(self, node: GraphNode) -> Ended | Attempt:
+        """Resolve a node's inputs, look it up in the cache, and register it if it must run.
+
+        Returns:
+            How it ended, if it needs no execution, else the registered attempt.
+
+        Raises:
+            InputMissing: If a required input has no artifact.
+            FileNotFoundError: If an external file or a module file does not exist.
+        """
+        if node.kind == "resolver":
+            return self._resolve(node)
+        if node.kind == "importer":
+            return self._import(node)
+        inputs = self._inputs(node)
+        parts = self._keys.parts(node, inputs)
+        self.key_parts[node.id] = parts
+        cached = self._cache and node.policy.cache
+        key = digest_of(parts) if cached else None
+        if key is not None:
+            hit = self._find(node, key)
+            if hit is not None:
+                execution_id = self._store.publish_cached(
+                    hit,
+                    run_id=self._settings.run_id,
+                    node_id=node.id,
+                    type_name=node.type_name,
+                    base_type=node.type_annotation,
+                    parameters=node.parameters,
+                    inputs=inputs,
+                    cache_key=key,
+                    key_parts=parts,
+                )
+                self._finish(node, execution_id, "CACHED", hit.outputs)
+                return Ended(execution_id, "CACHED", hit.outputs)
+        return self._register(node, inputs, key, parts, 1)
+
+    def retry(self, attempt: Attempt) -> Attempt:
+        """Register a further attempt, with folders of its own, after `attempt` has failed."""
+        parts = self.key_parts[attempt.node.id]
+        key = digest_of(parts) if self._cache and attempt.node.policy.cache else None
+        return self._register(attempt.node, attempt.inputs, key, parts, attempt.number + 1)
+
+    def publish(self, attempt: Attempt, result: AttemptResult) -> None:
+        """Make what a successful attempt wrote visible, in one transaction.
+
+        Raises:
+            penstock.store.StoreError: If it cannot be recorded; nothing is visible then.
+        """
+        outputs = {key: [artifact] for key, artifact in result.outputs.items()}
+        self._store.publish(
+            attempt.execution_id, outputs, resources=_resources(result), metrics=result.metrics
+        )
+        self._finish(attempt.node, attempt.execution_id, "COMPLETE", outputs)
+
+    def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
+        """Record a failed attempt and remove what it wrote; its log is kept.
+
+        Args:
+            attempt: What failed.
+            reason: One line.
+            result: What is known of it; None if its process died.
+        """
+        discard_outputs(attempt.outputs.values())
+        self._store.fail(
+            attempt.execution_id,
+            reason,
+            resources=None if result is None else _resources(result),
+            metrics=None if result is None else result.metrics,
+        )
+
+    def cancel(self, attempt: Attempt, reason: str) -> None:
+        """Record an attempt that was ended from outside, and remove what it wrote."""
+        discard_outputs(attempt.outputs.values())
+        self._store.cancel(attempt.execution_id, reason)
+
+    def _register(
+        self, node: GraphNode, inputs: Outputs, key: str | None, parts: KeyParts, number: int
+    ) -> Attempt:
+        folder = f"{self._settings.pipeline_root}/{node.id}/.system/executor_execution"
+        execution_id = self._store.register_execution(
+            run_id=self._settings.run_id,
+            node_id=node.id,
+            type_name=node.type_name,
+            base_type=node.type_annotation,
+            parameters=node.parameters,
+            inputs=inputs,
+            cache_key=key,
+            key_parts=parts,
+            attempt=number,
+            log_path=f"{folder}/{{execution_id}}/log.txt",
+        )
+        outputs = output_artifacts(node, self._settings.pipeline_root, execution_id)
+        for artifact in outputs.values():
+            move_aside(output_folder(artifact))
+        system = f"{folder}/{execution_id}"
+        return Attempt(
+            node=node,
+            settings=self._settings,
+            execution_id=execution_id,
+            number=number,
+            inputs=inputs,
+            outputs=outputs,
+            working_dir=f"{system}/.temp",
+            log_path=f"{system}/log.txt",
+            lineage=self._ancestors(node) if node.uses_lineage else {},
+        )
+
+    def _find(self, node: GraphNode, key: str) -> CachedExecution | None:
+        hit = self._store.find_cached(key, max_age_seconds=node.policy.cache_max_age_seconds)
+        if hit is None:
+            return None
+        if not all(location.exists(each.uri) for of in hit.outputs.values() for each in of):
+            return None
+        outputs = _declared(node, hit.outputs)
+        component_class: type[Component] = resolve(node.component)
+        if component_class.is_current is not Component.is_current:
+            component = component_class.bind(
+                inputs={}, outputs={}, parameters=decode(dict(node.parameters)), check=False
+            )
+            if not component.is_current(outputs, self._absolute):
+                return None
+        return CachedExecution(hit.execution_id, {key: list(each) for key, each in outputs.items()})
+
+    def _inputs(self, node: GraphNode) -> dict[str, Sequence[Artifact]]:
+        """Return a node's input artifacts; keys without an artifact are left out."""
+        inputs: dict[str, Sequence[Artifact]] = {}
+        for key, edges in node.inputs.items():
+            artifacts = [each for edge in edges for each in self._outputs_of(edge)]
+            if artifacts:
+                inputs[key] = artifacts
+        component_class: type[Component] = resolve(node.component)
+        for key, spec in component_class.interface().inputs.items():
+            if not spec.optional and key not in inputs:
+                sources = ", ".join(f"{edge.producer}.{edge.key}" for edge in node.inputs[key])
+                raise InputMissing(
+                    f"{node.id} needs an artifact for {key!r}; {sources} gave none. Run what produces "
+                    "it first."
+                )
+        return inputs
+
+    def _outputs_of(self, edge: Edge) -> Sequence[Artifact]:
+        if edge.producer in self.published:
+            return self.published[edge.producer].get(edge.key, ())
+        if edge.producer not in self._outside:
+            self._outside[edge.producer] = self._store.node_outputs(
+                self._settings.pipeline, edge.producer, run_id=self._base_run
+            )
+        return self._outside[edge.producer].get(edge.key, ())
+
+    def _resolve(self, node: GraphNode) -> Ended:
+        strategy = decode(dict(node.parameters))["strategy"]
+        found: dict[str, Sequence[Artifact]]
+        if isinstance(strategy, LatestBlessedModel):
+            pair = self._store.latest_blessed_model(self._settings.pipeline)
+            by_type = {} if pair is None else {each.TYPE_NAME: each for each in pair}
+            found = {
+                key: [by_type[declaration.type_name]] if declaration.type_name in by_type else []
+                for key, declaration in node.outputs.items()
+            }
+        else:
+            assert isinstance(strategy, LatestArtifacts)
+            found = {
+                key: self._store.latest_artifacts(
+                    declaration.type_name, pipeline=self._settings.pipeline, count=strategy.count
+                )
+                for key, declaration in node.outputs.items()
+            }
+        outputs = _declared(node, {key: each for key, each in found.items() if each})
+        execution_id = self._store.publish_resolved(
+            outputs, run_id=self._settings.run_id, node_id=node.id, type_name=node.type_name
+        )
+        self._finish(node, execution_id, "COMPLETE", outputs)
+        return Ended(execution_id, "COMPLETE", outputs)
+
+    def _import(self, node: GraphNode) -> Ended:
+        parameters = decode(dict(node.parameters))
+        ((key, declaration),) = node.outputs.items()
+        uri = self._absolute(parameters["source_uri"])
+        if not location.exists(uri):
+            raise FileNotFoundError(
+                f"{node.id}: there is nothing at {parameters['source_uri']!r} (looked at {uri})"
+            )
+        digest, _ = fingerprint(uri)
+        artifact = declaration.make(uri)
+        artifact.properties.update(parameters["properties"])
+        artifact.custom_properties.update(parameters["custom_properties"])
+        artifact.fingerprint = digest
+        known = None
+        if not parameters["reimport"]:
+            known = self._store.find_artifact(
+                declaration.type_name,
+                uri,
+                fingerprint=digest,
+                properties=artifact.properties,
+                custom_properties=artifact.custom_properties,
+            )
+        outputs: Outputs = {key: [known or artifact]}
+        execution_id = self._store.publish_imported(
+            outputs,
+            run_id=self._settings.run_id,
+            node_id=node.id,
+            type_name=node.type_name,
+            parameters=node.parameters,
+        )
+        outputs = _declared(node, outputs)
+        state = "CACHED" if known else "COMPLETE"
+        self._finish(node, execution_id, state, outputs)
+        return Ended(execution_id, state, outputs)
+
+    def _finish(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
+        self.published[node.id] = outputs
+        self._lineage[node.id] = {
+            "component": node.type_name,
+            "execution_id": execution_id,
+            "state": state,
+            "upstream": list(node.upstream),
+            "parameters": node.parameters,
+            "outputs": {
+                key: [
+                    {
+                        "type": each.TYPE_NAME,
+                        "id": each.id,
+                        "uri": each.uri,
+                        "fingerprint": each.fingerprint,
+                    }
+                    for each in artifacts
+                ]
+                for key, artifacts in outputs.items()
+            },
+        }
+
+    def _ancestors(self, node: GraphNode) -> dict[str, Any]:
+        pending, found = list(node.upstream), set[str]()
+        while pending:
+            name = pending.pop()
+            if name not in found and name in self._lineage:
+                found.add(name)
+                pending.extend(self._lineage[name]["upstream"])
+        return {name: each for name, each in self._lineage.items() if name in found}
+
+    def _absolute(self, path: str) -> str:
+        if "://" in path or os.path.isabs(path):
+            return path
+        return os.path.normpath(os.path.join(self._settings.project_root, path))
+
+
+def move_aside(folder: str) -> None:
+    """Move a folder that no execution can own out of the way of a new one."""
+    if location.is_local(folder) and os.path.exists(folder):
+        os.rename(folder, f"{folder}.aside-{time.time_ns()}")
+
+
+def _declared(node: GraphNode, outputs: Outputs) -> dict[str, Sequence[Artifact]]:
+    """Return artifacts that were read from the store as those of the declared classes."""
+    return {
+        key: [_as_declared(node.outputs[key], artifact) for artifact in artifacts]
+        for key, artifacts in outputs.items()
+        if key in node.outputs
+    }
+
+
+def _as_declared(declaration: OutputDeclaration, artifact: Artifact) -> Artifact:
+    made = declaration.make(artifact.uri)
+    if type(made) is type(artifact):
+        return artifact
+    return type(made).from_json(artifact.to_json())
+
+
+def _resources(result: AttemptResult) -> Resources:
+    usage = result.usage
+    return Resources(
+        wall_seconds=usage.wall_seconds,
+        cpu_seconds=usage.cpu_seconds,
+        peak_rss_bytes=usage.peak_rss_bytes,
+        bytes_written=usage.bytes_written,
+    )

@@ -1,0 +1,107 @@
+"""How a run ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.artifacts import Artifact
+
+
+class NodeState(enum.StrEnum):
+    """State of a node in a run."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    RETRYING = "RETRYING"
+    COMPLETE = "COMPLETE"
+    CACHED = "CACHED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    CANCELED = "CANCELED"
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its outputs are there."""
+        return self in (NodeState.COMPLETE, NodeState.CACHED)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self not in (NodeState.PENDING, NodeState.RUNNING, NodeState.RETRYING)
+
+
+@dataclasses.dataclass(slots=True)
+class NodeResult:
+    """How a node ended.
+
+    Attributes:
+        id: Its name.
+        state: Its state.
+        seconds: Wall time of its last attempt.
+        attempts: How often it was tried.
+        execution_id: Row of the last attempt, or None.
+        error: Why it failed, one line.
+        traceback: The user's traceback, if it raised.
+        log_path: Log of its last attempt, or None.
+        outputs: Artifacts by key.
+        metrics: What it reported.
+    """
+
+    id: str
+    state: NodeState = NodeState.PENDING
+    seconds: float = 0.0
+    attempts: int = 0
+    execution_id: int | None = None
+    error: str | None = None
+    traceback: str = ""
+    log_path: str | None = None
+    outputs: Mapping[str, Sequence[Artifact]] = dataclasses.field(default_factory=dict)
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(slots=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        run_id: Name of the run.
+        state: `COMPLETE`, `FAILED` or `CANCELED`.
+        nodes: Results by node, in the order of the graph.
+        seconds: Wall time.
+    """
+
+    run_id: str
+    state: str
+    nodes: dict[str, NodeResult]
+    seconds: float = 0.0
+
+    def __getitem__(self, node_id: str) -> NodeResult:
+        return self.nodes[node_id]
+
+    def artifact(self, node_id: str, key: str) -> Any:
+        """Return the only artifact that a node wrote under a key.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        (artifact,) = self.nodes[node_id].outputs[key]
+        return artifact
+
+    @property
+    def failed(self) -> list[NodeResult]:
+        """The nodes that failed."""
+        return [node for node in self.nodes.values() if node.state is NodeState.FAILED]
+
+
+class RunFailed(RuntimeError):
+    """A run did not complete; `result` says how far it came."""
+
+    def __init__(self, result: RunResult) -> None:
+        self.result = result
+        lines = [f"run {result.run_id} ended {result.state}"]
+        lines += [f"{node.id}: {node.error}" for node in result.failed]
+        tracebacks = [node.traceback for node in result.failed if node.traceback]
+        super().__init__("\n".join([*tracebacks, *lines]))
