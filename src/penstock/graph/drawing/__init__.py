@@ -2,6 +2,7 @@
 
 from penstock.graph.drawing.diagram import Box, Diagram, Line, NodeStatus, diagram_of
 from penstock.graph.drawing.mermaid import draw_mermaid
+from penstock.graph.drawing.svg import draw_svg
 from penstock.graph.drawing.text import draw_text
 
 __all__ = [
