@@ -1,0 +1,66 @@
+# Each target does all the set-up that it needs on a machine with only Python 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+PIPELINE ?= penguin
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test test-slow test-faults test-container test-pythons lint format benchmarks clean
+
+run: $(STAMP)
+	@$(BIN)/penstock run pipelines/$(PIPELINE).py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow and not container"
+
+# Comparisons with the reference engines, full fault injection, several minutes each.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m "slow and not container"
+
+test-faults: $(STAMP)
+	$(BIN)/python -m pytest -m "slow" tests/faults
+
+test-container: $(STAMP)
+	$(BIN)/python -m pytest -m container tests/container
+
+# Imports and unit tests on the other supported Pythons that this machine has.
+test-pythons:
+	@for version in 3.12 3.13; do \
+	  if command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null; then \
+	    $(MAKE) --no-print-directory test-unit PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+	  else echo "python$$version: not on this machine, skipped"; fi; \
+	done
+
+.PHONY: test-unit
+test-unit: $(STAMP)
+	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+benchmarks: $(STAMP)
+	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/runner_overhead.py --nodes 1000
+	$(BIN)/python benchmarks/store.py --executions 100000
+
+# The byte code is written here: without it TensorFlow alone takes 15 s to import, each time, on a
+# machine that sets PYTHONDONTWRITEBYTECODE.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Penstock needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) --version). Try make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) -m venv failed. On Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Installing Penstock and what it runs on into $(VENV) (some minutes, once)"
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
+	  --editable '.[run,kubeflow,postgres,mysql,dev]'
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .venv-3.* build dist .penstock .mypy_cache .ruff_cache .pytest_cache .hypothesis
