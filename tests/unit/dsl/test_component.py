@@ -1,0 +1,135 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.artifacts import Examples, Integer, Model
+from penstock.dsl import DefinitionError, ParameterError, RuntimeParameter, WiringError, component
+from penstock.testing import ComponentFailed, run_component
+
+sys.path.insert(0, str(Path(__file__).parent))
+from example_components import Gen, Stats, Train, count, sums
+
+
+def test_the_interface_is_read_from_the_declaration():
+    interface = Stats.interface()
+    assert list(interface.inputs) == ["examples", "schema"]
+    assert [spec.optional for spec in interface.inputs.values()] == [False, True]
+    assert list(interface.parameters) == ["rows", "names"]
+    assert list(interface.outputs) == ["statistics", "extra"]
+    assert [spec.optional for spec in interface.outputs.values()] == [False, True]
+
+
+def test_wiring_by_channel_by_field_and_by_node():
+    gen = Gen(path="data")
+    for given in (gen.outputs["examples"], gen.examples, gen):
+        stats = Stats(examples=given)
+        assert stats.upstream_nodes == [gen]
+        assert stats.outputs["statistics"].type.TYPE_NAME == "ExampleStatistics"
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Stats(exampels=1), ParameterError, "Stats takes no argument 'exampels'. Did you mean 'examples'?"),
+        (lambda: Stats(), WiringError, "Stats needs examples=Examples"),
+        (lambda: Gen(), ParameterError, "Gen needs path=str. Nothing was given"),
+        (lambda: Gen(path=3), ParameterError, r"Gen\(path=...\) takes str. Received: int 3"),
+        (lambda: Gen(path="p", rows=True), ParameterError, "takes int. Received: bool True"),
+        (lambda: Gen(path="p", rows=1.5), ParameterError, "takes int. Received: float 1.5"),
+        (lambda: Stats(examples="x"), WiringError, "takes a channel of Examples"),
+        (lambda: Stats(examples=count(examples=Gen(path="p"))), WiringError, "node count has 0 such outputs"),
+        (lambda: Stats(examples=Gen(path="p"), schema=Gen(path="q")), WiringError, "schema"),
+        (
+            lambda: Stats(examples=Gen(path="p"), schema=Gen(path="q").outputs["examples"]),
+            WiringError,
+            r"Stats\(schema=...\) takes Schema. Received: Gen.outputs\['examples'\] \(Examples\)",
+        ),
+        (lambda: Gen(path="p").outputs["exampels"], WiringError, "Did you mean 'examples'?"),
+        (lambda: Stats(examples=Gen(path="p"), rows=Gen(path="q").outputs["examples"]), WiringError, "is a parameter"),
+        (lambda: Stats(examples=Gen(path="p"), names="abc"), ParameterError, r"takes Sequence\[str\]"),
+        (lambda: Stats(examples=Gen(path="p"), names=["a", 1]), ParameterError, "Received: list"),
+        (lambda: Stats(examples=Gen(path="p"), rows=13), ValueError, "rows cannot be 13"),
+        (lambda: Stats(examples=Gen(path="p"), rows=RuntimeParameter("r", str)), ParameterError, "takes int"),
+        (lambda: Stats(examples=[Gen(path="p"), Gen(path="q")]), WiringError, "takes one Examples. Received: 2"),
+        (lambda: Gen(path="p").with_id("a b"), ParameterError, "Received: 'a b'"),
+        (lambda: Gen(path="p").with_policy(retry=1), ParameterError, "Policy has no setting 'retry'. Did you mean 'retries'?"),
+        (lambda: Gen(path="p").with_policy(retries=-1), ParameterError, "cannot be negative"),
+        (lambda: Gen(path="p").with_resources(memory="16 GB"), ParameterError, "'512Mi' or '16Gi'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_definition_is_refused_where_it_stands(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_several_artifacts_for_one_input():
+    train = Train(examples=[Gen(path="p"), Gen(path="q")], module_file="m.py")
+    assert len(train.inputs["examples"]) == 2
+
+
+def test_a_channel_of_a_value_stands_for_a_parameter(tmp_path):
+    gen = Gen(path="data")
+    stats = Stats(examples=gen, rows=count(examples=gen).outputs["result"])
+    assert [node.id for node in stats.upstream_nodes] == ["Gen", "count"]
+    assert "rows" not in stats.parameters
+
+
+def test_a_component_runs_on_plain_artifacts(tmp_path):
+    outputs = run_component(Gen(path="data", rows=4), tmp_path)
+    assert Path(outputs["examples"].uri, "rows").read_text() == "xxxx"
+    assert outputs["examples"].uri == f"{tmp_path}/Gen/examples/1"
+    assert len(outputs["examples"].fingerprint) == 64
+
+
+def test_a_function_returns_values_by_name(tmp_path):
+    two = Integer(str(tmp_path / "two"))
+    two.value = 2
+    outputs = run_component(sums(a=two, b=3), tmp_path)
+    assert {key: artifact.value for key, artifact in outputs.items()} == {
+        "total": 5,
+        "mean": 2.5,
+        "log": 2,
+    }
+    assert sums.LIBRARIES == ("numpy",)
+
+
+def test_a_component_that_writes_nothing_is_told_so(tmp_path):
+    with pytest.raises(ComponentFailed, match="does not define run"):
+        run_component(Train(examples=[Examples("/tmp")], module_file="m.py"), tmp_path)
+    with pytest.raises(ComponentFailed, match="without writing its output 'model'"):
+        run_component(_Idle(), tmp_path)
+    assert not (tmp_path / "_Idle" / "model" / "1").exists()
+
+
+class _Idle(Train):
+    examples: object = None  # type: ignore[assignment]
+    module_file: str = ""
+
+    def run(self, context):
+        pass
+
+
+def test_a_function_must_say_its_types():
+    with pytest.raises(DefinitionError, match="argument 'b' has no annotation"):
+
+        @component
+        def bad(a: int, b):
+            pass
+
+        bad(a=1)
+
+
+def test_a_function_inside_another_cannot_be_sent_to_a_worker(tmp_path):
+    @component
+    def inner(model: Integer) -> int:
+        return 1
+
+    with pytest.raises(DefinitionError, match="defined inside a function"):
+        run_component(inner(model=Integer("x")), tmp_path)
+
+
+def test_output_of_another_type_is_refused():
+    assert Model.TYPE_NAME == "Model"
+    with pytest.raises(WiringError, match="Model"):
+        Train(examples=[Model("/tmp")], module_file="x")
