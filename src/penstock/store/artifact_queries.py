@@ -25,10 +25,10 @@ _BLESSED = """
 SELECT m.id, b.id FROM ArtifactProperty blessed
 JOIN Artifact b ON b.id = blessed.artifact_id AND b.state = 2
 JOIN Type bt ON bt.id = b.type_id AND bt.name = 'ModelBlessing'
-JOIN ArtifactProperty p ON p.artifact_id = b.id AND p.is_custom_property = 1
+JOIN ArtifactProperty p ON p.artifact_id = b.id AND p.is_custom_property = TRUE
 JOIN Artifact m ON m.state = 2 AND {match}
 JOIN Type mt ON mt.id = m.type_id AND mt.name = 'Model'
-WHERE blessed.name = 'blessed' AND blessed.is_custom_property = 1 AND blessed.int_value = 1
+WHERE blessed.name = 'blessed' AND blessed.is_custom_property = TRUE AND blessed.int_value = 1
 {where} ORDER BY m.id DESC, b.id DESC LIMIT 1
 """
 _BY_ID = "p.name = 'current_model_id' AND m.id = p.int_value"
@@ -90,7 +90,8 @@ class ArtifactQueries(StoreBase):
                 names += [self._types.context(kind), name]
         if key is not None:
             joins += (
-                " JOIN EventPath k ON k.event_id = ev.id AND k.is_index_step = 0 AND k.step_key = ?"
+                " JOIN EventPath k ON k.event_id = ev.id AND k.is_index_step = FALSE "
+                "AND k.step_key = ?"
             )
             names.append(key)
         if joins:

@@ -424,7 +424,7 @@ class Executions(StoreBase):
             # As TFX: an input belongs to the pipeline, the run and the node, not to the cache.
             contexts = contexts[:3]
         now = milliseconds()
-        paths: list[tuple[int, int | None, str | None, int, int, int]] = []
+        paths: list[tuple[bool, int | None, str | None, int, int, int]] = []
         numbers: dict[int, None] = {}
         for key, values in artifacts.items():
             for index, artifact in enumerate(values):
@@ -435,8 +435,8 @@ class Executions(StoreBase):
                         "is None). Publish the execution that wrote it first."
                     )
                 numbers[number] = None
-                paths.append((0, None, key, number, execution_id, int(kind)))
-                paths.append((1, index, None, number, execution_id, int(kind)))
+                paths.append((False, None, key, number, execution_id, int(kind)))
+                paths.append((True, index, None, number, execution_id, int(kind)))
         if not numbers:
             return
         session = self._session

@@ -133,8 +133,12 @@ def _bring_up_to_date(session: Session, *, create: bool) -> str | None:
     if mlmd == MLMD_TABLES and _mlmd_version(session) is not None:
         stamp = datetime.datetime.now().strftime("%Y%m%dT%H%M%S")
         backup = session.back_up(f"v{_version(session, there)}-{stamp}")
-    for text in session.mlmd_statements():
-        session.execute_unless_there(text)
+    if mlmd != MLMD_TABLES:
+        for text in session.mlmd_statements():
+            session.execute_unless_there(text)
+    elif not _version(session, there):
+        for text in session.widen_statements():
+            session.execute(text)
     if _mlmd_version(session) is None:
         session.execute("INSERT INTO MLMDEnv(schema_version) VALUES (?)", (MLMD_VERSION,))
     for version in range(_version(session, there), tables.VERSION):

@@ -22,7 +22,7 @@ PROPERTY_NUMBERS: dict[PropertyType, int] = {
 }
 """ML Metadata's numbers of the property types (`TypeProperty.data_type`)."""
 
-ArtifactColumns = tuple[str, int, int | None, float | None, str | None, int | None]
+ArtifactColumns = tuple[str, bool, int | None, float | None, str | None, bool | None]
 """name, is_custom_property, int_value, double_value, string_value, bool_value."""
 
 
@@ -76,16 +76,16 @@ def artifact_columns(
             kind = declared.get(name)
             if kind is None:
                 raise PropertyConflict(f"{type_name} declares no property {name!r}.")
-            rows.append((name, 0, *_declared(type_name, name, kind, value)))
+            rows.append((name, False, *_declared(type_name, name, kind, value)))
     for name, value in custom_properties.items():
         if value is not None:
-            rows.append((name, 1, *_inferred(value)))
+            rows.append((name, True, *_inferred(value)))
     return rows
 
 
 def _declared(
     type_name: str, name: str, kind: PropertyType, value: Any
-) -> tuple[int | None, float | None, str | None, int | None]:
+) -> tuple[int | None, float | None, str | None, bool | None]:
     is_int = isinstance(value, int) and not isinstance(value, bool)
     if kind is PropertyType.INT and is_int:
         return value, None, None, None
@@ -94,7 +94,7 @@ def _declared(
     if kind is PropertyType.STRING and isinstance(value, str):
         return None, None, value, None
     if kind is PropertyType.BOOLEAN and isinstance(value, bool):
-        return None, None, None, int(value)
+        return None, None, None, value
     if kind is PropertyType.JSON_VALUE:
         return None, None, encode_struct(value), None
     raise PropertyConflict(
@@ -102,9 +102,9 @@ def _declared(
     )
 
 
-def _inferred(value: Any) -> tuple[int | None, float | None, str | None, int | None]:
+def _inferred(value: Any) -> tuple[int | None, float | None, str | None, bool | None]:
     if isinstance(value, bool):
-        return None, None, None, int(value)
+        return None, None, None, value
     if isinstance(value, int):
         return value, None, None, None
     if isinstance(value, float):
@@ -130,7 +130,7 @@ def decode_columns(
     return None if bool_value is None else bool(bool_value)
 
 
-ExecutionColumns = tuple[str, int, int | None, float | None, str | None]
+ExecutionColumns = tuple[str, bool, int | None, float | None, str | None]
 """name, is_custom_property, int_value, double_value, string_value."""
 
 
@@ -148,17 +148,17 @@ def execution_columns(parameters: Mapping[str, Any]) -> list[ExecutionColumns]:
         if value is None:
             continue
         if isinstance(value, bool):
-            rows.append((name, 1, None, None, "true" if value else "false"))
+            rows.append((name, True, None, None, "true" if value else "false"))
             rows.append(_schema(name, {"boolean_type": {}}))
         elif isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
-            rows.append((name, 1, value, None, None))
+            rows.append((name, True, value, None, None))
         elif isinstance(value, float):
-            rows.append((name, 1, None, value, None))
+            rows.append((name, True, None, value, None))
         elif isinstance(value, str):
-            rows.append((name, 1, None, None, value))
+            rows.append((name, True, None, None, value))
         else:
             text = json.dumps(value, sort_keys=True, default=str)
-            rows.append((name, 1, None, None, text))
+            rows.append((name, True, None, None, text))
             if isinstance(value, list | tuple) and value:
                 rows.append(_schema(name, {"list_type": _element(value)}))
     return rows
@@ -170,4 +170,4 @@ def _element(values: Iterable[Any]) -> dict[str, Any]:
 
 def _schema(name: str, value_type: dict[str, Any]) -> ExecutionColumns:
     text = json.dumps({"value_type": value_type}, indent=2)
-    return f"__schema__{name}__", 1, None, None, text
+    return f"__schema__{name}__", True, None, None, text

@@ -13,7 +13,7 @@ from penstock.store.session import Row
 
 _COLUMNS = (
     "r.run_id, r.pipeline, r.started, r.graph_digest, r.parameters, r.command, r.git_commit, "
-    "r.dirty, r.environment_fingerprint, r.seed, r.deterministic, r.root, r.project, r.labels, "
+    "r.dirty, r.environment_fingerprint, r.seed, r.is_deterministic, r.root, r.project, r.labels, "
     "r.state, r.finished, r.error, r.stop_requested"
 )
 

@@ -158,7 +158,11 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def mlmd_statements(self) -> Sequence[str]:
-        """Return the statements that create ML Metadata's tables, those that are missing."""
+        """Return the statements that create ML Metadata's tables, those missing."""
+
+    @abc.abstractmethod
+    def widen_statements(self) -> Sequence[str]:
+        """Return what tables that ML Metadata's client created need to hold what we write."""
 
     @abc.abstractmethod
     def back_up(self, label: str) -> str | None:

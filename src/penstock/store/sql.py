@@ -91,7 +91,7 @@ PENSTOCK_RUN = Insert(
         "dirty",
         "environment_fingerprint",
         "seed",
-        "deterministic",
+        "is_deterministic",
         "root",
         "project",
         "labels",

@@ -72,7 +72,11 @@ class SqliteSession(Session):
 
     @override
     def mlmd_statements(self) -> Sequence[str]:
-        return () if self.table_names() else STATEMENTS
+        return STATEMENTS
+
+    @override
+    def widen_statements(self) -> Sequence[str]:
+        return ()
 
     @override
     def back_up(self, label: str) -> str | None:

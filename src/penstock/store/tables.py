@@ -45,7 +45,7 @@ run = _table(
     sa.Column("dirty", sa.SmallInteger),
     sa.Column("environment_fingerprint", _NAME, nullable=False),
     sa.Column("seed", sa.BigInteger),
-    sa.Column("deterministic", sa.SmallInteger, nullable=False),
+    sa.Column("is_deterministic", sa.SmallInteger, nullable=False),
     sa.Column("root", _LONG, nullable=False),
     sa.Column("project", _LONG, nullable=False),
     sa.Column("labels", _LONG, nullable=False),
