@@ -1,1 +1,65 @@
-"""The training room."""
+"""Training: FnArgs, datasets, distribution, precision, and export with a serving graph."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
+    from penstock.training.data_accessor import (
+        DataAccessor,
+        RecordBatchesOptions,
+        TensorFlowDatasetOptions,
+        create_data_accessor,
+    )
+    from penstock.training.distribution import configure_devices, create_strategy
+    from penstock.training.export import export_model
+    from penstock.training.parsing import feature_spec
+    from penstock.training.fn_args import FnArgs
+    from penstock.training.reproducibility import make_reproducible, set_precision
+    from penstock.training.transform_graph import load_transform_output
+
+_MODULE_OF = {
+    "DataAccessor": "data_accessor",
+    "EvalArgs": "args",
+    "FnArgs": "fn_args",
+    "RecordBatchesOptions": "data_accessor",
+    "TensorFlowDatasetOptions": "data_accessor",
+    "TrainArgs": "args",
+    "TuneArgs": "args",
+    "configure_devices": "distribution",
+    "create_data_accessor": "data_accessor",
+    "create_strategy": "distribution",
+    "export_model": "export",
+    "feature_spec": "parsing",
+    "load_transform_output": "transform_graph",
+    "make_reproducible": "reproducibility",
+    "set_precision": "reproducibility",
+}
+
+__all__ = [
+    "DataAccessor",
+    "EvalArgs",
+    "FnArgs",
+    "RecordBatchesOptions",
+    "TensorFlowDatasetOptions",
+    "TrainArgs",
+    "TuneArgs",
+    "configure_devices",
+    "create_data_accessor",
+    "create_strategy",
+    "export_model",
+    "feature_spec",
+    "load_transform_output",
+    "make_reproducible",
+    "set_precision",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

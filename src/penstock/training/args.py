@@ -1,0 +1,87 @@
+"""What a Trainer or Tuner is told about its data and its search: TFX's messages as dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class _SplitsArgs:
+    splits: Sequence[str] = ()
+    num_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.splits, str):
+            raise TypeError(
+                f"{type(self).__name__}.splits is a list of names. Received: {self.splits!r}"
+            )
+        object.__setattr__(self, "splits", tuple(self.splits))
+        if self.num_steps < 0:
+            raise ValueError(
+                f"{type(self).__name__}.num_steps must not be negative. Received: {self.num_steps}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return {"splits": list(self.splits), "num_steps": self.num_steps}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Builds it from what `to_json` returned."""
+        return cls(**_known(cls, value))
+
+
+@dataclass(frozen=True)
+class TrainArgs(_SplitsArgs):
+    """What training sees.
+
+    Args:
+        splits: The splits; `train` when empty.
+        num_steps: Training steps; 0 leaves it to the module.
+    """
+
+
+@dataclass(frozen=True)
+class EvalArgs(_SplitsArgs):
+    """What validation during training sees.
+
+    Args:
+        splits: The splits; `eval` when empty.
+        num_steps: Validation steps; 0 is the whole split.
+    """
+
+
+@dataclass(frozen=True)
+class TuneArgs:
+    """How a search runs.
+
+    Args:
+        num_parallel_trials: Trials at a time; 0 and 1 are one after another.
+    """
+
+    num_parallel_trials: int = 0
+
+    def __post_init__(self) -> None:
+        if self.num_parallel_trials < 0:
+            raise ValueError(
+                f"num_parallel_trials must not be negative. Received: {self.num_parallel_trials}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Builds it from what `to_json` returned."""
+        return cls(**_known(cls, value))
+
+
+def _known(cls: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    names = [entry.name for entry in fields(cls)]
+    unknown = sorted(set(value) - set(names))
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}. Fields: {names}")
+    return dict(value)

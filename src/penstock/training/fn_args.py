@@ -1,0 +1,80 @@
+"""What `run_fn` and `tuner_fn` receive: TFX's `FnArgs`, and what Penstock adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from penstock.training.data_accessor import DataAccessor
+
+
+@dataclass
+class FnArgs:
+    """The arguments of `run_fn(fn_args)` and `tuner_fn(fn_args)`.
+
+    Attributes:
+        working_dir: Scratch folder of a Tuner.
+        train_files: Patterns of the training examples, one a split.
+        eval_files: Patterns of the validation examples, one a split.
+        train_steps: Training steps, or None when the module decides.
+        eval_steps: Validation steps, or None for all.
+        schema_path: The schema's file, `schema.pbtxt`; None without a schema.
+        schema_file: The same, by its older name.
+        transform_graph_path: Folder of the transform graph; None without one.
+        transform_output: The same, by its older name.
+        data_accessor: Makes datasets of the files.
+        serving_model_dir: Where to export the model for serving.
+        eval_model_dir: Where to export a model for evaluation, if there is one.
+        model_run_dir: Where TensorBoard logs go.
+        base_model: Folder of a model to start from, or None.
+        hyperparameters: What a Tuner found, as `HyperParameters.get_config()` gives it, or None.
+        custom_config: What the pipeline passes on.
+        num_examples: Rows a split, as counted by StatisticsGen; empty when not known.
+        distribution: "none" or "mirrored"; `strategy` makes use of it.
+        precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16"; it is set already.
+        seed: Seed for everything random, or None; it is set already.
+        deterministic: Whether equal inputs must give equal weights; it is set already.
+        checkpoint_dir: A folder for checkpoints that outlives an attempt, or None.
+    """
+
+    working_dir: str | None = None
+    train_files: list[str] = field(default_factory=list)
+    eval_files: list[str] = field(default_factory=list)
+    train_steps: int | None = None
+    eval_steps: int | None = None
+    schema_path: str | None = None
+    schema_file: str | None = None
+    transform_graph_path: str | None = None
+    transform_output: str | None = None
+    data_accessor: DataAccessor | None = None
+    serving_model_dir: str | None = None
+    eval_model_dir: str | None = None
+    model_run_dir: str | None = None
+    base_model: str | None = None
+    hyperparameters: dict[str, Any] | None = None
+    custom_config: Mapping[str, Any] = field(default_factory=dict)
+    num_examples: dict[str, int] = field(default_factory=dict)
+    distribution: str = "none"
+    precision: str = "float32"
+    seed: int | None = None
+    deterministic: bool = False
+    checkpoint_dir: str | None = None
+
+    @property
+    def strategy(self) -> tf.distribute.Strategy:
+        """The `tf.distribute` strategy of `distribution`; build and compile the model in its scope.
+
+        Example:
+            >>> with fn_args.strategy.scope():
+            ...     model = build_model()
+        """
+        if "_strategy" not in self.__dict__:
+            from penstock.training.distribution import create_strategy
+
+            self.__dict__["_strategy"] = create_strategy(self.distribution)
+        strategy: tf.distribute.Strategy = self.__dict__["_strategy"]
+        return strategy

@@ -1,0 +1,48 @@
+"""Seeds, determinism and precision of a process that trains."""
+
+from __future__ import annotations
+
+import difflib
+
+PRECISIONS = ("float32", "float64", "bfloat16", "mixed_bfloat16", "float16", "mixed_float16")
+
+
+def make_reproducible(seed: int | None, *, deterministic: bool = False) -> None:
+    """Seeds Python, NumPy and TensorFlow, and asks TensorFlow for deterministic operations.
+
+    Args:
+        seed: The seed, or None to leave the generators alone.
+        deterministic: Whether equal inputs and seeds must give bit-equal weights. Operations that cannot
+            raise an error, and some are slower. Without a seed it uses seed 0, as TensorFlow demands one.
+    """
+    if seed is None and not deterministic:
+        return
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed or 0)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def check_precision(precision: str) -> None:
+    """Raises a `ValueError` when `precision` is no dtype policy."""
+    if precision not in PRECISIONS:
+        close = difflib.get_close_matches(precision, PRECISIONS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"precision must be one of {list(PRECISIONS)}. Received: {precision!r}.{hint}"
+        )
+
+
+def set_precision(precision: str) -> None:
+    """Sets Keras's dtype policy, for all layers that are made afterwards.
+
+    Args:
+        precision: "float32", or "mixed_bfloat16" and "mixed_float16" for float32 weights with a faster
+            computation, or one of the pure types. Loss scaling of "mixed_float16" is Keras's own.
+    """
+    check_precision(precision)
+    import keras
+
+    keras.config.set_dtype_policy(precision)
