@@ -1,0 +1,47 @@
+"""The features, model and steps of TFX's penguin example, for a fair comparison with it."""
+
+import keras
+import tensorflow_transform as tft
+
+from penstock.training import FnArgs, TensorFlowDatasetOptions, export_model
+
+FEATURES = ("culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g")
+LABEL = "species"
+
+
+def preprocessing_fn(inputs):
+    outputs = {f"{name}_xf": tft.scale_to_z_score(inputs[name]) for name in FEATURES}
+    outputs[f"{LABEL}_xf"] = inputs[LABEL]
+    return outputs
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    tft_output = tft.TFTransformOutput(fn_args.transform_output)
+
+    def dataset(files, batch_size):
+        options = TensorFlowDatasetOptions(batch_size=batch_size, label_key=f"{LABEL}_xf")
+        schema = tft_output.transformed_metadata.schema
+        return fn_args.data_accessor.tf_dataset_factory(files, options, schema).repeat()
+
+    inputs = {f"{name}_xf": keras.Input((1,), name=f"{name}_xf") for name in FEATURES}
+    hidden = keras.layers.concatenate(list(inputs.values()))
+    for _ in range(2):
+        hidden = keras.layers.Dense(8, activation="relu")(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(3)(hidden))
+    model.compile(
+        optimizer=keras.optimizers.Adam(1e-2),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy()],
+    )
+    model.fit(
+        dataset(fn_args.train_files, 20),
+        steps_per_epoch=fn_args.train_steps,
+        validation_data=dataset(fn_args.eval_files, 10),
+        validation_steps=fn_args.eval_steps,
+        callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, update_freq="epoch")],
+        verbose=0,
+    )
+    export_model(model, fn_args.serving_model_dir, tft_output=tft_output)
+
+
+__all__ = ["preprocessing_fn", "run_fn"]
