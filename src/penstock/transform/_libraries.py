@@ -9,11 +9,11 @@ _LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def import_tensorflow_transform() -> ModuleType:
-    """Imports `tensorflow_transform` and undoes what that import does to the environment.
+    """Imports `tensorflow_transform` and undoes what that import does to Keras.
 
-    TensorFlow Transform sets `TF_USE_LEGACY_KERAS=1` for the whole process. `import tensorflow` has
-    bound `tf.keras` by then, so this process is safe either way, but its children would silently run
-    Keras 2.
+    TensorFlow Transform sets `TF_USE_LEGACY_KERAS=1`. From then on `tf.keras` would be Keras 2 in this
+    process, unless it has been used before, and in every child. So `tf.keras` is used first, and the
+    variable is put back.
 
     Returns:
         The module `tensorflow_transform`.
@@ -24,6 +24,8 @@ def import_tensorflow_transform() -> ModuleType:
     before = os.environ.get(_LEGACY_KERAS)
     try:
         import tensorflow
+
+        assert tensorflow.keras.__name__
         import tensorflow_transform
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
@@ -31,7 +33,6 @@ def import_tensorflow_transform() -> ModuleType:
             'Install it with: pip install "penstock[run]"',
             name=error.name,
         ) from error
-    assert tensorflow.keras is not None
     if before is None:
         os.environ.pop(_LEGACY_KERAS, None)
     else:
