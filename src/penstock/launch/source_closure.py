@@ -13,7 +13,7 @@ import importlib.util
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import penstock
 from penstock.launch.digest_memo import DigestMemo
@@ -39,7 +39,7 @@ class SourceClosure:
     def __init__(self, project_root: str, memo: DigestMemo) -> None:
         self._root = os.path.abspath(project_root)
         self._memo = memo
-        self._modules: dict[str, tuple[str, tuple[str, ...]] | None] = {}
+        self._modules: dict[str, _Module | None] = {}
         self._closures: dict[tuple[str, ...], dict[str, str]] = {}
 
     def digests(self, modules: Iterable[str]) -> dict[str, str]:
@@ -52,29 +52,36 @@ class SourceClosure:
         start = tuple(sorted(set(modules)))
         if start not in self._closures:
             found: dict[str, str] = {}
+            seen: set[str] = set()
             pending = list(start)
             while pending:
                 name = pending.pop()
-                if name in found:
+                if name in seen:
                     continue
+                seen.add(name)
+                name, _, used = name.partition(":")
                 module = self._module(name)
                 if module is None:
                     continue
-                found[name], imports = module
-                pending.extend(imports)
+                if used and self._find(f"{name}.{used}"):
+                    pending.append(f"{name}.{used}")
+                elif used:
+                    # A package that exports lazily names its modules in strings only: take all.
+                    pending.extend(module.lazy)
+                found[name] = module.digest
+                pending.extend(module.imports)
             self._closures[start] = dict(sorted(found.items()))
         return self._closures[start]
 
-    def _module(self, name: str) -> tuple[str, tuple[str, ...]] | None:
+    def _module(self, name: str) -> _Module | None:
         if name not in self._modules:
             path = self._find(name)
             if path is None:
                 self._modules[name] = None
             else:
-                digest, imports = self._memo.value(
-                    f"source:{name}", path, lambda path: _read_module(name, path)
-                )
-                self._modules[name] = digest, tuple(imports)
+                kind = f"module:{name}"
+                read = self._memo.value(kind, path, lambda path: _read_module(name, path))
+                self._modules[name] = _Module(*read)
         return self._modules[name]
 
     def _find(self, name: str) -> str | None:
@@ -91,13 +98,24 @@ class SourceClosure:
         return None
 
 
-def _read_module(name: str, path: str) -> tuple[str, list[str]]:
-    """Return (digest, names that it may import) of one module."""
+class _Module(NamedTuple):
+    """What is known of a module.
+
+    `imports` are the modules that it may import, and `module:name` for a name that it takes from one
+    (`*` for any). `lazy` are the modules of a package that exports by `__getattr__`.
+    """
+
+    digest: str
+    imports: list[str]
+    lazy: list[str]
+
+
+def _read_module(name: str, path: str) -> _Module:
     source = Path(path).read_bytes()
     try:
         tree = ast.parse(source, path)
     except SyntaxError:
-        return hashlib.sha256(source).hexdigest()[:16], []
+        return _Module(hashlib.sha256(source).hexdigest()[:16], [], [])
     digest = hashlib.sha256()
     for piece in _canonical(tree):
         digest.update(piece.encode("utf-8", "surrogatepass"))
@@ -105,21 +123,22 @@ def _read_module(name: str, path: str) -> tuple[str, list[str]]:
     is_package = os.path.basename(path) == "__init__.py"
     package = name if is_package else name.rpartition(".")[0]
     imports: set[str] = set()
+    lazy: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 imports.update(_prefixes(alias.name))
+                imports.add(f"{alias.name}:*")
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 base = importlib.util.resolve_name("." * node.level + base, package)
             imports.update(_prefixes(base))
-            imports.update(f"{base}.{alias.name}" for alias in node.names)
+            imports.update(f"{base}:{alias.name}" for alias in node.names)
         elif is_package and isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
-            # What a package exports lazily is named in strings only: take all of its modules.
-            imports.update(f"{name}.{entry.stem}" for entry in Path(path).parent.glob("*.py"))
+            lazy = sorted(f"{name}.{entry.stem}" for entry in Path(path).parent.glob("*.py"))
     imports.discard(name)
-    return digest.hexdigest()[:16], sorted(imports)
+    return _Module(digest.hexdigest()[:16], sorted(imports), lazy)
 
 
 def _prefixes(name: str) -> Iterator[str]:

@@ -87,11 +87,21 @@ def test_penstock_s_data_rooms_count_and_its_runners_do_not(project):
     assert not [name for name in found if name.startswith(("penstock.dsl", "penstock.runners"))]
 
 
-def test_a_lazily_exporting_package_counts_whole(project):
+@pytest.mark.parametrize(
+    ("use", "whole"),
+    [
+        ("from modules import features", False),
+        ("import modules.features", False),
+        ("from modules import Scaler", True),
+        ("import modules", True),
+    ],
+)
+def test_a_lazily_exporting_package_counts_whole_where_its_names_are_used(project, use, whole):
     (project / "modules/__init__.py").write_text(
         "def __getattr__(name):\n    raise AttributeError\n"
     )
-    assert "modules.unused" in digests(project, "modules.model")
+    (project / "lazy.py").write_text(use + "\n")
+    assert ("modules.unused" in digests(project, "lazy")) is whole
 
 
 def test_a_file_that_does_not_parse_is_taken_by_its_bytes(project):
