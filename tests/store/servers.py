@@ -159,3 +159,18 @@ def mariadb() -> Iterator[str]:
 
         with _running(command, folder, environment, answers):
             yield f"mysql://root@127.0.0.1:{port}/test"
+
+
+def create_database(url: str, name: str) -> None:
+    """Create the database `name` on the server whose database `url` names."""
+    if url.startswith("postgresql"):
+        import psycopg
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return
+    import pymysql
+
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection:
+        connection.cursor().execute(f"CREATE DATABASE {name}")

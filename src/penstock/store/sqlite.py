@@ -100,6 +100,8 @@ def create_engine(path: str, *, create: bool, read_only: bool, synchronous: str)
                 _use_wal(connection)
             connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA temp_store=MEMORY")
+            # A checkpoint syncs twice; every 16 MiB of log instead of every 4 saves a twentieth.
+            connection.execute("PRAGMA wal_autocheckpoint=4000")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error as error:
             connection.close()
