@@ -17,7 +17,7 @@ class NodeStatus:
     """How a node fared in a run.
 
     Attributes:
-        state: COMPLETE, CACHED, FAILED, RUNNING, CANCELED or WAITING.
+        state: One of `penstock.runners.result.NodeState`.
         note: A few words beside it, such as its time.
     """
 
@@ -88,7 +88,7 @@ def diagram_of(graph: Graph, statuses: Mapping[str, NodeStatus] | None = None) -
 
     Args:
         graph: The graph.
-        statuses: How its nodes fared, by id; those absent from a mapping that is given are WAITING.
+        statuses: How its nodes fared, by id; those absent from a mapping that is given are PENDING.
     """
     inside = {node.id for node in graph.nodes}
     outside: dict[str, None] = {}
@@ -104,7 +104,7 @@ def diagram_of(graph: Graph, statuses: Mapping[str, NodeStatus] | None = None) -
             lines.append(Line(producer, node.id, tuple(of)))
     boxes = [Box(id, OUTSIDE) for id in outside]
     for node in graph.nodes:
-        status = None if statuses is None else statuses.get(node.id, NodeStatus("WAITING"))
+        status = None if statuses is None else statuses.get(node.id, NodeStatus("PENDING"))
         name = node.component.rpartition(":")[2] if node.kind == "component" else node.kind.title()
         boxes.append(Box(node.id, node.kind, "" if name == node.id else name, status))
     return Diagram(graph.name, tuple(boxes), tuple(lines))

@@ -10,7 +10,9 @@ _CLASSES = {
     "FAILED": "fill:#fbdcd9,stroke:#c43b2f,color:#5a1612",
     "RUNNING": "fill:#fdf0cf,stroke:#b8860b,color:#4d3800",
     "CANCELED": "fill:#eae3f5,stroke:#7a5bb0,color:#33214f",
-    "WAITING": "fill:#eeeeee,stroke:#999999,color:#444444",
+    "RETRYING": "fill:#fdf0cf,stroke:#b8860b,color:#4d3800",
+    "PENDING": "fill:#eeeeee,stroke:#999999,color:#444444",
+    "SKIPPED": "fill:#eeeeee,stroke:#999999,color:#777777",
 }
 
 
@@ -45,7 +47,7 @@ def draw_mermaid(diagram: Diagram) -> str:
         if state == OUTSIDE:
             style = "fill:none,stroke:#999999,stroke-dasharray:4 3"
         else:
-            style = _CLASSES.get(state, _CLASSES["WAITING"])
+            style = _CLASSES.get(state, _CLASSES["PENDING"])
         lines.append(f"    classDef {state} {style}")
         lines.append(f"    class {','.join(members)} {state}")
     return "\n".join(lines)

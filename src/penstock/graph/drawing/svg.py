@@ -21,17 +21,17 @@ _STYLE = """
 .COMPLETE { fill: #e3f6ea; stroke: #2c9a5b } .dot.COMPLETE { fill: #2c9a5b }
 .CACHED { fill: #e4eefb; stroke: #3d7fd1 } .dot.CACHED { fill: #3d7fd1 }
 .FAILED { fill: #fce6e3; stroke: #cf4436 } .dot.FAILED { fill: #cf4436 }
-.RUNNING { fill: #fdf3d7; stroke: #c9930e } .dot.RUNNING { fill: #c9930e }
+.RUNNING, .RETRYING { fill: #fdf3d7; stroke: #c9930e } .dot.RUNNING, .dot.RETRYING { fill: #c9930e }
 .CANCELED { fill: #eee8f8; stroke: #8465bd } .dot.CANCELED { fill: #8465bd }
-.WAITING { fill: #f1f2f4; stroke: #b9bec6 } .dot.WAITING { fill: #b9bec6 }
+.PENDING, .SKIPPED { fill: #f1f2f4; stroke: #b9bec6 } .dot.PENDING, .dot.SKIPPED { fill: #b9bec6 }
 .dot { stroke: none }
 @media (prefers-color-scheme: dark) {
 .page { fill: #14181f } .title, .name { fill: #e8edf4 } .note { fill: #9fabbb }
 .box { fill: #1e2530; stroke: #465364 }
 .edge { stroke: #6b7a8d } .head { fill: #6b7a8d } .outside { fill: none }
 .COMPLETE { fill: #16301f; stroke: #36a866 } .CACHED { fill: #16263d; stroke: #4b8de0 }
-.FAILED { fill: #3a1a18; stroke: #e0594b } .RUNNING { fill: #362b10; stroke: #d9a522 }
-.CANCELED { fill: #2a2140; stroke: #9a7ed0 } .WAITING { fill: #1d222b; stroke: #4d5663 } }
+.FAILED { fill: #3a1a18; stroke: #e0594b } .RUNNING, .RETRYING { fill: #362b10; stroke: #d9a522 }
+.CANCELED { fill: #2a2140; stroke: #9a7ed0 } .PENDING, .SKIPPED { fill: #1d222b; stroke: #4d5663 } }
 """.strip()
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from penstock.graph.drawing.diagram import OUTSIDE, Box, Diagram
 
 _MARKS = {
-    "COMPLETE": "●", "CACHED": "◆", "FAILED": "✗", "RUNNING": "▶", "CANCELED": "■", "WAITING": "○",
+    "COMPLETE": "●", "CACHED": "◆", "FAILED": "✗", "RUNNING": "▶", "CANCELED": "■",
+    "PENDING": "○", "SKIPPED": "○", "RETRYING": "▶",
 }  # fmt: skip
 _ASCII = str.maketrans(
     "●◆✗▶■○◌│─├┼┴╰┤╯←·", "*=x>#o~|-+++\\+/<."

@@ -1,0 +1,60 @@
+"""The verbs, in the groups and the order in which `penstock --help` lists them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb: what is typed, and what it does in one line.
+
+    Its module is `penstock.cli.verbs.<name>`, imported only when it is typed.
+    """
+
+    name: str
+    summary: str
+
+
+GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
+    (
+        "Start",
+        (
+            Verb("init", "make a new project with a pipeline that runs"),
+            Verb("doctor", "say whether this machine and its store are fit, and what is wrong"),
+        ),
+    ),
+    (
+        "Define",
+        (
+            Verb("check", "check a pipeline file: wiring, module files, resources, parameters"),
+            Verb("graph", "draw a pipeline or a run: text, Mermaid, SVG, JSON"),
+            Verb("compile", "write a pipeline's graph as JSON, or as Kubeflow YAML"),
+        ),
+    ),
+    (
+        "Run",
+        (
+            Verb("run", "run a pipeline on this machine"),
+            Verb("resume", "run what is missing of a run that failed or was killed"),
+            Verb("stop", "ask a running run to stop"),
+        ),
+    ),
+    (
+        "Look",
+        (
+            Verb("runs", "list the runs"),
+            Verb("show", "show a run: nodes, times, artifacts, metrics, code, environment"),
+            Verb("why", "say why a node ran, or why it was cached"),
+            Verb("logs", "print the log of a node"),
+            Verb("artifacts", "list artifacts, and what one was made from"),
+        ),
+    ),
+    (
+        "Clean up",
+        (Verb("gc", "remove artifacts that nothing needs; says first what would go"),),
+    ),
+)
+
+VERBS = {verb.name: verb for _, verbs in GROUPS for verb in verbs}
+"""Verbs by name."""

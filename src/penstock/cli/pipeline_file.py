@@ -1,0 +1,247 @@
+"""Loading a pipeline file: which object in it is the pipeline, and errors at the user's own line."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import importlib.util
+import inspect
+import linecache
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType, ModuleType, TracebackType
+
+import penstock
+from penstock.cli.arguments import nearest
+from penstock.cli.errors import NotFound, PipelineFileError
+from penstock.dsl import DefinitionError, Pipeline
+from penstock.dsl.references import find_project_root, module_name
+from penstock.graph import Graph, compile_pipeline
+
+_PENSTOCK = os.path.dirname(os.path.abspath(penstock.__file__)) + os.sep
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PipelineFile:
+    """A pipeline that was read from a file.
+
+    Attributes:
+        path: The file, absolute.
+        shown: The file as messages name it.
+        project_root: Folder that user code is imported from.
+        pipeline: What it defines.
+    """
+
+    path: str
+    shown: str
+    project_root: str
+    pipeline: Pipeline
+
+    def compile(self, pipeline: Pipeline | None = None) -> Graph:
+        """Return the graph of the pipeline (or of a part of it).
+
+        Raises:
+            PipelineFileError: If it has none.
+        """
+        try:
+            return compile_pipeline(self.pipeline if pipeline is None else pipeline)
+        except DefinitionError as error:
+            raise PipelineFileError(f"{self.shown}: {error}") from None
+
+
+def load_pipeline(file: str) -> PipelineFile:
+    """Import a file under its dotted name in its project and return the pipeline that it defines.
+
+    That is the object named `pipeline`, else the only `Pipeline` of the module, else what its
+    `create_pipeline()` returns. What the file prints goes to the standard error.
+
+    Args:
+        file: Path of a Python file.
+
+    Raises:
+        NotFound: If there is no such file.
+        PipelineFileError: If it cannot be imported or defines no pipeline.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise NotFound(_no_file(path))
+    if path.suffix != ".py":
+        raise PipelineFileError(f"a pipeline is a Python file (*.py). Received: {file!r}")
+    path = path.absolute()
+    root = find_project_root(path)
+    shown = _shown(str(path))
+    try:
+        name = module_name(path, root)
+    except DefinitionError as error:
+        raise PipelineFileError(str(error)) from None
+    with contextlib.redirect_stdout(sys.stderr):
+        module = _import(name, str(path), str(root))
+        pipeline = _pipeline_of(module, str(path), shown)
+    return PipelineFile(str(path), shown, str(root), pipeline)
+
+
+def _import(name: str, path: str, root: str) -> ModuleType:
+    if root in sys.path:
+        sys.path.remove(root)
+    sys.path.insert(0, root)
+    importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(name)
+    except SyntaxError as error:
+        where = f"{_shown(error.filename or path)}:{error.lineno or 1}"
+        line = (error.text or "").strip()
+        raise PipelineFileError(f"{where}: {error.msg}\n    {line}".rstrip()) from None
+    except Exception as error:
+        raise _explained(error, path) from None
+    found = getattr(module, "__file__", None)
+    if found is None or not os.path.samefile(found, path):
+        raise PipelineFileError(
+            f"{_shown(path)} is imported as {name!r}, but Python finds {found or 'a package'} under "
+            "that name. Rename its folder."
+        )
+    return module
+
+
+def _pipeline_of(module: ModuleType, path: str, shown: str) -> Pipeline:
+    named = getattr(module, "pipeline", None)
+    if isinstance(named, Pipeline):
+        return named
+    found = {id(each): each for each in vars(module).values() if isinstance(each, Pipeline)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        names = [name for name, each in vars(module).items() if isinstance(each, Pipeline)]
+        raise PipelineFileError(
+            f"{shown} defines several pipelines: {', '.join(names)}. Name the one to use `pipeline`."
+        )
+    create = getattr(module, "create_pipeline", None)
+    if callable(create):
+        required = [
+            each.name
+            for each in inspect.signature(create).parameters.values()
+            if each.default is each.empty
+            and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        ]
+        if required:
+            raise PipelineFileError(
+                f"{shown}: create_pipeline() needs {', '.join(required)}. Give these defaults, or "
+                "write `pipeline = create_pipeline(...)` at the top level."
+            )
+        try:
+            made = create()
+        except Exception as error:
+            raise _explained(error, path) from None
+        if isinstance(made, Pipeline):
+            return made
+        raise PipelineFileError(
+            f"{shown}: create_pipeline() returned {type(made).__name__}, expected a Pipeline"
+        )
+    raise PipelineFileError(
+        f"{shown} defines no pipeline. Write `pipeline = Pipeline(...)` at its top level, or a "
+        "function create_pipeline() that returns one."
+    )
+
+
+def _explained(error: Exception, path: str) -> PipelineFileError:
+    """Return an error of a pipeline file: its line and message, or the user's traceback.
+
+    What Penstock's constructors refuse is told as the user's line and the message. Anything else is
+    told with the traceback from the user's file on.
+    """
+    frames = list(_frames(error.__traceback__))
+    user = [place for place, (frame, _) in enumerate(frames) if _is_user(frame)]
+    refused = isinstance(error, DefinitionError) or (
+        isinstance(error, (ValueError, TypeError))
+        and bool(user)
+        and user[-1] < len(frames) - 1
+        and frames[-1][0].f_code.co_filename.startswith(_PENSTOCK)
+    )
+    if refused and user:
+        frame, line = frames[user[-1]]
+        file = frame.f_code.co_filename
+        source = linecache.getline(file, line).strip()
+        message = f"{_shown(file)}:{line}: {error}"
+        return PipelineFileError(f"{message}\n    {source}" if source else message)
+    shown = traceback.TracebackException.from_exception(error)
+    _drop_loader(shown)
+    text = "".join(shown.format()).rstrip()
+    return PipelineFileError(text if user else f"{_shown(path)}: {text}")
+
+
+def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
+    frames = []
+    while trace is not None:
+        frames.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    return frames
+
+
+def _is_user(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return not (
+        file.startswith((_PENSTOCK, "<")) or "site-packages" in file or _is_standard_library(file)
+    )
+
+
+def _is_standard_library(file: str) -> bool:
+    return file.startswith(os.path.dirname(os.__file__) + os.sep)
+
+
+def _drop_loader(shown: traceback.TracebackException) -> None:
+    """Remove the frames of Penstock and of the import system, also from what caused it."""
+    pending: list[traceback.TracebackException | None] = [shown]
+    while pending:
+        each = pending.pop()
+        if each is None:
+            continue
+        kept = [
+            frame
+            for frame in each.stack
+            if not frame.filename.startswith((_PENSTOCK, "<frozen importlib"))
+            and not frame.filename.endswith(f"importlib{os.sep}__init__.py")
+        ]
+        each.stack[:] = kept
+        pending += [each.__cause__, each.__context__]
+
+
+def _shown(path: str) -> str:
+    """Return a path relative to the current folder if it lies below it."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder; name a pipeline file in it"
+    folder = path.parent
+    others = [str(each) for each in folder.glob("*.py")] if folder.is_dir() else []
+    return f"there is no file {str(path)!r}.{nearest(str(path), others)}"
+
+
+def select_nodes(loaded: PipelineFile, chosen: Mapping[str, list[str] | None]) -> Pipeline:
+    """Return the part of a pipeline that `--only`, `--from` and `--to` name.
+
+    Args:
+        loaded: The pipeline.
+        chosen: Names of nodes by `only`, `from` and `to`; None or empty where not given.
+
+    Raises:
+        penstock.dsl.PipelineError: For an unknown node, with the nearest name.
+    """
+    pipeline = loaded.pipeline
+    only, start, end = (chosen.get(each) for each in ("only", "from", "to"))
+    if only:
+        return pipeline.only(*only)
+    if start and end:
+        reached = {node.id for node in pipeline.from_nodes(*start)}
+        needed = {node.id for node in pipeline.to_nodes(*end)}
+        return pipeline.filter(lambda node: node.id in reached and node.id in needed)
+    if start:
+        return pipeline.from_nodes(*start)
+    if end:
+        return pipeline.to_nodes(*end)
+    return pipeline

@@ -1,0 +1,95 @@
+"""What `run` and `resume` share: how the local runner is set up, and how a run's end is told."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli import exit_codes
+from penstock.cli.arguments import Parser, positive_integer
+from penstock.cli.console import print_json
+from penstock.cli.quantities import duration
+
+if TYPE_CHECKING:
+    from penstock.runners.result import RunResult
+
+
+def add_runner_options(parser: Parser) -> None:
+    """Add what says how nodes are executed."""
+    parser.add_argument(
+        "--max-parallel", metavar="N", type=positive_integer, help="nodes at once (default: cores)"
+    )
+    parser.add_argument(
+        "--in-process",
+        action="store_true",
+        help="everything in this process, for a debugger; timeouts are not enforced",
+    )
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "live", "plain", "none"),
+        default="auto",
+        help="how to show what happens (default: live on a terminal, else plain)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def runner_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `LocalDagRunner`."""
+    progress = arguments.progress
+    if arguments.json and progress == "auto":
+        progress = "none"
+    return {
+        "max_parallel": arguments.max_parallel,
+        "in_process": arguments.in_process,
+        "progress": progress,
+    }
+
+
+def report_end(result: RunResult, *, as_json: bool, told: bool) -> int:
+    """Tell how a run ended and return the exit code.
+
+    Args:
+        result: The run.
+        as_json: Whether to print JSON.
+        told: Whether the runner's progress has told the failures already.
+    """
+    if as_json:
+        print_json(result_json(result))
+    elif not told:
+        for node in result.failed:
+            if node.traceback:
+                print(node.traceback.rstrip(), file=sys.stderr)
+            print(f"{node.id} failed: {node.error}", file=sys.stderr)
+        print(f"run {result.run_id} {result.state.lower()} in {duration(result.seconds)}")
+        if result.state != "COMPLETE":
+            print(f"go on with: penstock resume {result.run_id}", file=sys.stderr)
+    if result.state == "COMPLETE":
+        return exit_codes.OK
+    return exit_codes.INTERRUPTED if result.state == "CANCELED" else exit_codes.FAILED
+
+
+def result_json(result: RunResult) -> dict[str, Any]:
+    """Return the end of a run as a JSON value."""
+    return {
+        "run_id": result.run_id,
+        "state": result.state,
+        "seconds": result.seconds,
+        "nodes": {
+            node.id: {
+                "state": node.state.value,
+                "seconds": node.seconds,
+                "attempts": node.attempts,
+                "execution_id": node.execution_id,
+                "error": node.error,
+                "traceback": node.traceback,
+                "log": node.log_path,
+                "metrics": dict(node.metrics),
+                "outputs": {
+                    key: [artifact.to_json() for artifact in artifacts]
+                    for key, artifacts in node.outputs.items()
+                },
+            }
+            for node in result.nodes.values()
+        },
+    }

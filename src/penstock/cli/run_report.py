@@ -1,0 +1,157 @@
+"""A run as the store knows it: its nodes, in the graph's order, with their states and outputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.artifacts import Artifact
+from penstock.cli.arguments import nearest
+from penstock.cli.errors import NotFound
+from penstock.cli.quantities import duration
+from penstock.graph import Graph
+from penstock.graph.drawing import NodeStatus
+from penstock.store import ExecutionRecord, MetadataStore, RunRecord, RunState
+
+KILLED = "KILLED"
+"""Shown for what the store holds RUNNING while the process that ran it is gone."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodeReport:
+    """A node of a run.
+
+    Attributes:
+        id: Its name.
+        kind: component, resolver or importer.
+        state: Its state; PENDING or SKIPPED without an execution.
+        attempts: Its executions, the last one last.
+        outputs: Artifacts by key.
+    """
+
+    id: str
+    kind: str
+    state: str
+    attempts: Sequence[ExecutionRecord]
+    outputs: Mapping[str, Sequence[Artifact]]
+
+    @property
+    def last(self) -> ExecutionRecord | None:
+        """The last execution."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time of the last execution, if it did work."""
+        return self.last.resources.wall_seconds if self.last else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run.
+
+    Attributes:
+        run: Its record.
+        state: RUNNING, COMPLETE, FAILED, CANCELED or KILLED.
+        graph: Its graph.
+        nodes: In the graph's order.
+    """
+
+    run: RunRecord
+    state: str
+    graph: Graph
+    nodes: Sequence[NodeReport]
+
+    @property
+    def statuses(self) -> dict[str, NodeStatus]:
+        """States and times for drawing."""
+        return {
+            node.id: NodeStatus(
+                node.state if node.state != KILLED else "FAILED",
+                duration(node.seconds) if node.seconds is not None else "",
+            )
+            for node in self.nodes
+        }
+
+
+def find_run(store: MetadataStore, name: str) -> RunRecord:
+    """Return a run by its id, the beginning of it, or `latest`.
+
+    Raises:
+        NotFound: If the store has no run.
+        penstock.store.RecordNotFound: If no run's id begins so, or several do.
+    """
+    if name == "latest":
+        runs = store.list_runs(limit=1)
+        if not runs:
+            raise NotFound(f"the store {store.location} has no runs yet")
+        name = runs[0].run_id
+    return store.get_run(name)
+
+
+def run_state(store: MetadataStore, run: RunRecord) -> str:
+    """Return the state of a run; KILLED if it counts as RUNNING and nobody runs it."""
+    if run.state is RunState.RUNNING and not store.is_held(run.run_id):
+        return KILLED
+    return run.state.value
+
+
+def graph_of(run: RunRecord) -> Graph:
+    """Return the graph of a run.
+
+    Raises:
+        NotFound: If the store holds none.
+    """
+    if not run.graph_json:
+        raise NotFound(f"the store holds no graph of run {run.run_id}")
+    return Graph.from_json(json.loads(run.graph_json))
+
+
+def check_node(graph: Graph, node_id: str) -> None:
+    """Raise if the graph has no such node.
+
+    Raises:
+        NotFound: With the nearest name.
+    """
+    names = [node.id for node in graph.nodes]
+    if node_id not in names:
+        near = nearest(node_id, names) or f" It has {', '.join(names)}."
+        raise NotFound(f"pipeline {graph.name!r} has no node {node_id!r}.{near}")
+
+
+def report_run(store: MetadataStore, run: RunRecord) -> RunReport:
+    """Return the report of a run."""
+    graph = graph_of(run)
+    state = run_state(store, run)
+    attempts: dict[str, list[ExecutionRecord]] = {}
+    for execution in store.run_executions(run.run_id):
+        attempts.setdefault(str(execution.node_id), []).append(execution)
+    outputs = store.run_outputs(run.run_id)
+    without = "PENDING" if state == "RUNNING" else "SKIPPED"
+    nodes = []
+    for node in graph.nodes:
+        of = attempts.get(node.id, [])
+        node_state = of[-1].state.name if of else without
+        if node_state == "RUNNING" and state == KILLED:
+            node_state = KILLED
+        nodes.append(NodeReport(node.id, node.kind, node_state, of, outputs.get(node.id, {})))
+    return RunReport(run, state, graph, nodes)
+
+
+def sums(report: RunReport) -> dict[str, Any]:
+    """Return what a run used in all, the failed attempts too.
+
+    Cached nodes count with nothing.
+    """
+    used = [each.resources for node in report.nodes for each in node.attempts]
+    return {
+        "cpu_seconds": sum(each.cpu_seconds or 0.0 for each in used),
+        "node_seconds": sum(each.wall_seconds or 0.0 for each in used),
+        "peak_rss_bytes": max((each.peak_rss_bytes or 0 for each in used), default=0),
+        "bytes_written": sum(each.bytes_written or 0 for each in used),
+        "wall_seconds": (
+            report.run.finished - report.run.started if report.run.finished is not None else None
+        ),
+    }

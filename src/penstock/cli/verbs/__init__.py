@@ -1,0 +1,1 @@
+"""The verbs: each module has `parser()` and `run(arguments) -> exit code`."""

@@ -1,0 +1,93 @@
+"""`penstock run`: a pipeline file, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from penstock.cli.arguments import Parser, key_value
+from penstock.cli.errors import UsageError
+from penstock.cli.run_options import add_runner_options, report_end, runner_settings
+from penstock.cli.store_option import add_store_option
+
+
+def parser() -> Parser:
+    """Return the arguments of the verb."""
+    parser = Parser(
+        "run",
+        "Run a pipeline. What did not change since an earlier run is taken from it.",
+        [
+            "penstock run pipelines/penguin.py",
+            "penstock run pipelines/penguin.py --param epochs=20 --param push=false",
+            "penstock run pipelines/penguin.py --to Trainer        # and all that it needs",
+            "penstock run pipelines/penguin.py --only Evaluator    # on its latest inputs",
+            "penstock run pipelines/penguin.py --in-process        # under a debugger",
+        ],
+    )
+    parser.add_argument("file", metavar="FILE", help="the pipeline file")
+    parser.add_argument(
+        "--param",
+        metavar="NAME=VALUE",
+        type=key_value,
+        action="append",
+        default=[],
+        help="value of a runtime parameter; may be given again",
+    )
+    parser.add_argument(
+        "--only", metavar="NODE", action="append", help="only this node; may be given again"
+    )
+    parser.add_argument(
+        "--from", metavar="NODE", dest="from_", action="append", help="this node and what follows"
+    )
+    parser.add_argument(
+        "--to", metavar="NODE", action="append", help="this node and all that it needs"
+    )
+    parser.add_argument("--no-cache", action="store_true", help="run what could be reused, too")
+    parser.add_argument("--seed", metavar="N", type=int, help="seed for everything random")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="equal inputs give bit-equal outputs; slower"
+    )
+    parser.add_argument("--run-id", metavar="NAME", help="name of the run (default: the time)")
+    parser.add_argument(
+        "--base-run",
+        metavar="RUN",
+        help="with --only, --from: run to take the other nodes' outputs from (default: the latest)",
+    )
+    add_runner_options(parser)
+    add_store_option(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the pipeline."""
+    from penstock.cli.pipeline_file import load_pipeline, select_nodes
+    from penstock.runners.local import LocalDagRunner
+    from penstock.runners.result import RunFailed
+
+    if arguments.only and (arguments.from_ or arguments.to):
+        raise UsageError("penstock run: --only does not go with --from or --to.")
+    parameters: dict[str, Any] = {}
+    for name, value in arguments.param:
+        if name in parameters:
+            raise UsageError(f"penstock run: --param {name} is given twice.")
+        parameters[name] = value
+    loaded = load_pipeline(arguments.file)
+    graph = loaded.compile(
+        select_nodes(loaded, {"only": arguments.only, "from": arguments.from_, "to": arguments.to})
+    )
+    runner = LocalDagRunner(store=arguments.store, **runner_settings(arguments))
+    try:
+        result = runner.run(
+            graph,
+            parameters=parameters,
+            project_root=loaded.project_root,
+            run_id=arguments.run_id,
+            seed=arguments.seed,
+            deterministic=arguments.deterministic,
+            cache=not arguments.no_cache,
+            base_run=arguments.base_run,
+            command=arguments.command,
+        )
+    except RunFailed as failed:
+        result = failed.result
+    return report_end(result, as_json=arguments.json, told=False)

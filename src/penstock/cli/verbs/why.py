@@ -1,0 +1,47 @@
+"""`penstock why`: why a node ran, or why it was cached."""
+
+from __future__ import annotations
+
+import argparse
+
+from penstock.cli import exit_codes
+from penstock.cli.arguments import Parser
+from penstock.cli.console import Console, print_json
+from penstock.cli.store_option import add_store_option, open_store
+
+
+def parser() -> Parser:
+    """Return the arguments of the verb."""
+    parser = Parser(
+        "why",
+        "Say why a node ran or was cached: what differs from the nearest earlier execution of it.\n"
+        "The cache key is made of code, library versions, parameters, inputs, data files and seed;\n"
+        "paths, times, the pipeline's name and worker counts are not in it.",
+        ["penstock why latest Trainer", "penstock why 20261121-0930 Transform --json"],
+    )
+    parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
+    parser.add_argument("node", metavar="NODE", help="a node of its pipeline")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_store_option(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the explanation."""
+    from penstock.cli.run_report import check_node, find_run, graph_of
+    from penstock.launch.explanation import explain
+
+    with open_store(arguments.store) as store:
+        record = find_run(store, arguments.run)
+        graph = graph_of(record)
+        check_node(graph, arguments.node)
+        found = explain(store, record, graph, arguments.node)
+    if arguments.json:
+        print_json({"run_id": record.run_id, **found.to_json()})
+        return exit_codes.OK
+    console = Console()
+    state = console.style(found.state.lower(), found.state)
+    console.print(f"{console.style(found.node_id, 'name')} {state}: {found.headline}")
+    for reason in found.reasons:
+        console.print(f"  - {reason}")
+    return exit_codes.OK
