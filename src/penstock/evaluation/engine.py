@@ -301,7 +301,7 @@ class _Accumulators:
                 weight *= self.state(*label_sums_view(part.view), group)[0]
             total += weight * self.value(part, group)
             weight_sum += weight
-        return total / weight_sum if weight_sum else float("nan")
+        return float(total / weight_sum) if weight_sum else float("nan")
 
     def state(self, spec: KernelSpec, view: View, group: int) -> Any:
         return self._kernels[spec, view].state(group)

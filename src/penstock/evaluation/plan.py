@@ -138,6 +138,8 @@ def _single(
     aggregated: bool,
     class_weights: tuple[tuple[int, float], ...] = (),
 ) -> PlannedMetric:
+    if key.sub_key is not None and key.sub_key.top_k is not None:
+        computation = computation.for_top_k or computation
     view = View(
         key.model_name,
         key.output_name,
@@ -185,6 +187,10 @@ def _aggregates(spec: Any, base: MetricKey, computation: Computation) -> Iterato
         if kind == "micro_average":
             yield _single(key, computation, True, weights)
             continue
+        if computation.is_structured:
+            raise ValueError(
+                f"{base.name} is no number and has no {kind}; put it into a MetricsSpec apart."
+            )
         if sub_key is not None and sub_key.top_k is not None:
             parts = [(1.0, SubKey(k=i + 1)) for i in range(sub_key.top_k)]
         elif weights:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     )
     from penstock.training.distribution import configure_devices, create_strategy
     from penstock.training.export import export_model
-    from penstock.training.parsing import feature_spec
     from penstock.training.fn_args import FnArgs
+    from penstock.training.parsing import feature_spec
     from penstock.training.reproducibility import make_reproducible, set_precision
     from penstock.training.transform_graph import load_transform_output
 

@@ -53,7 +53,6 @@ def export_model(
         ...     label_key="species",
         ... )
     """
-    import keras
     import tensorflow as tf
 
     from penstock.training.parsing import feature_spec
@@ -142,8 +141,12 @@ def _model_state(model: Any) -> list[Any]:
     import tensorflow as tf
 
     lookup = tf.lookup
-    tables = (lookup.StaticHashTable, lookup.StaticVocabularyTable)
-    tables += (lookup.experimental.MutableHashTable, lookup.experimental.DenseHashTable)
+    tables = (
+        lookup.StaticHashTable,
+        lookup.StaticVocabularyTable,
+        lookup.experimental.MutableHashTable,
+        lookup.experimental.DenseHashTable,
+    )
     state = [getattr(variable, "value", variable) for variable in model.variables]
     for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else ():
         state += [value for value in vars(layer).values() if isinstance(value, tables)]

@@ -7,6 +7,7 @@ confusion_matrix_metrics.py; a ratio without a denominator is NaN.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -81,15 +82,19 @@ def _register(class_name: str, function: MatrixFunction) -> None:
         top_k: int | None = None,
         class_id: int | None = None,
     ) -> Computation:
-        default = 0.5 if top_k is None else -np.inf
-        source = MatrixSource.of(thresholds, num_thresholds, default)
-
         def value(matrices: Matrices) -> MetricValue:
             with np.errstate(invalid="ignore", divide="ignore"):
                 values = function(matrices.tp, matrices.tn, matrices.fp, matrices.fn)
             return float(values[0]) if len(values) == 1 else values
 
-        return _computation(source, value, top_k, class_id)
+        def at(default: float) -> Computation:
+            source = MatrixSource.of(thresholds, num_thresholds, default)
+            return _computation(source, value, top_k, class_id)
+
+        # Among the best classes any score is positive; the others' scores are minus infinity.
+        if top_k is not None:
+            return at(-np.inf)
+        return replace(at(0.5), for_top_k=at(-np.inf))
 
 
 for _names, _function in _FUNCTIONS.items():
@@ -116,7 +121,8 @@ def confusion_matrix_at_thresholds(
     thresholds: list[float] | None = None, num_thresholds: int | None = None
 ) -> Computation:
     """All four counts and the ratios of them, at thresholds (0.5 when none is given)."""
-    return _computation(MatrixSource.of(thresholds, num_thresholds, 0.5), lambda m: m)
+    computation = _computation(MatrixSource.of(thresholds, num_thresholds, 0.5), lambda m: m)
+    return replace(computation, is_structured=True)
 
 
 @metric("AUC")

@@ -18,14 +18,27 @@ MetricValue = Any
 
 @dataclass(frozen=True)
 class Computation:
-    """How a metric comes about: what to accumulate, and the value of one slice's state."""
+    """How a metric comes about.
+
+    Args:
+        kernel: What to accumulate.
+        value: The metric's value of one slice's state.
+        is_plot: Whether it goes among the plots.
+        is_structured: Whether the value is neither a number nor an array, so that it has no mean.
+        top_k: The best classes that the configuration restricts it to.
+        class_id: The class that the configuration restricts it to.
+        supports_aggregation: Whether averages over classes mean anything for it.
+        for_top_k: What to compute instead where a MetricsSpec restricts it to the best classes.
+    """
 
     kernel: KernelSpec
     value: Callable[[Any], MetricValue]
     is_plot: bool = False
+    is_structured: bool = False
     top_k: int | None = None
     class_id: int | None = None
     supports_aggregation: bool = True
+    for_top_k: Computation | None = None
 
 
 Builder = Callable[..., Computation]
