@@ -1,1 +1,99 @@
-"""The data validation room."""
+"""Statistics, schemas and anomalies of data, with TFDV's function names; usable on its own.
+
+Importing this package imports none of pyarrow, numpy or tfx-bsl; each name loads its module when
+it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.data_validation.feature_path import FeaturePath
+    from penstock.data_validation.generation import (
+        generate_statistics_from_csv,
+        generate_statistics_from_dataframe,
+        generate_statistics_from_parquet,
+        generate_statistics_from_tfrecord,
+    )
+    from penstock.data_validation.schema_inference import infer_schema
+    from penstock.data_validation.schema_lookup import get_domain, get_feature, set_domain
+    from penstock.data_validation.statistics.generate import statistics_of_record_batches
+    from penstock.data_validation.stats_options import StatsOptions
+    from penstock.data_validation.storage import (
+        load_anomalies_binary,
+        load_anomalies_text,
+        load_schema_text,
+        load_statistics,
+        load_stats_binary,
+        load_stats_text,
+        write_anomalies_binary,
+        write_anomalies_text,
+        write_schema_text,
+        write_stats_binary,
+        write_stats_text,
+    )
+    from penstock.data_validation.validation import update_schema, validate_statistics
+
+_MODULE_OF = {
+    "FeaturePath": "feature_path",
+    "StatsOptions": "stats_options",
+    "generate_statistics_from_csv": "generation",
+    "generate_statistics_from_dataframe": "generation",
+    "generate_statistics_from_parquet": "generation",
+    "generate_statistics_from_tfrecord": "generation",
+    "get_domain": "schema_lookup",
+    "get_feature": "schema_lookup",
+    "infer_schema": "schema_inference",
+    "load_anomalies_binary": "storage",
+    "load_anomalies_text": "storage",
+    "load_schema_text": "storage",
+    "load_statistics": "storage",
+    "load_stats_binary": "storage",
+    "load_stats_text": "storage",
+    "set_domain": "schema_lookup",
+    "statistics_of_record_batches": "statistics.generate",
+    "update_schema": "validation",
+    "validate_statistics": "validation",
+    "write_anomalies_binary": "storage",
+    "write_anomalies_text": "storage",
+    "write_schema_text": "storage",
+    "write_stats_binary": "storage",
+    "write_stats_text": "storage",
+}
+
+__all__ = [
+    "FeaturePath",
+    "StatsOptions",
+    "generate_statistics_from_csv",
+    "generate_statistics_from_dataframe",
+    "generate_statistics_from_parquet",
+    "generate_statistics_from_tfrecord",
+    "get_domain",
+    "get_feature",
+    "infer_schema",
+    "load_anomalies_binary",
+    "load_anomalies_text",
+    "load_schema_text",
+    "load_statistics",
+    "load_stats_binary",
+    "load_stats_text",
+    "set_domain",
+    "statistics_of_record_batches",
+    "update_schema",
+    "validate_statistics",
+    "write_anomalies_binary",
+    "write_anomalies_text",
+    "write_schema_text",
+    "write_stats_binary",
+    "write_stats_text",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -28,6 +28,7 @@ class CsvFiles:
         secondary_delimiter: What separates the values of such a cell.
         na_values: Cells that mean "missing" besides the empty one, such as "NA".
         encoding: The text's encoding.
+        column_names: The columns' names, for files without a header line.
 
     Example:
         >>> source = CsvFiles(["data/penguins.csv"], na_values=["NA"])
@@ -42,6 +43,7 @@ class CsvFiles:
     secondary_delimiter: str | None = None
     na_values: Sequence[str] = ()
     encoding: str = "utf-8"
+    column_names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -59,6 +61,8 @@ class CsvFiles:
         Raises:
             CsvError: If a header is missing, faulty or differs from the first file's.
         """
+        if self.column_names is not None:
+            return list(self.column_names)
         first = read_header(self.files[0], self.delimiter, self.encoding)
         for path in self.files[1:]:
             other = read_header(path, self.delimiter, self.encoding)
@@ -85,18 +89,22 @@ class CsvFiles:
         """Reads the rows; every column is a list of values, null where the cell is missing.
 
         Args:
-            types: The columns' types, from `infer_types` over more files than these; by default
-                they are inferred from these files, which are then read twice if they are large.
+            types: The columns' types, from `infer_types` over more files than these; columns
+                without a type are left out. By default types are inferred from these files, which
+                are then read twice if they are large.
+
+        Raises:
+            CsvError: If a file cannot be read, or a cell is not of its column's type.
         """
         kept: list[pa.RecordBatch] | None = None
         if types is None:
             types, kept = self._scan(kept_bytes=_KEPT_BYTES)
         for strings in self._string_batches() if kept is None else kept:
+            kept_names = [name for name in strings.schema.names if name in types]
             columns = [
-                self._convert_column(name, column, types[name])
-                for name, column in zip(strings.schema.names, strings.columns, strict=True)
+                self._convert_column(name, strings.column(name), types[name]) for name in kept_names
             ]
-            yield pa.RecordBatch.from_arrays(columns, strings.schema.names)
+            yield pa.RecordBatch.from_arrays(columns, kept_names)
 
     def _scan(self, kept_bytes: int) -> tuple[dict[str, ColumnType], list[pa.RecordBatch] | None]:
         """Infers all types; keeps the batches of strings unless they are too many."""
@@ -128,6 +136,15 @@ class CsvFiles:
     def _convert_column(self, name: str, cells: pa.Array, kind: ColumnType) -> pa.Array:
         if kind is ColumnType.UNKNOWN:
             return pa.nulls(len(cells))
+        try:
+            return self._converted(name, cells, kind)
+        except ValueError as error:
+            raise CsvError(
+                f"{', '.join(self.files)}: column {name!r} has a cell that is not of its type "
+                f"{kind.name}: {error}"
+            ) from error
+
+    def _converted(self, name: str, cells: pa.Array, kind: ColumnType) -> pa.Array:
         if not self._splits(name):
             return one_value_lists(convert(cells, kind))
         lists = self._split_cells(cells)
@@ -146,7 +163,11 @@ class CsvFiles:
             try:
                 yield from pacsv.open_csv(
                     file,
-                    read_options=pacsv.ReadOptions(block_size=_BLOCK_BYTES, encoding=self.encoding),
+                    read_options=pacsv.ReadOptions(
+                        block_size=_BLOCK_BYTES,
+                        encoding=self.encoding,
+                        column_names=self.column_names,
+                    ),
                     parse_options=pacsv.ParseOptions(
                         delimiter=self.delimiter, newlines_in_values=True
                     ),

@@ -148,10 +148,9 @@ def _as_large_list(name: str, column: pa.Array) -> pa.Array:
             f"a list of values a row."
         )
     offsets = _offsets_of(column.is_valid().to_numpy(zero_copy_only=False).astype(np.int64))
-    lists = pa.LargeListArray.from_arrays(
+    return pa.LargeListArray.from_arrays(
         pa.array(offsets), column.drop_null(), mask=column.is_null() if column.null_count else None
     )
-    return lists
 
 
 def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, pa.Array]:

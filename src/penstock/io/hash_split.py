@@ -6,6 +6,7 @@ serialization of the tf.Example, or of the Feature that `partition_feature_name`
 
 import hashlib
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -86,4 +87,4 @@ class HashSplitter:
                 f"partition_feature_name={name!r} holds floats. Only bytes and int64 features can "
                 f"partition data: choose another feature."
             )
-        return serialize_feature(name, column).to_pylist()
+        return cast("list[bytes]", serialize_feature(name, column).to_pylist())

@@ -1,0 +1,233 @@
+"""Reading statistics the way the checks need it: by path, and by weight where there is one."""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from penstock.data_validation.feature_path import FeaturePath, path_to_text
+
+_Stats: TypeAlias = statistics_pb2.FeatureNameStatistics
+
+_SCHEMA_TYPES = {
+    _Stats.INT: schema_pb2.INT,
+    _Stats.FLOAT: schema_pb2.FLOAT,
+    _Stats.STRING: schema_pb2.BYTES,
+    _Stats.BYTES: schema_pb2.BYTES,
+    _Stats.STRUCT: schema_pb2.STRUCT,
+}
+
+
+class DatasetView:
+    """The statistics of a data set with those that they are compared with.
+
+    Args:
+        statistics: The data set's statistics.
+        by_weight: Whether to read weighted counts; by default if the statistics have them.
+        environment: The environment that the data belongs to.
+        previous: Statistics of the previous span, for drift.
+        serving: Statistics of serving data, for skew.
+        previous_version: Statistics of the previous version of the same span.
+    """
+
+    def __init__(
+        self,
+        statistics: statistics_pb2.DatasetFeatureStatistics,
+        by_weight: bool | None = None,
+        environment: str | None = None,
+        previous: "DatasetView | None" = None,
+        serving: "DatasetView | None" = None,
+        previous_version: "DatasetView | None" = None,
+    ) -> None:
+        self.statistics = statistics
+        self.environment = environment
+        self.previous = previous
+        self.serving = serving
+        self.previous_version = previous_version
+        self._by_path = {
+            path: FeatureView(self, path, proto) for path, proto in _with_paths(statistics)
+        }
+        self.by_weight = self._has_weights() if by_weight is None else by_weight
+
+    def _has_weights(self) -> bool:
+        if not self.statistics.weighted_num_examples:
+            return False
+        return all(view.has_weights for view in self._by_path.values())
+
+    @property
+    def num_examples(self) -> float:
+        """The number of rows, or their weight."""
+        statistics = self.statistics
+        return float(
+            statistics.weighted_num_examples if self.by_weight else statistics.num_examples
+        )
+
+    def get(self, path: FeaturePath) -> "FeatureView | None":
+        """Returns the feature at a path, if there are statistics of it."""
+        return self._by_path.get(path)
+
+    def roots(self) -> "list[FeatureView]":
+        """Returns the features that no other feature holds, in the order of the statistics."""
+        return [view for path, view in self._by_path.items() if path[:-1] not in self._by_path]
+
+    def children(self, parent: FeaturePath) -> "list[FeatureView]":
+        """Returns the features directly inside of a struct feature."""
+        return [view for path, view in sorted(self._by_path.items()) if path[:-1] == parent]
+
+
+def _with_paths(
+    statistics: statistics_pb2.DatasetFeatureStatistics,
+) -> Iterator[tuple[FeaturePath, _Stats]]:
+    features = [f for f in statistics.features if f.WhichOneof("stats") or f.custom_stats]
+    if any(f.WhichOneof("field_id") == "path" for f in features):
+        for feature in features:
+            yield tuple(feature.path.step), feature
+        return
+    # Old statistics know names only: "a.b" is a child of "a" if "a" is a struct.
+    paths: dict[str, FeaturePath] = {}
+    structs = {f.name for f in features if f.type == _Stats.STRUCT}
+    for feature in sorted(features, key=lambda f: f.name):
+        owners = [name for name in structs if feature.name.startswith(name + ".")]
+        owner = max(owners, key=len, default=None)
+        rest = feature.name if owner is None else feature.name[len(owner) + 1 :]
+        paths[feature.name] = (*(paths[owner] if owner else ()), rest)
+    for feature in features:
+        yield paths[feature.name], feature
+
+
+class FeatureView:
+    """The statistics of one feature."""
+
+    def __init__(self, dataset: DatasetView, path: FeaturePath, proto: _Stats) -> None:
+        self.dataset = dataset
+        self.path = path
+        self.proto = proto
+        kind = proto.WhichOneof("stats")
+        self._common = (
+            getattr(proto, kind).common_stats if kind else statistics_pb2.CommonStatistics()
+        )
+
+    @property
+    def name(self) -> str:
+        """The path as text."""
+        return path_to_text(self.path)
+
+    @property
+    def stats_type(self) -> int:
+        """The type in the statistics: INT, FLOAT, STRING, BYTES or STRUCT."""
+        return int(self.proto.type)
+
+    @property
+    def schema_type(self) -> int:
+        """The type that a schema uses for it: INT, FLOAT, BYTES or STRUCT."""
+        return int(_SCHEMA_TYPES[self.proto.type])
+
+    @property
+    def children(self) -> "list[FeatureView]":
+        """The features inside of this struct feature."""
+        return self.dataset.children(self.path) if self.stats_type == _Stats.STRUCT else []
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether weighted counts exist at every level of nesting."""
+        common = self._common
+        return common.HasField("weighted_common_stats") and (
+            len(common.presence_and_valency_stats)
+            == len(common.weighted_presence_and_valency_stats)
+        )
+
+    @property
+    def num_present(self) -> float:
+        """The number (or weight) of rows that have the feature."""
+        common = self._common
+        weighted = common.weighted_common_stats
+        return float(weighted.num_non_missing if self.dataset.by_weight else common.num_non_missing)
+
+    @property
+    def num_missing(self) -> float:
+        """The number (or weight) of rows that lack the feature."""
+        common = self._common
+        weighted = common.weighted_common_stats
+        return float(weighted.num_missing if self.dataset.by_weight else common.num_missing)
+
+    @property
+    def missing_by_level(self) -> list[float]:
+        """What is missing at each level of nesting."""
+        common = self._common
+        levels = (
+            common.weighted_presence_and_valency_stats
+            if self.dataset.by_weight
+            else common.presence_and_valency_stats
+        )
+        return [float(level.num_missing) for level in levels] or [self.num_missing]
+
+    @property
+    def fraction_present(self) -> float | None:
+        """The fraction of rows that have the feature; None without rows."""
+        total = self.dataset.num_examples
+        if total <= 0:
+            return None
+        return 1.0 if not self.num_missing else self.num_present / total
+
+    @property
+    def value_bounds(self) -> list[tuple[int, int]]:
+        """The least and the greatest number of values at each level of nesting."""
+        levels = self._common.presence_and_valency_stats or [self._common]
+        return [(max(int(s.min_num_values), 0), int(s.max_num_values)) for s in levels]
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the values are lists of lists."""
+        return len(self._common.presence_and_valency_stats) > 1
+
+    @property
+    def num_values(self) -> float:
+        """The number (or weight) of values in all rows."""
+        common = self._common
+        if self.dataset.by_weight:
+            return float(common.weighted_common_stats.tot_num_values)
+        if not common.tot_num_values:
+            return float(common.num_non_missing * common.avg_num_values)
+        return float(common.tot_num_values)
+
+    @property
+    def value_counts(self) -> dict[str, float]:
+        """The values of a string feature with their counts, sorted by value."""
+        strings = self.proto.string_stats
+        ranks = (
+            strings.weighted_string_stats.rank_histogram
+            if self.dataset.by_weight
+            else strings.rank_histogram
+        )
+        counts: dict[str, float] = {}
+        for bucket in ranks.buckets:
+            counts.setdefault(bucket.label, bucket.sample_count)
+        return dict(sorted(counts.items(), key=lambda item: item[0].encode()))
+
+    @property
+    def has_invalid_utf8(self) -> bool:
+        """Whether a value is not UTF-8."""
+        return bool(self.proto.string_stats.invalid_utf8_count > 0)
+
+    @property
+    def num_unique(self) -> int | None:
+        """The number of distinct values; None where they were not counted."""
+        if self.proto.HasField("string_stats"):
+            return int(self.proto.string_stats.unique)
+        return None
+
+    @property
+    def numbers(self) -> Any:
+        """The NumericStatistics."""
+        return self.proto.num_stats
+
+    def histogram(self, kind: int) -> statistics_pb2.Histogram | None:
+        """Returns the histogram of a type, if there is one."""
+        if not self.proto.HasField("num_stats"):
+            return None
+        owner = self.numbers.weighted_numeric_stats if self.dataset.by_weight else self.numbers
+        return next((h for h in owner.histograms if h.type == kind), None)
+
+    def custom_stat(self, name: str) -> statistics_pb2.CustomStatistic | None:
+        """Returns the first custom statistic of a name, if there is one."""
+        return next((stat for stat in self.proto.custom_stats if stat.name == name), None)

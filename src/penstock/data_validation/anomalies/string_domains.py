@@ -1,0 +1,169 @@
+"""String and boolean domains: inferring and checking them."""
+
+import math
+
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits
+from penstock.data_validation.anomalies.statistics_view import FeatureView
+
+TRUE_VALUES = frozenset({"TRUE", "true", "SET", "set", "1", ""})
+FALSE_VALUES = frozenset({"FALSE", "false", "CLEAR", "clear", "0"})
+
+_Stats = statistics_pb2.FeatureNameStatistics
+_NON_BOOLEAN = "Non-boolean values"
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'", "\\": "\\\\"}
+
+
+def is_string_domain_candidate(view: FeatureView, max_size: int) -> bool:
+    """Whether a feature has few enough distinct values to list them."""
+    return not view.has_invalid_utf8 and 0 < len(view.value_counts) <= max_size
+
+
+def add_missing_values(domain: schema_pb2.StringDomain, view: FeatureView) -> dict[str, float]:
+    """Adds the values that a domain lacks, in order, and returns them with their counts."""
+    known = set(domain.value)
+    missing = {value: n for value, n in view.value_counts.items() if value not in known}
+    domain.value.extend(missing)
+    return missing
+
+
+def check_string_domain(
+    domain: schema_pb2.StringDomain, view: FeatureView, max_off_domain: float
+) -> tuple[list[Finding], bool]:
+    """Checks that values are in a domain.
+
+    Args:
+        domain: The domain; unexpected values are added to it.
+        view: The statistics.
+        max_off_domain: The fraction of values that may lie outside.
+
+    Returns:
+        The findings, and whether the domain is to be dropped.
+    """
+    if view.has_invalid_utf8:
+        text = "Found strings that were not valid UTF8 strings."
+        finding = Finding(AnomalyType.ENUM_TYPE_INVALID_UTF8, "Invalid UTF8 strings", text)
+        return [finding], True
+    fixed = schema_pb2.StringDomain()
+    fixed.CopyFrom(domain)
+    missing = add_missing_values(fixed, view)
+    total = view.num_values
+    off_domain = sum(missing.values()) / total if total else 0.0
+    if not missing or (off_domain <= max_off_domain and max_off_domain):
+        return [], False
+    domain.CopyFrom(fixed)
+    listed = ", ".join(
+        f"{_escaped(value)} ({_percentage(int(count), total)})" for value, count in missing.items()
+    )
+    text = f"Examples contain values missing from the schema: {listed}. "
+    short = "Unexpected string values"
+    return [Finding(AnomalyType.ENUM_TYPE_UNEXPECTED_STRING_VALUES, short, text)], False
+
+
+def _percentage(count: float, total: float) -> str:
+    if not total:
+        return "?"
+    percent = 100 * count / total
+    return "<1%" if percent < 1 else f"~{math.floor(percent)}%"
+
+
+def _escaped(value: str) -> str:
+    out = []
+    for character in value:
+        if character in _ESCAPES:
+            out.append(_ESCAPES[character])
+        elif ord(character) < 0x20 or ord(character) == 0x7F:
+            out.append(f"\\{ord(character):03o}")
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+def is_bool_domain_candidate(view: FeatureView) -> bool:
+    """Whether a feature's values are 0 and 1, or one word for true and one for false."""
+    if view.stats_type == _Stats.INT:
+        return bool(view.numbers.min >= 0.0 and view.numbers.max == 1.0)
+    if view.stats_type != _Stats.STRING:
+        return False
+    values = list(view.value_counts)
+    true = sum(value in TRUE_VALUES for value in values)
+    false = sum(value in FALSE_VALUES for value in values)
+    return 0 < len(values) == true + false and true <= 1 and false <= 1
+
+
+def infer_bool_domain(feature: schema_pb2.Feature, view: FeatureView) -> None:
+    """Sets a bool_domain with the words that the statistics show."""
+    feature.bool_domain.SetInParent()
+    for value in view.value_counts:
+        if value in TRUE_VALUES:
+            feature.bool_domain.true_value = value
+        else:
+            feature.bool_domain.false_value = value
+
+
+def check_bool_domain(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+    """Checks that values are boolean; the fix is a numeric domain, or none."""
+    if view.stats_type == _Stats.INT:
+        return _check_bool_integers(feature, view)
+    if view.stats_type == _Stats.FLOAT:
+        return _check_bool_floats(feature, view)
+    if view.stats_type == _Stats.STRING:
+        return _check_bool_strings(feature, view)
+    return []
+
+
+def _check_bool_integers(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+    numbers = view.numbers
+    if numbers.min < 0.0:
+        kind, example = AnomalyType.BOOL_TYPE_SMALL_INT, numbers.min
+    elif numbers.max > 1.0:
+        kind, example = AnomalyType.BOOL_TYPE_BIG_INT, numbers.max
+    else:
+        return []
+    feature.int_domain.max, feature.int_domain.min = int(numbers.max), int(numbers.min)
+    text = f"Integers (such as {six_digits(example)}) not in {{0, 1}}: converting to an integer."
+    return [Finding(kind, _NON_BOOLEAN, text)]
+
+
+def _check_bool_floats(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+    reason = _why_floats_are_not_boolean(view)
+    if reason is None:
+        return []
+    feature.float_domain.max, feature.float_domain.min = view.numbers.max, view.numbers.min
+    text = f"{reason}: converting to float_domain."
+    return [Finding(AnomalyType.BOOL_TYPE_UNEXPECTED_FLOAT, _NON_BOOLEAN, text)]
+
+
+def _why_floats_are_not_boolean(view: FeatureView) -> str | None:
+    for extreme in (view.numbers.min, view.numbers.max):
+        if extreme not in (0.0, 1.0):
+            return f"Floats (such as {six_digits(extreme)}) not in {{0, 1}}"
+    for histogram in view.numbers.histograms:
+        if histogram.num_nan > 0:
+            return "Floats (such as NaN) not in {0, 1}"
+        for bucket in histogram.buckets:
+            if bucket.sample_count <= 0:
+                continue
+            if bucket.high_value < 0:
+                return "Float values < 0 not in {0, 1}"
+            if bucket.low_value > 1:
+                return "Float values > 1 not in {0, 1}"
+            by_quantile = histogram.type == statistics_pb2.Histogram.QUANTILES
+            if by_quantile and bucket.high_value < 1 and bucket.low_value > 0:
+                return "Float values falling between 0 and 1"
+    return None
+
+
+def _check_bool_strings(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+    domain = feature.bool_domain
+    valid = {
+        getattr(domain, name) for name in ("true_value", "false_value") if domain.HasField(name)
+    }
+    unexpected = next((value for value in view.value_counts if value not in valid), None)
+    if unexpected is None:
+        return []
+    listed = '{"' + '", "'.join(sorted(valid)) + '"}' if valid else "{}"
+    feature.ClearField("bool_domain")
+    text = f'Saw unexpected value "{unexpected}" instead of {listed}.'
+    return [Finding(AnomalyType.BOOL_TYPE_UNEXPECTED_STRING, _NON_BOOLEAN, text)]

@@ -1,0 +1,108 @@
+"""Inferring a schema from statistics, and updating one."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from penstock.data_validation.anomalies.schema_editor import SchemaEditor
+from penstock.data_validation.anomalies.statistics_view import DatasetView, FeatureView
+from penstock.data_validation.statistics.generate import ALL_EXAMPLES
+
+Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
+SchemaTransformation = Callable[
+    [schema_pb2.Schema, statistics_pb2.DatasetFeatureStatistics], schema_pb2.Schema
+]
+
+
+def default_dataset(
+    statistics: Statistics, name: str = "statistics"
+) -> statistics_pb2.DatasetFeatureStatistics:
+    """Returns the one data set of statistics; of sliced statistics that of all examples.
+
+    Raises:
+        TypeError: If `statistics` is no DatasetFeatureStatisticsList.
+        ValueError: If it holds no data set, or slices without all examples.
+    """
+    if type(statistics).__name__ != "DatasetFeatureStatisticsList":
+        raise TypeError(
+            f"{name} must be a DatasetFeatureStatisticsList. Received: {type(statistics).__name__}"
+        )
+    if len(statistics.datasets) == 1:
+        return statistics.datasets[0]
+    for dataset in statistics.datasets:
+        if dataset.name == ALL_EXAMPLES:
+            return dataset
+    names = [dataset.name for dataset in statistics.datasets]
+    raise ValueError(
+        f"{name} must hold one data set, or one named {ALL_EXAMPLES!r} among slices. "
+        f"Received: {names}"
+    )
+
+
+def infer_schema(
+    statistics: Statistics,
+    infer_feature_shape: bool = True,
+    max_string_domain_size: int = 100,
+    schema_transformations: Sequence[SchemaTransformation] | None = None,
+) -> schema_pb2.Schema:
+    """Infers a schema that accepts the data that the statistics describe.
+
+    Args:
+        statistics: Statistics of one data set.
+        infer_feature_shape: Whether features that have the same number of values in every row get
+            that shape.
+        max_string_domain_size: A string feature with at most as many distinct values gets a
+            domain of them.
+        schema_transformations: Functions of (schema, statistics) that change the result, in turn.
+
+    Example:
+        >>> schema = infer_schema(generate_statistics_from_csv("taxi.csv"))
+    """
+    dataset = default_dataset(statistics)
+    schema = update_schema(
+        schema_pb2.Schema(), statistics, infer_feature_shape, max_string_domain_size
+    )
+    for transform in schema_transformations or ():
+        schema = transform(schema, dataset)
+    return schema
+
+
+def update_schema(
+    schema: schema_pb2.Schema,
+    statistics: Statistics,
+    infer_feature_shape: bool = True,
+    max_string_domain_size: int = 100,
+) -> schema_pb2.Schema:
+    """Returns a schema that accepts new data, too: every anomaly is fixed.
+
+    Args:
+        schema: The schema so far; it is not changed.
+        statistics: Statistics of the new data.
+        infer_feature_shape: As for `infer_schema`, for features that are new.
+        max_string_domain_size: Likewise.
+
+    Raises:
+        TypeError: If `schema` is no Schema proto.
+    """
+    if not isinstance(schema, schema_pb2.Schema):
+        raise TypeError(f"schema must be a Schema proto. Received: {type(schema).__name__}")
+    updated = schema_pb2.Schema()
+    updated.CopyFrom(schema)
+    editor = SchemaEditor(updated, max_string_domain_size, infer_feature_shape)
+    view = DatasetView(default_dataset(statistics))
+    for root in view.roots():
+        _update(editor, root)
+    for path in editor.missing_paths(view):
+        editor.deprecate(path)
+    return updated
+
+
+def _update(editor: SchemaEditor, view: FeatureView) -> None:
+    if not editor.has(view.path):
+        editor.add(view)
+        return
+    editor.check(view, keep_fixes=True)
+    if not editor.is_deprecated(view.path):
+        for child in view.children:
+            _update(editor, child)

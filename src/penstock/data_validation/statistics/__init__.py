@@ -1,0 +1,1 @@
+"""Statistics of RecordBatches as mergeable kernels: `add(batch)`, `merge(other)`, `result()`."""

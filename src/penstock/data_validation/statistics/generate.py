@@ -1,0 +1,81 @@
+"""Driving the statistics kernels over RecordBatches: whole data set, slices, samples."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from penstock.data_validation.statistics.dataset import DatasetStatistics
+from penstock.data_validation.stats_options import StatsOptions
+
+ALL_EXAMPLES = "All Examples"
+_SAMPLING_SEED = 0
+
+
+class SlicedStatistics:
+    """Statistics of all rows and of every slice, as a mergeable kernel.
+
+    Args:
+        options: What to compute; its `experimental_slice_functions` make the slices.
+    """
+
+    def __init__(self, options: StatsOptions) -> None:
+        self._options = options
+        sliced = bool(options.experimental_slice_functions)
+        self._slices = {"": DatasetStatistics(options, ALL_EXAMPLES if sliced else "")}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Adds rows."""
+        self._slices[""].add(batch)
+        for slice_function in self._options.experimental_slice_functions:
+            for name, rows in slice_function(batch):
+                self._slice(name).add(rows)
+
+    def _slice(self, name: str) -> DatasetStatistics:
+        if name not in self._slices:
+            self._slices[name] = DatasetStatistics(self._options, name)
+        return self._slices[name]
+
+    def merge(self, other: "SlicedStatistics") -> None:
+        """Adds what another one has seen; the other one must not be used afterwards."""
+        for name, statistics in other._slices.items():
+            self._slice(name).merge(statistics)
+
+    def result(self) -> statistics_pb2.DatasetFeatureStatisticsList:
+        """Makes the proto: all rows first, then the slices by name."""
+        ordered = [self._slices[name].result() for name in sorted(self._slices)]
+        return statistics_pb2.DatasetFeatureStatisticsList(datasets=ordered)
+
+
+def statistics_of_record_batches(
+    batches: Iterable[pa.RecordBatch],
+    options: StatsOptions | None = None,
+    schema: schema_pb2.Schema | None = None,
+) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Computes the statistics of RecordBatches.
+
+    Args:
+        batches: Every column is a list of values a row, possibly nested; null is missing.
+        options: What to compute.
+        schema: Used where `options` has no schema.
+
+    Returns:
+        One data set, and one more for every slice.
+
+    Example:
+        >>> batch = pa.record_batch({"age": [[37], [41], None]})
+        >>> statistics_of_record_batches([batch]).datasets[0].num_examples
+        3
+    """
+    options = options or StatsOptions()
+    if schema is not None and options.schema is None:
+        options = StatsOptions(**{**vars(options), "schema": schema})
+    kernel = SlicedStatistics(options)
+    random = np.random.default_rng(_SAMPLING_SEED)
+    for batch in batches:
+        if options.sample_rate is not None and options.sample_rate < 1:
+            kept = random.random(batch.num_rows) < options.sample_rate
+            batch = batch.filter(pa.array(kept))
+        kernel.add(batch)
+    return kernel.result()

@@ -1,0 +1,145 @@
+"""NumericStatistics: moments, extremes, zeros, median and both histograms."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx_bsl.sketches import QuantilesSketch
+
+from penstock.data_validation.statistics.histograms import (
+    FINE_BUCKETS_A_BUCKET,
+    coarser,
+    median_of,
+    quantiles_histogram,
+    quantiles_of,
+    standard_histogram,
+)
+from penstock.data_validation.statistics.moments import Moments
+from penstock.data_validation.statistics.presence import MAX_SKETCHED_VALUES
+from penstock.data_validation.stats_options import StatsOptions
+
+_Floats = npt.NDArray[np.float64]
+_Histograms = tuple[statistics_pb2.Histogram, statistics_pb2.Histogram]
+
+
+class Numeric:
+    """Statistics of the numbers of one feature. NaN counts as `num_nan` and nowhere else."""
+
+    def __init__(self, options: StatsOptions, weighted: bool) -> None:
+        self._options = options
+        self._weighted = weighted
+        self._zeros = 0
+        self._nans = 0
+        self._positive_infinities = 0.0
+        self._weighted_positive_infinities = 0.0
+        # The extremes keep the data's precision: float32 stays float32 (see standard_histogram).
+        self._min: Any = math.inf
+        self._max: Any = -math.inf
+        self._finite_min: Any = math.inf
+        self._finite_max: Any = -math.inf
+        self._moments = Moments()
+        self._weighted_moments = Moments()
+        self._quantiles = QuantilesSketch(options.epsilon, MAX_SKETCHED_VALUES, 1)
+        self._weighted_quantiles = QuantilesSketch(options.epsilon, MAX_SKETCHED_VALUES, 1)
+
+    def add(self, array: pa.Array, weights: _Floats | None) -> None:
+        """Adds leaf values, with a weight each if the feature is weighted."""
+        values = array.to_numpy(zero_copy_only=False)
+        if values.dtype.kind == "f":
+            is_number = ~np.isnan(values)
+            numbers = int(np.count_nonzero(is_number))
+            if numbers < len(values):
+                self._nans += len(values) - numbers
+                values = values[is_number]
+                weights = None if weights is None else weights[is_number]
+        if not len(values):
+            return
+        self._add_extremes(values, weights)
+        self._zeros += len(values) - int(np.count_nonzero(values))
+        doubles = values.astype(np.float64)
+        numbers_array = pa.array(doubles)
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._moments.add(doubles)
+            if weights is not None:
+                self._weighted_moments.add(doubles, weights)
+        self._quantiles.AddValues(numbers_array)
+        if weights is not None:
+            self._weighted_quantiles.AddValues(numbers_array, pa.array(weights))
+
+    def _add_extremes(self, values: npt.NDArray[Any], weights: _Floats | None) -> None:
+        low, high = values.min(), values.max()
+        self._min, self._max = min(self._min, low), max(self._max, high)
+        if np.isinf(low) or np.isinf(high):
+            infinite = np.isposinf(values)
+            self._positive_infinities += float(np.count_nonzero(infinite))
+            if weights is not None:
+                self._weighted_positive_infinities += float(weights[infinite].sum())
+            values = values[np.isfinite(values)]
+            if not len(values):
+                return
+            low, high = values.min(), values.max()
+        self._finite_min = min(self._finite_min, low)
+        self._finite_max = max(self._finite_max, high)
+
+    def merge(self, other: "Numeric") -> None:
+        """Adds what another one has seen."""
+        self._zeros += other._zeros
+        self._nans += other._nans
+        self._positive_infinities += other._positive_infinities
+        self._weighted_positive_infinities += other._weighted_positive_infinities
+        self._min, self._max = min(self._min, other._min), max(self._max, other._max)
+        self._finite_min = min(self._finite_min, other._finite_min)
+        self._finite_max = max(self._finite_max, other._finite_max)
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._moments.merge(other._moments)
+            self._weighted_moments.merge(other._weighted_moments)
+        self._quantiles.Merge(other._quantiles)
+        self._weighted_quantiles.Merge(other._weighted_quantiles)
+
+    def result(self) -> statistics_pb2.NumericStatistics:
+        """Makes the proto, without common statistics."""
+        proto = statistics_pb2.NumericStatistics()
+        if not self._moments.weight:
+            if self._nans:
+                for kind in (statistics_pb2.Histogram.STANDARD, statistics_pb2.Histogram.QUANTILES):
+                    proto.histograms.add(type=kind, num_nan=self._nans)
+            return proto
+        proto.mean = self._moments.mean
+        proto.std_dev = _root(self._moments.variance)
+        proto.num_zeros = self._zeros
+        proto.min, proto.max = float(self._min), float(self._max)
+        proto.median, histograms = self._summary(self._quantiles, self._positive_infinities)
+        proto.histograms.extend(histograms)
+        if self._weighted and self._weighted_moments.weight:
+            weighted = proto.weighted_numeric_stats
+            weighted.mean = self._weighted_moments.mean
+            weighted.std_dev = _root(self._weighted_moments.variance)
+            weighted.median, histograms = self._summary(
+                self._weighted_quantiles, self._weighted_positive_infinities
+            )
+            weighted.histograms.extend(histograms)
+        return proto
+
+    def _summary(self, sketch: Any, positive_infinities: float) -> tuple[float, _Histograms]:
+        options = self._options
+        quantiles, weights = quantiles_of(
+            sketch, FINE_BUCKETS_A_BUCKET * options.num_quantiles_histogram_buckets
+        )
+        standard = standard_histogram(
+            quantiles,
+            weights,
+            self._finite_min,
+            self._finite_max,
+            options.num_histogram_buckets,
+            positive_infinities,
+        )
+        by_quantiles = quantiles_histogram(*coarser(quantiles, weights, FINE_BUCKETS_A_BUCKET))
+        standard.num_nan = by_quantiles.num_nan = self._nans
+        return median_of(quantiles), (standard, by_quantiles)
+
+
+def _root(variance: float) -> float:
+    return math.sqrt(max(0.0, variance)) if not math.isnan(variance) else math.nan

@@ -1,0 +1,190 @@
+"""How many rows have a feature, and how many values: CommonStatistics."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx_bsl.sketches import QuantilesSketch
+
+from penstock.data_validation.statistics.histograms import (
+    quantiles_histogram,
+    quantiles_of,
+    standard_histogram,
+)
+from penstock.data_validation.stats_options import StatsOptions
+
+_Floats = npt.NDArray[np.float64]
+
+MAX_SKETCHED_VALUES = 1 << 32
+
+
+class LevelPresence:
+    """Presence and number of values at one level of nesting."""
+
+    def __init__(self, epsilon: float) -> None:
+        self.present = 0
+        self.values = 0
+        self.min_values: int | None = None
+        self.max_values = 0
+        self.weighted_present = 0.0
+        self.weighted_values = 0.0
+        self.lengths = QuantilesSketch(epsilon, MAX_SKETCHED_VALUES, 1)
+
+    def add(self, lists: pa.Array, weights: _Floats | None) -> None:
+        """Adds lists, one an element of the level above."""
+        lengths = lists.value_lengths()
+        known = lengths.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
+        self.present += len(known)
+        if len(known):
+            low, high = int(known.min()), int(known.max())
+            self.values += int(known.sum())
+            self.min_values = low if self.min_values is None else min(self.min_values, low)
+            self.max_values = max(self.max_values, high)
+            if low == high:
+                distinct, counts = np.array([low]), np.array([len(known)])
+            else:
+                distinct, counts = np.unique(known, return_counts=True)
+            self.lengths.AddValues(pa.array(distinct, pa.float64()), pa.array(counts, pa.float64()))
+        if weights is not None:
+            is_present = lists.is_valid().to_numpy(zero_copy_only=False)
+            self.weighted_present += float(weights[is_present].sum())
+            self.weighted_values += float((weights[is_present] * known).sum())
+
+    def merge(self, other: "LevelPresence") -> None:
+        """Adds what another one has seen."""
+        self.present += other.present
+        self.values += other.values
+        if other.min_values is not None:
+            mine = other.min_values if self.min_values is None else self.min_values
+            self.min_values = min(mine, other.min_values)
+        self.max_values = max(self.max_values, other.max_values)
+        self.weighted_present += other.weighted_present
+        self.weighted_values += other.weighted_values
+        self.lengths.Merge(other.lengths)
+
+
+class Presence:
+    """Presence of a feature at all its levels of nesting."""
+
+    def __init__(self, options: StatsOptions, weighted: bool) -> None:
+        self._options = options
+        self.weighted = weighted
+        self.levels: list[LevelPresence] = []
+
+    def add(self, array: pa.Array, weights: _Floats | None) -> tuple[pa.Array, _Floats | None]:
+        """Adds a column and returns its leaf values with their weights."""
+        level = 0
+        while _is_list(array.type):
+            if level == len(self.levels):
+                self.levels.append(LevelPresence(self._options.epsilon))
+            self.levels[level].add(array, weights)
+            if weights is not None:
+                lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+                weights = np.repeat(weights, lengths)
+            array = array.flatten()
+            level += 1
+        return array, weights
+
+    def merge(self, other: "Presence") -> None:
+        """Adds what another one has seen."""
+        for level, theirs in enumerate(other.levels):
+            if level < len(self.levels):
+                self.levels[level].merge(theirs)
+            else:
+                self.levels.append(theirs)
+
+    @property
+    def leaf_values(self) -> int:
+        """The number of values at the innermost level."""
+        return self.levels[-1].values if self.levels else 0
+
+    def result(
+        self, rows: float, weighted_rows: float, parent: "Presence | None"
+    ) -> statistics_pb2.CommonStatistics:
+        """Makes the proto.
+
+        Args:
+            rows: The number of rows of the data set.
+            weighted_rows: Their weight.
+            parent: The presence of the struct feature that holds this one; what is missing is
+                then counted against the parent's values.
+        """
+        top = self.levels[0] if self.levels else LevelPresence(self._options.epsilon)
+        if parent is not None:
+            inner = parent.levels[-1] if parent.levels else None
+            rows = inner.values if inner else 0
+            weighted_rows = inner.weighted_values if inner else 0.0
+        proto = statistics_pb2.CommonStatistics(
+            num_non_missing=top.present,
+            num_missing=int(rows) - top.present,
+            tot_num_values=top.values,
+        )
+        if top.present:
+            proto.min_num_values = top.min_values or 0
+            proto.max_num_values = top.max_values
+            proto.avg_num_values = top.values / top.present
+            proto.num_values_histogram.CopyFrom(
+                quantiles_histogram(
+                    *quantiles_of(top.lengths, self._options.num_values_histogram_buckets)
+                )
+            )
+        if self.weighted:
+            proto.weighted_common_stats.CopyFrom(_weighted(top, weighted_rows))
+        if len(self.levels) > 1:
+            self._add_nested(proto, rows, weighted_rows)
+        return proto
+
+    def _add_nested(
+        self, proto: statistics_pb2.CommonStatistics, rows: float, weighted_rows: float
+    ) -> None:
+        for level in self.levels:
+            nested = proto.presence_and_valency_stats.add(
+                num_missing=int(rows) - level.present, num_non_missing=level.present
+            )
+            if level.present:
+                nested.min_num_values = level.min_values or 0
+                nested.max_num_values = level.max_values
+                nested.tot_num_values = level.values
+            if self.weighted:
+                proto.weighted_presence_and_valency_stats.append(_weighted(level, weighted_rows))
+            rows, weighted_rows = level.values, level.weighted_values
+
+    def nested_length_histograms(self) -> list[statistics_pb2.CustomStatistic]:
+        """Makes the histograms of list lengths below the first level."""
+        out = []
+        buckets = self._options.num_values_histogram_buckets
+        for number, level in enumerate(self.levels[1:], start=2):
+            if not level.present:
+                continue
+            quantiles, weights = quantiles_of(level.lengths, buckets)
+            name = f"level_{number}_value_list_length"
+            histograms: dict[str, Any] = {
+                f"{name}_quantiles": quantiles_histogram(quantiles, weights),
+                f"{name}_standard": standard_histogram(
+                    quantiles, weights, level.min_values, level.max_values, buckets, 0
+                ),
+            }
+            out += [
+                statistics_pb2.CustomStatistic(name=name, histogram=histogram)
+                for name, histogram in histograms.items()
+            ]
+        return out
+
+
+def _weighted(level: LevelPresence, total: float) -> statistics_pb2.WeightedCommonStatistics:
+    proto = statistics_pb2.WeightedCommonStatistics(
+        num_non_missing=level.weighted_present,
+        num_missing=total - level.weighted_present,
+        tot_num_values=level.weighted_values,
+    )
+    if level.weighted_present > 0:
+        proto.avg_num_values = level.weighted_values / level.weighted_present
+    return proto
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )

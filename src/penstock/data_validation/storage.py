@@ -1,0 +1,117 @@
+"""Reading and writing statistics, schemas and anomalies, binary and as text protos."""
+
+import os
+from typing import Any, TypeVar
+
+from google.protobuf import message, text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from penstock.io.files import open_binary
+
+_Proto = TypeVar("_Proto", bound=message.Message)
+
+
+def _load_binary(path: str, proto: _Proto) -> _Proto:
+    with open_binary(path) as file:
+        content = file.read()
+    try:
+        proto.ParseFromString(content)
+    except message.DecodeError as error:
+        name = proto.DESCRIPTOR.name
+        raise ValueError(f"{path}: not a serialized {name} ({error}).") from error
+    return proto
+
+
+def _load_text(path: str, proto: _Proto) -> _Proto:
+    with open_binary(path) as file:
+        content = file.read()
+    try:
+        text_format.Parse(content, proto)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        name = proto.DESCRIPTOR.name
+        raise ValueError(f"{path}: not a {name} text proto: {error}") from error
+    return proto
+
+
+def _write(path: str, content: bytes) -> None:
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content)
+
+
+def _write_binary(proto: Any, path: str) -> None:
+    _write(path, proto.SerializeToString(deterministic=True))
+
+
+def _write_text(proto: Any, path: str) -> None:
+    _write(path, text_format.MessageToString(proto).encode())
+
+
+def load_schema_text(input_path: str) -> schema_pb2.Schema:
+    """Reads a schema from a text proto (`schema.pbtxt`).
+
+    Raises:
+        ValueError: If the file is no schema; the message names the line.
+    """
+    return _load_text(input_path, schema_pb2.Schema())
+
+
+def write_schema_text(schema: schema_pb2.Schema, output_path: str) -> None:
+    """Writes a schema as a text proto."""
+    _write_text(schema, output_path)
+
+
+def load_stats_binary(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Reads serialized statistics (`FeatureStats.pb`)."""
+    return _load_binary(input_path, statistics_pb2.DatasetFeatureStatisticsList())
+
+
+def load_stats_text(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Reads statistics from a text proto."""
+    return _load_text(input_path, statistics_pb2.DatasetFeatureStatisticsList())
+
+
+def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Reads statistics, binary, as a text proto, or as a TFRecord file with one record."""
+    if input_path.endswith((".pbtxt", ".txt")):
+        return load_stats_text(input_path)
+    if input_path.endswith((".tfrecord", ".tfrecords", ".gz")):
+        from penstock.io.tfrecord import read_tfrecords
+
+        statistics = statistics_pb2.DatasetFeatureStatisticsList()
+        for record in read_tfrecords(input_path):
+            statistics.MergeFromString(record)
+        return statistics
+    return load_stats_binary(input_path)
+
+
+def write_stats_binary(
+    stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: str
+) -> None:
+    """Writes serialized statistics; equal statistics give equal bytes."""
+    _write_binary(stats, output_path)
+
+
+def write_stats_text(stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: str) -> None:
+    """Writes statistics as a text proto."""
+    _write_text(stats, output_path)
+
+
+def load_anomalies_binary(input_path: str) -> anomalies_pb2.Anomalies:
+    """Reads serialized anomalies (`SchemaDiff.pb`)."""
+    return _load_binary(input_path, anomalies_pb2.Anomalies())
+
+
+def load_anomalies_text(input_path: str) -> anomalies_pb2.Anomalies:
+    """Reads anomalies from a text proto."""
+    return _load_text(input_path, anomalies_pb2.Anomalies())
+
+
+def write_anomalies_binary(anomalies: anomalies_pb2.Anomalies, output_path: str) -> None:
+    """Writes serialized anomalies; equal anomalies give equal bytes."""
+    _write_binary(anomalies, output_path)
+
+
+def write_anomalies_text(anomalies: anomalies_pb2.Anomalies, output_path: str) -> None:
+    """Writes anomalies as a text proto."""
+    _write_text(anomalies, output_path)

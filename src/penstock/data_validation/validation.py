@@ -1,0 +1,159 @@
+"""Checking statistics against a schema: what is wrong with the data."""
+
+from collections.abc import Mapping, Sequence
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from penstock.data_validation.anomalies.dataset_check import check_dataset
+from penstock.data_validation.anomalies.finding import AnomalyType, Finding
+from penstock.data_validation.anomalies.schema_editor import NEW_COLUMN, SchemaEditor
+from penstock.data_validation.anomalies.statistics_view import DatasetView, FeatureView
+from penstock.data_validation.feature_path import FeaturePath, path_to_text
+from penstock.data_validation.schema_inference import Statistics, default_dataset, update_schema
+
+__all__ = ["update_schema", "validate_statistics"]
+
+_MULTIPLE = "Multiple errors"
+_MISSING_COLUMN = Finding(
+    AnomalyType.SCHEMA_MISSING_COLUMN, "Column dropped", "Column is completely missing"
+)
+_MAX_STRING_DOMAIN_SIZE = 400
+
+
+def validate_statistics(
+    statistics: Statistics,
+    schema: schema_pb2.Schema,
+    environment: str | None = None,
+    previous_statistics: Statistics | None = None,
+    serving_statistics: Statistics | None = None,
+    previous_version_statistics: Statistics | None = None,
+    *,
+    severity_overrides: Mapping[str, str] | None = None,
+) -> anomalies_pb2.Anomalies:
+    """Checks statistics against a schema.
+
+    Args:
+        statistics: Statistics of the data.
+        schema: What the data should be like.
+        environment: Check for an environment of the schema's `default_environment`.
+        previous_statistics: Statistics of the previous span, for drift comparators.
+        serving_statistics: Statistics of serving data, for skew comparators.
+        previous_version_statistics: Statistics of the previous version of the same span.
+        severity_overrides: Severities ("ERROR", "WARNING") by the name of an anomaly type; all
+            others are errors.
+
+    Returns:
+        One AnomalyInfo for each feature that something is wrong with, keyed by its path as text;
+        distances that were measured; `data_missing` if there is not one row.
+
+    Raises:
+        TypeError: If an argument is of another type.
+        ValueError: If the environment or an anomaly type is unknown.
+
+    Example:
+        >>> anomalies = validate_statistics(stats, schema)
+        >>> {name: info.short_description for name, info in anomalies.anomaly_info.items()}
+        {'fare': 'Out-of-range values'}
+    """
+    if not isinstance(schema, schema_pb2.Schema):
+        raise TypeError(f"schema must be a Schema proto. Received: {type(schema).__name__}")
+    if environment is not None and environment not in schema.default_environment:
+        raise ValueError(
+            f"Environment {environment!r} is not in the schema. Its default_environment: "
+            f"{list(schema.default_environment)}"
+        )
+    dataset = default_dataset(statistics)
+    if not dataset.num_examples:
+        return anomalies_pb2.Anomalies(baseline=schema, data_missing=True)
+    by_weight = DatasetView(dataset).by_weight
+
+    def view_of(other: Statistics | None, name: str) -> DatasetView | None:
+        if other is None:
+            return None
+        return DatasetView(default_dataset(other, name), by_weight, environment)
+
+    view = DatasetView(
+        dataset,
+        by_weight,
+        environment,
+        view_of(previous_statistics, "previous_statistics"),
+        view_of(serving_statistics, "serving_statistics"),
+        view_of(previous_version_statistics, "previous_version_statistics"),
+    )
+    severities = {
+        AnomalyType.Type.Value(kind): AnomalyType.Severity.Value(severity)
+        for kind, severity in (severity_overrides or {}).items()
+    }
+    return _Validation(schema, view, severities).result()
+
+
+class _Validation:
+    """One comparison of statistics with a schema."""
+
+    def __init__(
+        self, schema: schema_pb2.Schema, view: DatasetView, severities: Mapping[int, int]
+    ) -> None:
+        self._schema = schema
+        self._view = view
+        self._severities = severities
+        self._editor = SchemaEditor(schema, _MAX_STRING_DOMAIN_SIZE)
+        self._findings: dict[FeaturePath, list[Finding]] = {}
+        self._measurements: list[anomalies_pb2.DriftSkewInfo] = []
+
+    def result(self) -> anomalies_pb2.Anomalies:
+        for root in self._view.roots():
+            self._check(root)
+        for path in self._editor.missing_paths(self._view):
+            self._findings.setdefault(path, []).append(_MISSING_COLUMN)
+        anomalies = anomalies_pb2.Anomalies(
+            baseline=self._schema,
+            anomaly_name_format=anomalies_pb2.Anomalies.SERIALIZED_PATH,
+            drift_skew_info=sorted(self._measurements, key=lambda info: tuple(info.path.step)),
+        )
+        for path, findings in sorted(self._findings.items()):
+            info = self._describe(findings)
+            info.path.step.extend(path)
+            anomalies.anomaly_info[path_to_text(path)].CopyFrom(info)
+        if self._schema.HasField("dataset_constraints"):
+            constraints = schema_pb2.DatasetConstraints()
+            constraints.CopyFrom(self._schema.dataset_constraints)
+            findings = check_dataset(constraints, self._view)
+            if findings:
+                anomalies.dataset_anomaly_info.CopyFrom(self._describe(findings))
+        return anomalies
+
+    def _check(self, view: FeatureView) -> None:
+        path = view.path
+        if not self._editor.has(path):
+            self._findings[path] = [NEW_COLUMN]
+            return
+        if self._editor.is_deprecated(path):
+            return
+        checked = self._editor.check(view, keep_fixes=False)
+        if checked.findings:
+            self._findings[path] = checked.findings
+        if checked.measurements is not None:
+            self._measurements.append(checked.measurements)
+        fatal = (AnomalyType.UNEXPECTED_DATA_TYPE, AnomalyType.FEATURE_TYPE_NOT_PRESENT)
+        if not any(finding.type in fatal for finding in checked.findings):
+            for child in view.children:
+                self._check(child)
+
+    def _describe(self, findings: Sequence[Finding]) -> anomalies_pb2.AnomalyInfo:
+        default = AnomalyType.ERROR
+        info = anomalies_pb2.AnomalyInfo(
+            severity=max(self._severities.get(finding.type, default) for finding in findings),
+            reason=[
+                anomalies_pb2.AnomalyInfo.Reason(
+                    type=finding.type, short_description=finding.short, description=finding.long
+                )
+                for finding in findings
+            ],
+        )
+        described = [finding for finding in findings if finding.long]
+        info.description = " ".join(finding.long for finding in described)
+        if len(described) > 1:
+            info.short_description = _MULTIPLE
+        else:
+            info.short_description = (described or findings)[-1].short
+        return info
