@@ -50,10 +50,14 @@ class AnalyzeOnBeam:
         import apache_beam as beam
         import tensorflow_transform.beam as tft_beam
 
-        with (
-            make_pipeline(self.beam_pipeline_args) as pipeline,
-            tft_beam.Context(temp_dir=temp_dir, force_tf_compat_v1=force_tf_compat_v1),
-        ):
+        # Each phase reads the data anew: FnApiRunner cannot order the stages of three phases that
+        # share one reader ("watermark-pending bundles did not execute").
+        context = tft_beam.Context(
+            temp_dir=temp_dir,
+            force_tf_compat_v1=force_tf_compat_v1,
+            use_deep_copy_optimization=True,
+        )
+        with make_pipeline(self.beam_pipeline_args) as pipeline, context:
             _LOG.info("Analyzing on Beam's %s", type(pipeline.runner).__name__)
             batches = (
                 pipeline

@@ -120,10 +120,16 @@ def numeric_analyzers(inputs):
     outputs["interpolated"] = tft.apply_buckets_with_interpolation(
         x, tft.quantiles(x, 5, epsilon=0.01)
     )
-    outputs["three_phases"] = tft.scale_to_0_1(
-        tf.cast(tft.bucketize(tft.scale_to_z_score(x), 7), tf.float32) * tft.scale_to_0_1(x)
-    )
     return outputs
+
+
+def three_phases(inputs):
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    x = inputs["x"]
+    bucket = tft.bucketize(tft.scale_to_z_score(x), 7)
+    return {"x": tft.scale_to_0_1(tf.cast(bucket, tf.float32) * tft.scale_to_0_1(x))}
 
 
 def analyzers_by_key(inputs):
@@ -272,6 +278,7 @@ def test_common_analyzers(data_set, tmp_path):
     "preprocessing_fn",
     [
         numeric_analyzers,
+        three_phases,
         analyzers_by_key,
         text_analyzers,
         vocabularies,
