@@ -1,1 +1,15 @@
-"""The kubeflow room."""
+"""The Kubeflow runner: a pipeline as Kubeflow Pipelines IR, one container a node."""
+
+from penstock.runners.kubeflow.config import KubeflowConfig, SecretKey
+from penstock.runners.kubeflow.limits import Limit, UnsupportedSetting, limits
+from penstock.runners.kubeflow.runner import KubeflowDagRunner, compile_to_yaml
+
+__all__ = [
+    "KubeflowConfig",
+    "KubeflowDagRunner",
+    "Limit",
+    "SecretKey",
+    "UnsupportedSetting",
+    "compile_to_yaml",
+    "limits",
+]

@@ -1,0 +1,8 @@
+"""`python -m penstock.launch`: one node in a container."""
+
+import sys
+
+from penstock.launch.entrypoint import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""What a container is told of its node: constants of the compiled pipeline, as one JSON text."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from penstock.graph import Edge, Graph, GraphNode
+
+PIPELINE_ROOT = "pipeline-root"
+"""Input parameter: folder or URL of the artifacts."""
+
+RUN_ID = "run-id"
+"""Input parameter: name of the run, where a metadata store is used."""
+
+
+def parameter_input(name: str) -> str:
+    """Return the name of the task's input that holds a runtime parameter.
+
+    A hyphen keeps it apart from the keys of artifacts, which are identifiers.
+    """
+    return f"parameter-{name}"
+
+
+def artifact_inputs(node: GraphNode) -> dict[str, Edge]:
+    """Return the task's input artifacts: name to what it reads.
+
+    It is the input's key; a key with several sources has one input for each, `key-0`, `key-1`, ...
+    """
+    return {
+        key if len(edges) == 1 else f"{key}-{index}": edge
+        for key, edges in node.inputs.items()
+        for index, edge in enumerate(edges)
+    }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContainerTask:
+    """A node as the container that runs it is told of it.
+
+    Attributes:
+        graph: The pipeline, cut down to the one node; its runtime parameters are not bound.
+        archive: URL of the project's archive; None if the project is in the image.
+        seed: Seed of the run.
+        deterministic: Whether equal inputs must give bit-equal outputs.
+    """
+
+    graph: Graph
+    archive: str | None = None
+    seed: int | None = None
+    deterministic: bool = False
+
+    @property
+    def node(self) -> GraphNode:
+        """The node, not bound."""
+        return self.graph.nodes[0]
+
+    @classmethod
+    def of(cls, graph: Graph, node: GraphNode, **constants: Any) -> Self:
+        """Return the task of one node of a graph; what it asks of its machine is left out."""
+        names = runtime_parameters(node.parameters)
+        part = dataclasses.replace(
+            graph,
+            root=None,
+            nodes=(dataclasses.replace(node, resources={}),),
+            parameters={name: each for name, each in graph.parameters.items() if name in names},
+        )
+        return cls(part, **constants)
+
+    def to_text(self) -> str:
+        """Return the JSON text, free of what Kubeflow, Argo or Kubernetes would expand in it.
+
+        `{{` and `$(` can stand only inside strings of a JSON text, where an escape means the same.
+        """
+        value = {
+            "graph": self.graph.to_json(),
+            "archive": self.archive,
+            "seed": self.seed,
+            "deterministic": self.deterministic,
+        }
+        text = json.dumps({key: each for key, each in value.items() if each or each == 0})
+        return text.replace("{{", "{\\u007b").replace("$(", "\\u0024(")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the task of which `to_text` made the text.
+
+        Raises:
+            ValueError: If it is none, or of a newer form.
+        """
+        value = json.loads(text)
+        return cls(
+            graph=Graph.from_json(value["graph"]),
+            archive=value.get("archive"),
+            seed=value.get("seed"),
+            deterministic=bool(value.get("deterministic", False)),
+        )
+
+
+def runtime_parameters(value: Any) -> set[str]:
+    """Return the names of the runtime parameters in encoded values.
+
+    Example:
+        >>> runtime_parameters({"epochs": {"$runtime_parameter": "epochs"}, "rate": 0.1})
+        {'epochs'}
+    """
+    if isinstance(value, Mapping):
+        if "$runtime_parameter" in value:
+            return {value["$runtime_parameter"]}
+        value = list(value.values())
+    if isinstance(value, list):
+        return {name for each in value for name in runtime_parameters(each)}
+    return set()

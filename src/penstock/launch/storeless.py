@@ -1,0 +1,104 @@
+"""One node's life where no metadata store is to be had: nothing is looked up, nothing recorded."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Iterable, Sequence
+
+from penstock.artifacts import Artifact, location
+from penstock.artifacts.fingerprint import fingerprint
+from penstock.dsl.component import Component
+from penstock.dsl.references import resolve
+from penstock.dsl.values import decode
+from penstock.graph import GraphNode
+from penstock.launch.attempt import Attempt, AttemptResult, RunSettings, output_artifacts
+from penstock.launch.execution import discard_outputs
+from penstock.launch.launcher import Ended, InputMissing
+
+
+class StorelessLauncher:
+    """Takes one node through its life with nothing but its inputs.
+
+    Execution ids are random numbers of 62 bits, so that no two attempts meet, on whatever machine.
+
+    Args:
+        settings: Of the run.
+        inputs: Artifacts by input key; a key may come several times.
+    """
+
+    def __init__(
+        self, settings: RunSettings, inputs: Iterable[tuple[str, Sequence[Artifact]]]
+    ) -> None:
+        self._settings = settings
+        self._inputs: dict[str, list[Artifact]] = {}
+        for key, artifacts in inputs:
+            if artifacts:
+                self._inputs.setdefault(key, []).extend(artifacts)
+
+    def begin(self, node: GraphNode) -> Ended | Attempt:
+        """Return how the node ended, if it needs no execution, else the attempt at it.
+
+        A resolver finds nothing: what earlier runs published is known to a store only.
+
+        Raises:
+            InputMissing: If a required input has no artifact.
+            FileNotFoundError: If an importer's source does not exist.
+        """
+        execution_id = uuid.uuid4().int >> 66
+        if node.kind == "resolver":
+            print(
+                f"{node.id}: no metadata store, so earlier runs are unknown: it finds no artifacts",
+                file=sys.stderr,
+            )
+            return Ended(execution_id, "COMPLETE", {})
+        if node.kind == "importer":
+            return Ended(execution_id, "COMPLETE", self._import(node))
+        self._require_inputs(node)
+        root = self._settings.pipeline_root
+        system = f"{root}/{node.id}/.system/executor_execution/{execution_id}"
+        return Attempt(
+            node=node,
+            settings=self._settings,
+            execution_id=execution_id,
+            number=1,
+            inputs=self._inputs,
+            outputs=output_artifacts(node, root, execution_id),
+            working_dir=f"{system}/.temp",
+            log_path=f"{system}/log.txt",
+        )
+
+    def publish(self, attempt: Attempt, result: AttemptResult) -> None:
+        """Do nothing: what was written is made known by its references alone."""
+
+    def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
+        """Remove what a failed attempt wrote; its log is kept."""
+        discard_outputs(attempt.outputs.values())
+
+    def cancel(self, attempt: Attempt, reason: str) -> None:
+        """Remove what an attempt wrote that was ended from outside."""
+        discard_outputs(attempt.outputs.values())
+
+    def _require_inputs(self, node: GraphNode) -> None:
+        component_class: type[Component] = resolve(node.component)
+        for key, spec in component_class.interface().inputs.items():
+            if not spec.optional and key not in self._inputs:
+                sources = ", ".join(f"{edge.producer}.{edge.key}" for edge in node.inputs[key])
+                raise InputMissing(f"{node.id} needs an artifact for {key!r}; {sources} gave none.")
+
+    def _import(self, node: GraphNode) -> dict[str, Sequence[Artifact]]:
+        parameters = decode(dict(node.parameters))
+        ((key, declaration),) = node.outputs.items()
+        uri = parameters["source_uri"]
+        if "://" not in uri:
+            uri = os.path.normpath(os.path.join(self._settings.project_root, uri))
+        if not location.exists(uri):
+            raise FileNotFoundError(
+                f"{node.id}: there is nothing at {parameters['source_uri']!r} (looked at {uri})"
+            )
+        artifact = declaration.make(uri)
+        artifact.properties.update(parameters["properties"])
+        artifact.custom_properties.update(parameters["custom_properties"])
+        artifact.fingerprint, _ = fingerprint(uri)
+        return {key: [artifact]}

@@ -1,0 +1,192 @@
+"""Compiling a pipeline to Kubeflow Pipelines IR."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.dsl import Pipeline
+from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.resources import Resources
+from penstock.graph import Graph, compile_pipeline
+from penstock.launch.container_task import runtime_parameters
+from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.kubeflow.limits import PIPELINE_ROOT, UnsupportedSetting, limits
+from penstock.runners.kubeflow.tasks import add_task
+
+_LOG = logging.getLogger("penstock.runners.kubeflow")
+
+
+class MissingKubeflow(ImportError):
+    """Kubeflow's SDK is not installed."""
+
+
+class KubeflowDagRunner:
+    """Writes a pipeline as a file that Kubeflow Pipelines runs.
+
+    Args:
+        config: How it is compiled.
+        output_filename: The file; by default `<pipeline>.yaml` in the current folder.
+
+    Example:
+        KubeflowDagRunner(KubeflowConfig(image="taxi:3f2c")).run(pipeline)
+    """
+
+    def __init__(
+        self, config: KubeflowConfig | None = None, output_filename: str | None = None
+    ) -> None:
+        self._config = config or KubeflowConfig()
+        self._output_filename = output_filename
+
+    def run(
+        self, pipeline: Pipeline | Graph, *, parameters: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Write the file and return its path.
+
+        Args:
+            pipeline: The pipeline, or its graph.
+            parameters: Values of runtime parameters, as `compile_to_yaml`.
+
+        Raises:
+            UnsupportedSetting: As `compile_to_yaml`.
+        """
+        graph = pipeline if isinstance(pipeline, Graph) else compile_pipeline(pipeline)
+        text = compile_to_yaml(graph, self._config, parameters)
+        path = Path(self._output_filename or f"{graph.name}.yaml")
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def compile_to_yaml(
+    graph: Graph, config: KubeflowConfig | None = None, parameters: Mapping[str, Any] | None = None
+) -> str:
+    """Return a pipeline as Kubeflow Pipelines IR: one container a node.
+
+    Runtime parameters become parameters of the Kubeflow pipeline, and `pipeline_root` beside them.
+
+    Args:
+        graph: The pipeline.
+        config: How it is compiled.
+        parameters: Values of runtime parameters: the new defaults, and what is compiled in where
+            Kubeflow takes no parameter.
+
+    Raises:
+        UnsupportedSetting: If Kubeflow cannot do what the pipeline asks for; the message names each
+            node and setting. What it cannot do in full is logged as a warning.
+        ParameterError: For a wrong runtime parameter, or one that must be compiled in and has no value.
+        MissingKubeflow: If Kubeflow's SDK is not installed.
+
+    Example:
+        compile_to_yaml(compile_pipeline(pipeline), KubeflowConfig(image="taxi:3f2c"))
+    """
+    config = config or KubeflowConfig()
+    try:
+        from kfp import compiler, dsl
+    except ImportError as error:
+        raise MissingKubeflow(
+            f"Compiling for Kubeflow needs its SDK ({error}): pip install 'penstock[kubeflow]'"
+        ) from None
+    found = limits(graph, config)
+    fatal = [each for each in found if each.fatal]
+    if fatal:
+        raise UnsupportedSetting(
+            f"Pipeline {graph.name!r} cannot run on Kubeflow as it is:\n"
+            + "\n".join(f"  {each}" for each in fatal)
+        )
+    for each in found:
+        _LOG.warning("%s", each)
+    graph = _with_defaults(graph, parameters or {})
+    resources = {node.id: _resources(graph, node.id) for node in graph.nodes}
+
+    signature = _signature(graph, config)
+
+    def define(*channels: Any) -> None:
+        given = dict(zip(signature.parameters, channels, strict=True))
+        tasks: dict[str, Any] = {}
+        for node in graph.nodes:
+            tasks[node.id] = add_task(graph, node, resources[node.id], config, given, tasks)
+
+    define.__signature__ = signature  # type: ignore[attr-defined]
+    pipeline = dsl.pipeline(name=_sanitized(graph.name), display_name=graph.name)(define)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "pipeline.yaml")
+        compiler.Compiler().compile(pipeline, path)
+        return Path(path).read_text("utf-8")
+
+
+def _with_defaults(graph: Graph, given: Mapping[str, Any]) -> Graph:
+    """Return the graph with the given values as the defaults of its runtime parameters."""
+    values = _known(graph, given)
+    parameters = {
+        name: each if name not in values else _renewed(each, values[name])
+        for name, each in graph.parameters.items()
+    }
+    return dataclasses.replace(graph, parameters=parameters)
+
+
+def _known(graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given values, checked; a parameter may still be without one."""
+    needed = {name: each for name, each in graph.parameters.items() if name in given}
+    unknown = {name: value for name, value in given.items() if name not in graph.parameters}
+    if unknown:
+        graph.values(given)  # says which, and the nearest name
+    return dataclasses.replace(graph, parameters=needed).values(given)
+
+
+def _renewed(parameter: Any, default: Any) -> Any:
+    kind = type(parameter)
+    return kind(parameter.name, parameter.ptype, default, parameter.description)
+
+
+def _resources(graph: Graph, node_id: str) -> Resources:
+    """Return what a node asks of its machine, with the defaults of runtime parameters."""
+    fields = dict(graph[node_id].resources)
+    names = runtime_parameters(fields)
+    if isinstance(fields.get("memory"), Mapping):
+        names -= runtime_parameters(fields.pop("memory"))
+    part = dataclasses.replace(
+        graph,
+        nodes=(dataclasses.replace(graph[node_id], resources=fields, parameters={}),),
+        parameters={name: graph.parameters[name] for name in names},
+    )
+    try:
+        return part.bind({}).nodes[0].bound_resources
+    except DefinitionError as error:
+        raise type(error)(f"{node_id}: Resources: {error}") from None
+
+
+def _signature(graph: Graph, config: KubeflowConfig) -> inspect.Signature:
+    """Return the parameters of the Kubeflow pipeline, those without a default first."""
+    used = {name for node in graph.nodes for name in runtime_parameters(node.parameters)}
+    for node in graph.nodes:
+        used |= runtime_parameters(node.resources.get("memory"))
+    root = config.pipeline_root or graph.root
+    fields: list[tuple[str, type, Any]] = [
+        (PIPELINE_ROOT, str, root if root is not None and config.reaches(root) else None)
+    ]
+    fields += [
+        (name, each.ptype, each.default) for name, each in graph.parameters.items() if name in used
+    ]
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if default is None else default,
+                annotation=kind,
+            )
+            for name, kind, default in fields
+        ]
+    )
+
+
+def _sanitized(name: str) -> str:
+    """Return a name as Kubernetes takes it: small letters, digits and hyphens."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "pipeline"

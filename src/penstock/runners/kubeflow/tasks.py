@@ -1,0 +1,132 @@
+"""Nodes as tasks of a Kubeflow pipeline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.dsl.resources import Resources
+from penstock.graph import Graph, GraphNode
+from penstock.launch.container_task import (
+    PIPELINE_ROOT,
+    RUN_ID,
+    ContainerTask,
+    artifact_inputs,
+    parameter_input,
+)
+from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.kubeflow.resources import set_resources
+
+_SYSTEM_TYPES = {
+    "Examples": "system.Dataset",
+    "ExampleStatistics": "system.Dataset",
+    "InferenceResult": "system.Dataset",
+    "Model": "system.Model",
+    "PushedModel": "system.Model",
+}
+"""Kubeflow's SDK knows only its own types; TFX's stands in the metadata."""
+
+_PARAMETER_TYPES = {int: "Integer", float: "Float", str: "String", bool: "Boolean"}
+
+
+def add_task(
+    graph: Graph,
+    node: GraphNode,
+    resources: Resources,
+    config: KubeflowConfig,
+    parameters: Mapping[str, Any],
+    tasks: Mapping[str, Any],
+) -> Any:
+    """Add a node's task to the Kubeflow pipeline that is being defined, and return it.
+
+    Args:
+        graph: The pipeline.
+        node: The node.
+        resources: What it asks of its machine, without runtime parameters.
+        config: How it is compiled.
+        parameters: The Kubeflow pipeline's parameters by name.
+        tasks: Tasks of the nodes before it.
+    """
+    from kfp import dsl, kubernetes
+
+    told = ContainerTask.of(
+        graph,
+        node,
+        archive=config.project_archive,
+        seed=config.seed,
+        deterministic=config.deterministic,
+    )
+    arguments: dict[str, Any] = {PIPELINE_ROOT: parameters["pipeline_root"]}
+    types: dict[str, str] = {PIPELINE_ROOT: "String"}
+    if config.store is not None:
+        arguments[RUN_ID] = dsl.PIPELINE_JOB_ID_PLACEHOLDER
+        types[RUN_ID] = "String"
+    for name, parameter in told.graph.parameters.items():
+        arguments[parameter_input(name)] = parameters[name]
+        types[parameter_input(name)] = _PARAMETER_TYPES[parameter.ptype]
+    for name, edge in artifact_inputs(node).items():
+        arguments[name] = tasks[edge.producer].outputs[edge.key]
+        types[name] = _system_type(graph[edge.producer], edge.key)
+    outputs = {key: _system_type(node, key) for key in node.outputs}
+    task = _component(node.id, config.image, told.to_text(), types, outputs)(**arguments)
+    task.set_display_name(node.id)
+    read = {edge.producer for edges in node.inputs.values() for edge in edges}
+    later = [tasks[each] for each in node.upstream if each in tasks and each not in read]
+    if later:
+        task.after(*later)
+    _set_policy(task, graph, node, config)
+    memory = node.resources.get("memory")
+    given = parameters[memory["$runtime_parameter"]] if isinstance(memory, Mapping) else None
+    set_resources(task, resources, given)
+    for claim, folder in config.volumes.items():
+        kubernetes.mount_pvc(task, pvc_name=claim, mount_path=folder)
+    if config.store is not None:
+        kubernetes.use_secret_as_env(
+            task, config.store.secret, secret_key_to_env={config.store.key: "PENSTOCK_STORE"}
+        )
+    return task
+
+
+def _component(
+    name: str, image: str, told: str, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> Any:
+    """Return the Kubeflow component of one node."""
+    from kfp.dsl import container_component_class, structures
+
+    container = structures.ContainerSpecImplementation(
+        image=image,
+        command=["python", "-m", "penstock.launch"],
+        args=["--executor-input", "{{$}}", "--task", told],
+    )
+    specification = structures.ComponentSpec(
+        name=name,
+        implementation=structures.Implementation(container=container),
+        inputs={key: structures.InputSpec(type=each) for key, each in inputs.items()} or None,
+        outputs={key: structures.OutputSpec(type=each) for key, each in outputs.items()} or None,
+    )
+    return container_component_class.ContainerComponent(specification, lambda: None)
+
+
+def _set_policy(task: Any, graph: Graph, node: GraphNode, config: KubeflowConfig) -> None:
+    from kfp import kubernetes
+
+    policy = node.policy
+    # Kubeflow's cache compares commands, parameters and the names of input artifacts. It must not skip
+    # a node that looks at the world outside, nor one that a store is to hear of.
+    outside = node.kind != "component" or "external_path" in node.special.values()
+    task.set_caching_options(
+        graph.enable_cache and policy.cache and config.store is None and not outside
+    )
+    if policy.retries:
+        task.set_retry(
+            policy.retries,
+            backoff_duration=f"{math.ceil(policy.backoff_seconds)}s",
+            backoff_factor=2.0,
+        )
+    if policy.timeout_seconds is not None:
+        kubernetes.set_timeout(task, math.ceil(policy.timeout_seconds))
+
+
+def _system_type(node: GraphNode, key: str) -> str:
+    return f"{_SYSTEM_TYPES.get(node.outputs[key].type_name, 'system.Artifact')}@0.0.1"

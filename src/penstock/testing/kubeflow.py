@@ -1,0 +1,260 @@
+"""Running a compiled Kubeflow pipeline without a cluster, node by node, as its IR says.
+
+What Kubeflow's driver and launcher do for a container is done here with the functions of Kubeflow's
+own SDK: the ExecutorInput is made from the IR, the placeholders of the command are replaced, the
+ExecutorOutput is read. Retries and timeouts are those of the IR.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from penstock.launch.artifact_reference import ArtifactReference
+from penstock.launch.executor_input import local_path
+from penstock.runners.result import NodeResult, NodeState, RunFailed, RunResult
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContainerCall:
+    """One start of a container.
+
+    Attributes:
+        image: Image that the IR names.
+        command: Command and arguments, placeholders replaced.
+        environment: Variables that the IR sets.
+        mounts: Persistent volume claim to folder.
+        timeout: Seconds, or None.
+    """
+
+    image: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    mounts: Mapping[str, str]
+    timeout: float | None
+
+
+class ContainerEngine(Protocol):
+    """Starts containers."""
+
+    def run(self, call: ContainerCall) -> tuple[int, str]:
+        """Return (exit code, what was printed)."""
+
+
+class Processes:
+    """A container engine that starts processes of this Python instead.
+
+    Args:
+        project_root: What the image's working folder would be.
+    """
+
+    def __init__(self, project_root: str | os.PathLike[str]) -> None:
+        self._project_root = project_root
+
+    def run(self, call: ContainerCall) -> tuple[int, str]:
+        """Start the command and wait for its end."""
+        inherited = {key: each for key, each in os.environ.items() if key != "PENSTOCK_STORE"}
+        path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}"
+        try:
+            ended = subprocess.run(
+                list(call.command),
+                cwd=self._project_root,
+                env={**inherited, "PATH": path, **call.environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=call.timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            printed = error.output or b""
+            return 137, printed.decode() if isinstance(printed, bytes) else str(printed)
+        return ended.returncode, ended.stdout
+
+
+class CompiledPipeline:
+    """A pipeline in Kubeflow's IR.
+
+    Args:
+        text: The YAML that the compiler wrote.
+        folder: Where Kubeflow would keep the references.
+        engine: Starts the containers.
+        secrets: Values of secrets' keys, by (secret, key).
+
+    Raises:
+        google.protobuf.json_format.ParseError: If the text is no pipeline.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        folder: str | os.PathLike[str],
+        engine: ContainerEngine,
+        secrets: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
+        import yaml  # type: ignore[import-untyped]
+        from google.protobuf import json_format
+        from kfp.pipeline_spec import pipeline_spec_pb2
+
+        documents = list(yaml.safe_load_all(text))
+        self.spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
+        platform = documents[1] if len(documents) > 1 else {}
+        self._platform: dict[str, Any] = (
+            platform.get("platforms", {})
+            .get("kubernetes", {})
+            .get("deploymentSpec", {})
+            .get("executors", {})
+        )
+        self._executors = json_format.MessageToDict(self.spec.deployment_spec)["executors"]
+        self._folder = str(folder)
+        self._engine = engine
+        self._secrets = secrets or {}
+
+    def run(self, arguments: Mapping[str, Any]) -> RunResult:
+        """Run every task whose upstream tasks succeeded, in a topological order.
+
+        Args:
+            arguments: Values of the pipeline's parameters.
+
+        Raises:
+            RunFailed: If a task failed.
+        """
+        started = time.monotonic()
+        run_id = str(uuid.uuid4())
+        tasks = self.spec.root.dag.tasks
+        values = self._arguments(arguments)
+        outputs: dict[str, dict[str, Any]] = {}
+        results: dict[str, NodeResult] = {}
+        pending = sorted(tasks)
+        while pending:
+            name = next(
+                each for each in pending if not set(tasks[each].dependent_tasks) & set(pending)
+            )
+            pending.remove(name)
+            result = results[name] = NodeResult(tasks[name].task_info.name)
+            failed = [
+                each for each in tasks[name].dependent_tasks if not results[each].state.succeeded
+            ]
+            if failed:
+                result.state = NodeState.SKIPPED
+                result.error = f"{results[failed[0]].id} did not succeed"
+                continue
+            self._run_task(name, run_id, values, outputs, result)
+        state = "COMPLETE" if all(each.state.succeeded for each in results.values()) else "FAILED"
+        nodes = {each.id: each for each in results.values()}
+        run = RunResult(run_id, state, nodes, time.monotonic() - started)
+        if state == "FAILED":
+            raise RunFailed(run)
+        return run
+
+    def _arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        from google.protobuf import json_format
+
+        values: dict[str, Any] = {}
+        for name, declared in self.spec.root.input_definitions.parameters.items():
+            if name in given:
+                values[name] = given[name]
+            elif declared.is_optional:
+                values[name] = json_format.MessageToDict(declared.default_value)
+            else:
+                raise ValueError(f"The pipeline's parameter {name!r} has no default: give it")
+        return values
+
+    def _run_task(
+        self,
+        name: str,
+        run_id: str,
+        values: Mapping[str, Any],
+        outputs: dict[str, dict[str, Any]],
+        result: NodeResult,
+    ) -> None:
+        from kfp.local import executor_input_utils, executor_output_utils, placeholder_utils
+
+        task = self.spec.root.dag.tasks[name]
+        component = self.spec.components[task.component_ref.name]
+        folder = f"{self._folder}/{self.spec.pipeline_info.name}/{run_id}/{name}/{uuid.uuid4()}"
+        os.makedirs(folder)
+        executor_input = executor_input_utils.construct_executor_input(
+            component_spec=component,
+            arguments=_inputs(task.inputs, run_id, values, outputs),
+            task_root=folder,
+            block_input_artifact=False,
+        )
+        given = executor_input_utils.executor_input_to_dict(executor_input, component)
+        container = self._executors[component.executor_label]["container"]
+        command = placeholder_utils.replace_placeholders(
+            full_command=[*container["command"], *container.get("args", ())],
+            executor_input_dict=given,
+            pipeline_resource_name=self.spec.pipeline_info.name,
+            task_resource_name=name,
+            pipeline_root=self._folder,
+            unique_pipeline_id=run_id,
+        )
+        call = self._call(container, command, self._platform.get(component.executor_label, {}))
+        started = time.monotonic()
+        for number in range(1, 2 + task.retry_policy.max_retry_count):
+            result.attempts = number
+            code, printed = self._engine.run(call)
+            if code == 0:
+                break
+        result.seconds = time.monotonic() - started
+        Path(folder, "log.txt").write_text(printed, encoding="utf-8")
+        result.log_path = f"{folder}/log.txt"
+        if code:
+            result.state = NodeState.FAILED
+            result.traceback = printed
+            result.error = f"exit code {code}: {(printed.strip().splitlines() or [''])[-1]}"
+            return
+        outputs[name] = executor_output_utils.get_outputs_for_task(executor_input, component)
+        result.outputs = {
+            key: ArtifactReference.read(local_path(artifact.uri)).artifacts
+            for key, artifact in outputs[name].items()
+        }
+        result.state = NodeState.COMPLETE
+
+    def _call(
+        self, container: Mapping[str, Any], command: Sequence[str], platform: Mapping[str, Any]
+    ) -> ContainerCall:
+        environment = {each["name"]: each["value"] for each in container.get("env", ())}
+        for secret in platform.get("secretAsEnv", ()):
+            for each in secret["keyToEnv"]:
+                key = (secret["secretName"], each["secretKey"])
+                environment[each["envVar"]] = self._secrets[key]
+        deadline = platform.get("activeDeadlineSeconds")
+        return ContainerCall(
+            image=container["image"],
+            command=command,
+            environment=environment,
+            mounts={each["constant"]: each["mountPath"] for each in platform.get("pvcMount", ())},
+            timeout=None if deadline is None else float(deadline),
+        )
+
+
+def _inputs(
+    inputs: Any,
+    run_id: str,
+    values: Mapping[str, Any],
+    outputs: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return a task's inputs as Kubeflow's driver resolves them: parameters and artifacts by name."""
+    from google.protobuf import json_format
+
+    found: dict[str, Any] = {}
+    for name, source in inputs.parameters.items():
+        if source.HasField("component_input_parameter"):
+            found[name] = values[source.component_input_parameter]
+        else:
+            text = json_format.MessageToJson(source.runtime_value.constant)
+            found[name] = json.loads(text.replace("{{$.pipeline_job_uuid}}", run_id))
+    for name, source in inputs.artifacts.items():
+        producer = source.task_output_artifact
+        found[name] = outputs[producer.producer_task][producer.output_artifact_key]
+    return found
