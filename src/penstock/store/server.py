@@ -26,7 +26,7 @@ def open_session(url: str) -> ServerSession:
     """
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise StoreUnavailable(
             f"Not a database URL: {url.split('@')[-1]!r}. Expected "
             "postgresql://user@host/database or mysql://user@host/database."
