@@ -11,8 +11,9 @@ import tensorflow as tf
 from tensorflow_transform import graph_tools, nodes
 
 from penstock.transform.accumulators import make_accumulator
+from penstock.transform.analyzer_cache import AnalyzerCache, accumulator_keys, decode, encode
 from penstock.transform.features import RawFeatures
-from penstock.transform.phases import Phase, operations, plan_phases
+from penstock.transform.phases import Phase, Source, operations, plan_phases
 from penstock.transform.results import ResultVisitor, require_supported
 from penstock.transform.tracing import Trace, TracedFn, take_asset_names, trace
 
@@ -42,6 +43,7 @@ def analyze(
     features: RawFeatures,
     data_sets: Mapping[str, Batches],
     temp_dir: str,
+    cache: AnalyzerCache,
 ) -> Analysis:
     """Settles the analyzers of a function.
 
@@ -50,6 +52,8 @@ def analyze(
         features: how batches become tensors.
         data_sets: what to analyze, by name; several count as one.
         temp_dir: where vocabularies are written; must outlive the result.
+        cache: accumulators of earlier runs, and where to keep those of this one; the names of
+            `data_sets` are its keys.
 
     Raises:
         UnsupportedAnalyzerError: if an analyzer needs Beam.
@@ -63,12 +67,20 @@ def analyze(
     if not phases:
         return Analysis(first, {}, asset_names, 0)
 
-    states: dict[str, Sequence[Any]] = {}
+    states: dict[str, list[Any]] = {}
     results: dict[str, Any] = {}
     traverser = nodes.Traverser(ResultVisitor(states, first.graph, temp_dir))
     current = first
-    for phase in phases:
-        states.update(_accumulate(phase, current, features, data_sets))
+    for number, phase in enumerate(phases):
+        keys = accumulator_keys(first, phase) if cache.in_use and number == 0 else {}
+        for data_set, batches in data_sets.items():
+            known = _load(cache, data_set, phase, keys)
+            missing = [source for source in phase.sources if source.operation.label not in known]
+            known |= _accumulate(missing, current, features, batches)
+            if keys:
+                _store(cache, data_set, phase, keys, known)
+            for label, state in known.items():
+                states.setdefault(label, []).append(state)
         for sink in phase.sinks:
             value = traverser.visit_value_node(sink.future)
             results[str(sink.tensor.name)] = tf.constant(value, sink.tensor.dtype)
@@ -79,24 +91,49 @@ def analyze(
 
 
 def _accumulate(
-    phase: Phase, current: Trace, features: RawFeatures, data_sets: Mapping[str, Batches]
-) -> dict[str, list[Any]]:
-    """Makes one pass and returns, by label, the state for each data set."""
-    names = sorted({name for source in phase.sources for name in source.tensor_names})
+    sources: Sequence[Source], current: Trace, features: RawFeatures, batches: Batches
+) -> dict[str, Any]:
+    """Makes one pass over a data set and returns the states by label."""
+    if not sources:
+        return {}
+    names = sorted({name for source in sources for name in source.tensor_names})
     extract = current.extract(names)
-    states: dict[str, list[Any]] = {source.operation.label: [] for source in phase.sources}
-    for batches in data_sets.values():
-        folds = [(source, make_accumulator(source.operation)) for source in phase.sources]
-        for batch in batches():
-            if batch.num_rows == 0:
-                continue
-            tensors = extract(features.tensors(batch))
-            values = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
-            for source, accumulator in folds:
-                accumulator.add([values[name] for name in source.tensor_names])
+    folds = [(source, make_accumulator(source.operation)) for source in sources]
+    for batch in batches():
+        if batch.num_rows == 0:
+            continue
+        tensors = extract(features.tensors(batch))
+        values = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
         for source, accumulator in folds:
-            states[source.operation.label].append(accumulator.state)
+            accumulator.add([values[name] for name in source.tensor_names])
+    return {source.operation.label: accumulator.state for source, accumulator in folds}
+
+
+def _load(
+    cache: AnalyzerCache, data_set: str, phase: Phase, keys: Mapping[str, str]
+) -> dict[str, Any]:
+    states = {}
+    for source in phase.sources:
+        key = keys.get(source.operation.label)
+        records = cache.load(data_set, key) if key is not None else None
+        if records is not None:
+            states[source.operation.label] = decode(source.operation, records)
     return states
+
+
+def _store(
+    cache: AnalyzerCache,
+    data_set: str,
+    phase: Phase,
+    keys: Mapping[str, str],
+    states: Mapping[str, Any],
+) -> None:
+    records = {}
+    for source in phase.sources:
+        label = source.operation.label
+        if label in keys:
+            records[keys[label]] = (label, encode(source.operation, states[label]))
+    cache.write(data_set, records)
 
 
 def _check_same_analyzers(first: Trace, final: Trace) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.transform._libraries import import_tensorflow_transform
@@ -21,6 +21,7 @@ from penstock.transform.shards import (
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
+    from penstock.transform.analyzer_cache import AnalyzerCache
     from penstock.transform.features import RawFeatures
 
 _LOG = logging.getLogger(__name__)
@@ -78,6 +79,8 @@ def transform(
     transform_graph_dir: str,
     transformed_examples_dir: str | None = None,
     custom_config: Mapping[str, Any] | None = None,
+    analyzer_cache_dirs: Sequence[str] = (),
+    updated_analyzer_cache_dir: str | None = None,
     force_tf_compat_v1: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
     temp_dir: str | None = None,
@@ -103,6 +106,10 @@ def transform(
         transformed_examples_dir: local folder for `Split-<name>/transformed_examples-*.gz`, or None
             to write none.
         custom_config: handed to `preprocessing_fn`.
+        analyzer_cache_dirs: what earlier runs wrote as `updated_analyzer_cache_dir`; a split whose
+            accumulators are all there is not read for analysis.
+        updated_analyzer_cache_dir: local folder for the accumulators of `analyze`, or None to keep
+            none.
         force_tf_compat_v1: trace as a TensorFlow 1 graph; needs `fallback`.
         batch_size: rows a batch, at most.
         temp_dir: where vocabularies are kept until they are exported; by default the system's.
@@ -128,6 +135,7 @@ def transform(
         result.rows_transformed   # {"train": 234, "eval": 100}
     """
     import_tensorflow_transform()
+    from penstock.transform.analyzer_cache import AnalyzerCache
     from penstock.transform.export import write_schema
     from penstock.transform.features import RawFeatures
     from penstock.transform.preprocessing import bind_preprocessing_fn
@@ -144,8 +152,13 @@ def transform(
         write_schema(schema, f"{transform_graph_dir}/metadata")
         settled = None
         if not force_tf_compat_v1:
+            cache = AnalyzerCache(analyzer_cache_dirs, updated_analyzer_cache_dir)
+            data_sets = {
+                cache.key(split, shards, schema): analyzed[split]
+                for split, shards in analyze.items()
+            }
             settled = _analyze_locally(
-                bound, features, analyzed, transform_graph_dir, scratch, fallback is not None
+                bound, features, data_sets, cache, transform_graph_dir, scratch, fallback is None
             )
         if settled is None:
             settled = _analyze_elsewhere(
@@ -181,25 +194,27 @@ def _analyze_locally(
     preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
     features: RawFeatures,
     data_sets: Mapping[str, SplitReader],
+    cache: AnalyzerCache,
     directory: str,
     temp_dir: str,
-    may_fall_back: bool,
+    must_succeed: bool,
 ) -> _Settled | None:
     from penstock.transform import export
     from penstock.transform.analysis import analyze
     from penstock.transform.results import UnsupportedAnalyzerError
 
     try:
-        analysis = analyze(preprocessing_fn, features, data_sets, temp_dir)
+        analysis = analyze(preprocessing_fn, features, data_sets, temp_dir, cache)
     except UnsupportedAnalyzerError as error:
-        if not may_fall_back:
+        if must_succeed:
             raise
         _LOG.warning("Analyzing on Beam: %s.", error)
         return None
-    if analysis.phases and not any(reader.rows for reader in data_sets.values()):
+    if analysis.phases and all(reader.rows == 0 for reader in data_sets.values()):
+        splits = sorted(reader.split for reader in data_sets.values())
         raise ValueError(
-            f"There are no rows to analyze in the splits {sorted(data_sets)}. Name a split with rows "
-            "in splits_config.analyze."
+            f"There are no rows to analyze in the splits {splits}. Name a split with rows in "
+            "splits_config.analyze."
         )
     schema = export.infer_schema(analysis, preprocessing_fn, temp_dir)
     export.write_transform_fn(analysis, directory, temp_dir)

@@ -80,7 +80,7 @@ class SplitReader:
     def __init__(
         self, split: str, shards: Shards, read: ShardReader, observe: BatchObserver | None = None
     ) -> None:
-        self._split = split
+        self.split = split
         self._shards = shards
         self._read = read
         self._observe = observe
@@ -94,11 +94,11 @@ class SplitReader:
         for batch in self._read(self._shards):
             rows += batch.num_rows
             if observe is not None:
-                observe(self._split, batch)
+                observe(self.split, batch)
             yield batch
         if self.rows not in (None, rows):
             raise RuntimeError(
-                f"Split {self._split!r} had {self.rows} rows when it was read first and {rows} "
+                f"Split {self.split!r} had {self.rows} rows when it was read first and {rows} "
                 f"now. Something changes its files while they are read: {list(self._shards.files)}"
             )
         self.rows = rows
