@@ -117,25 +117,25 @@ def _read_records(
     schema: "schema_pb2.Schema | None",
     batch_size: int,
 ) -> Iterator[pa.RecordBatch]:
-    decode = _Decoder(payload_format, schema)
+    decode = RecordDecoder(payload_format, schema)
     for path in files:
         records = read_tfrecords(path, compression=_COMPRESSION[file_format])
         first_row = 0
         while batch := list(islice(records, batch_size)):
-            try:
-                yield decode(batch)
-            except (RuntimeError, ValueError) as error:
-                raise ValueError(
-                    f"{path}: cannot decode records {first_row} to {first_row + len(batch) - 1} as "
-                    f"{payload_format}: {error}"
-                ) from error
+            yield decode(batch, path, first_row)
             first_row += len(batch)
 
 
-class _Decoder:
-    """Decodes serialized records into a RecordBatch."""
+class RecordDecoder:
+    """Decodes serialized records into a RecordBatch.
 
-    def __init__(self, payload_format: str, schema: "schema_pb2.Schema | None") -> None:
+    Args:
+        payload_format: What a record is.
+        schema: Which features to decode with which types.
+    """
+
+    def __init__(self, payload_format: str, schema: "schema_pb2.Schema | None" = None) -> None:
+        self._payload_format = payload_format
         serialized = None if schema is None else schema.SerializeToString()
         self._decoder = None
         if payload_format == "FORMAT_TF_EXAMPLE":
@@ -147,9 +147,20 @@ class _Decoder:
 
             self._decoder = SequenceExamplesToRecordBatchDecoder("##SEQUENCE##", serialized)
 
-    def __call__(self, records: list[bytes]) -> pa.RecordBatch:
+    def __call__(self, records: list[bytes], path: str, first_row: int) -> pa.RecordBatch:
+        """Decodes records that start at `first_row` of the file `path`.
+
+        Raises:
+            ValueError: If a record is not of the payload format.
+        """
         if self._decoder is not None:
-            return cast("pa.RecordBatch", self._decoder.DecodeBatch(records))
+            try:
+                return cast("pa.RecordBatch", self._decoder.DecodeBatch(records))
+            except (RuntimeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}: cannot decode records {first_row} to "
+                    f"{first_row + len(records) - 1} as {self._payload_format}: {error}"
+                ) from error
         column = pa.array([[record] for record in records], pa.large_list(pa.large_binary()))
         return pa.RecordBatch.from_arrays([column], [RAW_RECORD_COLUMN])
 

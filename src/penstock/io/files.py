@@ -65,3 +65,13 @@ def list_directory(path: str) -> list[str]:
 def join(base: str, *parts: str) -> str:
     """Joins a path or URL with relative parts by `/`."""
     return "/".join([base.rstrip("/") or "/", *parts]) if base else "/".join(parts)
+
+
+def file_size(path: str) -> int:
+    """Returns the size of a file in bytes."""
+    if not is_url(path):
+        return os.path.getsize(path)
+    import fsspec
+
+    file_system, inner = fsspec.core.url_to_fs(path)
+    return int(file_system.size(inner))

@@ -1,0 +1,98 @@
+"""ExampleValidator: what is wrong with the data, by a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
+from penstock.components.splits import included_splits
+from penstock.dsl import Component, ExecutionContext, Input, Output, output
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+ANOMALIES_FILE = "SchemaDiff.pb"
+
+
+class AnomaliesFound(ValueError):
+    """The data has anomalies of the severity that the pipeline is to fail on."""
+
+
+class ExampleValidator(Component):
+    """Checks the statistics of every split against a schema.
+
+    Args:
+        statistics: Statistics of the data.
+        schema: What the data should be like.
+        exclude_splits: Splits to leave out.
+        fail_on: The severity of anomalies from which on the component fails, naming features and
+            reasons: "ERROR", "WARNING", or None to only report them.
+
+    Outputs:
+        anomalies: `Split-<name>/SchemaDiff.pb`, serialized Anomalies; the custom property `blessed`
+            says for each split whether it had none.
+
+    Example:
+        ExampleValidator(statistics=stats.outputs["statistics"], schema=schema.outputs["schema"],
+                         fail_on="ERROR")
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.example_validator.component.ExampleValidator"
+    LIBRARIES: ClassVar = ("tensorflow-metadata",)
+    USES_SEED: ClassVar = False
+
+    statistics: Input[ExampleStatistics]
+    schema: Input[Schema]
+    exclude_splits: Sequence[str] = ()
+    fail_on: Literal["ERROR", "WARNING"] | None = None
+    anomalies: Output[ExampleAnomalies] = output()
+
+    def run(self, context: ExecutionContext) -> None:
+        """Validates each split, writes its anomalies, and fails if asked to."""
+        from penstock.data_validation import (
+            load_schema_text,
+            load_stats_binary,
+            validate_statistics,
+            write_anomalies_binary,
+        )
+
+        schema = load_schema_text(f"{self.schema.uri}/schema.pbtxt")
+        splits = included_splits(self.statistics, self.exclude_splits)
+        blessed, fatal = {}, []
+        for split in splits:
+            folder = f"{self.statistics.uri}/Split-{split}"
+            statistics = load_stats_binary(f"{folder}/FeatureStats.pb")
+            found = validate_statistics(statistics, schema)
+            target = f"{self.anomalies.uri}/Split-{split}/{ANOMALIES_FILE}"
+            write_anomalies_binary(found, target)
+            lines = _describe(found)
+            for severity, line in lines:
+                context.log.warning("Split %s, %s: %s", split, severity, line)
+                if self.fail_on == "WARNING" or (self.fail_on and severity == "ERROR"):
+                    fatal.append(f"split {split}, {severity}: {line}")
+            blessed[split] = 0 if lines else 1
+        self.anomalies.splits = splits
+        self.anomalies.properties["span"] = self.statistics.properties.get("span") or 0
+        self.anomalies.custom_properties["blessed"] = blessed
+        if fatal:
+            listed = "\n  ".join(fatal)
+            raise AnomaliesFound(
+                f"{len(fatal)} anomalies of severity {self.fail_on} or worse (fail_on="
+                f"{self.fail_on!r}):\n  {listed}\nCorrect the data, or accept it by changing the "
+                f"schema (penstock.data_validation.update_schema)."
+            )
+
+
+def _describe(anomalies: anomalies_pb2.Anomalies) -> list[tuple[str, str]]:
+    """Returns the severity and a sentence for each anomaly."""
+    lines = []
+    if anomalies.data_missing:
+        lines.append(("ERROR", "there is no row"))
+    infos = [(f"feature {name!r}", info) for name, info in sorted(anomalies.anomaly_info.items())]
+    if anomalies.HasField("dataset_anomaly_info"):
+        infos.append(("data set", anomalies.dataset_anomaly_info))
+    for name, info in infos:
+        severity = info.Severity.Name(info.severity)
+        lines.append((severity, f"{name}: {info.short_description}. {info.description}".strip()))
+    return lines

@@ -1,0 +1,55 @@
+"""ImportExampleGen: TFRecord files into Examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from penstock.components.example_gen import FileBasedExampleGen
+
+if TYPE_CHECKING:
+    from penstock.io.ingestion import Rows
+
+_PAYLOADS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
+
+
+class ImportExampleGen(FileBasedExampleGen):
+    """Reads TFRecord files, gzipped or not, into `Examples`.
+
+    Args:
+        payload_format: What a record is: "FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE" or
+            "FORMAT_PROTO".
+
+    Example:
+        ImportExampleGen(input_base="records", input_config=Input([Split("train", "train-*")]))
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.example_gen.import_example_gen.component.ImportExampleGen"
+
+    payload_format: str = "FORMAT_TF_EXAMPLE"
+
+    def check(self) -> None:
+        """Checks the payload format."""
+        super().check()
+        if isinstance(self.payload_format, str) and self.payload_format not in _PAYLOADS:
+            raise ValueError(
+                f"payload_format must be one of {list(_PAYLOADS)}. "
+                f"Received: payload_format={self.payload_format!r}"
+            )
+        is_example = self.payload_format == "FORMAT_TF_EXAMPLE"
+        if self.output_file_format == "parquet" and not is_example:
+            raise ValueError(
+                f"Parquet output holds tf.Examples only. Received: "
+                f"payload_format={self.payload_format!r}"
+            )
+
+    def payload(self) -> str:
+        """Returns the payload format."""
+        return self.payload_format
+
+    def read_rows(self, files: list[str]) -> Iterable[Rows]:
+        """Reads TFRecord files of one split."""
+        from penstock.io.record_rows import read_record_rows
+
+        unify = self.output_file_format == "parquet"
+        return read_record_rows(files, self.payload_format, unify_schema=unify)

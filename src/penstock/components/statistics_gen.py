@@ -1,0 +1,84 @@
+"""StatisticsGen: statistics of every split of Examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+from penstock.artifacts import Examples, ExampleStatistics, Schema
+from penstock.components.splits import included_splits
+from penstock.data_validation.stats_options import StatsOptions
+from penstock.dsl import Component, ExecutionContext, Input, Output, output
+
+STATISTICS_FILE = "FeatureStats.pb"
+SCHEMA_FILE = "schema.pbtxt"
+
+
+class StatisticsGen(Component):
+    """Computes statistics of every split of `examples`.
+
+    Args:
+        examples: The rows.
+        schema: Says which features are categorical, images and so on.
+        stats_options: What to compute; its schema must be unset if `schema` is given.
+        exclude_splits: Splits to leave out.
+
+    Outputs:
+        statistics: `Split-<name>/FeatureStats.pb`, a serialized DatasetFeatureStatisticsList.
+
+    Example:
+        StatisticsGen(examples=example_gen.outputs["examples"])
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.statistics_gen.component.StatisticsGen"
+    TYPE_ANNOTATION: ClassVar = "mlmd.Process"
+    LIBRARIES: ClassVar = ("pyarrow", "tfx-bsl", "tensorflow-metadata")
+    USES_SEED: ClassVar = False
+
+    examples: Input[Examples]
+    schema: Input[Schema] | None = None
+    stats_options: StatsOptions | None = None
+    exclude_splits: Sequence[str] = ()
+    statistics: Output[ExampleStatistics] = output()
+
+    def check(self) -> None:
+        """Checks that there is one schema at most, and no code in the options."""
+        if self.stats_options is None:
+            return
+        self.stats_options.to_json()
+        if self.schema is not None and self.stats_options.schema is not None:
+            raise ValueError(
+                "Give the schema as schema=... or inside of stats_options. Received: both."
+            )
+
+    def run(self, context: ExecutionContext) -> None:
+        """Reads each split and writes its statistics."""
+        from penstock.data_validation import (
+            load_schema_text,
+            statistics_of_record_batches,
+            write_stats_binary,
+        )
+        from penstock.io import read_record_batches, split_files
+        from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+
+        options = self.stats_options or StatsOptions()
+        schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}") if self.schema else None
+        splits = included_splits(self.examples, self.exclude_splits)
+        stored = self.examples.custom_properties
+        for split in splits:
+            batches = read_record_batches(
+                split_files(self.examples.uri, split),
+                file_format=stored.get("file_format") or "tfrecords_gzip",
+                payload_format=stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
+                batch_size=options.desired_batch_size or DEFAULT_BATCH_SIZE,
+            )
+            statistics = statistics_of_record_batches(batches, options, schema)
+            rows = statistics.datasets[0].num_examples
+            context.log.info("Split %s: statistics of %d rows", split, rows)
+            folder = f"{self.statistics.uri}/Split-{split}"
+            write_stats_binary(statistics, f"{folder}/{STATISTICS_FILE}")
+        self.statistics.splits = splits
+        self.statistics.properties["span"] = stored.get("span") or 0
+        rates = dict.fromkeys(splits, options.sample_rate or 1.0)
+        self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)
