@@ -82,24 +82,27 @@ class Console:
     def _rich_table(
         self, titles: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[str]
     ) -> None:
-        from rich import box
         from rich.console import Console as RichConsole
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, header_style="bold" if self.colour else "none")
-        table.box = box.SIMPLE_HEAD if not self.ascii_only else box.ASCII2
+        def styled(cell: Cell) -> Text:
+            if isinstance(cell, str):
+                return Text(cell)
+            code = _CODES.get(cell[1]) if self.colour else None
+            return Text(cell[0], style=_RICH[code] if code else "")
+
+        header = "dim" if self.colour else ""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=header)
         for title in titles:
-            table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+            justify: Any = "right" if title in right else "left"
+            table.add_column(title, justify=justify, overflow="fold", no_wrap=title in right)
         for row in rows:
-            table.add_row(*[
-                Text(cell) if isinstance(cell, str)
-                else Text(cell[0], style=_RICH[_CODES[cell[1]]] if cell[1] in _CODES else "")
-                for cell in row
-            ])  # fmt: skip
-        RichConsole(
+            table.add_row(*map(styled, row))
+        console = RichConsole(
             file=self.stream, width=self.width, no_color=not self.colour, highlight=False
-        ).print(table)
+        )
+        console.print(table)
 
 
 def print_json(value: Any) -> None:

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         from penstock.runners import kubeflow
 
         settings: dict[str, Any] = {"image": arguments.image} if arguments.image else {}
-        text: str = kubeflow.compile_to_yaml(graph, **settings)  # type: ignore[attr-defined]
+        text: str = kubeflow.compile_to_yaml(graph, **settings)
     else:
         text = json.dumps(graph.to_json(), indent=2, sort_keys=True) + "\n"
     if arguments.output is None:

@@ -134,14 +134,19 @@ def _print(report: RunReport, whys: dict[str, Any], console: Console) -> None:
     if whys:
         _print_whys(whys, console)
     artifacts: list[tuple[Cell, ...]] = [
-        (f"{node.id}.{key}", artifact.TYPE_NAME, str(artifact.id), artifact.uri)
+        (
+            f"{node.id}.{key}",
+            artifact.TYPE_NAME,
+            str(artifact.id),
+            artifact.uri.removeprefix(f"{report.run.root}/"),
+        )
         for node in report.nodes
         for key, of in node.outputs.items()
         for artifact in of
     ]
     if artifacts:
         console.print()
-        console.table(("ARTIFACT", "TYPE", "ID", "URI"), artifacts, right=("ID",))
+        console.table(("ARTIFACT", "TYPE", "ID", "BELOW ROOT"), artifacts, right=("ID",))
     metrics: list[tuple[Cell, ...]] = [
         (node.id, name, f"{value:.6g}")
         for node in report.nodes

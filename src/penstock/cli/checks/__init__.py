@@ -1,0 +1,1 @@
+"""What `penstock check` looks at, without importing what the pipeline runs on."""

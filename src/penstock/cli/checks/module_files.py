@@ -1,0 +1,137 @@
+"""Module files: whether they exist and define the functions that a component calls.
+
+They are parsed, never imported: importing one would import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from penstock.cli.arguments import nearest
+from penstock.cli.checks.finding import Finding
+from penstock.graph import GraphNode
+
+_FUNCTIONS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "tfx.components.transform.component.Transform": (
+        "preprocessing_fn",
+        ("inputs",),
+        ("custom_config",),
+    ),
+    "tfx.components.trainer.component.Trainer": ("run_fn", ("fn_args",), ()),
+    "tfx.components.tuner.component.Tuner": ("tuner_fn", ("fn_args",), ()),
+}
+"""Execution type to the function that its module file defines: name, required, optional arguments."""
+
+_FILE_PARAMETER = {
+    "preprocessing_fn": "preprocessing_fn",
+    "run_fn": "run_fn",
+    "tuner_fn": "tuner_fn",
+}
+
+
+def check_module_files(node: GraphNode, project_root: str, place: str) -> Iterator[Finding]:
+    """Yield what is wrong with a node's module files.
+
+    Args:
+        node: The node, its runtime parameters bound where they have values.
+        project_root: Folder that relative paths are relative to.
+        place: Where the node is made, for messages.
+    """
+    for key, kind in node.special.items():
+        value = node.parameters.get(key)
+        if kind != "module_file" or not isinstance(value, str) or not value:
+            continue
+        path = _path(value, project_root)
+        if not os.path.isfile(path):
+            folder = os.path.dirname(path)
+            others = [
+                os.path.relpath(os.path.join(folder, name), project_root)
+                for name in (os.listdir(folder) if os.path.isdir(folder) else ())
+                if name.endswith(".py")
+            ]
+            near = nearest(value, others)
+            message = f"{node.id}({key}={value!r}): there is no file {path}.{near}"
+            yield Finding("error", place, message, node.id)
+            continue
+        yield from _check_file(node, key, path)
+
+
+def _path(value: str, project_root: str) -> str:
+    if not value.endswith(".py"):
+        base = os.path.join(project_root, *value.split("."))
+        return base + ".py" if os.path.isfile(base + ".py") else os.path.join(base, "__init__.py")
+    return os.path.normpath(os.path.join(project_root, value))
+
+
+def _check_file(node: GraphNode, key: str, path: str) -> Iterator[Finding]:
+    shown = os.path.relpath(path)
+    try:
+        tree = ast.parse(Path(path).read_bytes(), path)
+    except SyntaxError as error:
+        yield Finding("error", f"{shown}:{error.lineno}", f"{error.msg} ({node.id})", node.id)
+        return
+    if key != "module_file" or node.type_name not in _FUNCTIONS:
+        return
+    name, required, optional = _FUNCTIONS[node.type_name]
+    if isinstance(node.parameters.get(_FILE_PARAMETER[name]), str):
+        name = node.parameters[_FILE_PARAMETER[name]].rpartition(".")[2]
+    wanted = ", ".join([*required, *(f"{each}=None" for each in optional)])
+    functions, others = _top_level(tree.body)
+    if name in functions:
+        problem = _signature_problem(functions[name], len(required), optional)
+        if problem:
+            place = f"{shown}:{functions[name].lineno}"
+            message = f"{node.id} calls {name}({wanted}); this one {problem}"
+            yield Finding("error", place, message, node.id)
+    elif name not in others and "*" not in others:
+        near = nearest(name, functions)
+        message = f"{node.id} needs a function {name}({wanted}) in this file.{near}"
+        yield Finding("error", shown, message, node.id)
+
+
+def _top_level(body: Sequence[ast.stmt]) -> tuple[dict[str, ast.FunctionDef], set[str]]:
+    """Return the functions that a module defines, and its other names (`*` for a star import)."""
+    functions: dict[str, ast.FunctionDef] = {}
+    others: set[str] = set()
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef):
+            functions[statement.name] = statement
+        elif isinstance(statement, (ast.ImportFrom, ast.Import)):
+            others |= {alias.asname or alias.name for alias in statement.names}
+        elif isinstance(statement, ast.Assign):
+            others |= {each.id for each in statement.targets if isinstance(each, ast.Name)}
+        elif isinstance(statement, (ast.If, ast.Try, ast.With)):
+            inner = [each for each in ast.iter_child_nodes(statement) if isinstance(each, ast.stmt)]
+            inner += [
+                each
+                for part in ast.iter_child_nodes(statement)
+                if isinstance(part, ast.ExceptHandler)
+                for each in part.body
+            ]
+            found, more = _top_level(inner)
+            functions |= found
+            others |= more
+    return functions, others
+
+
+def _signature_problem(
+    function: ast.FunctionDef, required: int, optional: Sequence[str]
+) -> str | None:
+    """Return what is wrong with a function that is called with `required` positional arguments."""
+    arguments = function.args
+    positional = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
+    needed = len(positional) - len(arguments.defaults)
+    missing = [
+        each.arg
+        for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is None and each.arg not in optional
+    ]
+    extra = [each for each in positional[required:needed] if each not in optional]
+    if arguments.vararg is None and len(positional) < required:
+        return f"takes {len(positional)} arguments"
+    if extra or missing:
+        return f"needs {', '.join([*extra, *missing])} besides"
+    return None

@@ -1,0 +1,163 @@
+"""`penstock gc`: remove artifacts that nothing needs."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import time
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli import exit_codes
+from penstock.cli.arguments import Parser, positive_integer
+from penstock.cli.console import Console, print_json
+from penstock.cli.quantities import moment, parse_duration, size
+from penstock.cli.store_option import add_store_option, open_store
+
+if TYPE_CHECKING:
+    from penstock.cli.leftovers import Leftover
+    from penstock.cli.retention import Plan
+
+_SHOWN = 40
+
+
+def parser() -> Parser:
+    """Return the arguments of the verb."""
+    parser = Parser(
+        "gc",
+        "Remove artifacts that nothing needs, and what failed attempts left. Without --yes it only says\n"
+        "what would go. Kept are: the outputs of the newest executions of each node, what was used of\n"
+        "late, what has an alias, pushed and blessed models, what runs, and everything that these were\n"
+        "made from. What goes is marked DELETED in the store; records and logs stay.",
+        [
+            "penstock gc                                   # says what would go",
+            "penstock gc --keep 5 --older-than 30d --yes   # does it",
+            "penstock gc --models 3 --pipeline penguin",
+        ],
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="N",
+        type=positive_integer,
+        default=3,
+        help="keep the outputs of the newest N executions of each node (default: 3)",
+    )
+    parser.add_argument(
+        "--older-than",
+        metavar="TIME",
+        type=_seconds,
+        help="keep what was written or reused within this time, such as 30d, 12h, 2w",
+    )
+    parser.add_argument(
+        "--models",
+        metavar="N",
+        type=positive_integer,
+        help="keep the newest N pushed and blessed models of each pipeline (default: all)",
+    )
+    parser.add_argument("--pipeline", metavar="NAME", help="only artifacts of this pipeline")
+    parser.add_argument(
+        "--unknown",
+        action="store_true",
+        help="also remove folders in the pipeline roots that this store knows nothing of",
+    )
+    parser.add_argument("--yes", action="store_true", help="do it")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_store_option(parser)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan, print, and with --yes remove."""
+    from penstock.artifacts import location
+    from penstock.cli.leftovers import find_leftovers, folder_size
+    from penstock.cli.retention import Rules, folder_of, forget, plan_removal
+
+    rules = Rules(arguments.keep, arguments.older_than, arguments.models, arguments.pipeline)
+    with open_store(arguments.store, write=arguments.yes) as store:
+        plan = plan_removal(store, rules, time.time())
+        sizes = {r.artifact.id: folder_size(folder_of(r) or "") for r in plan.removed}
+        found = list(find_leftovers(store, arguments.pipeline))
+        leftovers = [each for each in found if each.kind != "unknown" or arguments.unknown]
+        unknown = [each for each in found if each.kind == "unknown"]
+        gone = plan.removed
+        if arguments.yes:
+            gone = forget(store, plan)
+            for record in gone:
+                location.remove(folder_of(record) or "")
+            for each in leftovers:
+                location.remove(each.path)
+    bytes_gone = sum(sizes[r.artifact.id] for r in gone) + sum(each.size for each in leftovers)
+    if arguments.json:
+        print_json(
+            {
+                "removed": arguments.yes,
+                "bytes": bytes_gone,
+                "artifacts": [
+                    {**r.artifact.to_json(), "bytes": sizes[r.artifact.id]} for r in gone
+                ],
+                "folders": [
+                    {"path": each.path, "kind": each.kind, "bytes": each.size} for each in leftovers
+                ],
+                "unknown": [each.path for each in unknown],
+                "kept": {str(number): reason for number, reason in plan.kept.items()},
+            }
+        )
+        return exit_codes.OK
+    _print(plan, gone, sizes, leftovers, unknown, bytes_gone, arguments, Console())
+    return exit_codes.OK
+
+
+def _print(
+    plan: Plan,
+    gone: list[Any],
+    sizes: dict[int | None, int],
+    leftovers: list[Leftover],
+    unknown: list[Leftover],
+    bytes_gone: int,
+    arguments: argparse.Namespace,
+    console: Console,
+) -> None:
+    if gone:
+        console.table(
+            ("ID", "TYPE", "FROM", "CREATED", "SIZE", "URI"),
+            [
+                (
+                    str(record.artifact.id),
+                    record.type_name,
+                    f"{record.node_id}.{record.key}",
+                    moment(record.created),
+                    size(sizes[record.artifact.id]),
+                    record.artifact.uri,
+                )
+                for record in gone[:_SHOWN]
+            ],
+            right=("ID", "SIZE"),
+        )
+        if len(gone) > _SHOWN:
+            console.print(f"... and {len(gone) - _SHOWN} more (--json lists them all)")
+    for each in leftovers[:_SHOWN]:
+        console.print(f"{each.kind}: {each.path} ({size(each.size)})")
+    if len(leftovers) > _SHOWN:
+        console.print(f"... and {len(leftovers) - _SHOWN} more folders")
+    reasons = collections.Counter(plan.kept.values())
+    kept = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    console.print(f"kept: {len(plan.kept)} artifacts ({kept or 'none'})")
+    what = f"{len(gone)} artifacts and {len(leftovers)} folders, {size(bytes_gone)}"
+    if arguments.yes:
+        console.print(f"removed: {what}")
+    elif gone or leftovers:
+        console.print(f"would remove: {what}. Do it with --yes.")
+    else:
+        console.print("nothing to remove")
+    if unknown and not arguments.unknown:
+        amount = size(sum(each.size for each in unknown))
+        console.print(
+            f"{len(unknown)} folders ({amount}) are unknown to this store, such as "
+            f"{unknown[0].path}; --unknown removes them"
+        )
