@@ -44,6 +44,8 @@ class Component(Node):
         TYPE_ANNOTATION: ML Metadata's base type, such as `mlmd.Train`, or None.
         LIBRARIES: Distributions whose versions are part of the cache key.
         USES_TENSORFLOW: Whether it is run by a worker that has TensorFlow imported.
+        WARM_IMPORTS: Modules (or `module:function` to call) that such a worker imports before it is
+            needed, besides TensorFlow and Keras.
         USES_SEED: Whether the seed of the run is part of the cache key.
         USES_LINEAGE: Whether `context.lineage` is filled in.
 
@@ -56,6 +58,7 @@ class Component(Node):
     TYPE_ANNOTATION: ClassVar[str | None] = None
     LIBRARIES: ClassVar[Sequence[str]] = ()
     USES_TENSORFLOW: ClassVar[bool] = False
+    WARM_IMPORTS: ClassVar[Sequence[str]] = ()
     USES_SEED: ClassVar[bool] = True
     USES_LINEAGE: ClassVar[bool] = False
 
@@ -214,6 +217,17 @@ class Component(Node):
         """
         del outputs, resolve
         return True
+
+    def worker_profile(self) -> Mapping[str, Any]:
+        """Return what `run` settles for its whole process; nothing by default.
+
+        Executions follow one another in a process only if this is equal. A component that gives
+        TensorFlow several logical devices says so here, since they are fixed with the first operation.
+
+        Returns:
+            JSON values; `environment` holds variables that are set before anything is imported.
+        """
+        return {}
 
     def run(self, context: ExecutionContext) -> None:
         """Do the work: read the inputs, write the outputs.

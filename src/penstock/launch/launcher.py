@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import shutil
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,13 +28,28 @@ from penstock.launch.attempt import (
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.execution import discard_outputs
-from penstock.store import CachedExecution, MetadataStore, Resources
+from penstock.store import CachedExecution, MetadataStore, Resources, StoreError
 
 Outputs = Mapping[str, Sequence[Artifact]]
 
 
 class InputMissing(RuntimeError):
     """A node needs an artifact that nothing gave it."""
+
+
+class NotStarted(RuntimeError):
+    """A node could not be attempted: an input, a file or the store failed it.
+
+    Args:
+        reason: One line.
+        execution_id: The failed execution in the store, or None if even that could not be written.
+        traceback: Of the user's code, if that raised.
+    """
+
+    def __init__(self, reason: str, execution_id: int | None, traceback: str = "") -> None:
+        super().__init__(reason)
+        self.execution_id = execution_id
+        self.traceback = traceback
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,9 +102,16 @@ class Launcher:
         self.published: dict[str, Outputs] = {}
         self.key_parts: dict[str, KeyParts] = {}
 
-    def adopt(self, node: GraphNode, execution_id: int, outputs: Outputs) -> None:
-        """Take over what an earlier session of this run published."""
-        self._finish(node, execution_id, "COMPLETE", _declared(node, outputs))
+    def adopt(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
+        """Take over what an earlier session of this run published.
+
+        Args:
+            node: The node.
+            execution_id: Row in the store.
+            state: `COMPLETE` or `CACHED`.
+            outputs: Artifacts by key.
+        """
+        self._finish(node, execution_id, state, _declared(node, outputs))
 
     def begin(self, node: GraphNode) -> Ended | Attempt:
         """Resolve a node's inputs, look it up in the cache, and register it if it must run.
@@ -95,13 +120,19 @@ class Launcher:
             How it ended, if it needs no execution, else the registered attempt.
 
         Raises:
-            InputMissing: If a required input has no artifact.
-            FileNotFoundError: If an external file or a module file does not exist.
+            NotStarted: If it failed before it could run: a required input has no artifact, a file does
+                not exist, the store cannot be written. It is recorded as FAILED where that is possible.
         """
-        if node.kind == "resolver":
-            return self._resolve(node)
-        if node.kind == "importer":
-            return self._import(node)
+        try:
+            if node.kind == "resolver":
+                return self._resolve(node)
+            if node.kind == "importer":
+                return self._import(node)
+            return self._begin(node)
+        except Exception as error:
+            raise self._not_started(node, error) from error
+
+    def _begin(self, node: GraphNode) -> Ended | Attempt:
         inputs = self._inputs(node)
         parts = self._keys.parts(node, inputs)
         self.key_parts[node.id] = parts
@@ -125,11 +156,37 @@ class Launcher:
                 return Ended(execution_id, "CACHED", hit.outputs)
         return self._register(node, inputs, key, parts, 1)
 
+    def _not_started(self, node: GraphNode, error: Exception) -> NotStarted:
+        expected = isinstance(error, (InputMissing, OSError, StoreError))
+        reason = (
+            str(error) if isinstance(error, InputMissing) else f"{type(error).__name__}: {error}"
+        )
+        text = "" if expected else "".join(traceback.format_exception(error))
+        execution_id = None
+        if not isinstance(error, StoreError):
+            with contextlib.suppress(StoreError):
+                execution_id = self._store.register_execution(
+                    run_id=self._settings.run_id,
+                    node_id=node.id,
+                    type_name=node.type_name,
+                    base_type=node.type_annotation,
+                    parameters=node.parameters,
+                )
+                self._store.fail(execution_id, reason)
+        return NotStarted(reason, execution_id, text)
+
     def retry(self, attempt: Attempt) -> Attempt:
-        """Register a further attempt, with folders of its own, after `attempt` has failed."""
+        """Register a further attempt, with folders of its own, after `attempt` has failed.
+
+        Raises:
+            NotStarted: If the store cannot be written.
+        """
         parts = self.key_parts[attempt.node.id]
         key = digest_of(parts) if self._cache and attempt.node.policy.cache else None
-        return self._register(attempt.node, attempt.inputs, key, parts, attempt.number + 1)
+        try:
+            return self._register(attempt.node, attempt.inputs, key, parts, attempt.number + 1)
+        except StoreError as error:
+            raise self._not_started(attempt.node, error) from error
 
     def publish(self, attempt: Attempt, result: AttemptResult) -> None:
         """Make what a successful attempt wrote visible, in one transaction.
@@ -151,7 +208,9 @@ class Launcher:
             reason: One line.
             result: What is known of it; None if its process died.
         """
-        discard_outputs(attempt.outputs.values())
+        discard(attempt)
+        if result is None:
+            _append_to_log(attempt, reason)
         self._store.fail(
             attempt.execution_id,
             reason,
@@ -161,7 +220,8 @@ class Launcher:
 
     def cancel(self, attempt: Attempt, reason: str) -> None:
         """Record an attempt that was ended from outside, and remove what it wrote."""
-        discard_outputs(attempt.outputs.values())
+        discard(attempt)
+        _append_to_log(attempt, reason)
         self._store.cancel(attempt.execution_id, reason)
 
     def _register(
@@ -182,7 +242,7 @@ class Launcher:
         )
         outputs = output_artifacts(node, self._settings.pipeline_root, execution_id)
         for artifact in outputs.values():
-            move_aside(output_folder(artifact))
+            move_aside(output_folder(artifact), self._settings.pipeline_root)
         system = f"{folder}/{execution_id}"
         return Attempt(
             node=node,
@@ -233,16 +293,17 @@ class Launcher:
         if edge.producer in self.published:
             return self.published[edge.producer].get(edge.key, ())
         if edge.producer not in self._outside:
-            self._outside[edge.producer] = self._store.node_outputs(
+            found = self._store.node_outputs(
                 self._settings.pipeline, edge.producer, run_id=self._base_run
             )
+            self._outside[edge.producer] = found or {}
         return self._outside[edge.producer].get(edge.key, ())
 
     def _resolve(self, node: GraphNode) -> Ended:
         strategy = decode(dict(node.parameters))["strategy"]
         found: dict[str, Sequence[Artifact]]
         if isinstance(strategy, LatestBlessedModel):
-            pair = self._store.latest_blessed_model(self._settings.pipeline)
+            pair = self._store.latest_blessed_model(pipeline=self._settings.pipeline)
             by_type = {} if pair is None else {each.TYPE_NAME: each for each in pair}
             found = {
                 key: [by_type[declaration.type_name]] if declaration.type_name in by_type else []
@@ -278,13 +339,7 @@ class Launcher:
         artifact.fingerprint = digest
         known = None
         if not parameters["reimport"]:
-            known = self._store.find_artifact(
-                declaration.type_name,
-                uri,
-                fingerprint=digest,
-                properties=artifact.properties,
-                custom_properties=artifact.custom_properties,
-            )
+            known = self._published_as(artifact)
         outputs: Outputs = {key: [known or artifact]}
         execution_id = self._store.publish_imported(
             outputs,
@@ -297,6 +352,18 @@ class Launcher:
         state = "CACHED" if known else "COMPLETE"
         self._finish(node, execution_id, state, outputs)
         return Ended(execution_id, state, outputs)
+
+    def _published_as(self, artifact: Artifact) -> Artifact | None:
+        """Return the artifact of the store that an imported one equals, if there is one."""
+        for record in self._store.find_artifacts(type_name=artifact.TYPE_NAME, uri=artifact.uri):
+            known = record.artifact
+            if (
+                known.fingerprint == artifact.fingerprint
+                and known.properties == artifact.properties
+                and known.custom_properties == artifact.custom_properties
+            ):
+                return known
+        return None
 
     def _finish(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
         self.published[node.id] = outputs
@@ -335,10 +402,30 @@ class Launcher:
         return os.path.normpath(os.path.join(self._settings.project_root, path))
 
 
-def move_aside(folder: str) -> None:
-    """Move a folder that no execution can own out of the way of a new one."""
+def discard(attempt: Attempt) -> None:
+    """Remove what an attempt wrote, but for its log."""
+    discard_outputs(attempt.outputs.values())
+    shutil.rmtree(attempt.working_dir, ignore_errors=True)
+
+
+def _append_to_log(attempt: Attempt, reason: str) -> None:
+    """Say at the end of a log why it ends; nothing is lost if it cannot be written."""
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(attempt.log_path), exist_ok=True)
+        with open(attempt.log_path, "a", encoding="utf-8") as log:
+            log.write(f"penstock: {reason}\n")
+
+
+def move_aside(folder: str, pipeline_root: str) -> None:
+    """Move a folder that no execution can own out of the way of a new one.
+
+    It may hold what a store knew that was lost, so it is kept, in `{root}/.aside/`.
+    """
     if location.is_local(folder) and os.path.exists(folder):
-        os.rename(folder, f"{folder}.aside-{time.time_ns()}")
+        name = os.path.relpath(folder, pipeline_root).replace(os.sep, "-")
+        target = os.path.join(pipeline_root, ".aside", f"{name}-{time.time_ns()}")
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.rename(folder, target)
 
 
 def _declared(node: GraphNode, outputs: Outputs) -> dict[str, Sequence[Artifact]]:

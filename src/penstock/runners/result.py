@@ -71,12 +71,16 @@ class RunResult:
         state: `COMPLETE`, `FAILED` or `CANCELED`.
         nodes: Results by node, in the order of the graph.
         seconds: Wall time.
+        error: Why it did not complete, one line.
+        resume_command: What to type to go on with it.
     """
 
     run_id: str
     state: str
     nodes: dict[str, NodeResult]
     seconds: float = 0.0
+    error: str | None = None
+    resume_command: str = ""
 
     def __getitem__(self, node_id: str) -> NodeResult:
         return self.nodes[node_id]
@@ -97,11 +101,32 @@ class RunResult:
 
 
 class RunFailed(RuntimeError):
-    """A run did not complete; `result` says how far it came."""
+    """A run did not complete; `result` says how far it came.
+
+    The message is what a person needs, in this order: the tracebacks of the user's code, whole; why each
+    node failed and where its log is; the command that goes on with the run.
+    """
 
     def __init__(self, result: RunResult) -> None:
         self.result = result
-        lines = [f"run {result.run_id} ended {result.state}"]
-        lines += [f"{node.id}: {node.error}" for node in result.failed]
-        tracebacks = [node.traceback for node in result.failed if node.traceback]
-        super().__init__("\n".join([*tracebacks, *lines]))
+        super().__init__("\n".join(failure_lines(result)))
+
+
+def failure_lines(result: RunResult) -> list[str]:
+    """Return what a person needs to know of a run that did not complete, line by line."""
+    lines = [line for node in result.failed for line in node.traceback.splitlines()]
+    if lines:
+        lines.append("")
+    for node in result.failed:
+        tries = f" after {node.attempts} attempts" if node.attempts > 1 else ""
+        lines.append(f"{node.id} failed{tries}: {node.error}")
+        if node.log_path:
+            lines.append(f"  log: {node.log_path}")
+    lines.append(f"run {result.run_id} ended {result.state}" + _why(result))
+    if result.resume_command:
+        lines.append(f"  to go on with it: {result.resume_command}")
+    return lines
+
+
+def _why(result: RunResult) -> str:
+    return f": {result.error}" if result.error and not result.failed else ""

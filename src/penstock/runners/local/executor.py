@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
+from penstock.graph import GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult
 from penstock.launch.execution import execute
 
@@ -16,7 +18,7 @@ class Finished:
 
     Attributes:
         attempt: What was executed.
-        result: How it ended; None if its process died.
+        result: How it ended; None if its process died or was ended.
         reason: Why there is no result, one line.
     """
 
@@ -26,7 +28,7 @@ class Finished:
 
 
 class Executor(Protocol):
-    """Executes attempts, one or several at a time."""
+    """Executes attempts, one or several at a time, and enforces their timeouts."""
 
     def has_room(self) -> bool:
         """Return whether `submit` may be called now."""
@@ -34,21 +36,28 @@ class Executor(Protocol):
     def submit(self, attempt: Attempt) -> None:
         """Start an attempt."""
 
+    def anticipate(self, nodes: Sequence[GraphNode]) -> None:
+        """Prepare for nodes that are likely to be submitted."""
+
     def wait(self, seconds: float | None) -> list[Finished]:
         """Return what is over, waiting for it up to `seconds` (None: until something is)."""
 
+    def wake(self) -> None:
+        """Make `wait` return early; may be called by a signal's function or another thread."""
+
     def kill(self, attempt: Attempt, reason: str) -> None:
-        """End an attempt at once; `wait` returns it with that reason."""
+        """End an attempt; `wait` returns it with that reason."""
 
     def close(self) -> None:
-        """End everything that is left."""
+        """End everything that is left, at once."""
 
 
 class InProcessExecutor:
-    """Executes one attempt at a time in this process, for a debugger."""
+    """Executes one attempt at a time in this process, for a debugger. Timeouts are not enforced."""
 
     def __init__(self) -> None:
         self._attempt: Attempt | None = None
+        self._executing = False
 
     def has_room(self) -> bool:
         """Return whether nothing was submitted."""
@@ -58,13 +67,29 @@ class InProcessExecutor:
         """Keep an attempt for `wait`."""
         self._attempt = attempt
 
+    def anticipate(self, nodes: Sequence[GraphNode]) -> None:
+        """Do nothing."""
+
     def wait(self, seconds: float | None) -> list[Finished]:
         """Execute what was submitted."""
         attempt, self._attempt = self._attempt, None
         if attempt is None:
             time.sleep(seconds or 0.0)
             return []
-        return [Finished(attempt, execute(attempt))]
+        self._executing = True
+        try:
+            return [Finished(attempt, execute(attempt))]
+        except KeyboardInterrupt:
+            return [Finished(attempt, None, "interrupted")]
+        finally:
+            self._executing = False
+
+    def wake(self) -> None:
+        """Interrupt the component; does nothing in another thread than the one that executes it."""
+        import threading
+
+        if self._executing and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
 
     def kill(self, attempt: Attempt, reason: str) -> None:
         """Do nothing: an attempt in this process cannot be ended from outside."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import os
 import secrets
+import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from penstock.dsl import Pipeline
@@ -15,12 +16,14 @@ from penstock.graph import Graph, compile_pipeline
 from penstock.launch import provenance
 from penstock.launch.attempt import RunSettings
 from penstock.launch.digest_memo import DigestMemo
-from penstock.launch.launcher import Launcher
 from penstock.launch.project import Project, absolute
-from penstock.runners.local.executor import Executor, InProcessExecutor
-from penstock.runners.local.scheduler import Progress, Scheduler
-from penstock.runners.result import NodeResult, NodeState, RunFailed, RunResult
-from penstock.store import MetadataStore, RunRecord, RunState
+from penstock.launch.recovery import recover
+from penstock.runners.local.lease_renewal import LeaseRenewal
+from penstock.runners.local.resume import adopted, graph_of
+from penstock.runners.local.session import RunSession
+from penstock.runners.local.stop import StopRequest
+from penstock.runners.result import RunFailed, RunResult
+from penstock.store import MetadataStore, RunRecord
 
 
 class LocalDagRunner:
@@ -31,6 +34,8 @@ class LocalDagRunner:
         in_process: Whether everything runs in this process, one node after another: for a debugger.
             A timeout cannot be enforced then.
         store: URL or file of the metadata store, before the pipeline's and the project's.
+        progress: What is shown on standard error: `live` redraws a line a node, `plain` prints a line a
+            change, `none` nothing, `auto` chooses by whether it is a terminal.
 
     Example:
         LocalDagRunner().run(pipeline, parameters={"epochs": 5})
@@ -44,7 +49,9 @@ class LocalDagRunner:
         store: str | None = None,
         progress: Literal["auto", "live", "plain", "none"] = "auto",
     ) -> None:
-        self._max_parallel = max_parallel or len(os.sched_getaffinity(0))
+        if max_parallel is not None and max_parallel < 1:
+            raise ValueError(f"max_parallel is a number from 1. Received: {max_parallel!r}")
+        self._max_parallel = max_parallel or available_processors()
         self._in_process = in_process
         self._store = store
         self._progress = progress
@@ -77,7 +84,7 @@ class LocalDagRunner:
             command: What was typed to start it.
 
         Raises:
-            RunFailed: If a node failed; `result` says how far it came.
+            RunFailed: If a node failed or the run was stopped; `result` says how far it came.
             ParameterError: For a wrong runtime parameter.
             penstock.store.StoreError: If the store cannot be used.
         """
@@ -93,68 +100,112 @@ class LocalDagRunner:
             deterministic=deterministic,
         )
         location = absolute(self._store, os.getcwd()) if self._store else project.store_of(graph)
-        with MetadataStore.open(location) as store:
-            commit, dirty = provenance.code_version(project.root)
-            fingerprint, environment = provenance.environment()
-            store.create_run(
-                RunRecord(
-                    run_id=settings.run_id,
-                    pipeline=graph.name,
-                    started=time.time(),
-                    graph_digest=graph.digest,
-                    graph_json=graph.to_text(),
-                    parameters=values,
-                    command=command or " ".join(sys.argv),
-                    commit=commit,
-                    dirty=dirty,
-                    environment_fingerprint=fingerprint,
-                    environment=environment,
-                    seed=seed,
-                    deterministic=deterministic,
-                    root=settings.pipeline_root,
-                    project=project.root,
+        stop = StopRequest()
+        with stop.on_signals(), MetadataStore.open(location) as store:
+            recover(store)
+            with store.acquire_lease(settings.run_id) as lease, LeaseRenewal(lease, stop):
+                commit, dirty = provenance.code_version(project.root)
+                fingerprint, environment = provenance.environment()
+                store.create_run(
+                    RunRecord(
+                        run_id=settings.run_id,
+                        pipeline=graph.name,
+                        started=time.time(),
+                        graph_digest=graph.digest,
+                        graph_json=graph.to_text(),
+                        parameters=values,
+                        command=command or shlex.join(sys.argv),
+                        commit=commit,
+                        dirty=dirty,
+                        environment_fingerprint=fingerprint,
+                        environment=environment,
+                        seed=seed,
+                        deterministic=deterministic,
+                        root=settings.pipeline_root,
+                        project=project.root,
+                        labels={"cache": cache, "base_run": base_run},
+                    )
                 )
-            )
-            memo = DigestMemo(project.memo)
-            launcher = Launcher(
-                store, graph.bind(values), settings, memo, cache=cache, base_run=base_run
-            )
-            result = self._schedule(graph.bind(values), launcher, settings, store)
-            memo.save()
+                session = self._session(store, graph.bind(values), settings, stop, project.memo)
+                result = session.run(cache=cache, base_run=base_run)
         if result.state != "COMPLETE":
             raise RunFailed(result)
         return result
 
-    def _schedule(
-        self, graph: Graph, launcher: Launcher, settings: RunSettings, store: MetadataStore
-    ) -> RunResult:
-        started = time.monotonic()
-        executor: Executor = InProcessExecutor()
-        if settings.project_root not in sys.path:
-            sys.path.insert(0, settings.project_root)
-        stop: Callable[[], str | None] = lambda: None  # noqa: E731
-        scheduler = Scheduler(graph, launcher, executor, _Silent(), stop)
-        try:
-            stopped = scheduler.run()
-        finally:
-            executor.close()
-        failed = [each for each in scheduler.results.values() if each.state is NodeState.FAILED]
-        state = RunState.CANCELED if stopped else RunState.FAILED if failed else RunState.COMPLETE
-        error = stopped or (failed[0].error if failed else None)
-        store.finish_run(settings.run_id, state, error)
-        return RunResult(
-            settings.run_id, state.value, scheduler.results, time.monotonic() - started
+    def resume(self, run_id: str, *, project_root: str | None = None) -> RunResult:
+        """Go on with a run that failed, was stopped or was killed: run only what is missing.
+
+        The run keeps its graph, parameters, seed and switches. What its nodes published is taken over
+        where it still lies there unchanged.
+
+        Args:
+            run_id: The run, or the beginning of its name that no other run has.
+            project_root: Folder that user code is imported from; by default that of the run.
+
+        Raises:
+            RunFailed: As `run`.
+            penstock.store.RecordNotFound: If there is no such run.
+            penstock.store.LeaseHeld: If it is running.
+        """
+        project = Project.find(project_root or _script_folder())
+        location = absolute(self._store, os.getcwd()) if self._store else project.store
+        stop = StopRequest()
+        with stop.on_signals(), MetadataStore.open(location, create=False) as store:
+            recover(store)
+            record = store.get_run(run_id)
+            graph = graph_of(record)
+            if project_root is None and record.project:
+                project = Project.find(record.project)
+            settings = RunSettings(
+                run_id=record.run_id,
+                pipeline=record.pipeline,
+                pipeline_root=record.root,
+                project_root=project.root,
+                seed=record.seed,
+                deterministic=record.deterministic,
+            )
+            with store.acquire_lease(record.run_id) as lease, LeaseRenewal(lease, stop):
+                store.reopen_run(record.run_id)
+                session = self._session(store, graph, settings, stop, project.memo)
+                result = session.run(
+                    cache=bool(record.labels.get("cache", True)),
+                    base_run=record.labels.get("base_run"),
+                    adopt=adopted(store, graph, record.run_id),
+                )
+        if result.state != "COMPLETE":
+            raise RunFailed(result)
+        return result
+
+    def _session(
+        self,
+        store: MetadataStore,
+        graph: Graph,
+        settings: RunSettings,
+        stop: StopRequest,
+        memo: str,
+    ) -> RunSession:
+        return RunSession(
+            store,
+            graph,
+            settings,
+            stop,
+            DigestMemo(memo),
+            max_parallel=0 if self._in_process else self._max_parallel,
+            progress=self._progress,
+            store_option=self._store,
         )
-
-
-class _Silent(Progress):
-    def changed(self, node: NodeResult) -> None:
-        return
 
 
 def new_run_id() -> str:
     """Return a name for a run that sorts by time: `20261121-093012-4f2a`."""
     return f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _script_folder() -> str:

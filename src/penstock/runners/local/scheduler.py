@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import heapq
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from penstock.graph import Graph, GraphNode
 from penstock.launch.attempt import Attempt
-from penstock.launch.launcher import Ended, Launcher
+from penstock.launch.launcher import Ended, Launcher, NotStarted
 from penstock.runners.local.executor import Executor, Finished
+from penstock.runners.local.progress import Progress
+from penstock.runners.local.stop import StopRequest
 from penstock.runners.result import NodeResult, NodeState
 from penstock.store import StoreError
 
-
-class Progress(Protocol):
-    """Is told of every change of a node."""
-
-    def changed(self, node: NodeResult) -> None:
-        """Say that a node's state changed."""
+_GRACE_SECONDS = 10.0
+"""How long a stopped run waits for its attempts to end."""
 
 
 class Scheduler:
@@ -31,7 +29,7 @@ class Scheduler:
         launcher: Resolves and publishes.
         executor: Executes.
         progress: Is told of every change.
-        stop: Returns why the run should stop now, or None.
+        stop: Says when the run should stop.
     """
 
     def __init__(
@@ -40,7 +38,7 @@ class Scheduler:
         launcher: Launcher,
         executor: Executor,
         progress: Progress,
-        stop: Callable[[], str | None],
+        stop: StopRequest,
     ) -> None:
         self._graph = graph
         self._launcher = launcher
@@ -57,68 +55,93 @@ class Scheduler:
         self._ready = [
             self._position[node.id] for node in graph.nodes if not self._waiting_for[node.id]
         ]
-        heapq.heapify(self._ready)
         self._retries: list[tuple[float, int, Attempt]] = []
-        self._running: dict[int, tuple[Attempt, float | None]] = {}
+        self._running: dict[int, tuple[Attempt, float]] = {}
+        self._foresee = any(node.uses_tensorflow for node in graph.nodes)
 
-    def run(self) -> str | None:
-        """Run until nothing is left to do; return why it was stopped, or None."""
-        while True:
-            reason = self._stop()
-            if reason is not None:
-                self._cancel(reason)
-                return reason
-            self._start()
-            if not self._running and not self._ready and not self._retries:
-                return None
-            for finished in self._executor.wait(self._patience()):
-                self._finished(finished)
-            self._enforce_timeouts()
+    def run(self) -> None:
+        """Run until nothing is left to do or the run is stopped."""
+        with self._stop.waking(self._executor.wake):
+            while self._stop.reason is None:
+                self._start()
+                if not (self._running or self._ready or self._retries):
+                    return
+                for finished in self._executor.wait(self._patience()):
+                    self._finished(finished)
+            self._cancel(self._stop.reason)
+
+    def adopt(self, result: NodeResult) -> None:
+        """Count a node as done that an earlier session of this run completed."""
+        self.results[result.id] = result
+        self._end(self._graph.nodes[self._position[result.id]], result.state)
 
     def _start(self) -> None:
         now = time.monotonic()
-        while self._executor.has_room() and self._retries and self._retries[0][0] <= now:
+        while self._retries and self._retries[0][0] <= now and self._executor.has_room():
             _, _, attempt = heapq.heappop(self._retries)
             self._attempt(attempt.node, partial(self._launcher.retry, attempt))
-        while self._ready and self._executor.has_room():
+        while self._ready and self._stop.reason is None and self._executor.has_room():
             node = self._graph.nodes[heapq.heappop(self._ready)]
-            self._attempt(node, partial(self._launcher.begin, node))
+            if not self.results[node.id].state.ended:
+                self._attempt(node, partial(self._launcher.begin, node))
 
     def _attempt(self, node: GraphNode, begin: Callable[[], Ended | Attempt]) -> None:
         result = self.results[node.id]
+        started = time.monotonic()
         try:
             begun = begin()
-        except StoreError:
-            raise
-        except Exception as error:
-            result.error = f"{type(error).__name__}: {error}"
+        except NotStarted as error:
+            result.execution_id = error.execution_id
+            result.error = str(error)
+            result.traceback = error.traceback
             self._end(node, NodeState.FAILED)
             return
         result.execution_id = begun.execution_id
         if isinstance(begun, Ended):
             result.outputs = begun.outputs
+            result.seconds = time.monotonic() - started
             self._end(node, NodeState(begun.state))
             return
         result.attempts = begun.number
         result.log_path = begun.log_path
         result.state = NodeState.RUNNING
         self._progress.changed(result)
-        timeout = node.policy.timeout_seconds
-        deadline = None if timeout is None else time.monotonic() + timeout
-        self._running[begun.execution_id] = begun, deadline
-        self._executor.submit(begun)
+        self._running[begun.execution_id] = begun, time.monotonic()
+        try:
+            self._executor.submit(begun)
+        except Exception as error:
+            reason = f"could not be started: {type(error).__name__}: {error}"
+            result.traceback = traceback.format_exc()
+            self._finished(Finished(begun, None, reason))
+            return
+        if self._foresee:
+            self._anticipate(node)
+
+    def _anticipate(self, node: GraphNode) -> None:
+        """Announce the nodes after one that must run: they will hardly be found in the cache."""
+        after, pending = set[str](), [node]
+        while pending:
+            for follower in self._followers[pending.pop().id]:
+                if follower.id not in after:
+                    after.add(follower.id)
+                    pending.append(follower)
+        heavy = [each for each in self._graph.nodes if each.id in after and each.uses_tensorflow]
+        if heavy:
+            self._foresee = False
+            self._executor.anticipate(heavy)
 
     def _finished(self, finished: Finished) -> None:
         attempt, outcome = finished.attempt, finished.result
-        self._running.pop(attempt.execution_id, None)
+        _, started = self._running.pop(attempt.execution_id)
         result = self.results[attempt.node.id]
+        result.seconds = time.monotonic() - started
         reason = finished.reason
         if outcome is not None:
             result.seconds = outcome.usage.wall_seconds
             result.metrics = outcome.metrics
             result.traceback = outcome.traceback
             reason = outcome.error or ""
-        if outcome is not None and outcome.error is None:
+        if outcome is not None and outcome.error is None and not self._stop.lost:
             try:
                 self._launcher.publish(attempt, outcome)
             except StoreError as error:
@@ -128,6 +151,9 @@ class Scheduler:
                 result.outputs = self._launcher.published[attempt.node.id]
                 self._end(attempt.node, NodeState.COMPLETE)
                 return
+        if self._stop.reason is not None:
+            self._cancel_attempt(attempt, self._stop.reason)
+            return
         self._launcher.fail(attempt, reason, outcome)
         result.error = reason
         policy = attempt.node.policy
@@ -140,6 +166,7 @@ class Scheduler:
             self._end(attempt.node, NodeState.FAILED)
 
     def _end(self, node: GraphNode, state: NodeState) -> None:
+        """Record a node's end, and what it means for the nodes after it."""
         pending = [(node, state)]
         while pending:
             node, state = pending.pop()
@@ -148,55 +175,45 @@ class Scheduler:
             self._progress.changed(result)
             optional = state is NodeState.FAILED and node.policy.success_optional
             for follower in self._followers[node.id]:
-                if self.results[follower.id].state is not NodeState.PENDING:
+                next_result = self.results[follower.id]
+                if next_result.state is not NodeState.PENDING:
                     continue
                 if not state.succeeded and not optional:
-                    self.results[follower.id].error = f"{node.id} did not succeed"
+                    next_result.state = NodeState.SKIPPED
+                    next_result.error = f"{node.id} did not succeed"
                     pending.append((follower, NodeState.SKIPPED))
                     continue
                 self._waiting_for[follower.id] -= 1
                 if not self._waiting_for[follower.id]:
                     heapq.heappush(self._ready, self._position[follower.id])
 
-    def adopt(self, node: GraphNode, execution_id: int) -> None:
-        """Count a node as done that an earlier session of this run completed."""
-        self._ready = [each for each in self._ready if each != self._position[node.id]]
-        heapq.heapify(self._ready)
-        result = self.results[node.id]
-        result.execution_id = execution_id
-        result.outputs = self._launcher.published[node.id]
-        self._end(node, NodeState.COMPLETE)
-
     def _patience(self) -> float | None:
-        """Return how long to wait before something else is due."""
-        due = [deadline for _, deadline in self._running.values() if deadline is not None]
+        """Return how long to wait at most: until the next retry is due."""
         if self._retries and self._executor.has_room():
-            due.append(self._retries[0][0])
-        limit = 0.2
-        return min([limit, *(max(0.0, each - time.monotonic()) for each in due)])
-
-    def _enforce_timeouts(self) -> None:
-        now = time.monotonic()
-        for attempt, deadline in list(self._running.values()):
-            if deadline is not None and now >= deadline:
-                seconds = attempt.node.policy.timeout_seconds
-                self._running[attempt.execution_id] = attempt, None
-                self._executor.kill(attempt, f"timed out after {seconds:g} s")
+            return max(0.0, self._retries[0][0] - time.monotonic())
+        return None
 
     def _cancel(self, reason: str) -> None:
+        """End what runs, and record it; what completes in the meantime is published."""
         for attempt, _ in self._running.values():
             self._executor.kill(attempt, reason)
-        deadline = time.monotonic() + 10
-        while self._running and time.monotonic() < deadline:
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self._running and not self._stop.urgent and time.monotonic() < deadline:
             for finished in self._executor.wait(0.2):
-                self._running.pop(finished.attempt.execution_id, None)
-                self._launcher.cancel(finished.attempt, reason)
-                self._cancel_node(finished.attempt.node.id, reason)
+                self._finished(finished)
+        if self._running:
+            self._executor.close()
+        for attempt, _ in list(self._running.values()):
+            self._cancel_attempt(attempt, reason)
         for result in self.results.values():
             if not result.state.ended:
-                self._cancel_node(result.id, reason)
+                result.state, result.error = NodeState.CANCELED, reason
+                self._progress.changed(result)
 
-    def _cancel_node(self, node_id: str, reason: str) -> None:
-        result = self.results[node_id]
+    def _cancel_attempt(self, attempt: Attempt, reason: str) -> None:
+        self._running.pop(attempt.execution_id, None)
+        if not self._stop.lost:
+            self._launcher.cancel(attempt, reason)
+        result = self.results[attempt.node.id]
         result.state, result.error = NodeState.CANCELED, reason
         self._progress.changed(result)

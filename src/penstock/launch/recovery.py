@@ -1,0 +1,68 @@
+"""What a process leaves behind that died, and what of a run can be taken over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+
+from penstock.artifacts import Artifact, location
+from penstock.artifacts.fingerprint import fingerprint
+from penstock.store import ExecutionRecord, ExecutionState, LeaseHeld, MetadataStore, RunRecord
+
+_UNFINISHED = "SELECT execution_id, lease FROM penstock_execution WHERE finished IS NULL"
+
+
+def recover(store: MetadataStore) -> list[str]:
+    """Remove what dead processes left half-done, and record their executions and runs as FAILED.
+
+    The folders go before the rows change: whoever dies on the way leaves the rest to the next start.
+
+    Args:
+        store: The metadata store.
+
+    Returns:
+        The leases that were taken over; a run's bears its id.
+    """
+    by_lease: dict[str, list[int]] = {}
+    for execution_id, lease in store.session.query(_UNFINISHED):
+        by_lease.setdefault(lease, []).append(execution_id)
+    runs: dict[str, RunRecord] = {}
+    for name, execution_ids in by_lease.items():
+        if store.is_held(name):
+            continue
+        with contextlib.suppress(LeaseHeld), store.acquire_lease(name):
+            for execution in store.get_executions(execution_ids):
+                if execution.state is ExecutionState.RUNNING and execution.run_id is not None:
+                    if execution.run_id not in runs:
+                        runs[execution.run_id] = store.get_run(execution.run_id)
+                    _sweep(execution, runs[execution.run_id])
+    return store.take_over_dead()
+
+
+def _sweep(execution: ExecutionRecord, run: RunRecord) -> None:
+    """Remove the folders of an execution that nobody will publish; its log is kept."""
+    nodes = {node["id"]: node for node in json.loads(run.graph_json or '{"nodes": []}')["nodes"]}
+    for key in nodes.get(execution.node_id or "", {}).get("outputs", {}):
+        with contextlib.suppress(OSError):
+            location.remove(f"{run.root.rstrip('/')}/{execution.node_id}/{key}/{execution.id}")
+    if execution.log_path:
+        scratch = os.path.join(os.path.dirname(execution.log_path), ".temp")
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def intact(outputs: Mapping[str, Sequence[Artifact]]) -> bool:
+    """Return whether artifacts lie where they were published, with the content that they had."""
+    return all(_is_intact(artifact) for artifact in _each(outputs))
+
+
+def _is_intact(artifact: Artifact) -> bool:
+    if not location.exists(artifact.uri):
+        return False
+    return artifact.fingerprint is None or fingerprint(artifact.uri)[0] == artifact.fingerprint
+
+
+def _each(outputs: Mapping[str, Sequence[Artifact]]) -> Iterable[Artifact]:
+    return (artifact for artifacts in outputs.values() for artifact in artifacts)

@@ -1,0 +1,65 @@
+"""What a run can take over from its earlier session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from penstock.graph import Graph
+from penstock.launch.recovery import intact
+from penstock.runners.result import NodeResult, NodeState
+from penstock.store import MetadataStore, RunRecord, StoreError
+
+
+class NotResumable(StoreError):
+    """A run's record does not hold what going on with it needs."""
+
+
+def graph_of(run: RunRecord) -> Graph:
+    """Return the graph of a run, its runtime parameters bound.
+
+    Raises:
+        NotResumable: If the store does not hold it.
+    """
+    if not run.graph_json:
+        raise NotResumable(
+            f"The store holds no graph of run {run.run_id}, so that it cannot be resumed. Run its "
+            "pipeline again: what is in the cache is reused."
+        )
+    return Graph.from_json(json.loads(run.graph_json)).bind(run.parameters)
+
+
+def adopted(store: MetadataStore, graph: Graph, run_id: str) -> Iterator[NodeResult]:
+    """Yield results of the nodes that are done: published, still there and unchanged.
+
+    Args:
+        store: The metadata store.
+        graph: The run's graph.
+        run_id: The run.
+    """
+    published = store.run_outputs(run_id)
+    good = {
+        str(record.node_id): record
+        for record in store.run_executions(run_id)
+        if record.state.name in (NodeState.COMPLETE, NodeState.CACHED)
+    }
+    for node in graph.nodes:
+        record = good.get(node.id)
+        if record is None or not all(
+            each.id in good for each in graph.nodes if each.id in node.upstream
+        ):
+            continue
+        outputs = published.get(node.id, {})
+        if not intact(outputs):
+            del good[node.id]
+            continue
+        yield NodeResult(
+            node.id,
+            state=NodeState(record.state.name),
+            seconds=record.resources.wall_seconds or 0.0,
+            attempts=record.attempt,
+            execution_id=record.id,
+            log_path=record.log_path,
+            outputs=outputs,
+            metrics=record.metrics,
+        )

@@ -1,0 +1,103 @@
+"""What a worker process does: import, then execute one attempt after another."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from penstock.runners.local.frames import FrameSocket
+
+
+def serve(conversation: int) -> None:
+    """Serve a runner until it hangs up.
+
+    The first message holds `project_root` and `imports`, and is answered by `ready`. Each further one
+    is an attempt, answered by `started` and `result`.
+
+    Args:
+        conversation: Descriptor of the socket to the runner.
+    """
+    os.set_inheritable(conversation, False)
+    frames = FrameSocket(socket.socket(fileno=conversation))
+    # Says where it hung, in the log, when it is ended by a timeout; then dies of it.
+    faulthandler.register(signal.SIGTERM, file=2, all_threads=True, chain=True)
+    faulthandler.enable(file=2)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    setting = frames.receive()
+    if setting is None:
+        return
+    root = setting["project_root"]
+    sys.path[:] = [root, *(each for each in sys.path if each != root)]
+    for name in setting["imports"]:
+        warm(name)
+    frames.send({"kind": "ready"})
+    while (message := frames.receive()) is not None:
+        frames.send({"kind": "started"})
+        frames.send({"kind": "result", "result": _execute(message["attempt"])})
+
+
+def warm(name: str) -> None:
+    """Import a module, or call `module:function`; what fails now will fail again where it matters."""
+    module, _, function = name.partition(":")
+    # A library may even exit; whoever needs it will see that in an attempt, with its log.
+    with contextlib.suppress(BaseException):
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
+
+
+def _execute(value: dict[str, Any]) -> dict[str, Any]:
+    with capture(value["log_path"]):
+        try:
+            from penstock.launch.attempt import Attempt
+            from penstock.launch.execution import execute
+
+            result = execute(Attempt.from_json(value)).to_json()
+        except BaseException as error:
+            text = traceback.format_exc()
+            sys.stderr.write(text)
+            line = " ".join(str(error).split())
+            result = {
+                "outputs": {},
+                "error": f"{type(error).__name__}: {line}",
+                "traceback": text,
+                "usage": {},
+                "metrics": {},
+            }
+    return result
+
+
+@contextlib.contextmanager
+def capture(log_path: str) -> Iterator[None]:
+    """Send everything that the process prints to a file, also what native code prints.
+
+    Where the file cannot be written (the disk is full), it is lost.
+    """
+    try:
+        os.makedirs(os.path.dirname(log_path), exist_ok=True)
+        log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    _flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    try:
+        yield
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()

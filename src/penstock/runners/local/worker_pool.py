@@ -1,0 +1,224 @@
+"""Worker processes: which one executes an attempt, and when the next one is started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import time
+from collections.abc import Iterable, Sequence
+
+from penstock.graph import GraphNode
+from penstock.launch.attempt import Attempt, AttemptResult
+from penstock.launch.profile import WorkerProfile, profile_of, warm_imports
+from penstock.runners.local.executor import Finished
+from penstock.runners.local.worker_process import WorkerProcess
+
+_LIFE, _FRAMES = "life", "frames"
+
+
+class WorkerPool:
+    """Executes attempts in processes of their own, each of which serves one profile.
+
+    A process is kept for the next attempt of its profile. `anticipate` starts one that imports
+    TensorFlow before it is needed.
+
+    Args:
+        project_root: Folder that user code is imported from.
+        size: How many attempts run at once.
+    """
+
+    def __init__(self, project_root: str, size: int) -> None:
+        self._project_root = project_root
+        self._size = size
+        self._workers: list[WorkerProcess] = []
+        self._leaving: list[WorkerProcess] = []
+        self._expected: list[tuple[WorkerProfile, tuple[str, ...]]] = []
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._ringer = os.pipe()
+        os.set_blocking(self._ringer, False)
+        self._selector.register(self._bell, selectors.EVENT_READ, None)
+
+    def has_room(self) -> bool:
+        """Return whether `submit` may be called now."""
+        return sum(worker.attempt is not None for worker in self._workers) < self._size
+
+    def submit(self, attempt: Attempt) -> None:
+        """Give an attempt to a worker of its profile, a new one if none is idle."""
+        profile = profile_of(attempt.node, attempt.inputs)
+        worker = self._idle(profile)
+        if worker is None:
+            worker = self._start(profile, warm_imports(attempt.node))
+        worker.execute(attempt, profile)
+        if worker.sending:
+            self._watch(worker)
+
+    def anticipate(self, nodes: Sequence[GraphNode]) -> None:
+        """Start importing TensorFlow for nodes that are likely to be submitted.
+
+        One process imports at a time; the next begins when it is ready.
+
+        Args:
+            nodes: In the order in which they will come.
+        """
+        by_base: dict[object, list[str]] = {}
+        profiles: dict[WorkerProfile, None] = {}
+        for node in nodes:
+            profile = profile_of(node)
+            if profile.tensorflow:
+                profiles[profile] = None
+                by_base.setdefault(profile.base, []).extend(warm_imports(node))
+        self._expected = [
+            (profile, tuple(dict.fromkeys(by_base[profile.base]))) for profile in profiles
+        ]
+        self._warm_next()
+
+    def wait(self, seconds: float | None) -> list[Finished]:
+        """Return what is over, waiting for it up to `seconds` (None: until something is)."""
+        finished: list[Finished] = []
+        limit = None if seconds is None else time.monotonic() + seconds
+        while not finished:
+            now = time.monotonic()
+            due = [worker.deadline for worker in self._workers if worker.deadline is not None]
+            due += [] if limit is None else [limit]
+            events = self._selector.select(max(0.0, min(due) - now) if due else None)
+            rung = False
+            for key, mask in events:
+                if key.data is None:
+                    os.read(self._bell, 4096)
+                    rung = True
+                    continue
+                worker, channel = key.data
+                if worker not in self._workers:
+                    continue
+                if channel == _LIFE:
+                    finished += self._ended(worker)
+                else:
+                    if mask & selectors.EVENT_WRITE:
+                        worker.flush()
+                        self._watch(worker)
+                    if mask & selectors.EVENT_READ:
+                        finished += self._read(worker)
+            self._enforce_timeouts()
+            if rung or (limit is not None and time.monotonic() >= limit):
+                break
+        return finished
+
+    def wake(self) -> None:
+        """Make `wait` return; may be called by a signal's function or another thread."""
+        with contextlib.suppress(OSError):
+            os.write(self._ringer, b"!")
+
+    def kill(self, attempt: Attempt, reason: str) -> None:
+        """End the process of an attempt; `wait` returns the attempt with that reason."""
+        for worker in self._workers:
+            if worker.attempt is attempt:
+                worker.end(reason)
+
+    def close(self) -> None:
+        """End every process at once, with all that they started, and wait until they are gone."""
+        for worker in list(self._workers):
+            self._dismiss(worker)
+        deadline = time.monotonic() + 10
+        for worker in self._leaving:
+            worker.wait(max(0.1, deadline - time.monotonic()))
+        self._leaving.clear()
+        self._selector.close()
+        os.close(self._bell)
+        os.close(self._ringer)
+
+    def _idle(self, profile: WorkerProfile) -> WorkerProcess | None:
+        fit = [
+            worker
+            for worker in self._workers
+            if worker.attempt is None
+            and not worker.ending
+            and (worker.profile == profile if worker.used else worker.profile.base == profile.base)
+        ]
+        return max(fit, key=lambda worker: (worker.ready, worker.used), default=None)
+
+    def _start(self, profile: WorkerProfile, imports: Iterable[str]) -> WorkerProcess:
+        self._make_space()
+        self._leaving = [each for each in self._leaving if not each.is_gone()]
+        worker = WorkerProcess(profile, self._project_root, tuple(dict.fromkeys(imports)))
+        self._workers.append(worker)
+        self._selector.register(worker.life, selectors.EVENT_READ, (worker, _LIFE))
+        self._selector.register(worker.frames, selectors.EVENT_READ, (worker, _FRAMES))
+        self._watch(worker)
+        return worker
+
+    def _make_space(self) -> None:
+        """Dismiss the idle worker that is least likely to be needed, if there are many."""
+        while len(self._workers) >= 2 * self._size:
+            wanted = [profile for profile, _ in self._expected]
+            idle = [worker for worker in self._workers if worker.attempt is None]
+            if not idle:
+                return
+            self._dismiss(min(idle, key=lambda worker: worker.profile in wanted))
+
+    def _warm_next(self) -> None:
+        """Start a worker for the next profile that has none, unless one is importing."""
+        heavy = [worker for worker in self._workers if worker.profile.tensorflow]
+        if any(not worker.ready for worker in heavy):
+            return
+        spare = [worker for worker in heavy if not worker.used]
+        for profile, imports in self._expected:
+            if any(worker.used and worker.profile == profile for worker in heavy):
+                continue
+            unused = next((each for each in spare if each.profile.base == profile.base), None)
+            if unused is not None:
+                spare.remove(unused)
+                continue
+            self._start(profile, imports)
+            return
+
+    def _watch(self, worker: WorkerProcess) -> None:
+        if not worker.talking:
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.sending else 0)
+        self._selector.modify(worker.frames, events, (worker, _FRAMES))
+
+    def _read(self, worker: WorkerProcess) -> list[Finished]:
+        messages, alive = worker.frames.read_available()
+        finished = []
+        for message in messages:
+            if message["kind"] == "ready":
+                worker.ready = True
+                self._warm_next()
+            elif message["kind"] == "started":
+                worker.started()
+            else:
+                result = AttemptResult.from_json(message["result"])
+                finished.append(Finished(worker.finished(), result))
+        if not alive and worker.talking:
+            # Its keeper will say why.
+            worker.talking = False
+            self._selector.unregister(worker.frames)
+        return finished
+
+    def _ended(self, worker: WorkerProcess) -> list[Finished]:
+        finished = self._read(worker)
+        reason = worker.why_it_ended()
+        if worker.attempt is not None:
+            finished.append(Finished(worker.finished(), None, reason))
+        self._dismiss(worker)
+        return finished
+
+    def _dismiss(self, worker: WorkerProcess) -> None:
+        self._workers.remove(worker)
+        self._selector.unregister(worker.life)
+        if worker.talking:
+            self._selector.unregister(worker.frames)
+        worker.hang_up()
+        self._leaving.append(worker)
+
+    def _enforce_timeouts(self) -> None:
+        now = time.monotonic()
+        for worker in self._workers:
+            if (
+                worker.deadline is not None
+                and worker.attempt is not None
+                and now >= worker.deadline
+            ):
+                seconds = worker.attempt.node.policy.timeout_seconds
+                worker.end(f"timed out after {seconds:g} s")
