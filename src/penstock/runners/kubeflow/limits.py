@@ -110,7 +110,7 @@ def _of(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
                 f"Kubeflow retries for an hour; these waits alone take {sum(waits):g} s.",
                 fatal=True,
             )
-        if not policy.backoff_seconds.is_integer():
+        if not float(policy.backoff_seconds).is_integer():
             yield Limit(
                 node.id,
                 f"backoff_seconds={policy.backoff_seconds:g}",
