@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from penstock.io.arrow_arrays import numbers, to_numpy
 from penstock.io.csv_diagnosis import CsvError, diagnose, read_header
 from penstock.io.csv_types import ARROW_TYPES, ColumnType, convert, infer_type
 from penstock.io.examples_reader import one_value_lists
@@ -148,10 +149,10 @@ class CsvFiles:
         if not self._splits(name):
             return one_value_lists(convert(cells, kind))
         lists = self._split_cells(cells)
-        offsets = np.asarray(lists.offsets).astype(np.int64)
+        offsets = to_numpy(lists.offsets).astype(np.int64)
         mask = lists.is_null() if lists.null_count else None
         values = convert(lists.values, kind)
-        return pa.LargeListArray.from_arrays(pa.array(offsets), values, mask=mask)
+        return pa.LargeListArray.from_arrays(numbers(offsets), values, mask=mask)
 
     def _string_batches(self) -> Iterator[pa.RecordBatch]:
         header = self.read_header()

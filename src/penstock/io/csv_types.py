@@ -8,8 +8,11 @@ are used where both agree.
 
 from enum import IntEnum
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from penstock.io.arrow_arrays import booleans, to_numpy
 
 _INT64_BEYOND = 2.0**63
 
@@ -86,13 +89,14 @@ def infer_type(cells: pa.Array, known: ColumnType = ColumnType.UNKNOWN) -> Colum
         known = _exact_type(cells, known) if _parse(cells, pa.float64()) is None else known
         if known in (ColumnType.STRING, ColumnType.INT):
             return known
-    numbers = _parse(cells, pa.float64())
-    if numbers is None:
+    parsed = _parse(cells, pa.float64())
+    if parsed is None:
         return _exact_type(cells, known)
     # A whole number of 2**63 and more, and Arrow's "nan(...)", need Python's judgement.
-    doubtful = pc.or_(pc.is_nan(numbers), pc.greater_equal(pc.abs(numbers), _INT64_BEYOND))
-    if _any(doubtful):
-        known = _exact_type(cells.filter(doubtful), known)
+    values = to_numpy(parsed)
+    doubtful = ~(np.abs(values) < _INT64_BEYOND)
+    if doubtful.any():
+        known = _exact_type(cells.filter(booleans(doubtful)), known)
     return max(known, ColumnType.FLOAT)
 
 

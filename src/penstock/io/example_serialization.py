@@ -17,10 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.io.arrow_arrays import byte_strings, numbers, to_numpy, valid_rows
+
 MissingAs = Literal["empty", "absent"]
 
 _TAG = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}
-_EMPTY = pa.scalar(b"", pa.large_binary())
+_EMPTY = byte_strings([b""])[0]
 _SMALL_RANGE = 1 << 20
 
 _Lengths = npt.NDArray[np.int64]
@@ -58,11 +60,11 @@ def _by_length(
 ) -> tuple[pa.Array | pa.Scalar, _Lengths]:
     """Takes `make(length)` for each row, calling it once a distinct length."""
     if len(lengths) == 0:
-        return pa.array([], pa.large_binary()), lengths
+        return byte_strings([]), lengths
     low, high = int(lengths.min()), int(lengths.max())
     if low == high:
         header = make(low)
-        return pa.scalar(header, pa.large_binary()), np.full(len(lengths), len(header))
+        return byte_strings([header])[0], np.full(len(lengths), len(header))
     if high < _SMALL_RANGE:
         distinct = np.flatnonzero(np.bincount(lengths))
         index_of = np.zeros(high + 1, dtype=np.int64)
@@ -71,7 +73,7 @@ def _by_length(
     else:
         distinct, indices = np.unique(lengths, return_inverse=True)
     headers = [make(int(length)) for length in distinct]
-    taken = pa.array(headers, pa.large_binary()).take(pa.array(indices))
+    taken = byte_strings(headers).take(numbers(indices))
     return taken, np.array([len(header) for header in headers])[indices]
 
 
@@ -123,7 +125,7 @@ def _varint_payloads(values: npt.NDArray[np.int64]) -> tuple[_Lengths, npt.NDArr
 def _bytes_payloads(values: pa.Array) -> tuple[_Lengths, pa.Buffer]:
     """Encodes byte strings as repeated fields; returns offsets and the flat bytes."""
     values = values.cast(pa.large_binary())
-    lengths = pc.binary_length(values).to_numpy(zero_copy_only=False).astype(np.int64)
+    lengths = to_numpy(pc.binary_length(values)).astype(np.int64)
     headers, _ = _by_length(lengths, lambda length: _delimited(b"\x0a", length))
     joined = pc.binary_join_element_wise(headers, values, _EMPTY)
     return _large_offsets(joined), joined.buffers()[2] or pa.py_buffer(b"")
@@ -147,9 +149,9 @@ def _as_large_list(name: str, column: pa.Array) -> pa.Array:
             f"Column {name!r} of type {kind} does not fit into a tf.Example. Expected one value or "
             f"a list of values a row."
         )
-    offsets = _offsets_of(column.is_valid().to_numpy(zero_copy_only=False).astype(np.int64))
+    offsets = _offsets_of(valid_rows(column).astype(np.int64))
     return pa.LargeListArray.from_arrays(
-        pa.array(offsets), column.drop_null(), mask=column.is_null() if column.null_count else None
+        numbers(offsets), column.drop_null(), mask=column.is_null() if column.null_count else None
     )
 
 
@@ -165,18 +167,17 @@ def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, p
             f"Column {name!r} has a null inside a list; a tf.Example cannot hold one. Make the "
             f"whole cell null instead."
         )
-    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    row_ends = _offsets_of(counts)
+    row_ends = _row_ends(lists)
     kind = values.type
     data: npt.NDArray[np.uint8] | pa.Buffer
     if pa.types.is_floating(kind):
-        label, data = "float", np.ascontiguousarray(values.to_numpy(zero_copy_only=False), "<f4")
+        label, data = "float", np.ascontiguousarray(to_numpy(values), "<f4")
         data = data.view(np.uint8)
         offsets = 4 * row_ends
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         label = "int64"
-        numbers = values.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        value_offsets, data = _varint_payloads(np.ascontiguousarray(numbers))
+        integers = to_numpy(values.cast(pa.int64()))
+        value_offsets, data = _varint_payloads(np.ascontiguousarray(integers))
         offsets = value_offsets[row_ends]
     elif pa.types.is_null(kind):
         label, offsets, data = "bytes", row_ends * 0, pa.py_buffer(b"")
@@ -190,6 +191,14 @@ def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, p
             f"integers, floats, booleans, strings or bytes, or lists of them."
         )
     return label, np.diff(offsets), _binary_array(offsets, data)
+
+
+def _row_ends(lists: pa.Array) -> _Lengths:
+    """Returns where each row's values end in the flattened lists; a null row has none."""
+    lengths = np.diff(to_numpy(lists.offsets)).astype(np.int64)
+    if lists.null_count:
+        lengths[~valid_rows(lists)] = 0
+    return _offsets_of(lengths)
 
 
 def _is_binary_like(kind: pa.DataType) -> bool:
@@ -214,7 +223,7 @@ def serialize_feature(name: str, column: pa.Array) -> pa.LargeBinaryArray:
     kind, lengths, payloads = _encode_column(name, column)
     headers, _ = _by_length(lengths, _HeaderOf(kind, None))
     if isinstance(headers, pa.Scalar):
-        headers = pa.array([headers.as_py()] * len(column), pa.large_binary())
+        headers = byte_strings([headers.as_py()] * len(column))
     return pc.binary_join_element_wise(headers, payloads, _EMPTY)
 
 
@@ -253,11 +262,11 @@ def serialize_examples(
         if missing == "absent" and column.null_count:
             present = column.is_valid()
             headers = pc.if_else(present, headers, _EMPTY)
-            header_lengths = header_lengths * present.to_numpy(zero_copy_only=False)
+            header_lengths = header_lengths * to_numpy(present)
         parts += [headers, payloads]
         total += header_lengths
         total += lengths
     outer, _ = _by_length(total, lambda length: _delimited(b"\x0a", length))
     if all(isinstance(part, pa.Scalar) for part in [outer, *parts]):
-        outer = pa.array([outer.as_py()] * batch.num_rows, pa.large_binary())
+        outer = byte_strings([outer.as_py()] * batch.num_rows)
     return pc.binary_join_element_wise(outer, *parts, _EMPTY)

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pyarrow as pa
 
+from penstock.io.arrow_arrays import byte_strings, numbers, valid_rows
 from penstock.io.files import join, list_directory, list_matching, open_binary
 from penstock.io.tfrecord import Compression, read_tfrecords
 
@@ -161,7 +163,7 @@ class RecordDecoder:
                     f"{path}: cannot decode records {first_row} to "
                     f"{first_row + len(records) - 1} as {self._payload_format}: {error}"
                 ) from error
-        column = pa.array([[record] for record in records], pa.large_list(pa.large_binary()))
+        column = one_value_lists(byte_strings(records))
         return pa.RecordBatch.from_arrays([column], [RAW_RECORD_COLUMN])
 
 
@@ -203,10 +205,7 @@ def as_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def one_value_lists(values: pa.Array) -> pa.LargeListArray:
     """Wraps each value in a list of one; a null stays a null."""
-    import numpy as np
-
-    valid = values.is_valid().to_numpy(zero_copy_only=False)
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(valid, out=offsets[1:])
+    np.cumsum(valid_rows(values), out=offsets[1:])
     mask = values.is_null() if values.null_count else None
-    return pa.LargeListArray.from_arrays(pa.array(offsets), values.drop_null(), mask=mask)
+    return pa.LargeListArray.from_arrays(numbers(offsets), values.drop_null(), mask=mask)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from penstock.io.arrow_arrays import booleans
 from penstock.io.example_gen_config import Output
 from penstock.io.example_serialization import serialize_examples
 from penstock.io.examples_writer import ExamplesWriter
@@ -103,7 +104,7 @@ def _divide(writer: ExamplesWriter, splitter: HashSplitter, rows: Rows, file_for
         if not chosen.any():
             continue
         if file_format == "parquet":
-            writer.write(split, rows.batch.filter(pa.array(chosen)))
+            writer.write(split, rows.batch.filter(booleans(chosen)))
         else:
             kept = [
                 record for record, keep in zip(rows.records, chosen.tolist(), strict=True) if keep

@@ -1,7 +1,5 @@
 """The kernel that turns RecordBatches into DatasetFeatureStatistics."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,6 +11,7 @@ from penstock.data_validation.statistics.numeric import Numeric
 from penstock.data_validation.statistics.presence import Presence
 from penstock.data_validation.statistics.text import Bytes, Text
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.io.arrow_arrays import to_numpy
 
 _Floats = npt.NDArray[np.float64]
 _Type = statistics_pb2.FeatureNameStatistics
@@ -62,7 +61,7 @@ class FeatureStatistics:
         if values.null_count and not pa.types.is_null(values.type):
             keep = values.is_valid()
             if weights is not None:
-                weights = weights[keep.to_numpy(zero_copy_only=False)]
+                weights = weights[to_numpy(keep)]
             values = values.filter(keep)
         if isinstance(self._values, Bytes):
             self._values.add(values)
@@ -213,20 +212,14 @@ def _weights(batch: pa.RecordBatch, name: str) -> _Floats:
     column = batch.column(batch.schema.names.index(name))
     values = column.flatten() if pa.types.is_nested(column.type) else column.drop_null()
     lengths = column.value_lengths() if pa.types.is_nested(column.type) else None
-    single = lengths is None or (
-        not lengths.null_count and len(lengths) == sum(_equal_one(lengths))
-    )
+    single = lengths is None or (not lengths.null_count and bool((to_numpy(lengths) == 1).all()))
     if len(values) != batch.num_rows or not single or not _is_number(values.type):
         raise ValueError(
             f"The weight feature {name!r} must have exactly one number in every row. Received "
             f"{len(values)} values of type {values.type} in {batch.num_rows} rows."
         )
-    weights: _Floats = values.to_numpy(zero_copy_only=False).astype(np.float64)
+    weights: _Floats = to_numpy(values).astype(np.float64)
     return weights
-
-
-def _equal_one(lengths: pa.Array) -> Iterator[bool]:
-    return iter((lengths.to_numpy(zero_copy_only=False) == 1).tolist())
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from penstock.data_validation.statistics.dataset import DatasetStatistics
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.io.arrow_arrays import booleans
 
 ALL_EXAMPLES = "All Examples"
 _SAMPLING_SEED = 0
@@ -76,6 +77,6 @@ def statistics_of_record_batches(
     for batch in batches:
         if options.sample_rate is not None and options.sample_rate < 1:
             kept = random.random(batch.num_rows) < options.sample_rate
-            batch = batch.filter(pa.array(kept))
+            batch = batch.filter(booleans(kept))
         kernel.add(batch)
     return kernel.result()

@@ -20,6 +20,7 @@ from penstock.data_validation.statistics.histograms import (
 from penstock.data_validation.statistics.moments import Moments
 from penstock.data_validation.statistics.presence import MAX_SKETCHED_VALUES
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.io.arrow_arrays import numbers, to_numpy
 
 _Floats = npt.NDArray[np.float64]
 _Histograms = tuple[statistics_pb2.Histogram, statistics_pb2.Histogram]
@@ -47,12 +48,12 @@ class Numeric:
 
     def add(self, array: pa.Array, weights: _Floats | None) -> None:
         """Adds leaf values, with a weight each if the feature is weighted."""
-        values = array.to_numpy(zero_copy_only=False)
+        values = to_numpy(array)
         if values.dtype.kind == "f":
             is_number = ~np.isnan(values)
-            numbers = int(np.count_nonzero(is_number))
-            if numbers < len(values):
-                self._nans += len(values) - numbers
+            nans = len(values) - int(np.count_nonzero(is_number))
+            if nans:
+                self._nans += nans
                 values = values[is_number]
                 weights = None if weights is None else weights[is_number]
         if not len(values):
@@ -60,14 +61,14 @@ class Numeric:
         self._add_extremes(values, weights)
         self._zeros += len(values) - int(np.count_nonzero(values))
         doubles = values.astype(np.float64)
-        numbers_array = pa.array(doubles)
+        doubles_array = numbers(doubles)
         with np.errstate(invalid="ignore", over="ignore"):
             self._moments.add(doubles)
             if weights is not None:
                 self._weighted_moments.add(doubles, weights)
-        self._quantiles.AddValues(numbers_array)
+        self._quantiles.AddValues(doubles_array)
         if weights is not None:
-            self._weighted_quantiles.AddValues(numbers_array, pa.array(weights))
+            self._weighted_quantiles.AddValues(doubles_array, numbers(weights))
 
     def _add_extremes(self, values: npt.NDArray[Any], weights: _Floats | None) -> None:
         low, high = values.min(), values.max()

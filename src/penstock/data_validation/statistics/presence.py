@@ -14,6 +14,7 @@ from penstock.data_validation.statistics.histograms import (
     standard_histogram,
 )
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.io.arrow_arrays import numbers, to_numpy, valid_rows
 
 _Floats = npt.NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class LevelPresence:
     def add(self, lists: pa.Array, weights: _Floats | None) -> None:
         """Adds lists, one an element of the level above."""
         lengths = lists.value_lengths()
-        known = lengths.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
+        known = to_numpy(lengths.drop_null()).astype(np.int64)
         self.present += len(known)
         if len(known):
             low, high = int(known.min()), int(known.max())
@@ -46,9 +47,11 @@ class LevelPresence:
                 distinct, counts = np.array([low]), np.array([len(known)])
             else:
                 distinct, counts = np.unique(known, return_counts=True)
-            self.lengths.AddValues(pa.array(distinct, pa.float64()), pa.array(counts, pa.float64()))
+            self.lengths.AddValues(
+                numbers(distinct.astype(np.float64)), numbers(counts.astype(np.float64))
+            )
         if weights is not None:
-            is_present = lists.is_valid().to_numpy(zero_copy_only=False)
+            is_present = valid_rows(lists)
             self.weighted_present += float(weights[is_present].sum())
             self.weighted_values += float((weights[is_present] * known).sum())
 
@@ -81,7 +84,7 @@ class Presence:
                 self.levels.append(LevelPresence(self._options.epsilon))
             self.levels[level].add(array, weights)
             if weights is not None:
-                lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+                lengths = np.where(valid_rows(array), to_numpy(array.value_lengths()), 0)
                 weights = np.repeat(weights, lengths)
             array = array.flatten()
             level += 1

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.io.arrow_arrays import numbers
+
 EXACT_VALUES = 1_000_000
 EXACT_BYTES = 64 << 20
 
@@ -61,7 +63,7 @@ class _Sketches:
 
     def frequent(self, column: str) -> pa.Table:
         estimates = self._frequent[("count", "weight").index(column)].Estimate()
-        return pa.table({"value": estimates.field(0), column: estimates.field(1)})
+        return _table(value=estimates.field(0), **{column: estimates.field(1)})
 
 
 class ValueCounts:
@@ -86,11 +88,10 @@ class ValueCounts:
             return
         if weights is None:
             counts = values.value_counts()
-            table = pa.table({"value": counts.field(0), "count": counts.field(1)})
+            table = _table(value=counts.field(0), count=counts.field(1))
         else:
-            table = pa.table({"value": values, "weight": weights})
-            table = table.append_column("count", pa.array(np.ones(len(values), np.int64)))
-            table = _grouped(table)
+            ones = numbers(np.ones(len(values), np.int64))
+            table = _grouped(_table(value=values, count=ones, weight=numbers(weights)))
         self._push(table)
 
     def _push(self, table: pa.Table) -> None:
@@ -152,6 +153,10 @@ class ValueCounts:
             ValueCount(_as_text(value), count)
             for value, count in zip(top["value"].to_pylist(), top[column].to_pylist(), strict=True)
         ]
+
+
+def _table(**columns: pa.Array) -> pa.Table:
+    return pa.Table.from_arrays(list(columns.values()), list(columns))
 
 
 def _grouped(table: pa.Table) -> pa.Table:
