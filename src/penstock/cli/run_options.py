@@ -46,27 +46,29 @@ def runner_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def report_end(result: RunResult, *, as_json: bool, told: bool) -> int:
-    """Tell how a run ended and return the exit code.
+def report_end(result: RunResult, arguments: argparse.Namespace) -> int:
+    """Tell how a run ended, where the runner's progress did not, and return the exit code.
 
     Args:
         result: The run.
-        as_json: Whether to print JSON.
-        told: Whether the runner's progress has told the failures already.
+        arguments: What was typed.
     """
-    if as_json:
+    if arguments.json:
         print_json(result_json(result))
-    elif not told:
+    elif arguments.progress == "none":
         for node in result.failed:
             if node.traceback:
                 print(node.traceback.rstrip(), file=sys.stderr)
             print(f"{node.id} failed: {node.error}", file=sys.stderr)
         print(f"run {result.run_id} {result.state.lower()} in {duration(result.seconds)}")
         if result.state != "COMPLETE":
-            print(f"go on with: penstock resume {result.run_id}", file=sys.stderr)
+            print(f"go on with: {result.resume_command}", file=sys.stderr)
     if result.state == "COMPLETE":
         return exit_codes.OK
-    return exit_codes.INTERRUPTED if result.state == "CANCELED" else exit_codes.FAILED
+    if result.state == "CANCELED":
+        terminated = (result.error or "").startswith("terminated")
+        return exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED
+    return exit_codes.FAILED
 
 
 def result_json(result: RunResult) -> dict[str, Any]:
@@ -74,6 +76,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
     return {
         "run_id": result.run_id,
         "state": result.state,
+        "error": result.error,
         "seconds": result.seconds,
         "nodes": {
             node.id: {

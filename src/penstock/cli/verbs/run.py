@@ -90,4 +90,4 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except RunFailed as failed:
         result = failed.result
-    return report_end(result, as_json=arguments.json, told=False)
+    return report_end(result, arguments)

@@ -1,0 +1,52 @@
+"""`penstock resume`: what is missing of a run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from penstock.cli import exit_codes
+from penstock.cli.arguments import Parser
+from penstock.cli.run_options import add_runner_options, report_end, runner_settings
+from penstock.cli.store_option import add_store_option, open_store, store_location
+
+
+def parser() -> Parser:
+    """Return the arguments of the verb."""
+    parser = Parser(
+        "resume",
+        "Go on with a run that failed, was stopped or was killed. It keeps its pipeline as it was\n"
+        "compiled, its parameters, seed and switches; what is complete is taken over, the code is read\n"
+        "anew, so that a mended module runs.",
+        ["penstock resume latest", "penstock resume 20261121-0930"],
+    )
+    parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
+    add_runner_options(parser)
+    add_store_option(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Resume the run."""
+    from penstock.cli.run_report import find_run
+    from penstock.store import RunState
+
+    with open_store(arguments.store) as store:
+        record = find_run(store, arguments.run)
+    if record.state is RunState.COMPLETE:
+        print(f"run {record.run_id} is complete: nothing is missing")
+        return exit_codes.OK
+
+    from penstock.launch.project import Project
+    from penstock.runners.local import LocalDagRunner
+    from penstock.runners.result import RunFailed
+
+    here = not os.path.isdir(record.project)
+    runner = LocalDagRunner(store=store_location(arguments.store), **runner_settings(arguments))
+    try:
+        result = runner.resume(
+            record.run_id, project_root=Project.find(".").root if here else record.project
+        )
+    except RunFailed as failed:
+        result = failed.result
+    return report_end(result, arguments)
