@@ -26,6 +26,7 @@ from penstock.launch.attempt import (
     output_folder,
 )
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
+from penstock.launch.cache_miss import cache_miss
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.execution import discard_outputs
 from penstock.store import CachedExecution, MetadataStore, Resources, StoreError
@@ -187,6 +188,18 @@ class Launcher:
             return self._register(attempt.node, attempt.inputs, key, parts, attempt.number + 1)
         except StoreError as error:
             raise self._not_started(attempt.node, error) from error
+
+    def why_it_runs(self, attempt: Attempt) -> str:
+        """Return in a few words why an attempt was not found in the cache."""
+        if not (self._cache and attempt.node.policy.cache):
+            return "cache off"
+        return cache_miss(
+            self._store,
+            self._settings.pipeline,
+            attempt.node.id,
+            self.key_parts[attempt.node.id],
+            attempt.execution_id,
+        )
 
     def publish(self, attempt: Attempt, result: AttemptResult) -> None:
         """Make what a successful attempt wrote visible, in one transaction.

@@ -48,6 +48,7 @@ class NodeResult:
         log_path: Log of its last attempt, or None.
         outputs: Artifacts by key.
         metrics: What it reported.
+        why: Why it was not found in the cache, where that is shown.
     """
 
     id: str
@@ -60,6 +61,7 @@ class NodeResult:
     log_path: str | None = None
     outputs: Mapping[str, Sequence[Artifact]] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    why: str = ""
 
 
 @dataclasses.dataclass(slots=True)
@@ -73,6 +75,7 @@ class RunResult:
         seconds: Wall time.
         error: Why it did not complete, one line.
         resume_command: What to type to go on with it.
+        told: Whether the progress has shown all this.
     """
 
     run_id: str
@@ -81,6 +84,7 @@ class RunResult:
     seconds: float = 0.0
     error: str | None = None
     resume_command: str = ""
+    told: bool = False
 
     def __getitem__(self, node_id: str) -> NodeResult:
         return self.nodes[node_id]
@@ -104,17 +108,21 @@ class RunFailed(RuntimeError):
     """A run did not complete; `result` says how far it came.
 
     The message is what a person needs, in this order: the tracebacks of the user's code, whole; why each
-    node failed and where its log is; the command that goes on with the run.
+    node failed and where its log is; the command that goes on with the run. Tracebacks that the progress
+    has shown are not repeated.
     """
 
     def __init__(self, result: RunResult) -> None:
         self.result = result
-        super().__init__("\n".join(failure_lines(result)))
+        lines = failure_lines(result, tracebacks=not result.told)
+        why = f": {result.error}" if result.error and not result.failed else ""
+        lines.append(f"run {result.run_id} ended {result.state}{why}")
+        super().__init__("\n".join(lines + resume_lines(result)))
 
 
-def failure_lines(result: RunResult) -> list[str]:
-    """Return what a person needs to know of a run that did not complete, line by line."""
-    lines = [line for node in result.failed for line in node.traceback.splitlines()]
+def failure_lines(result: RunResult, *, tracebacks: bool = True) -> list[str]:
+    """Return the tracebacks of failed nodes, whole, then why each failed and where its log is."""
+    lines = [line for node in result.failed if tracebacks for line in node.traceback.splitlines()]
     if lines:
         lines.append("")
     for node in result.failed:
@@ -122,11 +130,11 @@ def failure_lines(result: RunResult) -> list[str]:
         lines.append(f"{node.id} failed{tries}: {node.error}")
         if node.log_path:
             lines.append(f"  log: {node.log_path}")
-    lines.append(f"run {result.run_id} ended {result.state}" + _why(result))
-    if result.resume_command:
-        lines.append(f"  to go on with it: {result.resume_command}")
     return lines
 
 
-def _why(result: RunResult) -> str:
-    return f": {result.error}" if result.error and not result.failed else ""
+def resume_lines(result: RunResult) -> list[str]:
+    """Return the command that goes on with a run that did not complete, as a line or none."""
+    if result.state == "COMPLETE" or not result.resume_command:
+        return []
+    return [f"go on with it: {result.resume_command}"]

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import os
+import sys
+from typing import Literal, Protocol, TextIO
 
 from penstock.graph import Graph
 from penstock.runners.result import NodeResult, RunResult
 
+ProgressKind = Literal["auto", "live", "plain", "none"]
+
 
 class Progress(Protocol):
-    """Is told of what happens in a run, in the thread that schedules it."""
+    """Is told of what happens in a run, in the thread that schedules it.
+
+    Attributes:
+        explains: Whether it shows why a node was not found in the cache.
+        tells: Whether it shows how the run ended.
+    """
+
+    explains: bool
+    tells: bool
 
     def began(self, graph: Graph, run_id: str) -> None:
         """Say that the run begins."""
@@ -23,9 +35,15 @@ class Progress(Protocol):
     def ended(self, result: RunResult) -> None:
         """Say how the run ended."""
 
+    def close(self) -> None:
+        """Leave the terminal as it was found; idempotent."""
+
 
 class SilentProgress:
     """Says nothing."""
+
+    explains = False
+    tells = False
 
     def began(self, graph: Graph, run_id: str) -> None:
         """Do nothing."""
@@ -38,3 +56,30 @@ class SilentProgress:
 
     def ended(self, result: RunResult) -> None:
         """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def make_progress(kind: ProgressKind, stream: TextIO | None = None) -> Progress:
+    """Return what shows a run's progress.
+
+    Args:
+        kind: `live`, `plain`, `none`, or `auto` to choose by whether `stream` is a terminal.
+        stream: Where it is shown; standard error by default.
+    """
+    stream = stream or sys.stderr
+    if kind == "auto":
+        dumb = os.environ.get("TERM") == "dumb" or "CI" in os.environ
+        kind = "live" if stream.isatty() and not dumb else "plain"
+    if kind == "live":
+        from penstock.runners.local.progress_live import LiveProgress
+
+        return LiveProgress(stream)
+    if kind == "plain":
+        from penstock.runners.local.progress_plain import PlainProgress
+
+        return PlainProgress(stream)
+    if kind == "none":
+        return SilentProgress()
+    raise ValueError(f"progress is 'auto', 'live', 'plain' or 'none'. Received: {kind!r}")

@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from penstock.dsl import Pipeline
 from penstock.graph import Graph, compile_pipeline
@@ -19,6 +19,7 @@ from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.project import Project, absolute
 from penstock.launch.recovery import recover
 from penstock.runners.local.lease_renewal import LeaseRenewal
+from penstock.runners.local.progress import ProgressKind
 from penstock.runners.local.resume import adopted, graph_of
 from penstock.runners.local.session import RunSession
 from penstock.runners.local.stop import StopRequest
@@ -47,7 +48,7 @@ class LocalDagRunner:
         max_parallel: int | None = None,
         in_process: bool = False,
         store: str | None = None,
-        progress: Literal["auto", "live", "plain", "none"] = "auto",
+        progress: ProgressKind = "auto",
     ) -> None:
         if max_parallel is not None and max_parallel < 1:
             raise ValueError(f"max_parallel is a number from 1. Received: {max_parallel!r}")

@@ -105,6 +105,8 @@ class Scheduler:
         result.attempts = begun.number
         result.log_path = begun.log_path
         result.state = NodeState.RUNNING
+        if self._progress.explains:
+            result.why = self._launcher.why_it_runs(begun)
         self._progress.changed(result)
         self._running[begun.execution_id] = begun, time.monotonic()
         try:

@@ -6,14 +6,13 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable
-from typing import Literal
 
 from penstock.graph import Graph
 from penstock.launch.attempt import RunSettings
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.launcher import Launcher
 from penstock.runners.local.executor import Executor, InProcessExecutor
-from penstock.runners.local.progress import Progress, SilentProgress
+from penstock.runners.local.progress import ProgressKind, make_progress
 from penstock.runners.local.scheduler import Scheduler
 from penstock.runners.local.stop import StopRequest
 from penstock.runners.result import NodeResult, NodeState, RunResult
@@ -43,7 +42,7 @@ class RunSession:
         memo: DigestMemo,
         *,
         max_parallel: int,
-        progress: Literal["auto", "live", "plain", "none"] = "none",
+        progress: ProgressKind = "none",
         store_option: str | None = None,
     ) -> None:
         self._store = store
@@ -83,6 +82,7 @@ class RunSession:
             scheduler.run()
         except BaseException as error:
             executor.close()
+            self._progress.close()
             self._finish(RunState.FAILED, f"{type(error).__name__}: {error}")
             raise
         state, reason = self._outcome(scheduler)
@@ -96,6 +96,7 @@ class RunSession:
             time.monotonic() - began,
             error=reason,
             resume_command=self._resume_command(),
+            told=self._progress.tells,
         )
         self._progress.ended(result)
         return result
@@ -135,8 +136,3 @@ class RunSession:
         if self._store_option:
             command += ["--store", self._store_option]
         return shlex.join(command)
-
-
-def make_progress(kind: Literal["auto", "live", "plain", "none"]) -> Progress:
-    """Return what shows a run's progress on standard error."""
-    return SilentProgress()

@@ -1,0 +1,197 @@
+"""Progress on a terminal: a line for each node, redrawn in place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from penstock.graph import Graph
+from penstock.runners.local.progress_plain import elapsed, summary
+from penstock.runners.result import NodeResult, NodeState, RunResult, failure_lines, resume_lines
+
+_STYLES = {
+    NodeState.PENDING: "dim",
+    NodeState.RUNNING: "cyan",
+    NodeState.RETRYING: "yellow",
+    NodeState.COMPLETE: "green",
+    NodeState.CACHED: "blue",
+    NodeState.FAILED: "bold red",
+    NodeState.SKIPPED: "dim",
+    NodeState.CANCELED: "yellow",
+}
+_GLYPHS = {
+    NodeState.PENDING: "·",
+    NodeState.RETRYING: "↻",
+    NodeState.COMPLETE: "✓",
+    NodeState.CACHED: "≡",
+    NodeState.FAILED: "✗",
+    NodeState.SKIPPED: "-",
+    NodeState.CANCELED: "■",
+}
+_PLAIN_GLYPHS = {
+    NodeState.PENDING: ".",
+    NodeState.RETRYING: "r",
+    NodeState.COMPLETE: "+",
+    NodeState.CACHED: "=",
+    NodeState.FAILED: "x",
+    NodeState.SKIPPED: "-",
+    NodeState.CANCELED: "!",
+}
+_SPINNER, _PLAIN_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+_FRAMES_A_SECOND = 10
+_MARGIN = 4
+"""Lines of the terminal that are left to the rest."""
+
+
+class LiveProgress:
+    """Shows a line for each node: its state, its name, its time, and what is to say of it.
+
+    Where the terminal has fewer lines than the graph has nodes, those that ended or wait are counted
+    instead.
+
+    Args:
+        stream: A terminal.
+    """
+
+    explains = True
+    tells = True
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=False)
+        self._nodes: dict[str, NodeResult] = {}
+        self._since: dict[str, float] = {}
+        self._notes: list[str] = []
+        self._title = ""
+        self._began = time.monotonic()
+        self._live: Live | None = None
+
+    def began(self, graph: Graph, run_id: str) -> None:
+        """Draw every node as waiting."""
+        self._nodes = {node.id: NodeResult(node.id) for node in graph.nodes}
+        self._title = f"{graph.name}  {run_id}"
+        self._began = time.monotonic()
+        self._live = Live(
+            self,
+            console=self._console,
+            refresh_per_second=_FRAMES_A_SECOND,
+            transient=True,
+            redirect_stdout=False,
+        )
+        self._live.start()
+
+    def changed(self, node: NodeResult) -> None:
+        """Draw the node's new state with the next frame."""
+        if node.state is NodeState.RUNNING:
+            self._since[node.id] = time.monotonic()
+        self._nodes[node.id] = node
+
+    def note(self, text: str) -> None:
+        """Show it above the nodes."""
+        self._notes.append(text)
+
+    def ended(self, result: RunResult) -> None:
+        """Leave the last state of each node, what failed, and a last line."""
+        self.close()
+        self._console.print(self._table(self._nodes.values()))
+        self._console.print()
+        for line in failure_lines(result):
+            self._console.print(Text(line), soft_wrap=True)
+        if result.failed:
+            self._console.print()
+        style = "green" if result.state == "COMPLETE" else "red"
+        self._console.print(Text(summary(result), style=style), soft_wrap=True)
+        for line in resume_lines(result):
+            self._console.print(Text(line), soft_wrap=True)
+
+    def close(self) -> None:
+        """Stop drawing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw a frame."""
+        room = max(3, options.size.height - _MARGIN - len(self._notes))
+        nodes = list(self._nodes.values())
+        if len(nodes) > room:
+            nodes = _most_telling(nodes, room)
+        yield self._table(nodes)
+        done = [node for node in self._nodes.values() if node.state.ended]
+        cached = sum(node.state is NodeState.CACHED for node in done)
+        text = f"  {len(done)} of {len(self._nodes)} nodes"
+        text += f", {cached} cached" if cached else ""
+        yield Text(f"{text}   {elapsed(time.monotonic() - self._began)}", style="dim")
+
+    def _table(self, nodes: Iterable[NodeResult]) -> Table:
+        table = Table(
+            box=None,
+            show_header=False,
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
+            title=Text(self._title, style="bold") if self._title else None,
+            title_justify="left",
+            caption=Text("\n".join(self._notes), style="yellow") if self._notes else None,
+            caption_justify="left",
+        )
+        table.add_column(width=2, no_wrap=True, justify="right")
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(no_wrap=True, justify="right", min_width=8)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for node in nodes:
+            style = _STYLES[node.state]
+            quiet = "dim" if node.state in (NodeState.PENDING, NodeState.SKIPPED) else ""
+            table.add_row(
+                Text(self._glyph(node.state), style=style),
+                Text(node.id, style=quiet),
+                Text(self._time(node), style="dim"),
+                Text(remark(node), style="red" if node.state is NodeState.FAILED else "dim"),
+            )
+        return table
+
+    def _glyph(self, state: NodeState) -> str:
+        unicode = self._console.encoding.startswith("utf")
+        if state is NodeState.RUNNING:
+            frames = _SPINNER if unicode else _PLAIN_SPINNER
+            return frames[int(time.monotonic() * _FRAMES_A_SECOND) % len(frames)]
+        glyphs: Mapping[NodeState, str] = _GLYPHS if unicode else _PLAIN_GLYPHS
+        return glyphs[state]
+
+    def _time(self, node: NodeResult) -> str:
+        if node.state is NodeState.RUNNING:
+            return elapsed(time.monotonic() - self._since[node.id])
+        if node.state in (NodeState.COMPLETE, NodeState.FAILED):
+            return elapsed(node.seconds)
+        return ""
+
+
+def remark(node: NodeResult) -> str:
+    """Return what is to say of a node besides its state and time."""
+    if node.state is NodeState.CACHED:
+        return "cached"
+    if node.state is NodeState.RETRYING:
+        return f"attempt {node.attempts} failed, tries again: {node.error}"
+    if node.state in (NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELED):
+        return node.error or ""
+    attempt = f"attempt {node.attempts}" if node.attempts > 1 else ""
+    return ", ".join(filter(None, [attempt, node.why]))
+
+
+def _most_telling(nodes: list[NodeResult], room: int) -> list[NodeResult]:
+    """Return so many nodes, in their order: those that run or failed, then the last that ended."""
+    order = {
+        NodeState.RUNNING: 0,
+        NodeState.RETRYING: 0,
+        NodeState.FAILED: 1,
+        NodeState.CANCELED: 2,
+        NodeState.PENDING: 4,
+        NodeState.SKIPPED: 5,
+    }
+    places = range(len(nodes))
+    best = sorted(places, key=lambda place: (order.get(nodes[place].state, 3), -place))[:room]
+    return [nodes[place] for place in sorted(best)]

@@ -1,0 +1,111 @@
+"""Progress where there is no terminal: a line for each change."""
+
+from __future__ import annotations
+
+import time
+from typing import TextIO
+
+from penstock.graph import Graph
+from penstock.runners.result import NodeResult, NodeState, RunResult, failure_lines, resume_lines
+
+
+class PlainProgress:
+    """Prints a line for each change of a node.
+
+    Args:
+        stream: Where it is printed.
+    """
+
+    explains = True
+    tells = True
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._began = time.monotonic()
+
+    def began(self, graph: Graph, run_id: str) -> None:
+        """Print the run and how many nodes it has."""
+        self._began = time.monotonic()
+        nodes = "1 node" if len(graph.nodes) == 1 else f"{len(graph.nodes)} nodes"
+        self._say(f"run {run_id} of {graph.name}, {nodes}")
+
+    def changed(self, node: NodeResult) -> None:
+        """Print the node's new state."""
+        self._say(f"{node.id} {describe(node)}")
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._say(text)
+
+    def ended(self, result: RunResult) -> None:
+        """Print what failed, and a last line."""
+        if result.failed:
+            self._print(*failure_lines(result))
+        self._say(summary(result))
+        if result.state != "COMPLETE":
+            self._print(*resume_lines(result))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _say(self, text: str) -> None:
+        self._print(f"[{time.monotonic() - self._began:7.1f} s] {text}")
+
+    def _print(self, *lines: str) -> None:
+        print(*lines, sep="\n", file=self._stream, flush=True)
+
+
+def describe(node: NodeResult) -> str:
+    """Return a node's state in words."""
+    if node.state is NodeState.RUNNING:
+        what = f"runs, attempt {node.attempts}" if node.attempts > 1 else "runs"
+        return f"{what} ({node.why})" if node.why else what
+    if node.state is NodeState.COMPLETE:
+        return f"complete in {elapsed(node.seconds)}"
+    if node.state is NodeState.CACHED:
+        return "cached"
+    if node.state is NodeState.RETRYING:
+        return f"failed and is tried again: {node.error}"
+    if node.state is NodeState.FAILED:
+        return f"FAILED after {elapsed(node.seconds)}: {node.error}"
+    if node.state is NodeState.SKIPPED:
+        return f"skipped: {node.error}"
+    return f"{node.state.lower()}: {node.error}" if node.error else node.state.lower()
+
+
+def summary(result: RunResult) -> str:
+    """Return one line: how the run ended, what its nodes did, how long it took.
+
+    Example:
+        >>> summary(RunResult("1", "COMPLETE", {"a": NodeResult("a", NodeState.CACHED)}, 0.31))
+        'run 1 complete in 0.3 s: 1 cached'
+    """
+    words = {
+        NodeState.COMPLETE: "ran",
+        NodeState.CACHED: "cached",
+        NodeState.FAILED: "failed",
+        NodeState.SKIPPED: "skipped",
+        NodeState.CANCELED: "canceled",
+    }
+    states = [node.state for node in result.nodes.values()]
+    counts = [f"{states.count(state)} {word}" for state, word in words.items() if state in states]
+    why = f" ({result.error})" if result.state == "CANCELED" else ""
+    return (
+        f"run {result.run_id} {result.state.lower()} in {elapsed(result.seconds)}: "
+        f"{', '.join(counts)}{why}"
+    )
+
+
+def elapsed(seconds: float) -> str:
+    """Return a time span as people read it.
+
+    Example:
+        >>> elapsed(0.04), elapsed(61), elapsed(7260)
+        ('0.0 s', '1:01 min', '2:01 h')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
