@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from penstock.transform.driver import AnalysisFallback, TransformResult, transform
     from penstock.transform.results import UnsupportedAnalyzerError
     from penstock.transform.shards import BatchObserver, ShardReader, Shards
+    from penstock.transform.splits_config import SplitsConfig
 
 __all__ = [
     "AnalysisFallback",
     "BatchObserver",
     "ShardReader",
     "Shards",
+    "SplitsConfig",
     "TransformResult",
     "UnsupportedAnalyzerError",
     "transform",
@@ -30,6 +32,7 @@ _MODULES = {
     "BatchObserver": "shards",
     "ShardReader": "shards",
     "Shards": "shards",
+    "SplitsConfig": "splits_config",
     "TransformResult": "driver",
     "UnsupportedAnalyzerError": "results",
     "transform": "driver",

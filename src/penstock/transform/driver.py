@@ -87,6 +87,7 @@ def transform(
     on_raw_batch: BatchObserver | None = None,
     on_transformed_batch: BatchObserver | None = None,
     fallback: AnalysisFallback | None = None,
+    prefer_fallback: bool = False,
 ) -> TransformResult:
     """Runs a `preprocessing_fn` over data: TensorFlow Transform without Beam.
 
@@ -117,6 +118,7 @@ def transform(
         on_transformed_batch: sees each transformed batch of `transform` once.
         fallback: runs the analysis where the local driver cannot, e.g.
             `penstock.beam.AnalyzeOnBeam()`.
+        prefer_fallback: analyze with `fallback` in any case, e.g. on a cluster.
 
     Raises:
         ValueError: if there is nothing to analyze, or rows out differ from rows in.
@@ -151,7 +153,7 @@ def transform(
     with tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch:
         write_schema(schema, f"{transform_graph_dir}/metadata")
         settled = None
-        if not force_tf_compat_v1:
+        if not (force_tf_compat_v1 or prefer_fallback):
             cache = AnalyzerCache(analyzer_cache_dirs, updated_analyzer_cache_dir)
             data_sets = {
                 cache.key(split, shards, schema): analyzed[split]
@@ -237,8 +239,8 @@ def _analyze_elsewhere(
 
     if fallback is None:
         raise ValueError(
-            "force_tf_compat_v1=True runs on Beam only. Give fallback=penstock.beam.AnalyzeOnBeam() "
-            "or leave force_tf_compat_v1 out."
+            "force_tf_compat_v1=True and prefer_fallback=True run on Beam only. Give "
+            "fallback=penstock.beam.AnalyzeOnBeam(), or leave them out."
         )
     fallback(
         preprocessing_fn=preprocessing_fn,

@@ -217,7 +217,6 @@ class BothEngines:
         self.schemas = {}
         self.assets = {}
         for engine in ("local", "beam"):
-            fallback = _OnBeam() if engine == "beam" else None
             result = transform(
                 preprocessing_fn=preprocessing_fn,
                 schema=data.schema,
@@ -226,8 +225,8 @@ class BothEngines:
                 transform_graph_dir=str(root / engine / "graph"),
                 transformed_examples_dir=str(root / engine / "examples"),
                 batch_size=BATCH_SIZE,
-                fallback=fallback,
-                force_tf_compat_v1=fallback is not None,
+                fallback=AnalyzeOnBeam(),
+                prefer_fallback=engine == "beam",
             )
             self.schemas[engine] = text_format.MessageToString(result.transformed_schema)
             folder = root / engine / "graph/transform_fn/assets"
@@ -259,13 +258,6 @@ class BothEngines:
                 np.testing.assert_allclose(*flat, rtol=2e-5, atol=2e-6, err_msg=name)
             else:
                 np.testing.assert_array_equal(*flat, err_msg=name)
-
-
-class _OnBeam(AnalyzeOnBeam):
-    """Takes the way to Beam that `force_tf_compat_v1` opens, but traces as TensorFlow 2."""
-
-    def __call__(self, *, force_tf_compat_v1: bool = False, **kwargs) -> None:
-        super().__call__(force_tf_compat_v1=False, **kwargs)
 
 
 def test_common_analyzers(data_set, tmp_path):

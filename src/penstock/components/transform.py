@@ -1,0 +1,301 @@
+"""Transform: feature engineering that ships inside of the serving graph."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from penstock.artifacts import (
+    ExampleAnomalies,
+    Examples,
+    ExampleStatistics,
+    Schema,
+    TransformCache,
+    TransformGraph,
+)
+from penstock.data_validation.stats_options import StatsOptions
+from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
+from penstock.transform import SplitsConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+    from penstock.data_validation.statistics.generate import SlicedStatistics
+    from penstock.transform import Shards
+
+STATISTICS_FILE = "FeatureStats.pb"
+SCHEMA_FILE = "schema.pbtxt"
+ANOMALIES_FILE = "SchemaDiff.pb"
+
+_STATISTICS = (
+    "pre_transform_schema",
+    "pre_transform_stats",
+    "post_transform_schema",
+    "post_transform_stats",
+    "post_transform_anomalies",
+)
+
+
+class StatsType(enum.Enum):
+    """Which statistics a `stats_options_updater_fn` is asked about."""
+
+    UNSPECIFIED = 0
+    PRE_TRANSFORM = 1
+    POST_TRANSFORM = 2
+
+
+class Transform(Component):
+    """Runs a `preprocessing_fn` of TensorFlow Transform over `examples`.
+
+    Args:
+        examples: The raw rows.
+        schema: Their schema.
+        analyzer_cache: The `updated_analyzer_cache` of an earlier run; what it covers is not
+            analyzed again.
+        module_file: User code with `preprocessing_fn(inputs[, custom_config])` and, if wanted,
+            `stats_options_updater_fn(stats_type, stats_options)`.
+        preprocessing_fn: The function itself, instead of `module_file`.
+        splits_config: Which splits are analyzed and transformed; by default `train` is analyzed and
+            every split is transformed.
+        materialize: Whether transformed examples are written.
+        disable_analyzer_cache: Whether accumulators are neither read nor written.
+        force_tf_compat_v1: Trace as a TensorFlow 1 graph (on Beam).
+        custom_config: Handed to `preprocessing_fn`.
+        disable_statistics: Whether statistics before and after are left out.
+        stats_options_updater_fn: Changes the options of the statistics; only together with
+            `preprocessing_fn`.
+
+    Outputs:
+        transform_graph: `transform_fn/`, `metadata/` and `transformed_metadata/`, for
+            `tft.TFTransformOutput`.
+        transformed_examples: The transformed rows; absent with `materialize=False`.
+        updated_analyzer_cache: Absent with `disable_analyzer_cache=True`.
+        pre_transform_schema, pre_transform_stats, post_transform_schema, post_transform_stats,
+            post_transform_anomalies: Of the analyzed rows before and of the transformed rows after;
+            absent with `disable_statistics=True`.
+
+    Example:
+        Transform(examples=example_gen.outputs["examples"], schema=schema_gen.outputs["schema"],
+                  module_file="modules/penguin.py")
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.transform.component.Transform"
+    TYPE_ANNOTATION: ClassVar = "mlmd.Transform"
+    LIBRARIES: ClassVar = ("tensorflow", "tensorflow-transform", "tfx-bsl", "pyarrow")
+    USES_TENSORFLOW: ClassVar = True
+
+    examples: Input[Examples]
+    schema: Input[Schema]
+    analyzer_cache: Input[TransformCache] | None = None
+    module_file: ModuleFile | None = None
+    preprocessing_fn: Callable[..., Any] | None = None
+    splits_config: SplitsConfig | None = None
+    materialize: bool = True
+    disable_analyzer_cache: bool = False
+    force_tf_compat_v1: bool = False
+    custom_config: Mapping[str, Any] | None = None
+    disable_statistics: bool = False
+    stats_options_updater_fn: Callable[..., Any] | None = None
+    transform_graph: Output[TransformGraph] = output()
+    transformed_examples: Output[Examples] = output(optional=True)
+    updated_analyzer_cache: Output[TransformCache] = output(optional=True)
+    pre_transform_schema: Output[Schema] = output(optional=True)
+    pre_transform_stats: Output[ExampleStatistics] = output(optional=True)
+    post_transform_schema: Output[Schema] = output(optional=True)
+    post_transform_stats: Output[ExampleStatistics] = output(optional=True)
+    post_transform_anomalies: Output[ExampleAnomalies] = output(optional=True)
+
+    def check(self) -> None:
+        """Checks that there is one source of user code, and that the cache is wanted."""
+        if (self.module_file is None) == (self.preprocessing_fn is None):
+            raise ValueError(
+                "Transform takes exactly one of module_file and preprocessing_fn. Received: "
+                f"module_file={self.module_file!r}, preprocessing_fn={self.preprocessing_fn!r}"
+            )
+        if self.module_file is not None and self.stats_options_updater_fn is not None:
+            raise ValueError(
+                "With module_file, define stats_options_updater_fn in that file instead of giving "
+                f"it. Received: stats_options_updater_fn={self.stats_options_updater_fn!r}"
+            )
+        if self.disable_analyzer_cache and self.analyzer_cache is not None:
+            raise ValueError(
+                "analyzer_cache is given, but disable_analyzer_cache=True. Leave one of them out."
+            )
+
+    def active_outputs(self) -> Sequence[str]:
+        """Returns the outputs that the parameters ask for."""
+        absent: set[str] = set()
+        if self.materialize is False:
+            absent.add("transformed_examples")
+        if self.disable_analyzer_cache is True:
+            absent.add("updated_analyzer_cache")
+        if self.disable_statistics is True:
+            absent.update(_STATISTICS)
+        return [key for key in super().active_outputs() if key not in absent]
+
+    def run(self, context: ExecutionContext) -> None:
+        """Analyzes, writes the transform graph, transforms, and computes the statistics."""
+        from penstock.beam import AnalyzeOnBeam, runs_locally
+        from penstock.data_validation import load_schema_text
+        from penstock.transform import transform
+
+        preprocessing_fn, updater = self._user_code(context)
+        schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
+        splits = self._splits()
+        before = after = None
+        if not self.disable_statistics:
+            before = _Statistics(StatsType.PRE_TRANSFORM, self.schema.uri, updater)
+            after = _Statistics(
+                StatsType.POST_TRANSFORM,
+                f"{self.transform_graph.uri}/transformed_metadata",
+                updater,
+            )
+        result = transform(
+            preprocessing_fn=preprocessing_fn,
+            schema=schema,
+            analyze=self._shards(splits.analyze),
+            transform=self._shards(splits.transform),
+            transform_graph_dir=self.transform_graph.uri,
+            transformed_examples_dir=_uri(self.transformed_examples),
+            custom_config=self.custom_config,
+            analyzer_cache_dirs=[self.analyzer_cache.uri] if self.analyzer_cache else [],
+            updated_analyzer_cache_dir=_uri(self.updated_analyzer_cache),
+            force_tf_compat_v1=self.force_tf_compat_v1,
+            temp_dir=context.working_dir,
+            on_raw_batch=before,
+            on_transformed_batch=after,
+            fallback=AnalyzeOnBeam(context.beam_pipeline_args),
+            prefer_fallback=not runs_locally(context.beam_pipeline_args),
+        )
+        for kind, counts in (
+            ("analyzed", result.rows_analyzed),
+            ("transformed", result.rows_transformed),
+        ):
+            for split, rows in counts.items():
+                context.log.info("Split %s: %d rows %s", split, rows, kind)
+        if self.transformed_examples is not None:
+            self.transformed_examples.splits = list(splits.transform)
+        if before is not None and after is not None:
+            self._write_statistics(schema, before, result.transformed_schema, after)
+
+    def _user_code(
+        self, context: ExecutionContext
+    ) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+        if self.module_file is None:
+            assert self.preprocessing_fn is not None
+            return self.preprocessing_fn, self.stats_options_updater_fn
+        module = context.load_module(self.module_file)
+        function = getattr(module, "preprocessing_fn", None)
+        if function is None:
+            raise AttributeError(
+                f"{self.module_file} defines no preprocessing_fn. Define "
+                "`def preprocessing_fn(inputs):` there."
+            )
+        return function, getattr(module, "stats_options_updater_fn", None)
+
+    def _splits(self) -> SplitsConfig:
+        available = self.examples.splits
+        splits = self.splits_config or SplitsConfig(["train"], available)
+        unknown = sorted({*splits.analyze, *splits.transform} - set(available))
+        if unknown:
+            raise ValueError(
+                f"The examples at {self.examples.uri} have no split {unknown}; they have "
+                f"{available}. Name the splits in "
+                "splits_config=SplitsConfig(analyze=[...], transform=[...])."
+            )
+        return splits
+
+    def _shards(self, splits: Sequence[str]) -> dict[str, Shards]:
+        from penstock.io import split_files
+        from penstock.transform import Shards
+
+        stored = self.examples.custom_properties
+        return {
+            split: Shards(
+                split_files(self.examples.uri, split),
+                stored.get("file_format") or "tfrecords_gzip",
+                stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
+            )
+            for split in splits
+        }
+
+    def _write_statistics(
+        self,
+        raw_schema: schema_pb2.Schema,
+        before: _Statistics,
+        transformed_schema: schema_pb2.Schema,
+        after: _Statistics,
+    ) -> None:
+        from penstock.data_validation import (
+            validate_statistics,
+            write_anomalies_binary,
+            write_schema_text,
+            write_stats_binary,
+        )
+
+        write_schema_text(raw_schema, f"{self.pre_transform_schema.uri}/{SCHEMA_FILE}")
+        write_schema_text(transformed_schema, f"{self.post_transform_schema.uri}/{SCHEMA_FILE}")
+        write_stats_binary(before.result(), f"{self.pre_transform_stats.uri}/{STATISTICS_FILE}")
+        statistics = after.result()
+        write_stats_binary(statistics, f"{self.post_transform_stats.uri}/{STATISTICS_FILE}")
+        anomalies = validate_statistics(statistics, transformed_schema)
+        write_anomalies_binary(anomalies, f"{self.post_transform_anomalies.uri}/{ANOMALIES_FILE}")
+
+
+class _Statistics:
+    """Statistics of all splits together, fed batch by batch.
+
+    The schema is read with the first batch: that of the transformed rows is written by then.
+    """
+
+    def __init__(
+        self, stats_type: StatsType, schema_folder: str, updater: Callable[..., Any] | None
+    ) -> None:
+        self._stats_type = stats_type
+        self._schema_folder = schema_folder
+        self._updater = updater
+
+    @functools.cached_property
+    def _options(self) -> StatsOptions:
+        from penstock.data_validation import load_schema_text
+
+        options = StatsOptions(schema=load_schema_text(f"{self._schema_folder}/{SCHEMA_FILE}"))
+        if self._updater is not None:
+            options = self._updater(self._stats_type, options)
+        if not isinstance(options, StatsOptions):
+            raise TypeError(
+                "stats_options_updater_fn must return the StatsOptions it was given or new ones. "
+                f"Received: {options!r}"
+            )
+        return options
+
+    @functools.cached_property
+    def _kernel(self) -> SlicedStatistics:
+        from penstock.data_validation.statistics.generate import SlicedStatistics
+
+        return SlicedStatistics(self._options)
+
+    @functools.cached_property
+    def _random(self) -> np.random.Generator:
+        import numpy as np
+
+        return np.random.default_rng(0)
+
+    def __call__(self, split: str, batch: pa.RecordBatch) -> None:
+        rate = self._options.sample_rate
+        if rate is not None and rate < 1:
+            import pyarrow as pa
+
+            batch = batch.filter(pa.array(self._random.random(batch.num_rows) < rate))
+        self._kernel.add(batch)
+
+    def result(self) -> statistics_pb2.DatasetFeatureStatisticsList:
+        return self._kernel.result()
+
+
+def _uri(artifact: Any) -> str | None:
+    return None if artifact is None else artifact.uri
