@@ -186,10 +186,19 @@ def _change(old: Any, new: Any, *, quote: bool = True) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as short JSON; encoded functions and classes by their names."""
+    """Return a value as short JSON; what is encoded as it is written in Python."""
+    if value is None:
+        return "none"
     if isinstance(value, Mapping):
         for key in ("$name", "$object", "$enum", "$float"):
             if key in value:
                 return str(value.get("name") or value[key])
-    text = json.dumps(value, default=str, ensure_ascii=False)
+        for key in ("$dataclass", "$message"):
+            if key in value:
+                kind = str(value[key]).rpartition(":")[2]
+                return _cut(f"{kind}({json.dumps(value.get('fields', {}), ensure_ascii=False)})")
+    return _cut(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
