@@ -12,7 +12,7 @@ from penstock.components import (
     Transform,
 )
 from penstock.evaluation import EvalConfig
-from penstock.serving import PushDestination
+from penstock.serving import Filesystem, PushDestination
 from penstock.training import EvalArgs, TrainArgs
 
 example_gen = CsvExampleGen(input_base="data")
@@ -69,7 +69,7 @@ evaluator = Evaluator(
 pusher = Pusher(
     model=trainer.outputs["model"],
     model_blessing=evaluator.outputs["blessing"],
-    push_destination=PushDestination.filesystem("serving_model/penguin"),
+    push_destination=PushDestination(filesystem=Filesystem(base_directory="serving_model/penguin")),
 )
 pipeline = Pipeline(
     "penguin",

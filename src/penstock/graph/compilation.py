@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -138,6 +139,6 @@ def _runtime_parameters(value: Any) -> Iterator[RuntimeParameter]:
     elif isinstance(value, (list, tuple)):
         for each in value:
             yield from _runtime_parameters(each)
-    elif hasattr(value, "__dataclass_fields__"):
-        for name in value.__dataclass_fields__:
-            yield from _runtime_parameters(getattr(value, name))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _runtime_parameters(getattr(value, field.name))
