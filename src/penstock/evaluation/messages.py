@@ -33,7 +33,10 @@ _TOKENS = re.compile(r'//[^\n]*|"[^"]*"|[\w.]+|[{}<>=;,]')
 
 def message_class(name: str) -> Any:
     """Returns the class of the message `name`, such as `"EvalConfig"`."""
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{name}"))
+    cls = message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{name}"))
+    # Pickles and JSON forms refer to the class by this name; the pool would name TFMA's module.
+    cls.__module__ = "penstock.evaluation.config"
+    return cls
 
 
 def enum_class(name: str) -> Any:

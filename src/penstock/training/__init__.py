@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.training.parsing import feature_spec
     from penstock.training.reproducibility import make_reproducible, set_precision
     from penstock.training.transform_graph import load_transform_output
+    from penstock.training.user_functions import user_function
 
 _MODULE_OF = {
     "DataAccessor": "data_accessor",
@@ -34,6 +35,7 @@ _MODULE_OF = {
     "load_transform_output": "transform_graph",
     "make_reproducible": "reproducibility",
     "set_precision": "reproducibility",
+    "user_function": "user_functions",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "load_transform_output",
     "make_reproducible",
     "set_precision",
+    "user_function",
 ]
 
 

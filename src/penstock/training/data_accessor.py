@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from penstock.io import read_record_batches
+from penstock.io import read_record_batches, read_row_counts, split_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -164,7 +164,29 @@ def _tf_dataset(
         num_parallel_calls=options.parser_num_threads,
         deterministic=not options.sloppy_ordering,
     )
+    batches = _num_batches(files, options)
+    if batches is not None:
+        # Keras warns at the end of every pass over a dataset whose length it does not know.
+        parsed = parsed.apply(tf.data.experimental.assert_cardinality(batches))
     return parsed.prefetch(options.prefetch_buffer_size)
+
+
+def _num_batches(files: list[str], options: TensorFlowDatasetOptions) -> int | None:
+    """The length of the dataset, where the counts beside the splits tell it."""
+    if options.num_epochs is None:
+        return None
+    rows = 0
+    for folder in dict.fromkeys(file.rpartition("/")[0] for file in files):
+        parent, _, split = folder.rpartition("/Split-")
+        counts = read_row_counts(parent) if parent else None
+        shards = split_files(parent, split) if counts and split in counts else []
+        if counts is None or not shards or not set(shards) <= set(files):
+            return None
+        rows += counts[split]
+    rows *= options.num_epochs
+    return (
+        rows // options.batch_size if options.drop_final_batch else -(-rows // options.batch_size)
+    )
 
 
 def _records(

@@ -49,6 +49,22 @@ def create_strategy(distribution: str) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices)
 
 
+def use_devices(distribution: str) -> None:
+    """Gives TensorFlow the devices that a distribution needs.
+
+    "mirrored" takes the GPUs that the process sees, and two logical CPU devices where it sees none.
+
+    Raises:
+        RuntimeError: If TensorFlow has started with other devices.
+    """
+    if distribution != "mirrored":
+        return
+    import tensorflow as tf
+
+    if len(tf.config.list_physical_devices("GPU")) < 2:
+        configure_devices(logical_devices=2)
+
+
 def configure_devices(*, logical_devices: int = 1, threads: int = 0) -> None:
     """Sets how many logical CPU devices and threads TensorFlow has in this process.
 

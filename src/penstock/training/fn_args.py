@@ -65,6 +65,15 @@ class FnArgs:
     checkpoint_dir: str | None = None
 
     @property
+    def hyperparameter_values(self) -> dict[str, Any]:
+        """The values in `hyperparameters` by name; empty without a Tuner.
+
+        Example:
+            >>> units = fn_args.hyperparameter_values.get("units", 16)
+        """
+        return dict((self.hyperparameters or {}).get("values", {}))
+
+    @property
     def strategy(self) -> tf.distribute.Strategy:
         """The `tf.distribute` strategy of `distribution`; build and compile the model in its scope.
 

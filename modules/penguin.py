@@ -1,0 +1,159 @@
+"""The penguins: which species is it, by its bill, flippers, weight, sex and island?
+
+User code of `pipelines/penguin.py`: Transform calls `preprocessing_fn`, the Tuner `tuner_fn`, and the
+Trainer `run_fn`.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from penstock.training import FnArgs, TensorFlowDatasetOptions, export_model, load_transform_output
+from penstock.tuning import TunerFnResult
+
+LABEL = "species"
+NUMERIC = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
+CATEGORICAL = ("island", "sex")
+
+BATCH_SIZE = 32
+EPOCHS = 10
+
+
+def transformed(name: str) -> str:
+    return f"{name}_xf"
+
+
+def preprocessing_fn(inputs):
+    outputs = {}
+    for name in NUMERIC:
+        # A missing value becomes the mean, which is 0 once scaled.
+        scaled = tft.scale_to_z_score(tf.cast(inputs[name], tf.float32))
+        outputs[transformed(name)] = dense(scaled, 0.0)
+    for name in CATEGORICAL:
+        # A missing or unknown value has an index of its own, the last one.
+        outputs[transformed(name)] = tft.compute_and_apply_vocabulary(
+            dense(inputs[name], ""), num_oov_buckets=1, vocab_filename=name
+        )
+    outputs[transformed(LABEL)] = tft.compute_and_apply_vocabulary(
+        dense(inputs[LABEL], ""), vocab_filename=LABEL
+    )
+    return outputs
+
+
+def dense(values, default):
+    """Returns one value a row, `[rows, 1]`; features with missing values come as sparse tensors."""
+    if isinstance(values, tf.SparseTensor):
+        values = tf.SparseTensor(values.indices, values.values, [values.dense_shape[0], 1])
+        values = tf.sparse.to_dense(values, default)
+    return tf.reshape(values, [-1, 1])
+
+
+def build_model(transform_output, units: int, learning_rate: float) -> keras.Model:
+    inputs = {transformed(name): keras.Input((1,), name=transformed(name)) for name in NUMERIC}
+    encoded = list(inputs.values())
+    for name in CATEGORICAL:
+        size = transform_output.vocabulary_size_by_name(name) + 1
+        index = keras.Input((1,), name=transformed(name), dtype="int64")
+        inputs[transformed(name)] = index
+        encoded.append(keras.layers.CategoryEncoding(size, output_mode="one_hot")(index))
+    hidden = keras.layers.Concatenate()(encoded)
+    hidden = keras.layers.Dense(units, activation="relu")(hidden)
+    species = transform_output.vocabulary_size_by_name(LABEL)
+    probabilities = keras.layers.Dense(species, activation="softmax", dtype="float32")(hidden)
+    model = keras.Model(inputs, probabilities)
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def datasets(fn_args: FnArgs, schema) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    label = transformed(LABEL)
+    factory = fn_args.data_accessor.tf_dataset_factory
+    train = TensorFlowDatasetOptions(BATCH_SIZE, label_key=label, shuffle_seed=fn_args.seed)
+    validation = TensorFlowDatasetOptions(BATCH_SIZE, label_key=label, num_epochs=1, shuffle=False)
+    return (
+        factory(fn_args.train_files, train, schema),
+        factory(fn_args.eval_files, validation, schema),
+    )
+
+
+def run_fn(fn_args: FnArgs) -> keras.callbacks.History:
+    """Trains the model, keeps its best epoch, and exports it with the transform graph inside."""
+    transform_output = load_transform_output(fn_args.transform_graph_path)
+    train, validation = datasets(fn_args, transform_output.transformed_metadata.schema)
+    found = fn_args.hyperparameter_values
+    with fn_args.strategy.scope():
+        model = build_model(
+            transform_output, found.get("units", 16), found.get("learning_rate", 0.02)
+        )
+    history = model.fit(
+        train,
+        epochs=EPOCHS,
+        steps_per_epoch=max(1, (fn_args.train_steps or 100) // EPOCHS),
+        validation_data=validation,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True),
+            keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
+        ],
+    )
+    names = tf.constant(transform_output.vocabulary_by_name(LABEL))
+
+    def name_species(probabilities):
+        index = tf.argmax(probabilities, axis=1)
+        return {
+            "probabilities": probabilities,
+            "species": tf.gather(names, index),
+            "species_index": index,
+        }
+
+    export_model(
+        model,
+        fn_args.serving_model_dir,
+        transform_output=transform_output,
+        label_key=LABEL,
+        postprocess=name_species,
+    )
+    return history
+
+
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
+    """Searches the width of the hidden layer and the learning rate."""
+    import keras_tuner
+
+    transform_output = load_transform_output(fn_args.transform_graph_path)
+    train, validation = datasets(fn_args, transform_output.transformed_metadata.schema)
+
+    def build(hyperparameters) -> keras.Model:
+        return build_model(
+            transform_output,
+            hyperparameters.Int("units", 8, 32, step=8, default=16),
+            hyperparameters.Float("learning_rate", 1e-3, 5e-2, sampling="log", default=0.02),
+        )
+
+    tuner = keras_tuner.RandomSearch(
+        build,
+        objective="val_accuracy",
+        max_trials=4,
+        seed=fn_args.seed,
+        directory=fn_args.working_dir,
+        project_name="penguin",
+    )
+    steps = max(1, (fn_args.train_steps or 100) // EPOCHS)
+    return TunerFnResult(
+        tuner,
+        {
+            "x": train,
+            "epochs": EPOCHS,
+            "steps_per_epoch": steps,
+            "validation_data": validation,
+            "shuffle": False,
+            "verbose": 0,
+        },
+    )

@@ -1,0 +1,94 @@
+"""Evaluator: evaluates a model by slice, and blesses it or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
+from penstock.components.model_folders import BLESSED_FILE, NOT_BLESSED_FILE, eval_model_path
+from penstock.dsl import Component, ExecutionContext, Input, Output, output
+from penstock.evaluation.config import as_eval_config
+
+
+class Evaluator(Component):
+    """Computes metrics by slice and checks them against thresholds.
+
+    The model is blessed when each threshold of the `eval_config` holds: bounds on a value, and bounds on
+    the change from the baseline. On a first run, without a baseline, changes are not checked.
+
+    Args:
+        examples: Raw examples; the model's signature applies the transform graph.
+        model: The model to evaluate.
+        baseline_model: The model to compare with, mostly the latest blessed one.
+        schema: The examples' schema; with it less is read and misspelt features are named earlier.
+        eval_config: What to compute: an `EvalConfig`, TFMA's own, a dict, or text.
+        example_splits: The splits to evaluate on; `eval` when empty.
+
+    Outputs:
+        evaluation: TFMA's files, and `threshold_checks.json` with each check as data.
+        blessing: An empty file `BLESSED` or `NOT_BLESSED`; the reasons are its property `reasons`.
+
+    Example:
+        Evaluator(
+            examples=example_gen.outputs["examples"],
+            model=trainer.outputs["model"],
+            eval_config=EvalConfig(...),
+            example_splits=["test"],
+        )
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.evaluator.component.Evaluator"
+    TYPE_ANNOTATION: ClassVar = "mlmd.Evaluate"
+    LIBRARIES: ClassVar = ("tensorflow", "tfx-bsl")
+    USES_TENSORFLOW: ClassVar = True
+    USES_SEED: ClassVar = False
+
+    examples: Input[Examples]
+    model: Input[Model]
+    baseline_model: Input[Model] | None = None
+    schema: Input[Schema] | None = None
+    eval_config: Any
+    example_splits: Sequence[str] = ()
+    evaluation: Output[ModelEvaluation] = output()
+    blessing: Output[ModelBlessing] = output()
+
+    def check(self) -> None:
+        """Checks that the EvalConfig is one."""
+        self.eval_config = as_eval_config(self.eval_config)
+
+    def run(self, context: ExecutionContext) -> None:
+        """Evaluates, writes the results and the blessing."""
+        from penstock.components.schema_files import read_schema
+        from penstock.evaluation import evaluate, write_evaluation
+        from penstock.io import split_files
+
+        splits = list(self.example_splits) or ["eval"]
+        files = [file for split in splits for file in split_files(self.examples.uri, split)]
+        evaluation = evaluate(
+            files,
+            model=eval_model_path(self.model),
+            eval_config=self.eval_config,
+            baseline=eval_model_path(self.baseline_model) if self.baseline_model else None,
+            schema=read_schema(self.schema) if self.schema is not None else None,
+            file_format=self.examples.custom_properties.get("file_format") or "tfrecords_gzip",
+        )
+        write_evaluation(evaluation, self.evaluation.uri)
+        validation = evaluation.validation
+        folder = Path(self.blessing.uri)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / (BLESSED_FILE if validation.ok else NOT_BLESSED_FILE)).touch()
+        properties: dict[str, Any] = {
+            "blessed": int(validation.ok),
+            "current_model": self.model.uri,
+            "current_model_id": self.model.id or 0,
+            "reasons": validation.reasons(),
+        }
+        if self.baseline_model is not None:
+            properties["baseline_model"] = self.baseline_model.uri
+            properties["baseline_model_id"] = self.baseline_model.id or 0
+        self.blessing.custom_properties.update(properties)
+        context.report_metrics(evaluation.metrics())
+        verdict = "blessed" if validation.ok else "NOT blessed"
+        context.log.info("%s: %s", verdict, " ".join(validation.reasons()))

@@ -1,0 +1,77 @@
+"""Filling the `FnArgs` of a Trainer or Tuner from its artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.artifacts import Examples, ExampleStatistics, Model, Schema, TransformGraph
+from penstock.components.model_folders import serving_model_path
+from penstock.dsl import ExecutionContext
+from penstock.training.args import EvalArgs, TrainArgs
+from penstock.training.fn_args import FnArgs
+
+
+def make_fn_args(
+    context: ExecutionContext,
+    *,
+    examples: Examples,
+    transform_graph: TransformGraph | None,
+    schema: Schema | None,
+    base_model: Model | None,
+    train_args: TrainArgs,
+    eval_args: EvalArgs,
+    custom_config: Mapping[str, Any] | None,
+    statistics: ExampleStatistics | None = None,
+) -> FnArgs:
+    """Returns what is equal for a Trainer and a Tuner.
+
+    Raises:
+        ValueError: If a split is named that the examples do not have.
+    """
+    from penstock.training.data_accessor import create_data_accessor
+
+    stored = examples.custom_properties
+    schema_file = f"{schema.uri}/schema.pbtxt" if schema is not None else None
+    graph = transform_graph.uri if transform_graph is not None else None
+    return FnArgs(
+        working_dir=context.working_dir,
+        train_files=_patterns(examples, train_args.splits or ("train",), "train_args"),
+        eval_files=_patterns(examples, eval_args.splits or ("eval",), "eval_args"),
+        train_steps=train_args.num_steps or None,
+        eval_steps=eval_args.num_steps or None,
+        schema_path=schema_file,
+        schema_file=schema_file,
+        transform_graph_path=graph,
+        transform_output=graph,
+        data_accessor=create_data_accessor(
+            stored.get("file_format") or "tfrecords_gzip",
+            stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
+        ),
+        base_model=serving_model_path(base_model) if base_model is not None else None,
+        custom_config=dict(custom_config or {}),
+        num_examples=_num_examples(statistics) if statistics is not None else {},
+        seed=context.seed,
+        deterministic=context.deterministic,
+    )
+
+
+def _patterns(examples: Examples, splits: Sequence[str], argument: str) -> list[str]:
+    for split in splits:
+        if split not in examples.splits:
+            raise ValueError(
+                f"{argument} names the split {split!r}, which the examples at {examples.uri} do not "
+                f"have. Splits: {', '.join(examples.splits)}"
+            )
+    return [f"{examples.split_uri(split)}/*" for split in splits]
+
+
+def _num_examples(statistics: ExampleStatistics) -> dict[str, int]:
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    counts = {}
+    for split in statistics.splits:
+        with open(f"{statistics.split_uri(split)}/FeatureStats.pb", "rb") as file:
+            found = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read())
+        counts[split] = int(found.datasets[0].num_examples)
+    return counts

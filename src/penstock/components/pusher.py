@@ -1,0 +1,104 @@
+"""Pusher: puts a blessed model where a server finds it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from penstock.artifacts import Artifact, InfraBlessing, Model, ModelBlessing, PushedModel
+from penstock.components.model_folders import BLESSED_FILE, serving_model_path
+from penstock.dsl import Component, ExecutionContext, Input, Output, output
+from penstock.serving.destination import Filesystem, PushDestination
+
+INFRA_BLESSED_FILE = "INFRA_BLESSED"
+
+
+class Pusher(Component):
+    """Copies a model to a folder of versions, whole or not at all, if it is blessed.
+
+    A model that is not blessed is not pushed: the node succeeds, and its output says why in the
+    property `not_pushed_because`.
+
+    Args:
+        model: The model to push.
+        model_blessing: The Evaluator's verdict; without it the model is pushed unseen.
+        infra_blessing: The InfraValidator's verdict.
+        push_destination: Where to: a folder, or a `PushDestination` with a folder and its versioning.
+
+    Outputs:
+        pushed_model: A copy of what was pushed. Properties: `pushed` (1 or 0), `pushed_destination`,
+            `pushed_version`, `not_pushed_because`.
+
+    Example:
+        Pusher(
+            model=trainer.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            push_destination="serving/penguin",
+        )
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.pusher.component.Pusher"
+    TYPE_ANNOTATION: ClassVar = "mlmd.Deploy"
+    USES_SEED: ClassVar = False
+
+    model: Input[Model]
+    model_blessing: Input[ModelBlessing] | None = None
+    infra_blessing: Input[InfraBlessing] | None = None
+    push_destination: PushDestination | str
+    pushed_model: Output[PushedModel] = output()
+
+    def check(self) -> None:
+        """Checks the destination."""
+        if self.push_destination == "":
+            raise ValueError("Pusher needs a push_destination, a folder. Received: ''")
+
+    def is_current(
+        self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]
+    ) -> bool:
+        """Returns whether what was pushed still lies where it was pushed to."""
+        pushed = outputs["pushed_model"][0].custom_properties
+        return not pushed.get("pushed") or os.path.isdir(str(pushed.get("pushed_destination")))
+
+    def run(self, context: ExecutionContext) -> None:
+        """Pushes the model, or says why not."""
+        from penstock.serving.push import push_model
+
+        properties: dict[str, Any] = self.pushed_model.custom_properties
+        if reason := self._objection():
+            properties.update({"pushed": 0, "not_pushed_because": reason})
+            context.log.warning("Not pushed: %s", reason)
+            return
+        destination = self.push_destination
+        if isinstance(destination, str):
+            destination = PushDestination(Filesystem(destination))
+        folder = destination.filesystem
+        pushed = push_model(
+            serving_model_path(self.model),
+            context.resolve_path(folder.base_directory),
+            versioning="next" if folder.versioning == "next" else "timestamp",
+        )
+        shutil.copytree(
+            pushed.path, self.pushed_model.uri, copy_function=shutil.copyfile, dirs_exist_ok=True
+        )
+        properties.update(
+            {
+                "pushed": 1,
+                "pushed_destination": pushed.path,
+                "pushed_version": str(pushed.version),
+            }
+        )
+        context.log.info("Pushed version %d to %s", pushed.version, pushed.path)
+
+    def _objection(self) -> str:
+        if self.model_blessing is not None and not _has(self.model_blessing, BLESSED_FILE):
+            reasons = self.model_blessing.custom_properties.get("reasons") or []
+            return " ".join(["The model is not blessed.", *reasons])
+        if self.infra_blessing is not None and not _has(self.infra_blessing, INFRA_BLESSED_FILE):
+            return "The model did not pass the InfraValidator."
+        return ""
+
+
+def _has(blessing: Artifact, file: str) -> bool:
+    return os.path.exists(f"{blessing.uri}/{file}")

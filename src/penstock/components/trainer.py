@@ -1,0 +1,169 @@
+"""Trainer: trains a model with the user's `run_fn`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from penstock.artifacts import (
+    Examples,
+    ExampleStatistics,
+    HyperParameters,
+    Model,
+    ModelRun,
+    Schema,
+    TransformGraph,
+)
+from penstock.components.fn_args import make_fn_args
+from penstock.components.model_folders import EVAL_FOLDER, SERVING_FOLDER
+from penstock.dsl import (
+    Component,
+    ExecutionContext,
+    Input,
+    ModuleFile,
+    Output,
+    RuntimeParameter,
+    output,
+)
+from penstock.training.args import EvalArgs, TrainArgs
+from penstock.training.distribution import check_distribution
+from penstock.training.reproducibility import check_precision
+
+HISTORY_FILE = "history.json"
+
+
+class Trainer(Component):
+    """Trains a model by calling the user's `run_fn(fn_args)`.
+
+    `run_fn` writes the model to `fn_args.serving_model_dir` and its logs to `fn_args.model_run_dir`. It
+    may return what Keras's `fit` returns, or a dict of numbers: it is kept as `history.json` beside the
+    logs, and its last values are shown with the run.
+
+    Args:
+        examples: What to train on; mostly Transform's output.
+        statistics: Fills `fn_args.num_examples`.
+        transform_graph: The graph that the examples went through, for the export.
+        schema: The examples' schema.
+        base_model: A model to start from.
+        hyperparameters: What a Tuner found.
+        module_file: The file that defines `run_fn`.
+        run_fn: The function itself, or its dotted name; instead of `module_file`.
+        train_args: The splits and the number of steps of training.
+        eval_args: The splits and the number of steps of validation.
+        custom_config: Handed to `run_fn`.
+        distribution: "none" or "mirrored"; `fn_args.strategy` follows it. Without GPUs "mirrored" uses two
+            logical CPU devices.
+        precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16".
+
+    Outputs:
+        model: `Format-Serving/`, and `Format-TFMA/` when the module writes it.
+        model_run: TensorBoard logs and `history.json`.
+
+    Example:
+        Trainer(
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            module_file="modules/penguin.py",
+            train_args=TrainArgs(num_steps=100),
+        )
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.trainer.component.Trainer"
+    TYPE_ANNOTATION: ClassVar = "mlmd.Train"
+    LIBRARIES: ClassVar = ("tensorflow", "keras", "tensorflow-transform")
+    USES_TENSORFLOW: ClassVar = True
+
+    examples: Input[Examples]
+    statistics: Input[ExampleStatistics] | None = None
+    transform_graph: Input[TransformGraph] | None = None
+    schema: Input[Schema] | None = None
+    base_model: Input[Model] | None = None
+    hyperparameters: Input[HyperParameters] | None = None
+    module_file: ModuleFile | None = None
+    run_fn: Callable[..., Any] | str | None = None
+    train_args: TrainArgs = TrainArgs()
+    eval_args: EvalArgs = EvalArgs()
+    custom_config: Mapping[str, Any] | None = None
+    distribution: str = "none"
+    precision: str = "float32"
+    model: Output[Model] = output()
+    model_run: Output[ModelRun] = output()
+
+    def check(self) -> None:
+        """Checks that there is one user function, and that the names are right."""
+        check_one_function("Trainer", "run_fn", self.module_file, self.run_fn)
+        if not isinstance(self.distribution, RuntimeParameter):
+            check_distribution(self.distribution)
+        if not isinstance(self.precision, RuntimeParameter):
+            check_precision(self.precision)
+
+    def worker_profile(self) -> Mapping[str, Any]:
+        """Returns what a process cannot change once TensorFlow has run."""
+        if self.distribution == "none" and self.precision == "float32":
+            return {}
+        return {"distribution": self.distribution, "precision": self.precision}
+
+    def run(self, context: ExecutionContext) -> None:
+        """Calls `run_fn` and checks what it exported."""
+        from penstock.training.distribution import use_devices
+        from penstock.training.reproducibility import set_precision
+        from penstock.training.user_functions import user_function
+        from penstock.tuning import read_best_hyperparameters
+
+        check_distribution(self.distribution)
+        use_devices(self.distribution)
+        set_precision(self.precision)
+        source: Any = self.run_fn
+        if self.module_file is not None:
+            source = context.load_module(self.module_file)
+        run_fn = user_function(source, "run_fn")
+        fn_args = make_fn_args(
+            context,
+            examples=self.examples,
+            transform_graph=self.transform_graph,
+            schema=self.schema,
+            base_model=self.base_model,
+            train_args=self.train_args,
+            eval_args=self.eval_args,
+            custom_config=self.custom_config,
+            statistics=self.statistics,
+        )
+        fn_args.serving_model_dir = f"{self.model.uri}/{SERVING_FOLDER}"
+        fn_args.eval_model_dir = f"{self.model.uri}/{EVAL_FOLDER}"
+        fn_args.model_run_dir = self.model_run.uri
+        fn_args.distribution, fn_args.precision = self.distribution, self.precision
+        if self.hyperparameters is not None:
+            fn_args.hyperparameters = read_best_hyperparameters(self.hyperparameters.uri)
+        history = _as_history(run_fn(fn_args))
+        if not any(os.path.isdir(d) for d in (fn_args.serving_model_dir, fn_args.eval_model_dir)):
+            raise RuntimeError(
+                "run_fn exported no model: it ended without writing to fn_args.serving_model_dir "
+                f"({fn_args.serving_model_dir}). Call penstock.training.export_model there."
+            )
+        os.makedirs(self.model_run.uri, exist_ok=True)
+        with open(f"{self.model_run.uri}/{HISTORY_FILE}", "w") as file:
+            json.dump(history, file, indent=2, sort_keys=True)
+        context.report_metrics({name: values[-1] for name, values in history.items() if values})
+
+
+def check_one_function(component: str, name: str, module_file: object, function: object) -> None:
+    """Raises a `ValueError` unless there is a module file or a function, and not both."""
+    if (module_file is None) == (function is None):
+        received = "neither" if module_file is None else "both"
+        raise ValueError(
+            f"{component} needs module_file (a file that defines {name}) or {name} (the function). "
+            f"Received: {received}"
+        )
+
+
+def _as_history(result: object) -> dict[str, list[float]]:
+    """Returns what `run_fn` returned as lists of numbers by name."""
+    values = getattr(result, "history", result)
+    if not isinstance(values, Mapping):
+        return {}
+    return {
+        str(name): [float(v) for v in (value if isinstance(value, list | tuple) else [value])]
+        for name, value in values.items()
+    }

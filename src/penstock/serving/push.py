@@ -1,0 +1,152 @@
+"""Pushing a model into a folder that a server watches: versioned, and whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from penstock.serving.saved_model import SavedModelInfo, inspect_saved_model
+
+Versioning = Literal["timestamp", "next"]
+
+_STAGING = ".staging-"
+
+
+@dataclass(frozen=True)
+class PushedVersion:
+    """A model where a server finds it.
+
+    Args:
+        path: Its folder, `<destination>/<version>`.
+        version: The version.
+        model: What the SavedModel says of itself.
+    """
+
+    path: str
+    version: int
+    model: SavedModelInfo
+
+
+def push_model(
+    source: str, destination: str, *, versioning: Versioning = "timestamp"
+) -> PushedVersion:
+    """Copies a SavedModel to `<destination>/<version>` in one visible step.
+
+    The copy is made in a hidden folder beside the versions, flushed to disk, checked, and renamed. A
+    server that watches the destination, as TensorFlow Serving does, never sees a part of it. What a
+    crash left behind is removed by the next push.
+
+    Args:
+        source: The SavedModel's folder.
+        destination: The folder of all versions; made if missing.
+        versioning: "timestamp" takes the time in seconds since 1970, as TFX does, "next" the latest
+            version plus one. A version is always greater than those that are there.
+
+    Returns:
+        Where the model went.
+
+    Raises:
+        ModelError: If the source, or its copy, is not whole.
+
+    Example:
+        >>> push_model("Trainer/model/7/Format-Serving", "serving/penguin").path
+        'serving/penguin/1795224504'
+    """
+    if "://" in destination:
+        raise ValueError(
+            f"Models are pushed to local folders so far. Received: destination={destination!r}"
+        )
+    if versioning not in ("timestamp", "next"):
+        raise ValueError(
+            f"versioning must be 'timestamp' or 'next'. Received: versioning={versioning!r}"
+        )
+    inspect_saved_model(source)
+    root = Path(destination)
+    root.mkdir(parents=True, exist_ok=True)
+    sweep_staging(destination)
+    with _staging(root) as staging:
+        copy = staging / "model"
+        shutil.copytree(source, copy, copy_function=shutil.copyfile)
+        _flush(copy)
+        info = inspect_saved_model(str(copy))
+        version = _publish(copy, root, versioning)
+    path = str(root / str(version))
+    return PushedVersion(path, version, replace(info, path=path))
+
+
+def list_versions(destination: str) -> list[int]:
+    """Returns the versions in a destination, ascending."""
+    root = Path(destination)
+    if not root.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in root.iterdir() if entry.name.isdigit())
+
+
+def sweep_staging(destination: str) -> list[str]:
+    """Removes what crashed pushes left in a destination, and returns its names.
+
+    A push that is under way holds a lock on its folder and is left alone.
+    """
+    swept = []
+    for folder in Path(destination).glob(_STAGING + "*"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+                swept.append(folder.name)
+            finally:
+                os.close(descriptor)
+    return swept
+
+
+@contextlib.contextmanager
+def _staging(root: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _publish(copy: Path, root: Path, versioning: Versioning) -> int:
+    """Renames the copy to the first free version; another push may take one at the same time."""
+    os.chmod(copy, 0o755)
+    while True:
+        latest = max(list_versions(str(root)), default=0)
+        version = latest + 1
+        if versioning == "timestamp":
+            version = max(version, int(time.time()))
+        try:
+            os.rename(copy, root / str(version))
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            continue
+        _sync(root)
+        return version
+
+
+def _flush(folder: Path) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

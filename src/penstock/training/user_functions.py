@@ -1,0 +1,49 @@
+"""The user's `run_fn` or `tuner_fn`: finding it, and checking it before anything else runs."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> Callable[[Any], Any]:
+    """Returns a function of user code that takes `fn_args`.
+
+    Args:
+        source: The module that defines it, the function itself, or its dotted name.
+        name: The function's name in a module.
+
+    Raises:
+        ValueError: If the module does not define it, with what it defines.
+        TypeError: If it is no function of one argument.
+    """
+    where = name
+    function: Any = source
+    if isinstance(source, str):
+        module_name, _, name = source.rpartition(".")
+        where, source = source, import_module(module_name)
+    if isinstance(source, ModuleType):
+        where = f"{name} of {source.__file__}"
+        function = getattr(source, name, None)
+        if function is None:
+            defined = [key for key, value in vars(source).items() if inspect.isfunction(value)]
+            close = difflib.get_close_matches(name, defined, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"{source.__file__} does not define {name}(fn_args).{hint} "
+                f"It defines: {', '.join(sorted(defined)) or 'no functions'}"
+            )
+    if not callable(function):
+        raise TypeError(f"{where} is no function. Received: {type(function).__name__}")
+    signature = inspect.signature(function)
+    try:
+        signature.bind(object())
+    except TypeError as error:
+        raise TypeError(
+            f"{where} must take one argument, fn_args. Received: def {name}{signature}"
+        ) from error
+    return function  # type: ignore[no-any-return]

@@ -1,0 +1,105 @@
+"""Running a KerasTuner search, and writing what it found in TFX's format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+BEST_HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
+RESULTS_FILE = "tuner_results.json"
+
+
+class TunerFnResult(NamedTuple):
+    """What `tuner_fn` returns.
+
+    Attributes:
+        tuner: A KerasTuner tuner, or anything with its `search`, `get_best_hyperparameters` and `oracle`.
+        fit_kwargs: Arguments of `tuner.search`, such as the datasets.
+    """
+
+    tuner: Any
+    fit_kwargs: Mapping[str, Any]
+
+
+def run_search(result: TunerFnResult) -> list[dict[str, Any]]:
+    """Runs a search and returns its trials, the best first.
+
+    Args:
+        result: What `tuner_fn` returned.
+
+    Returns:
+        A dict a trial: `trial_id`, `status`, `score`, `metrics` and `hyperparameters`.
+
+    Raises:
+        TypeError: If it is no `TunerFnResult`.
+        RuntimeError: If no trial was completed.
+    """
+    if not hasattr(result, "tuner") or not hasattr(result, "fit_kwargs"):
+        raise TypeError(
+            f"tuner_fn must return TunerFnResult(tuner, fit_kwargs). "
+            f"Received: {type(result).__name__}"
+        )
+    result.tuner.search(**result.fit_kwargs)
+    trials = search_results(result.tuner)
+    if not any(trial["status"] == "COMPLETED" for trial in trials):
+        reasons = {str(trial["message"]).strip().rsplit("\n", 1)[-1] for trial in trials}
+        raise RuntimeError(
+            f"None of {len(trials)} trials was completed. Last errors: {'; '.join(sorted(reasons))}"
+        )
+    return trials
+
+
+def search_results(tuner: Any) -> list[dict[str, Any]]:
+    """Returns a tuner's trials, the best first; failed ones last."""
+    trials = [
+        {
+            "trial_id": trial.trial_id,
+            "status": str(trial.status),
+            "score": None if trial.score is None else float(trial.score),
+            "metrics": {
+                name: float(trial.metrics.get_statistics(name)["mean"])
+                for name in getattr(trial.metrics, "metrics", {})
+                if trial.metrics.get_history(name)
+            },
+            "hyperparameters": dict(trial.hyperparameters.values),
+            "message": trial.message or "",
+        }
+        for trial in tuner.oracle.trials.values()
+    ]
+    sign = -1.0 if getattr(tuner.oracle.objective, "direction", "min") == "max" else 1.0
+    return sorted(
+        trials,
+        key=lambda t: (t["score"] is None, sign * t["score"] if t["score"] is not None else 0.0),
+    )
+
+
+def write_best_hyperparameters(tuner: Any, folder: str) -> dict[str, Any]:
+    """Writes the best trial's hyperparameters as TFX does, and returns them.
+
+    Args:
+        tuner: A tuner that has searched.
+        folder: Where `best_hyperparameters.txt` goes: the JSON of `HyperParameters.get_config()`.
+    """
+    config: dict[str, Any] = tuner.get_best_hyperparameters()[0].get_config()
+    path = Path(folder, BEST_HYPERPARAMETERS_FILE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(config))
+    return config
+
+
+def read_best_hyperparameters(folder: str) -> dict[str, Any]:
+    """Reads what `write_best_hyperparameters` (or TFX's Tuner) wrote."""
+    path = Path(folder, BEST_HYPERPARAMETERS_FILE)
+    if not path.is_file():
+        raise FileNotFoundError(f"No hyperparameters at {path}.")
+    config: dict[str, Any] = json.loads(path.read_text())
+    return config
+
+
+def write_results(trials: list[dict[str, Any]], folder: str) -> None:
+    """Writes all trials as `tuner_results.json`."""
+    path = Path(folder, RESULTS_FILE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(trials, indent=2, sort_keys=True) + "\n")
