@@ -138,7 +138,7 @@ def _encode_object(value: Any) -> Any:
         return {"$name": reference(value)}
     kind = type(value)
     if hasattr(value, "to_json") and hasattr(kind, "from_json"):
-        return {"$object": reference(kind), "json": value.to_json()}
+        return {"$object": reference(kind), "json": encode(value.to_json())}
     if hasattr(value, "DESCRIPTOR") and hasattr(value, "SerializeToString"):
         from google.protobuf import json_format
 
@@ -176,7 +176,7 @@ def decode(value: Any) -> Any:
     if "$name" in value:
         return resolve(value["$name"])
     if "$object" in value:
-        return resolve(value["$object"]).from_json(value["json"])
+        return resolve(value["$object"]).from_json(decode(value["json"]))
     if "$message" in value:
         from google.protobuf import json_format
 

@@ -18,7 +18,8 @@ class _SplitsArgs:
                 f"{type(self).__name__}.splits is a list of names. Received: {self.splits!r}"
             )
         object.__setattr__(self, "splits", tuple(self.splits))
-        if self.num_steps < 0:
+        # A runtime parameter, which has no value yet, is no int.
+        if isinstance(self.num_steps, int) and self.num_steps < 0:
             raise ValueError(
                 f"{type(self).__name__}.num_steps must not be negative. Received: {self.num_steps}"
             )
