@@ -67,12 +67,14 @@ class FileBasedExampleGen(Component):
 
     def external_files(self, resolve: Callable[[str], str]) -> Mapping[str, str]:
         """Returns the files that the patterns choose."""
+        from penstock.io.files import canonical
         from penstock.io.span_pattern import resolve_input
 
         base = resolve(self.input_base)
         resolved = resolve_input(base, self.input_config, self.range_config)
+        root = canonical(base)
         return {
-            f"{split}/{file.removeprefix(base).lstrip('/')}": file
+            f"{split}/{file.removeprefix(root).lstrip('/')}": file
             for split, files in resolved.files.items()
             for file in files
         }

@@ -49,11 +49,14 @@ def infer_cell_type(cell: str) -> ColumnType:
     return ColumnType.INT if -(2**63) <= number < 2**63 else ColumnType.STRING
 
 
-def _exact_type(cells: pa.Array, known: ColumnType) -> ColumnType:
+def _exact_type(
+    cells: pa.Array, known: ColumnType, enough: ColumnType = ColumnType.STRING
+) -> ColumnType:
+    """Looks at distinct cells one by one, until the type is at least `enough`."""
     for cell in pc.unique(cells).to_pylist():
-        known = max(known, infer_cell_type(cell))
-        if known is ColumnType.STRING:
+        if known >= enough:
             break
+        known = max(known, infer_cell_type(cell))
     return known
 
 
@@ -78,30 +81,24 @@ def infer_type(cells: pa.Array, known: ColumnType = ColumnType.UNKNOWN) -> Colum
     cells = cells.drop_null()
     if known is ColumnType.STRING or len(cells) == 0:
         return known
-    first = infer_cell_type(cells[0].as_py())
-    if first is ColumnType.STRING:
-        return first
-    known = max(known, first)
-    if known <= ColumnType.INT:
-        # Arrow reads hexadecimal integers, Python does not.
-        if _parse(cells, pa.int64()) is not None and not _any(pc.match_substring(cells, "x")):
-            return ColumnType.INT
-        known = _exact_type(cells, known) if _parse(cells, pa.float64()) is None else known
-        if known in (ColumnType.STRING, ColumnType.INT):
-            return known
+    known = max(known, infer_cell_type(cells[0].as_py()))
+    if known is ColumnType.STRING:
+        return known
+    # Arrow reads hexadecimal integers, Python does not.
+    if (
+        known is ColumnType.INT
+        and _parse(cells, pa.int64()) is not None
+        and not pc.any(pc.match_substring(cells, "x")).as_py()
+    ):
+        return known
     parsed = _parse(cells, pa.float64())
     if parsed is None:
         return _exact_type(cells, known)
     # A whole number of 2**63 and more, and Arrow's "nan(...)", need Python's judgement.
-    values = to_numpy(parsed)
-    doubtful = ~(np.abs(values) < _INT64_BEYOND)
+    doubtful = ~(np.abs(to_numpy(parsed)) < _INT64_BEYOND)
     if doubtful.any():
         known = _exact_type(cells.filter(booleans(doubtful)), known)
-    return max(known, ColumnType.FLOAT)
-
-
-def _any(mask: pa.Array) -> bool:
-    return bool(pc.any(mask).as_py())
+    return _exact_type(cells, known, enough=ColumnType.FLOAT)
 
 
 def convert(cells: pa.Array, kind: ColumnType) -> pa.Array:

@@ -2,7 +2,8 @@
 
 The canonical bytes are protobuf's deterministic serialization: features sorted by name, numbers
 packed, an empty typed list written as such (`int64_list {}`, not an absent kind). TFX hashes these
-bytes to split a data set, so they decide in which split a row lands.
+bytes to split a data set, so they decide in which split a row lands. Names are sorted as upb does, the
+protobuf runtime of TFX 1.21: a name that another one starts with comes after it ("sex2", "sex").
 
 Each column becomes, per row, a header (a function of the payload's length alone, so a few distinct
 ones are built and taken by index) and a payload (the concatenated encodings of its values: a slice
@@ -24,6 +25,7 @@ MissingAs = Literal["empty", "absent"]
 _TAG = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}
 _EMPTY = byte_strings([b""])[0]
 _SMALL_RANGE = 1 << 20
+_AFTER_ALL = 256
 
 _Lengths = npt.NDArray[np.int64]
 
@@ -255,7 +257,7 @@ def serialize_examples(
     if len(set(names)) != len(names):
         duplicates = sorted({name for name in batch.schema.names if names.count(name.encode()) > 1})
         raise ValueError(f"A tf.Example cannot hold two features of one name: {duplicates}")
-    for index in sorted(range(len(names)), key=names.__getitem__):
+    for index in sorted(range(len(names)), key=lambda index: (*names[index], _AFTER_ALL)):
         column = batch.column(index)
         kind, lengths, payloads = _encode_column(batch.schema.names[index], column)
         headers, header_lengths = _by_length(lengths, _HeaderOf(kind, names[index]))

@@ -138,12 +138,12 @@ class RecordDecoder:
 
     def __init__(self, payload_format: str, schema: "schema_pb2.Schema | None" = None) -> None:
         self._payload_format = payload_format
-        serialized = None if schema is None else schema.SerializeToString()
+        serialized = b"" if schema is None else schema.SerializeToString()
         self._decoder = None
         if payload_format == "FORMAT_TF_EXAMPLE":
             from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-            self._decoder = ExamplesToRecordBatchDecoder(serialized)
+            self._decoder = ExamplesToRecordBatchDecoder(serialized or None)
         elif payload_format == "FORMAT_TF_SEQUENCE_EXAMPLE":
             from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchDecoder
 

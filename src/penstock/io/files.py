@@ -62,6 +62,16 @@ def list_directory(path: str) -> list[str]:
     return sorted(os.listdir(path)) if os.path.isdir(path) else []
 
 
+def canonical(path: str) -> str:
+    """Returns a URL as its file system spells it, so that it starts the names listed below it."""
+    if not is_url(path):
+        return path
+    import fsspec
+
+    file_system, inner = fsspec.core.url_to_fs(path)
+    return str(file_system.unstrip_protocol(inner))
+
+
 def join(base: str, *parts: str) -> str:
     """Joins a path or URL with relative parts by `/`."""
     return "/".join([base.rstrip("/") or "/", *parts]) if base else "/".join(parts)

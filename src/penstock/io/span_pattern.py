@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from penstock.io.example_gen_config import Input, RangeConfig, Split
-from penstock.io.files import is_url, join, list_directory, list_matching
+from penstock.io.files import canonical, join, list_directory, list_matching
 
 _TOKEN = re.compile(r"\{(SPAN|VERSION)(?::(\d+))?\}|\{(YYYY|MM|DD)\}")
 _DATE_WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}
@@ -135,7 +135,7 @@ def _resolve_split(base: str, split: Split, range_config: RangeConfig | None) ->
     _check_pattern(split.pattern)
     regex, wildcards = _compiled(split.pattern)
     found = list_matching(join(base, wildcards))
-    prefix = _common_prefix(base, found)
+    prefix = join(canonical(base), "")
     matches = []
     for file in found:
         match = regex.match(file[len(prefix) :])
@@ -156,16 +156,6 @@ def _resolve_split(base: str, split: Split, range_config: RangeConfig | None) ->
         version = max(match.version or 0 for match in matches)
         matches = [match for match in matches if match.version == version]
     return matches
-
-
-def _common_prefix(base: str, found: list[str]) -> str:
-    """Returns what precedes the pattern's part in the found names."""
-    root = join(base, "")
-    if not found or found[0].startswith(root) or not is_url(base):
-        return root
-    # A file system may spell the URL's host part differently.
-    tail = root.split("://", 1)[1].split("/", 1)[-1]
-    return found[0][: found[0].index(tail) + len(tail)]
 
 
 def _number(match: re.Match[str], name: str) -> int | None:

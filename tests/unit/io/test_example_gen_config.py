@@ -1,0 +1,49 @@
+import pytest
+
+from penstock.io import (
+    Input,
+    Output,
+    RangeConfig,
+    RollingRange,
+    Split,
+    SplitConfig,
+    StaticRange,
+)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Input([Split("a", "x/*"), Split("b", "{SPAN}/*")]),
+        Output(SplitConfig([Split("train", hash_buckets=2)], "user")),
+        RangeConfig(static_range=StaticRange(1, 2)),
+        RangeConfig(rolling_range=RollingRange(3, 1)),
+    ],
+)
+def test_json_round_trip(config):
+    assert type(config).from_json(config.to_json()) == config
+
+
+def test_the_default_output_depends_on_the_input():
+    splits = Output.default_for(Input()).split_config.splits
+    assert [(split.name, split.hash_buckets) for split in splits] == [("train", 2), ("eval", 1)]
+    assert Output.default_for(Input([Split("a"), Split("b")])) == Output()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Split(""), "needs a name"),
+        (lambda: Input([]), "at least one split"),
+        (lambda: Input([Split("a"), Split("a")]), "names a split twice"),
+        (lambda: SplitConfig([Split("a")]), "hash_buckets of 1 or more"),
+        (lambda: SplitConfig([], "user"), "needs output splits"),
+        (lambda: RangeConfig(), "either static_range or rolling_range"),
+        (lambda: StaticRange(2, 1), "at or before its end"),
+        (lambda: RollingRange(0), "num_spans must be 1"),
+        (lambda: Input.from_json({"split": []}), "has no field"),
+    ],
+)
+def test_faults_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,132 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from penstock.io import (
+    ExamplesWriter,
+    Output,
+    Split,
+    SplitConfig,
+    read_record_batches,
+    read_row_counts,
+    split_files,
+    split_names,
+)
+from penstock.io.ingestion import Rows, output_splits, write_examples
+from penstock.io.tfrecord import TFRecordWriter
+
+BATCH = pa.record_batch(
+    {"n": [[1], [2, 3], None], "s": [[b"a"], [b"b"], [b"c"]], "x": [[0.5], [], [1.5]]}
+)
+
+
+def read(uri, split, **options):
+    found = []
+    for batch in read_record_batches(split_files(uri, split), **options):
+        found += batch.select(sorted(batch.schema.names)).to_pylist()
+    return found
+
+
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "tfrecords", "parquet"])
+def test_rows_come_back_in_every_format(tmp_path, file_format):
+    uri = str(tmp_path)
+    with ExamplesWriter(uri, ["train", "eval"], file_format=file_format, missing="absent") as out:
+        out.write("train", BATCH)
+        out.write("train", BATCH.slice(1, 1))
+    assert read(uri, "train", file_format=file_format) == [
+        *BATCH.to_pylist(),
+        *BATCH.slice(1, 1).to_pylist(),
+    ]
+    assert read(uri, "eval", file_format=file_format) == []
+    assert split_names(uri) == ["eval", "train"]
+    assert read_row_counts(uri) == {"train": 4, "eval": 0}
+
+
+def test_names_are_those_of_tfx(tmp_path):
+    with ExamplesWriter(str(tmp_path), ["train"]) as out:
+        out.write("train", BATCH)
+    (shard,) = split_files(str(tmp_path), "train")
+    assert shard.endswith("/Split-train/data_tfrecord-00000-of-00001.gz")
+
+
+def test_equal_rows_give_equal_files(tmp_path):
+    for name in ("a", "b"):
+        with ExamplesWriter(str(tmp_path / name), ["train"]) as out:
+            out.write("train", BATCH)
+    a, b = (split_files(str(tmp_path / name), "train")[0] for name in ("a", "b"))
+    assert Path(a).read_bytes() == Path(b).read_bytes()
+
+
+def test_a_missing_cell_is_an_empty_typed_list(tmp_path):
+    with ExamplesWriter(str(tmp_path), ["train"]) as out:
+        out.write("train", BATCH)
+    assert read(str(tmp_path), "train")[2]["n"] == []
+
+
+def test_columns_are_selected_and_schemas_followed(tmp_path):
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    with ExamplesWriter(str(tmp_path), ["train"]) as out:
+        out.write("train", BATCH)
+    files = split_files(str(tmp_path), "train")
+    (batch,) = read_record_batches(files, columns=["s"])
+    assert batch.schema.names == ["s"]
+    text = 'feature { name: "n" type: INT } feature { name: "new" type: FLOAT }'
+    schema = text_format.Parse(text, schema_pb2.Schema())
+    (batch,) = read_record_batches(files, schema=schema)
+    assert batch.schema.names == ["n", "new"]
+    assert batch["new"].null_count == 3
+
+
+def test_other_payloads(tmp_path):
+    path = str(tmp_path / "records.gz")
+    with TFRecordWriter(path) as writer:
+        writer.write_all([b"one", b"two"])
+    (batch,) = read_record_batches([path], payload_format="FORMAT_PROTO")
+    assert batch.to_pylist() == [{"raw_record": [b"one"]}, {"raw_record": [b"two"]}]
+    with pytest.raises(ValueError, match=r"records\.gz: cannot decode records 0 to 1"):
+        list(read_record_batches([path]))
+
+
+def test_faults_are_named(tmp_path):
+    (tmp_path / "Split-train").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"Split 'eval' has no files.*\['train'\]"):
+        split_files(str(tmp_path), "eval")
+    with pytest.raises(ValueError, match="Received: file_format='orc'"):
+        list(read_record_batches([], file_format="orc"))
+    with pytest.raises(ValueError, match="Received: split='test'"):
+        ExamplesWriter(str(tmp_path), ["train"]).path_of("test")
+
+
+def test_an_interrupted_write_leaves_no_readable_split(tmp_path):
+    with pytest.raises(RuntimeError, match="stop"):
+        with ExamplesWriter(str(tmp_path), ["train"]) as out:
+            out.write("train", BATCH)
+            raise RuntimeError("stop")
+    assert read_row_counts(str(tmp_path)) is None
+    with pytest.raises(ValueError, match="trunc"):
+        read(str(tmp_path), "train")
+
+
+def test_write_examples_divides_every_row(tmp_path):
+    batch = pa.record_batch({"n": list(range(1000))})
+    output = Output(SplitConfig([Split("a", hash_buckets=1), Split("b", hash_buckets=3)]))
+    counts = write_examples({"all": Rows.of_batches([batch, batch])}, output, str(tmp_path))
+    assert sum(counts.values()) == 2000
+    assert 400 < counts["a"] < 600
+    assert json.loads((tmp_path / "row_counts.json").read_text()) == counts
+
+
+def test_input_splits_are_kept_without_output_splits(tmp_path):
+    rows = {"x": Rows.of_batches([BATCH]), "y": Rows.of_batches([BATCH, BATCH])}
+    assert write_examples(rows, Output(), str(tmp_path)) == {"x": 3, "y": 6}
+    with pytest.raises(ValueError, match="Hash buckets divide one input split"):
+        output_splits(["x", "y"], Output(SplitConfig([Split("a", hash_buckets=1)])))
+
+
+def test_no_row_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="no row"):
+        write_examples({"x": iter(())}, Output(), str(tmp_path))

@@ -1,0 +1,93 @@
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.io import (
+    HashSplitter,
+    Output,
+    Split,
+    SplitConfig,
+    read_csv,
+    read_record_batches,
+    serialize_examples,
+    split_files,
+)
+from penstock.io.example_gen_config import Input
+from penstock.io.example_messages import example_class
+from penstock.io.hash_split import bucket_of
+from penstock.io.tfrecord import read_tfrecords
+
+SHARED = Path(__file__).resolve().parents[4] / "shared"
+GOLDEN = SHARED / "golden/penguin/pipeline_root/CsvExampleGen/examples/1"
+CSV = SHARED / "data/penguin/labelled/penguins_processed.csv"
+needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="the golden artifacts are absent")
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=20), st.integers(1, 2**31 - 1))
+def test_bucket_is_the_digest_modulo_total(records, total):
+    expected = [int(hashlib.sha256(record).hexdigest(), 16) % total for record in records]
+    assert bucket_of(records, total).tolist() == expected
+
+
+@needs_golden
+def test_all_golden_rows_land_in_their_splits():
+    splitter = HashSplitter(Output.default_for(Input()).split_config)
+    found = {name: [] for name in splitter.names}
+    for batch in read_csv([str(CSV)]):
+        records = serialize_examples(batch).to_pylist()
+        for record, place in zip(records, splitter.assign(batch, records), strict=True):
+            found[splitter.names[place]].append(example_class().FromString(record))
+    for split, examples in found.items():
+        (shard,) = split_files(str(GOLDEN), split)
+        assert examples == [example_class().FromString(r) for r in read_tfrecords(shard)]
+    assert {name: len(examples) for name, examples in found.items()} == {"train": 234, "eval": 100}
+
+
+def test_equal_values_of_the_partition_feature_stay_together():
+    batch = pa.record_batch({"user": [b"a", b"b", b"a", b"c"] * 25, "n": list(range(100))})
+    config = SplitConfig([Split("x", hash_buckets=1), Split("y", hash_buckets=1)], "user")
+    records = serialize_examples(batch).to_pylist()
+    places = HashSplitter(config).assign(batch, records).tolist()
+    by_user = {}
+    for user, place in zip(batch["user"].to_pylist(), places, strict=True):
+        by_user.setdefault(user, set()).add(place)
+    assert all(len(found) == 1 for found in by_user.values())
+    feature = example_class()().features.feature["user"]
+    feature.bytes_list.value.append(b"a")
+    digest = hashlib.sha256(feature.SerializeToString(deterministic=True)).hexdigest()
+    assert by_user[b"a"] == {int(digest, 16) % 2}
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([1.5]), "holds floats"),
+        (pa.nulls(1), "has no value"),
+    ],
+)
+def test_a_partition_feature_that_cannot_partition_is_refused(column, message):
+    batch = pa.RecordBatch.from_arrays([column], ["user"])
+    splitter = HashSplitter(SplitConfig([Split("x", hash_buckets=1)], "user"))
+    with pytest.raises(ValueError, match=message):
+        splitter.assign(batch, [b""])
+
+
+def test_an_absent_partition_feature_is_named():
+    splitter = HashSplitter(SplitConfig([Split("x", hash_buckets=1)], "user"))
+    with pytest.raises(ValueError, match=r"'user' is not a feature .* Features: \['n'\]"):
+        splitter.assign(pa.record_batch({"n": [1]}), [b""])
+
+
+@needs_golden
+def test_golden_shards_are_read_as_batches():
+    rows = Counter()
+    for split in ("train", "eval"):
+        for batch in read_record_batches(split_files(str(GOLDEN), split), batch_size=50):
+            assert batch.num_rows <= 50
+            rows[split] += batch.num_rows
+    assert rows == {"train": 234, "eval": 100}

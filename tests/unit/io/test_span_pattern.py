@@ -1,0 +1,135 @@
+import pytest
+
+from penstock.io import (
+    Input,
+    RangeConfig,
+    RollingRange,
+    Split,
+    StaticRange,
+    resolve_input,
+)
+
+
+@pytest.fixture
+def base(tmp_path):
+    def make(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+        return str(tmp_path)
+
+    return make
+
+
+def resolve(base, *patterns, range_config=None):
+    splits = [Split(f"s{i}", pattern) for i, pattern in enumerate(patterns)]
+    resolved = resolve_input(base, Input(splits), range_config)
+    files = {n: [f.removeprefix(base + "/") for f in fs] for n, fs in resolved.files.items()}
+    return files, resolved.span, resolved.version
+
+
+def test_by_default_all_files_make_one_split(base):
+    root = base("b.csv", "a.csv", ".hidden", "_SUCCESS", "folder/inside.csv")
+    resolved = resolve_input(root)
+    assert resolved.files == {"single_split": [f"{root}/a.csv", f"{root}/b.csv"]}
+    assert resolved.span is None
+
+
+def test_the_latest_span_and_its_latest_version_win(base):
+    root = base("span-1/v9/d", "span-10/v1/d", "span-10/v2/d", "span-10/v2/e", "span-9/v3/d")
+    assert resolve(root, "span-{SPAN}/v{VERSION}/*") == (
+        {"s0": ["span-10/v2/d", "span-10/v2/e"]},
+        10,
+        2,
+    )
+
+
+def test_dates_are_days_since_1970(base):
+    root = base("1970-01-02/d", "2024-02-29/d")
+    assert resolve(root, "{YYYY}-{MM}-{DD}/*")[1] == 19782
+
+
+@pytest.mark.parametrize(
+    ("range_config", "span"),
+    [
+        (RangeConfig(static_range=StaticRange(2, 2)), 2),
+        (RangeConfig(rolling_range=RollingRange(1)), 3),
+        (RangeConfig(rolling_range=RollingRange(1, start_span_number=3)), 3),
+    ],
+)
+def test_a_range_chooses_the_span(base, range_config, span):
+    root = base("s1/d", "s2/d", "s3/d")
+    assert resolve(root, "s{SPAN}/*", range_config=range_config)[1] == span
+
+
+def test_zero_padding_needs_a_width(base):
+    root = base("span01/d", "span02/d")
+    assert resolve(root, "span{SPAN:2}/*")[:2] == ({"s0": ["span02/d"]}, 2)
+    with pytest.raises(FileNotFoundError, match=r"need a width, such as \{SPAN:3\}"):
+        resolve(root, "span{SPAN}/*")
+
+
+def test_splits_must_agree_on_the_span(base):
+    root = base("train/1/d", "train/2/d", "eval/1/d")
+    with pytest.raises(ValueError, match=r"disagree .*s0: span 2, version None, s1: span 1"):
+        resolve(root, "train/{SPAN}/*", "eval/{SPAN}/*")
+    assert (
+        resolve(
+            root,
+            "train/{SPAN}/*",
+            "eval/{SPAN}/*",
+            range_config=RangeConfig(static_range=StaticRange(1, 1)),
+        )[1]
+        == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{SPAN}/{YYYY}-{MM}-{DD}", "both"),
+        ("{YYYY}-{MM}/*", "needs all of"),
+        ("{VERSION}/*", "needs {SPAN} or a date"),
+        ("{SPAN}/{SPAN}", "comes twice"),
+        ("{SPLIT}/*", "{SPLIT} is no placeholder"),
+    ],
+)
+def test_faulty_patterns_are_refused(base, pattern, message):
+    with pytest.raises(ValueError, match="Faulty split pattern") as caught:
+        resolve(base("x"), pattern)
+    assert message in str(caught.value)
+
+
+def test_an_error_says_what_was_looked_for_and_what_is_there(base):
+    root = base("data-1.txt", "data-2.txt")
+    with pytest.raises(FileNotFoundError) as caught:
+        resolve(root, "span-{SPAN}/*.csv")
+    assert f"looked for {root}/span-{{SPAN}}/*.csv" in str(caught.value)
+    assert "data-1.txt, data-2.txt" in str(caught.value)
+    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
+        resolve_input("nowhere")
+    with pytest.raises(
+        FileNotFoundError, match=r"with span 7, found nothing\. Spans there: \[1, 2\]"
+    ):
+        resolve(root, "data-{SPAN}.txt", range_config=RangeConfig(static_range=StaticRange(7, 7)))
+
+
+def test_ranges_of_several_spans_are_refused(base):
+    root = base("1/d", "2/d")
+    for config in (
+        RangeConfig(static_range=StaticRange(1, 2)),
+        RangeConfig(rolling_range=RollingRange(2)),
+    ):
+        with pytest.raises(ValueError, match="takes one span"):
+            resolve(root, "{SPAN}/*", range_config=config)
+
+
+def test_urls_are_resolved():
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    files.pipe({"/spans/1/d.csv": b"", "/spans/2/d.csv": b""})
+    resolved = resolve_input("memory://spans", Input([Split("s", "{SPAN}/*.csv")]))
+    assert resolved.span == 2
+    assert resolved.files["s"][0].endswith("spans/2/d.csv")

@@ -1,0 +1,115 @@
+import gzip
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.io.gzip_stream import BLOCK_BYTES, GzipStreamWriter
+from penstock.io.tfrecord import TFRecordError, TFRecordWriter, read_tfrecords
+
+
+def write(path, records, compression="GZIP"):
+    with TFRecordWriter(str(path), compression) as writer:
+        writer.write_all(records)
+    return str(path)
+
+
+@pytest.mark.parametrize("compression", ["GZIP", ""])
+def test_records_come_back(tmp_path, compression):
+    records = [b"", b"one", bytes(range(256)) * 3000, b"x" * (3 << 20), b"last"]
+    path = write(tmp_path / "records", records, compression)
+    assert list(read_tfrecords(path)) == records
+    assert list(read_tfrecords(path, compression=compression)) == records
+
+
+def test_the_bytes_are_those_of_the_format(tmp_path):
+    # The example of a record in TensorFlow's documentation of the format, checksums by crc32c.
+    path = write(tmp_path / "plain", [b"abc"], "")
+    content = Path(path).read_bytes()
+    assert content[:8] == struct.pack("<Q", 3)
+    assert content[12:15] == b"abc"
+    assert len(content) == 8 + 4 + 3 + 4
+    crc = 0x364B3FB7  # crc32c of "abc", RFC 3720's polynomial
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    assert content[15:] == struct.pack("<I", masked)
+
+
+def test_gzip_bytes_depend_on_the_content_alone(tmp_path, monkeypatch):
+    records = [bytes([i % 251]) * 5000 for i in range(2000)]
+    first = Path(write(tmp_path / "a.gz", records)).read_bytes()
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    second = Path(write(tmp_path / "b.gz", records)).read_bytes()
+    assert first == second
+    assert first[4:8] == b"\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES]
+)
+def test_gzip_stream_is_read_by_the_standard_library(tmp_path, size):
+    content = bytes(i * 7 % 256 for i in range(256)) * (size // 256 + 1)
+    path = tmp_path / "stream.gz"
+    with GzipStreamWriter(str(path)) as out:
+        out.write(content[: size // 2])
+        out.write(content[size // 2 : size])
+    assert gzip.decompress(path.read_bytes()) == content[:size]
+
+
+def test_several_gzip_members_are_one_stream(tmp_path):
+    one, two = write(tmp_path / "1", [b"a"]), write(tmp_path / "2", [b"b"])
+    both = tmp_path / "both"
+    both.write_bytes(Path(one).read_bytes() + Path(two).read_bytes())
+    assert list(read_tfrecords(str(both))) == [b"a", b"b"]
+
+
+@given(cut=st.integers(min_value=1, max_value=200), compression=st.sampled_from(["GZIP", ""]))
+def test_a_truncated_file_is_an_error(tmp_path_factory, cut, compression):
+    path = tmp_path_factory.mktemp("cut") / "records"
+    write(path, [b"first record", b"second record, longer than the first"], compression)
+    content = path.read_bytes()
+    path.write_bytes(content[: max(1, len(content) - cut)])
+    whole = [b"first record"]
+    if compression == "" and len(content) - cut in (0, len(b"first record") + 16):
+        assert list(read_tfrecords(str(path), compression="")) == whole[: len(content) - cut]
+        return
+    with pytest.raises(TFRecordError, match="trunc") as caught:
+        list(read_tfrecords(str(path), compression=compression))
+    assert str(path) in str(caught.value)
+    assert "offset" in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [0, 5, 9, 12, 20, 31])
+def test_a_changed_byte_is_an_error_with_the_offset(tmp_path, place):
+    path = tmp_path / "records"
+    write(path, [b"0123456789abcdef"] * 2, "")
+    content = bytearray(path.read_bytes())
+    content[32 + place] ^= 0x40
+    path.write_bytes(bytes(content))
+    with pytest.raises(TFRecordError, match="corrupt record at offset 32: the checksum"):
+        list(read_tfrecords(str(path), compression=""))
+
+
+def test_damaged_gzip_is_an_error(tmp_path):
+    path = tmp_path / "records.gz"
+    write(path, [bytes(range(256))] * 50)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(bytes(content))
+    with pytest.raises(TFRecordError, match=r"records\.gz"):
+        list(read_tfrecords(str(path)))
+
+
+def test_an_unknown_compression_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Received: compression='ZLIB'"):
+        TFRecordWriter(str(tmp_path / "x"), "ZLIB")
+
+
+def test_urls_are_read(tmp_path):
+    import fsspec
+
+    path = write(tmp_path / "local.gz", [b"a", b"b"])
+    with fsspec.open("memory://records/x.gz", "wb") as file:
+        file.write(Path(path).read_bytes())
+    assert list(read_tfrecords("memory://records/x.gz")) == [b"a", b"b"]
