@@ -24,7 +24,7 @@ def cache_miss(
     earlier = store.nearest_executions(pipeline, node_id, before=execution_id, limit=_CANDIDATES)
     nearest = nearest_key(parts, [each.key_parts for each in earlier if each.key_parts])
     if nearest is None:
-        return "never ran before"
+        return "first run"
     _, differences = nearest
     if not differences:
         return "its earlier outputs cannot be used again"

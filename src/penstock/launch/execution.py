@@ -13,11 +13,13 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 
 from penstock.artifacts import Artifact, ValueArtifact, location
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.dsl.component import Component
 from penstock.dsl.context import ExecutionContext
+from penstock.dsl.function_component import FunctionComponent
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder
@@ -37,7 +39,7 @@ def execute(attempt: Attempt) -> AttemptResult:
         attempt: What to run; its project's root must be first on the import path.
     """
     meter = _Meter()
-    context = ExecutionContext(
+    context = _Context(
         node_id=attempt.node.id,
         execution_id=attempt.execution_id,
         run_id=attempt.settings.run_id,
@@ -51,7 +53,6 @@ def execute(attempt: Attempt) -> AttemptResult:
         lineage=attempt.lineage,
     )
     try:
-        os.makedirs(attempt.working_dir, exist_ok=True)
         with _record_log(attempt):
             outputs, written = _run(attempt, context)
         return AttemptResult(outputs, usage=meter.read(written), metrics=context.metrics)
@@ -60,17 +61,34 @@ def execute(attempt: Attempt) -> AttemptResult:
         raise
     except BaseException as error:
         discard_outputs(attempt.outputs.values())
-        with contextlib.suppress(OSError), open(attempt.log_path, "a") as log:
-            log.write(_user_traceback(error))
+        _append(attempt.log_path, user_traceback(error))
         return AttemptResult(
             {},
             error=_one_line(error),
-            traceback=_user_traceback(error),
+            traceback=user_traceback(error),
             usage=meter.read(0),
             metrics=context.metrics,
         )
     finally:
-        shutil.rmtree(attempt.working_dir, ignore_errors=True)
+        if context.has_scratch:
+            shutil.rmtree(attempt.working_dir, ignore_errors=True)
+
+
+class _Context(ExecutionContext):
+    """A context whose scratch folder is made when it is asked for: most components need none."""
+
+    has_scratch = False
+
+    @property
+    def working_dir(self) -> str:
+        if not self.has_scratch:
+            self.has_scratch = True
+            os.makedirs(self._scratch, exist_ok=True)
+        return self._scratch
+
+    @working_dir.setter
+    def working_dir(self, path: str) -> None:
+        self._scratch = path
 
 
 def _run(attempt: Attempt, context: ExecutionContext) -> tuple[dict[str, Artifact], int]:
@@ -146,9 +164,7 @@ def seed_everything(seed: int | None, deterministic: bool, uses_tensorflow: bool
 @contextlib.contextmanager
 def _record_log(attempt: Attempt) -> Iterator[None]:
     """Send Python's log records to the attempt's log file as well."""
-    os.makedirs(os.path.dirname(attempt.log_path), exist_ok=True)
-    handler = logging.FileHandler(attempt.log_path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler = _LogFile(attempt.log_path)
     root = logging.getLogger()
     node_log = logging.getLogger("penstock.node")
     level = node_log.level
@@ -162,6 +178,26 @@ def _record_log(attempt: Attempt) -> Iterator[None]:
         handler.close()
 
 
+class _LogFile(logging.FileHandler):
+    """A log file that is made, with its folder, by the first record."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def _open(self) -> TextIOWrapper:
+        os.makedirs(os.path.dirname(self.baseFilename), exist_ok=True)
+        return super()._open()
+
+
+def _append(log_path: str, text: str) -> None:
+    """Add to a log; where the disk is full it is lost."""
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(log_path), exist_ok=True)
+        with open(log_path, "a", encoding="utf-8") as log:
+            log.write(text)
+
+
 def _one_line(error: BaseException) -> str:
     name = type(error).__name__
     module = type(error).__module__
@@ -172,14 +208,14 @@ def _one_line(error: BaseException) -> str:
     return f"{full}: {text}" if text else full
 
 
-def _user_traceback(error: BaseException) -> str:
+def user_traceback(error: BaseException) -> str:
     """Return the traceback from the component's `run` on: what the user wrote, whole."""
     frames = error.__traceback__
     here = frames
     while here is not None:
-        if here.tb_frame.f_code.co_filename == __file__ and here.tb_frame.f_code is _run.__code__:
-            frames = here.tb_next or here
-            break
+        code = here.tb_frame.f_code
+        if (code is _run.__code__ or code is FunctionComponent.run.__code__) and here.tb_next:
+            frames = here.tb_next
         here = here.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
 
@@ -190,9 +226,8 @@ class _Meter:
     def __init__(self) -> None:
         gc.collect(0)
         with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-            file.write(
-                "5"
-            )  # resets the peak (proc(5)), so that a warm worker's past is not counted
+            # Resets the peak (proc(5)), so that a warm worker's past is not counted.
+            file.write("5")
         self._started = time.perf_counter()
         self._cpu = _cpu_seconds()
 
