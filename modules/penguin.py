@@ -18,7 +18,7 @@ NUMERIC = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"
 CATEGORICAL = ("island", "sex")
 
 BATCH_SIZE = 32
-EPOCHS = 10
+EPOCHS = 5
 
 
 def transformed(name: str) -> str:
@@ -99,7 +99,7 @@ def run_fn(fn_args: FnArgs) -> keras.callbacks.History:
         shuffle=False,
         verbose=0,
         callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True),
+            keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
             keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
         ],
     )

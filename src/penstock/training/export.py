@@ -70,8 +70,9 @@ def export_model(
             f"label_key={min(unknown)!r} is no raw feature. "
             f"Features: {', '.join(sorted(feature.name for feature in schema.feature))}"
         )
-    serving_spec = feature_spec(schema, without=labels)
     full_spec = feature_spec(schema)
+    used = graph.inputs_for(model, full_spec) if graph is not None else set(full_spec)
+    serving_spec = {name: spec for name, spec in full_spec.items() if name in used - labels}
     name_outputs = tf.function(postprocess) if postprocess is not None else _named
 
     def serve(examples: tf.Tensor) -> Mapping[str, tf.Tensor]:
@@ -120,9 +121,40 @@ class _TransformGraph:
         trackable = tf.__internal__.tracking.Trackable
         return [value for value in vars(self._loader).values() if isinstance(value, trackable)]
 
+    def inputs_for(self, model: Any, raw: Iterable[str]) -> set[str]:
+        """Returns the raw features that the model's inputs follow from; all, where that is not known."""
+        wanted = getattr(model, "input", None)
+        loaded = next((part for part in self.state if hasattr(part, "transform_fn")), None)
+        if not isinstance(wanted, Mapping) or loaded is None:
+            return set(raw)
+        function = loaded.transform_fn
+        if not hasattr(function, "graph"):
+            (function,) = function.concrete_functions
+        outputs = zip(_flat_names(function.structured_outputs), function.graph.outputs, strict=True)
+        pending = [tensor.op for name, tensor in outputs if name in wanted]
+        seen = {op.name for op in pending}
+        while pending:
+            sources = {tensor.op.name: tensor.op for tensor in pending.pop().inputs}
+            pending += [op for name, op in sources.items() if name not in seen]
+            seen.update(sources)
+        specs = function.structured_input_signature[0][0]
+        inputs = zip(_flat_names(specs), function.graph.inputs, strict=False)
+        return {name for name, tensor in inputs if tensor.op.name in seen}
+
     def apply(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the transformed features that follow from the given ones."""
         return dict(self._loader.apply_transform_model(dict(features)))
+
+
+def _flat_names(structure: Mapping[str, Any]) -> list[str]:
+    """Returns a name for each tensor of a dict, in the order in which TensorFlow flattens it."""
+    import tensorflow as tf
+
+    return [
+        name
+        for name in sorted(structure)
+        for _ in tf.nest.flatten(structure[name], expand_composites=True)
+    ]
 
 
 def _named(outputs: Any) -> Mapping[str, Any]:
