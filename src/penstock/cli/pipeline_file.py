@@ -84,11 +84,16 @@ def load_pipeline(file: str) -> PipelineFile:
     return PipelineFile(str(path), shown, str(root), pipeline)
 
 
-def _import(name: str, path: str, root: str) -> ModuleType:
+def import_from(root: str) -> None:
+    """Put a project's root first on the import path, so that its modules are found by their names."""
     if root in sys.path:
         sys.path.remove(root)
     sys.path.insert(0, root)
     importlib.invalidate_caches()
+
+
+def _import(name: str, path: str, root: str) -> ModuleType:
+    import_from(root)
     try:
         module = importlib.import_module(name)
     except SyntaxError as error:

@@ -53,16 +53,15 @@ def report_end(result: RunResult, arguments: argparse.Namespace) -> int:
         result: The run.
         arguments: What was typed.
     """
+    from penstock.runners.result import failure_lines, resume_lines
+
     if arguments.json:
         print_json(result_json(result))
     elif arguments.progress == "none":
-        for node in result.failed:
-            if node.traceback:
-                print(node.traceback.rstrip(), file=sys.stderr)
-            print(f"{node.id} failed: {node.error}", file=sys.stderr)
         print(f"run {result.run_id} {result.state.lower()} in {duration(result.seconds)}")
+        lines = failure_lines(result) if result.failed else []
         if result.state != "COMPLETE":
-            print(f"go on with: {result.resume_command}", file=sys.stderr)
+            print(*lines, *resume_lines(result), sep="\n", file=sys.stderr)
     if result.state == "COMPLETE":
         return exit_codes.OK
     if result.state == "CANCELED":

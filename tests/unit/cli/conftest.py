@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PIPELINE = '''
+PIPELINE = """
 from penstock.dsl import Pipeline, RuntimeParameter
 from components.words import CountWords, ReadText, Report
 
@@ -22,7 +22,7 @@ count = CountWords(text=read.outputs["text"], times=epochs, module_file="modules
 report = Report(counts=count.outputs["counts"])
 
 pipeline = Pipeline("words", components=[read, count, report])
-'''
+"""
 
 COMPONENTS = '''
 """Components of the test project."""
@@ -65,6 +65,9 @@ class Report(Component):
 
 FILES = {
     "pyproject.toml": "[tool.penstock]\n",
+    "components/__init__.py": "",
+    "modules/__init__.py": "",
+    "pipelines/__init__.py": "",
     "pipelines/words.py": PIPELINE,
     "components/words.py": COMPONENTS,
     "modules/counting.py": "from modules.splitting import split\n\n\ndef count(text):\n"
@@ -88,8 +91,16 @@ def write_project(root: Path, **changes: str) -> Path:
 
 @contextlib.contextmanager
 def forgotten_modules(root: Path) -> Iterator[None]:
-    """Leave the import state as it was: the next test has other files under the same names."""
+    """Leave the import state as it was: the next test has other files under the same names.
+
+    The repository's own `components` and the like, which the test run may have imported, step aside.
+    """
     path = list(sys.path)
+    aside = {
+        name: sys.modules.pop(name)
+        for name in list(sys.modules)
+        if name.partition(".")[0] in ("components", "modules", "pipelines")
+    }
     before = set(sys.modules)
     try:
         yield
@@ -100,6 +111,7 @@ def forgotten_modules(root: Path) -> Iterator[None]:
             places = list(getattr(sys.modules[name], "__path__", ()))
             if any(str(each or "").startswith(str(root)) for each in [origin, *places]):
                 del sys.modules[name]
+        sys.modules.update(aside)
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def test_layout_leads_down_and_keeps_boxes_apart(reads):
         assert path[-1] == layout.centres[consumer]
         assert [y for _, y in path] == sorted({y for _, y in path})
     for one, (x, y) in layout.centres.items():
-        assert 0 <= x - sizes[one] / 2 + 1e-6
+        assert x - sizes[one] / 2 + 1e-6 >= 0
         assert x + sizes[one] / 2 <= layout.width + 1e-6
         for other, (x2, y2) in layout.centres.items():
             if one < other and y == y2:

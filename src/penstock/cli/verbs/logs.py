@@ -52,7 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         while execution.cached_from is not None:
             execution = store.get_execution(execution.cached_from)
         if execution.log_path is None:
-            raise NotFound(f"{arguments.node} is resolved, not executed: it has no log")
+            why = (
+                f"it was not executed: {execution.error}" if execution.error else "it is looked up"
+            )
+            raise NotFound(f"{arguments.node} has no log: {why}")
         path = execution.log_path.replace("{execution_id}", str(execution.id))
         if arguments.path:
             print(path)

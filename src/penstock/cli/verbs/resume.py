@@ -28,6 +28,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Resume the run."""
+    from penstock.cli.pipeline_file import import_from
     from penstock.cli.run_report import find_run
     from penstock.store import RunState
 
@@ -41,12 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     from penstock.runners.local import LocalDagRunner
     from penstock.runners.result import RunFailed
 
-    here = not os.path.isdir(record.project)
-    runner = LocalDagRunner(store=store_location(arguments.store), **runner_settings(arguments))
+    project = Project.find(record.project if os.path.isdir(record.project) else ".")
+    location = store_location(arguments.store)
+    # The project's own store needs no mention in the command that resumes again.
+    store_option = None if location == project.store else location
+    import_from(project.root)
+    runner = LocalDagRunner(store=store_option, **runner_settings(arguments))
     try:
-        result = runner.resume(
-            record.run_id, project_root=Project.find(".").root if here else record.project
-        )
+        result = runner.resume(record.run_id, project_root=project.root)
     except RunFailed as failed:
         result = failed.result
     return report_end(result, arguments)
