@@ -185,9 +185,12 @@ class Transform(Component):
     def _user_code(
         self, context: ExecutionContext
     ) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+        from penstock.transform import import_tensorflow_transform
+
         if self.module_file is None:
             assert self.preprocessing_fn is not None
             return self.preprocessing_fn, self.stats_options_updater_fn
+        import_tensorflow_transform()
         module = context.load_module(self.module_file)
         function = getattr(module, "preprocessing_fn", None)
         if function is None:

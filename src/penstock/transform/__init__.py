@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.transform.driver import AnalysisFallback, TransformResult, transform
+    from penstock.transform.imports import import_tensorflow_transform
     from penstock.transform.results import UnsupportedAnalyzerError
     from penstock.transform.shards import BatchObserver, ShardReader, Shards
     from penstock.transform.splits_config import SplitsConfig
@@ -24,6 +25,7 @@ __all__ = [
     "SplitsConfig",
     "TransformResult",
     "UnsupportedAnalyzerError",
+    "import_tensorflow_transform",
     "transform",
 ]
 
@@ -35,6 +37,7 @@ _MODULES = {
     "SplitsConfig": "splits_config",
     "TransformResult": "driver",
     "UnsupportedAnalyzerError": "results",
+    "import_tensorflow_transform": "imports",
     "transform": "driver",
 }
 

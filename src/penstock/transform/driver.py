@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from penstock.transform._libraries import import_tensorflow_transform
+from penstock.transform.imports import import_tensorflow_transform
 from penstock.transform.shards import (
     BatchObserver,
     ShardReader,
