@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
@@ -545,3 +547,46 @@ def test_opening_again_changes_nothing(url: str, store: MetadataStore) -> None:
         run_node(other, "n", {"o": [Examples("/o2")]}, cache_key="k")
         assert count(other, "Context") == before["Context"]
         assert count(other, "Type") == before["Type"]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
+def test_a_connection_that_was_cut_is_made_anew(
+    url: str, store: MetadataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.store.server_session._IDLE_SECONDS", 0.0)
+    begin_run(store)
+    execution = store.register_execution(run_id="run-1", node_id="n", type_name="test.N")
+    own = "pg_backend_pid()" if url.startswith("postgresql") else "CONNECTION_ID()"
+    ((number,),) = store.session.query(f"SELECT {own}")
+    with MetadataStore.open(url) as other:
+        cut = "SELECT pg_terminate_backend(?)" if url.startswith("postgresql") else "KILL ?"
+        other.session.query(cut, (number,))
+    output = Examples("/o")
+    store.publish(execution, {"o": [output]})
+    assert store.get_execution(execution).state is ExecutionState.COMPLETE
+    assert store.session.query(f"SELECT {own}") != [(number,)]
+
+
+def test_threads_share_a_store(store: MetadataStore) -> None:
+    begin_run(store)
+    seen: list[int] = []
+
+    def read() -> None:
+        while not done.is_set():
+            # A transaction of the writer is seen as a whole: one execution has one output.
+            with store.transaction():
+                ended = sum(s is ExecutionState.COMPLETE for s in store.execution_states().values())
+                assert count(store, "Artifact") == ended
+            seen.append(ended)
+
+    done = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        for number in range(40):
+            run_node(store, f"n{number}", {"o": [Examples(f"/{number}")]})
+        done.set()
+        for reader in readers:
+            reader.result()
+    assert seen
+    assert count(store, "Artifact") == 40

@@ -80,8 +80,7 @@ def test_two_runs_at_once(url: str) -> None:
 
 @pytest.mark.parametrize("kills", [8])
 def test_a_killed_process_leaves_the_last_good_state(url: str, kills: int) -> None:
-    if not url.startswith("sqlite"):
-        pytest.skip("a server notices the death of a client by its socket, not by our code")
+    on_sqlite = url.startswith("sqlite")
     MetadataStore.open(url).close()
     source = random.Random(7)
     for number in range(kills):
@@ -93,6 +92,9 @@ def test_a_killed_process_leaves_the_last_good_state(url: str, kills: int) -> No
         told, _ = process.communicate()
         assert process.returncode == -9
         with MetadataStore.open(url) as store:
+            if not on_sqlite:
+                # A minute passes.
+                store.session.query("UPDATE penstock_lease SET expires = 0")
             taken = store.take_over_dead()
             assert taken == [f"run-{number}"]
             records = store.run_executions(f"run-{number}")
@@ -112,5 +114,6 @@ def test_a_killed_process_leaves_the_last_good_state(url: str, kills: int) -> No
                 "(SELECT count(*) FROM ArtifactProperty)"
             )
             assert len(set(counts[0])) == 1
-            assert store.session.query("PRAGMA integrity_check") == [("ok",)]
+            if on_sqlite:
+                assert store.session.query("PRAGMA integrity_check") == [("ok",)]
             assert store.get_run(f"run-{number}").state is RunState.FAILED

@@ -15,7 +15,7 @@ from penstock.store.session import Row
 _SELECT = """
 SELECT a.id, t.name, a.uri, a.state, a.name, pa.fingerprint, a.create_time_since_epoch,
   pa.execution_id, pe.pipeline, pe.run_id, pe.node_id, pa.output_key, pa.output_index
-FROM Artifact a JOIN Type t ON t.id = a.type_id
+FROM Artifact a LEFT JOIN Type t ON t.id = a.type_id
 LEFT JOIN penstock_artifact pa ON pa.artifact_id = a.id
 LEFT JOIN penstock_execution pe ON pe.execution_id = pa.execution_id
 """
@@ -73,30 +73,28 @@ class ArtifactQueries(StoreBase):
         where: list[str] = []
         values: list[Any] = []
         if type_name is not None:
-            where.append("t.name = ? AND t.type_kind = 1")
-            values.append(type_name)
-        contexts = [
-            ("node", f"{pipeline}.{node_id}") if node_id is not None else ("pipeline", pipeline),
-            ("pipeline_run", run_id),
-        ]
-        joins, names = "", []
-        for number, (kind, name) in enumerate(contexts):
-            if name is not None:
-                joins += (
-                    f" JOIN Association s{number} ON s{number}.execution_id = ev.execution_id"
-                    f" JOIN Context c{number} ON c{number}.id = s{number}.context_id"
-                    f" AND c{number}.type_id = ? AND c{number}.name = ?"
-                )
-                names += [self._types.context(kind), name]
-        if key is not None:
-            joins += (
-                " JOIN EventPath k ON k.event_id = ev.id AND k.is_index_step = FALSE "
-                "AND k.step_key = ?"
+            types = self._session.query(
+                "SELECT id FROM Type WHERE name = ? AND type_kind = 1", (type_name,)
             )
-            names.append(key)
-        if joins:
-            where.append(f"a.id IN (SELECT ev.artifact_id FROM Event ev{joins} WHERE ev.type = 4)")
-            values += names
+            if not types:
+                return []
+            # "+ 0" keeps the index over types from being preferred to the order of the ids.
+            where.append(f"a.type_id + 0 IN ({','.join('?' * len(types))})")
+            values += [row[0] for row in types]
+        names = []
+        if node_id is not None:
+            names.append(("node", f"{pipeline}.{node_id}"))
+        elif pipeline is not None:
+            names.append(("pipeline", pipeline))
+        if run_id is not None:
+            names.append(("pipeline_run", run_id))
+        contexts = self._contexts.find(names)
+        if contexts is None:
+            return []
+        if contexts or key is not None:
+            text, of_output = self._output(contexts, key)
+            where.append(text)
+            values += of_output
         if uri is not None:
             where.append("a.uri = ?")
             values.append(uri)
@@ -113,6 +111,25 @@ class ArtifactQueries(StoreBase):
             text += " LIMIT ?"
             values.append(limit)
         return self._records(self._session.query(text, values))
+
+    def _output(self, contexts: Sequence[int], key: str | None) -> tuple[str, list[Any]]:
+        """Return the condition that an execution of these contexts put `a` out under the key."""
+        # A scalar subquery is what no engine turns into a join over all events, so that walking
+        # the artifacts from the newest one down may stop at a LIMIT.
+        text = "(SELECT min(ev.id) FROM Event ev"
+        for number in range(len(contexts)):
+            text += (
+                f" JOIN Association s{number} ON s{number}.execution_id = ev.execution_id "
+                f"AND s{number}.context_id = ?"
+            )
+        values: list[Any] = list(contexts)
+        if key is not None:
+            text += (
+                " JOIN EventPath k ON k.event_id = ev.id AND k.is_index_step = FALSE "
+                "AND k.step_key = ?"
+            )
+            values.append(key)
+        return f"{text} WHERE ev.artifact_id = a.id AND ev.type = 4) IS NOT NULL", values
 
     def get_artifact(self, artifact_id: int) -> ArtifactRecord:
         """Return an artifact, in whatever state.

@@ -112,11 +112,14 @@ class Cache(StoreBase):
             before: Only executions with a smaller id.
             limit: At most so many.
         """
+        # Good ones have ended without an error; asking Execution instead would lose the index.
         rows = self._session.query(
-            f"SELECT {EXECUTION_COLUMNS} FROM penstock_execution pe "
-            "JOIN Execution e ON e.id = pe.execution_id JOIN Type t ON t.id = e.type_id "
-            "WHERE pe.pipeline = ? AND pe.node_id = ? AND pe.execution_id < ? "
-            "AND e.last_known_state IN (3, 5) ORDER BY pe.execution_id DESC LIMIT ?",
+            f"SELECT {EXECUTION_COLUMNS} FROM (SELECT * FROM penstock_execution "
+            "WHERE pipeline = ? AND node_id = ? AND execution_id < ? "
+            "AND finished IS NOT NULL AND error IS NULL "
+            "ORDER BY execution_id DESC LIMIT ?) pe "
+            "LEFT JOIN Execution e ON e.id = pe.execution_id LEFT JOIN Type t ON t.id = e.type_id "
+            "ORDER BY pe.execution_id DESC",
             (pipeline, node_id, (1 << 62) if before is None else before, limit),
         )
         return [execution_record(row) for row in rows]

@@ -31,6 +31,22 @@ class Contexts:
         ids = [self._ids.get(name) for name in names]
         return None if None in ids else [number for number in ids if number is not None]
 
+    def find(self, names: Sequence[ContextName]) -> list[int] | None:
+        """Return the ids of contexts, or None if one of them is not in the store."""
+        ids = []
+        for kind, name in names:
+            number = self._ids.get((kind, name))
+            if number is None:
+                rows = self._session.query(
+                    "SELECT id FROM Context WHERE type_id = ? AND name = ?",
+                    (self._types.context(kind), name),
+                )
+                if not rows:
+                    return None
+                number = self._ids[kind, name] = int(rows[0][0])
+            ids.append(number)
+        return ids
+
     def upsert(self, names: Sequence[ContextName]) -> Statement:
         """Write those contexts that are missing, and return the statement that reads their ids.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from penstock.store.exceptions import StoreUnavailable
@@ -33,6 +34,8 @@ def open_session(
             raise StoreUnavailable(
                 f"A store in memory would be lost with the process. Received: {url!r}. Give a file."
             )
+        # Leases and backups lie beside it, whatever the working directory becomes.
+        path = os.path.abspath(path)
         engine = sqlite.create_engine(
             path, create=create, read_only=read_only, synchronous=durability.upper()
         )

@@ -11,9 +11,10 @@ from penstock.store.base import StoreBase
 from penstock.store.cache import EXECUTION_COLUMNS, execution_record
 from penstock.store.exceptions import RecordNotFound
 from penstock.store.records import EventType, ExecutionRecord, ExecutionState
+from penstock.store.session import Row
 
 _FROM = """
-FROM Execution e JOIN Type t ON t.id = e.type_id
+FROM Execution e LEFT JOIN Type t ON t.id = e.type_id
 LEFT JOIN penstock_execution pe ON pe.execution_id = e.id
 """
 OutputsByKey = dict[str, list[Artifact]]
@@ -50,7 +51,7 @@ class ExecutionQueries(StoreBase):
         """Return all attempts of a run, in the order in which they began. One query."""
         rows = self._session.query(
             f"SELECT {EXECUTION_COLUMNS} FROM penstock_execution pe "
-            "JOIN Execution e ON e.id = pe.execution_id JOIN Type t ON t.id = e.type_id "
+            "LEFT JOIN Execution e ON e.id = pe.execution_id LEFT JOIN Type t ON t.id = e.type_id "
             "WHERE pe.run_id = ? ORDER BY pe.execution_id",
             (run_id,),
         )
@@ -71,6 +72,17 @@ class ExecutionQueries(StoreBase):
         Good is COMPLETE or CACHED. Works on runs that TFX wrote, too.
         """
         rows = self._session.query(
+            "SELECT node_id, max(execution_id) FROM penstock_execution "
+            "WHERE run_id = ? AND finished IS NOT NULL AND error IS NULL GROUP BY node_id",
+            (run_id,),
+        )
+        nodes = {int(number): str(node) for node, number in rows} or self._tfx_nodes(run_id)
+        outputs = self._artifacts_of(list(nodes), (EventType.OUTPUT, EventType.INTERNAL_OUTPUT))
+        return {node: outputs.get(number, {}) for number, node in nodes.items()}
+
+    def _tfx_nodes(self, run_id: str) -> dict[int, str]:
+        """Return the last good execution of each node of a run that TFX wrote."""
+        rows = self._session.query(
             "SELECT n.name, p.name, max(e.id) FROM Context r "
             "JOIN Association s ON s.context_id = r.id JOIN Execution e ON e.id = s.execution_id "
             "JOIN Association ns ON ns.execution_id = e.id "
@@ -86,9 +98,7 @@ class ExecutionQueries(StoreBase):
                 run_id,
             ),
         )
-        nodes = {int(number): str(name)[len(pipeline) + 1 :] for name, pipeline, number in rows}
-        outputs = self._artifacts_of(list(nodes), (EventType.OUTPUT, EventType.INTERNAL_OUTPUT))
-        return {node: outputs.get(number, {}) for number, node in nodes.items()}
+        return {int(number): str(name)[len(pipeline) + 1 :] for name, pipeline, number in rows}
 
     def node_outputs(
         self, pipeline: str, node_id: str, *, run_id: str | None = None
@@ -100,21 +110,35 @@ class ExecutionQueries(StoreBase):
             node_id: The node.
             run_id: Only in this run; the newest execution of any run by default.
         """
-        run, values = "", [self._types.context("node"), f"{pipeline}.{node_id}"]
-        if run_id is not None:
-            run = (
-                "JOIN Association rs ON rs.execution_id = e.id JOIN Context r "
-                "ON r.id = rs.context_id AND r.type_id = ? AND r.name = ? "
-            )
-            values = [self._types.context("pipeline_run"), run_id, *values]
+        of_run, values = ("", []) if run_id is None else ("AND run_id = ? ", [run_id])
         rows = self._session.query(
-            "SELECT e.id FROM Context n JOIN Association ns ON ns.context_id = n.id "
-            f"JOIN Execution e ON e.id = ns.execution_id {run}"
-            "WHERE n.type_id = ? AND n.name = ? AND e.last_known_state IN (3, 5) "
-            "ORDER BY e.id DESC LIMIT 1",
-            values,
+            "SELECT execution_id FROM penstock_execution WHERE pipeline = ? AND node_id = ? "
+            f"{of_run}AND finished IS NOT NULL AND error IS NULL "
+            "ORDER BY execution_id DESC LIMIT 1",
+            [pipeline, node_id, *values],
         )
+        if not rows:
+            rows = self._tfx_execution(pipeline, node_id, run_id)
         return self.outputs_of(rows[0][0]) if rows else None
+
+    def _tfx_execution(self, pipeline: str, node_id: str, run_id: str | None) -> list[Row]:
+        """Return the last good execution of a node that TFX wrote, if there is one."""
+        names = [("node", f"{pipeline}.{node_id}")]
+        if run_id is not None:
+            names.append(("pipeline_run", run_id))
+        contexts = self._contexts.find(names)
+        if contexts is None:
+            return []
+        joins = "".join(
+            f"JOIN Association s{number} ON s{number}.execution_id = e.id "
+            f"AND s{number}.context_id = ? "
+            for number in range(len(contexts))
+        )
+        return self._session.query(
+            f"SELECT e.id FROM Execution e {joins}WHERE e.last_known_state IN (3, 5) "
+            "ORDER BY e.id DESC LIMIT 1",
+            contexts,
+        )
 
     def outputs_of(self, execution_id: int) -> OutputsByKey:
         """Return what an execution put out, by key and in order; a resolver's too."""
@@ -146,7 +170,7 @@ class ExecutionQueries(StoreBase):
         rows = self._session.query(
             "SELECT ev.execution_id, ev.id, a.id, t.name, a.uri, a.state, a.name, pa.fingerprint, "
             "ep.is_index_step, ep.step_key, ep.step_index FROM Event ev "
-            "JOIN Artifact a ON a.id = ev.artifact_id JOIN Type t ON t.id = a.type_id "
+            "LEFT JOIN Artifact a ON a.id = ev.artifact_id LEFT JOIN Type t ON t.id = a.type_id "
             "LEFT JOIN penstock_artifact pa ON pa.artifact_id = a.id "
             "LEFT JOIN EventPath ep ON ep.event_id = ev.id "
             f"WHERE ev.execution_id IN ({','.join('?' * len(execution_ids))}) "

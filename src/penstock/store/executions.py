@@ -11,6 +11,7 @@ from typing import Any
 from penstock.artifacts import Artifact, ArtifactState
 from penstock.store import sql
 from penstock.store.base import StoreBase, milliseconds
+from penstock.store.contexts import ContextName
 from penstock.store.exceptions import RecordNotFound, StoreError
 from penstock.store.properties import artifact_columns, execution_columns
 from penstock.store.records import CachedExecution, EventType, ExecutionState, Resources
@@ -311,13 +312,7 @@ class Executions(StoreBase):
         session = self._session
         pipeline = self.require_run(run_id)
         type_id = self._types.execution(type_name, base_type)
-        names = [
-            ("pipeline", pipeline),
-            ("pipeline_run", run_id),
-            ("node", f"{pipeline}.{node_id}"),
-        ]
-        if cache_key is not None:
-            names.append(("execution_cache", cache_key))
+        names = _context_names(pipeline, run_id, node_id, cache_key)
         now = milliseconds()
         row = (type_id, int(state), str(uuid.uuid4()), now, now)
         contexts = self._contexts.known(names)
@@ -365,12 +360,16 @@ class Executions(StoreBase):
         known = self._execution_contexts.get(execution_id)
         if known is None:
             rows = self._session.query(
-                "SELECT a.context_id FROM Association a JOIN Context c ON c.id = a.context_id "
-                "JOIN Type t ON t.id = c.type_id WHERE a.execution_id = ? "
-                "ORDER BY CASE WHEN t.name = 'execution_cache' THEN 1 ELSE 0 END, a.id",
+                "SELECT pipeline, run_id, node_id, cache_key FROM penstock_execution "
+                "WHERE execution_id = ?",
                 (execution_id,),
             )
-            known = self._execution_contexts[execution_id] = [row[0] for row in rows]
+            if not rows:
+                raise RecordNotFound(
+                    f"There is no execution {execution_id} of a run in the store {self.location}."
+                )
+            known = self._contexts.ids(*_context_names(*rows[0]))
+            self._execution_contexts[execution_id] = known
         return known
 
     def _write_outputs(self, execution_id: int, outputs: Artifacts) -> int:
@@ -482,6 +481,13 @@ class Executions(StoreBase):
             rows = [(execution_id, *columns) for columns in execution_columns(properties)]
             session.insert(sql.EXECUTION_PROPERTY, rows)
         self._execution_contexts.pop(execution_id, None)
+
+
+def _context_names(
+    pipeline: str, run_id: str, node_id: str, cache_key: str | None
+) -> list[ContextName]:
+    names = [("pipeline", pipeline), ("pipeline_run", run_id), ("node", f"{pipeline}.{node_id}")]
+    return names if cache_key is None else [*names, ("execution_cache", cache_key)]
 
 
 def _unpublish(artifact: Artifact, state: ArtifactState) -> None:

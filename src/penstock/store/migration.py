@@ -45,8 +45,8 @@ def _create_tables(session: Session) -> None:
             session.execute_unless_there(str(text))
 
 
-UPGRADES: dict[int, Callable[[Session], None]] = {0: _create_tables}
-"""What brings the `penstock_*` tables from a version to the next one. 0: there are none."""
+UPGRADES: dict[int, Callable[[Session], None]] = {}
+"""What brings the `penstock_*` tables from a version to the next one."""
 
 
 def prepare(session: Session, *, create: bool) -> str | None:
@@ -141,8 +141,12 @@ def _bring_up_to_date(session: Session, *, create: bool) -> str | None:
             session.execute(text)
     if _mlmd_version(session) is None:
         session.execute("INSERT INTO MLMDEnv(schema_version) VALUES (?)", (MLMD_VERSION,))
-    for version in range(_version(session, there), tables.VERSION):
-        UPGRADES[version](session)
+    version = _version(session, there)
+    if version == 0:
+        _create_tables(session)
+    else:
+        for old in range(version, tables.VERSION):
+            UPGRADES[old](session)
     _add_types(session)
     session.execute("DELETE FROM penstock_version")
     session.execute("INSERT INTO penstock_version(version) VALUES (?)", (tables.VERSION,))

@@ -47,7 +47,8 @@ class ServerSession(Session):
         self._pending: list[str] = []
         self._begun = False
         self._last_used = time.monotonic()
-        self.round_trips = 0
+        # Whether the last exchange did not come to its end: an error, a lost server, a Ctrl-C.
+        self._interrupted = False
         with self._translated():
             self._set_up()
 
@@ -138,19 +139,22 @@ class ServerSession(Session):
         before = self._pending
         self._pending = []
         with self._translated():
-            if not self._begun and time.monotonic() - self._last_used > _IDLE_SECONDS:
+            if not self._begun and (
+                self._interrupted or time.monotonic() - self._last_used > _IDLE_SECONDS
+            ):
                 self._revive()
             self._begun = self._depth > 0
-            self.round_trips += 1
+            self._interrupted = True
             answers = self._answers([*before, *texts], [False] * len(before) + list(inserts))
+            self._interrupted = False
         self._last_used = time.monotonic()
         return answers[len(before) :]
 
     def _revive(self) -> None:
-        """Connect anew if the server or something between has cut an idle connection."""
+        """Connect anew if the server, or something between, has cut the connection."""
         try:
-            self._answers(["SELECT 1"], [False])
-        except self._dbapi_error:
+            self._answers(["ROLLBACK", "SELECT 1"], [False, False])
+        except Exception:
             with contextlib.suppress(Exception):
                 self._pooled.invalidate()
             self._pooled = self.engine.raw_connection()
@@ -174,6 +178,7 @@ class ServerSession(Session):
         if self._begun:
             self._begun = False
             self._answers(["ROLLBACK"], [False])
+            self._interrupted = False
 
 
 class PostgresqlSession(ServerSession):

@@ -102,6 +102,8 @@ class SqliteSession(Session):
 
     @override
     def _begin(self) -> None:
+        # An interrupt (Ctrl-C) may have struck between a BEGIN and our noting it.
+        self._rollback()
         self._connection.execute("BEGIN IMMEDIATE")
 
     @override

@@ -223,6 +223,34 @@ def test_read_only_does_not_upgrade(golden: Path) -> None:
     assert golden.read_bytes() == GOLDEN.read_bytes()
 
 
+def test_what_every_node_asks_walks_no_table(tmp_path: Path) -> None:
+    with MetadataStore.open(tmp_path / "m.db") as store:
+        store.create_run(RunRecord("r", "p", 1.0))
+        asked: list[tuple[str, object]] = []
+        fetch = store.session.fetch
+
+        def listen(*statements):  # type: ignore[no-untyped-def]
+            asked.extend(statements)
+            return fetch(*statements)
+
+        store.session.fetch = listen  # type: ignore[method-assign]
+        store.find_cached("k", max_age_seconds=3.0)
+        store.get_run("r")
+        store.list_runs("p")
+        store.list_runs()
+        store.run_states("r")
+        store.node_outputs("p", "n")
+        store.node_outputs("p", "n", run_id="r")
+        store.nearest_executions("p", "n")
+        store.session.fetch = fetch  # type: ignore[method-assign]
+        assert len(asked) >= 8
+        for text, parameters in asked:
+            plan = fetch((f"EXPLAIN QUERY PLAN {text}", parameters))[0]  # type: ignore[arg-type]
+            scans = [row[3] for row in plan if row[3].startswith("SCAN") and "INDEX" not in row[3]]
+            # A subquery of at most one or a few rows may be walked.
+            assert [scan for scan in scans if scan not in ("SCAN hit", "SCAN pe")] == [], text
+
+
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0
 server:/export /data nfs4 rw 0 0
