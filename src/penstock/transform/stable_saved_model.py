@@ -20,6 +20,7 @@ from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 _NUMBER = re.compile(r"\d+$")
+_DIGITS = re.compile(r"\d+")
 _GRADIENT = "_gradient_op_type"
 
 
@@ -35,7 +36,7 @@ def stabilize(saved_model_dir: str, temp_dir: str) -> None:
         model = saved_model_pb2.SavedModel.FromString(file.read())
     assets = _digest_of_assets(saved_model_dir).encode()
     for meta_graph in model.meta_graphs:
-        _renumber_captures(meta_graph)
+        _name_by_position(meta_graph)
         _renumber_functions(meta_graph)
         for node in _nodes(meta_graph):
             if "shared_name" in node.attr:
@@ -62,31 +63,44 @@ def _nodes(meta_graph: Any) -> Iterator[Any]:
         yield from function.node_def
 
 
-def _renumber_captures(meta_graph: Any) -> None:
-    """Names what a function captures by position, and sorts its nodes by name.
+def _name_by_position(meta_graph: Any) -> None:
+    """Names by position what is passed by position, and sorts the nodes of functions by name.
 
-    The names of captured tensors hold the counter, and the order of the nodes is that of a set. Both
-    are free: captures are passed by position, and edges alone order the execution.
+    The names of captured tensors, and of the arguments and results of nested functions, hold the
+    counter; the order of the nodes is that of a set. All of it is free: edges alone order the
+    execution.
     """
     concrete = meta_graph.object_graph_def.concrete_functions
+    called_by_name = {node.op for node in _nodes(meta_graph)}
     for function in meta_graph.graph_def.library.function:
         name = function.signature.name
         arguments = function.signature.input_arg
-        captured = len(concrete[name].bound_inputs) if name in concrete else 0
+        nested = name not in concrete
+        free = len(arguments) if nested else len(concrete[name].bound_inputs)
         renamed = {}
-        for position in range(len(arguments) - captured, len(arguments)):
+        for position in range(len(arguments) - free, len(arguments)):
             argument = arguments[position]
-            renamed[argument.name] = f"{_NUMBER.sub('', argument.name)}_capture_{position}"
+            renamed[argument.name] = _positional(argument.name, "argument", position)
             argument.name = renamed[argument.name]
             if position in function.arg_attr:
                 function.arg_attr[position].attr.pop("_user_specified_name", None)
         for node in function.node_def:
             node.input[:] = [renamed.get(source, source) for source in node.input]
-        for output, source in list(function.ret.items()):
-            function.ret[output] = renamed.get(source, source)
+        results = {key: renamed.get(source, source) for key, source in function.ret.items()}
+        if nested and name not in called_by_name:
+            for position, result in enumerate(function.signature.output_arg):
+                source = results.pop(result.name)
+                result.name = _positional(result.name, "result", position)
+                results[result.name] = source
+        function.ret.clear()
+        function.ret.update(results)
         nodes = sorted(function.node_def, key=lambda node: node.name)
         del function.node_def[:]
         function.node_def.extend(nodes)
+
+
+def _positional(name: str, kind: str, position: int) -> str:
+    return f"{_DIGITS.sub('', name)}_{kind}_{position}"
 
 
 def _renumber_functions(meta_graph: Any) -> None:
