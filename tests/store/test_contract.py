@@ -120,7 +120,7 @@ def test_life_of_a_node(store: MetadataStore) -> None:
         cache_key="ab" * 32,
         key_parts={"source": {"a.py": "1"}},
         attempt=2,
-        log_path="/logs/x.log",
+        log_path="/logs/{execution_id}/x.log",
     )
     running = store.get_execution(execution)
     assert (running.state, running.finished) == (ExecutionState.RUNNING, None)
@@ -131,7 +131,11 @@ def test_life_of_a_node(store: MetadataStore) -> None:
     assert record.state is ExecutionState.COMPLETE
     assert record.resources == used
     assert record.metrics == {"rows": 334.0}
-    assert (record.attempt, record.cache_key, record.log_path) == (2, "ab" * 32, "/logs/x.log")
+    assert (record.attempt, record.cache_key, record.log_path) == (
+        2,
+        "ab" * 32,
+        f"/logs/{execution}/x.log",
+    )
     assert record.key_parts == {"source": {"a.py": "1"}}
     assert record.type_name == STATISTICS_GEN
     assert statistics.id is not None
