@@ -76,7 +76,8 @@ class SchemaEditor:
 
     def is_deprecated(self, path: FeaturePath) -> bool:
         """Whether the feature at a path is not checked."""
-        feature = self._features.get(path, self._sparse.get(path))
+        owners: tuple[dict[FeaturePath, Any], ...] = (self._features, self._sparse, self._weighted)
+        feature = next((owner[path] for owner in owners if path in owner), None)
         return feature is not None and is_deprecated(feature)
 
     def deprecate(self, path: FeaturePath) -> None:

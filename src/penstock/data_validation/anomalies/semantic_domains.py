@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+import numpy as np
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
@@ -48,8 +49,10 @@ def check_image_domain(feature: schema_pb2.Feature, view: FeatureView) -> list[F
         known = sum(bucket.sample_count for bucket in buckets if bucket.label != "UNKNOWN")
         total = sum(bucket.sample_count for bucket in buckets)
         minimum = domain.minimum_supported_image_fraction
-        if total and known / total < minimum:
-            domain.minimum_supported_image_fraction = known / total
+        # In single precision, as the threshold is.
+        fraction = float(np.float32(known) / np.float32(total)) if total else 1.0
+        if fraction < minimum:
+            domain.minimum_supported_image_fraction = fraction
             text = (
                 f"Fraction of values containing TensorFlow supported images: "
                 f"{domain.minimum_supported_image_fraction:f} is lower than the threshold set in "
@@ -178,5 +181,5 @@ def _check_token(
                 f"{six_digits(limit)}."
             )
             findings.append(Finding(kind, short, text))
-            setattr(constraint, field, actual)
+            setattr(constraint, field, type(limit)(actual))
     return findings
