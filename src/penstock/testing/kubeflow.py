@@ -181,7 +181,6 @@ class CompiledPipeline:
         task = self.spec.root.dag.tasks[name]
         component = self.spec.components[task.component_ref.name]
         folder = f"{self._folder}/{self.spec.pipeline_info.name}/{run_id}/{name}/{uuid.uuid4()}"
-        os.makedirs(folder)
         executor_input = executor_input_utils.construct_executor_input(
             component_spec=component,
             arguments=_inputs(task.inputs, run_id, values, outputs),
@@ -206,8 +205,10 @@ class CompiledPipeline:
             if code == 0:
                 break
         result.seconds = time.monotonic() - started
-        Path(folder, "log.txt").write_text(printed, encoding="utf-8")
-        result.log_path = f"{folder}/log.txt"
+        log = Path(self._folder, "logs", run_id, f"{name}.txt")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(printed, encoding="utf-8")
+        result.log_path = str(log)
         if code:
             result.state = NodeState.FAILED
             result.traceback = printed

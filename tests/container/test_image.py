@@ -1,0 +1,82 @@
+"""The image is built from the Dockerfile, and nodes are run in it as Kubeflow would start them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from engine import REPOSITORY, Containers, Engine
+
+from penstock.components import CsvExampleGen, StatisticsGen
+from penstock.dsl import Pipeline
+from penstock.graph import compile_pipeline
+from penstock.runners.kubeflow import KubeflowConfig, compile_to_yaml
+from penstock.runners.local import LocalDagRunner
+from penstock.testing.kubeflow import CompiledPipeline
+from penstock.testing.runners import fingerprints
+
+pytestmark = [pytest.mark.container, pytest.mark.filterwarnings("default")]
+
+
+def _shared(folder: Path) -> Path:
+    """Return a folder that the image's user can write to."""
+    folder.mkdir()
+    folder.chmod(0o777)
+    return folder
+
+
+def _pipeline() -> Pipeline:
+    examples = CsvExampleGen(input_base="data/penguins")
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    return Pipeline("image", components=[examples, statistics])
+
+
+def test_the_image_runs_as_nobody_special_and_carries_byte_code(engine: Engine, image: str) -> None:
+    program = (
+        "import json, os, importlib.util, penstock\n"
+        "spec = importlib.util.find_spec('tensorflow')\n"
+        "print(json.dumps({'uid': os.getuid(), 'cwd': os.getcwd(),"
+        " 'compiled': [os.path.exists(importlib.util.cache_from_source(each))"
+        " for each in (spec.origin, penstock.__file__)]}))"
+    )
+    said = json.loads(engine.run_once(image, "python", "-c", program).splitlines()[-1])
+    assert said["uid"] != 0
+    assert said["cwd"] == "/app"
+    assert said["compiled"] == [True, True]
+
+
+def test_the_image_s_user_cannot_write_the_installation(engine: Engine, image: str) -> None:
+    program = (
+        "import os; print(os.access('/opt/penstock/lib', os.W_OK), os.access('/app', os.W_OK))"
+    )
+    assert engine.run_once(image, "python", "-c", program).split()[-2:] == ["False", "True"]
+
+
+def test_penstock_is_the_image_s_command(engine: Engine, image: str) -> None:
+    assert "usage" in engine.run_once(image).lower()
+
+
+def test_nodes_in_containers_write_what_they_write_here(
+    engine: Engine, image: str, tmp_path: Path
+) -> None:
+    shared = _shared(tmp_path / "shared")
+    compiled = CompiledPipeline(
+        compile_to_yaml(compile_pipeline(_pipeline()), KubeflowConfig(image=image)),
+        shared / "kubeflow",
+        Containers(engine, shared),
+    )
+    (shared / "kubeflow").mkdir()
+    (shared / "kubeflow").chmod(0o777)
+    there = compiled.run({"pipeline_root": str(shared / "root")})
+
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("[tool.penstock]\n")
+    shutil.copytree(REPOSITORY / "data", project / "data")
+    here = LocalDagRunner(in_process=True, progress="none").run(
+        _pipeline(), project_root=str(project)
+    )
+    assert fingerprints(there) == fingerprints(here)
+    assert len(fingerprints(here)["StatisticsGen"]["statistics"]) == 1

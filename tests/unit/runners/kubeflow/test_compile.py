@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("kfp", reason="kfp is not installed")
+
+import kfp
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from penstock.artifacts import Model, Schema, String
+from penstock.dsl import (
+    ExternalPath,
+    Importer,
+    Input,
+    LatestBlessedModel,
+    Output,
+    ParameterError,
+    Pipeline,
+    Resolver,
+    Resources,
+    RuntimeParameter,
+    component,
+)
+from penstock.graph import compile_pipeline
+from penstock.launch.container_task import ContainerTask
+from penstock.runners.kubeflow import (
+    KubeflowConfig,
+    KubeflowDagRunner,
+    SecretKey,
+    compile_to_yaml,
+)
+
+GOLDEN = Path(__file__).with_name("pipeline.yaml")
+
+
+@component
+def train(
+    schema: Input[Schema],
+    model: Output[Model],
+    epochs: int,
+    rate: float = 0.1,
+    base: Input[Model] | None = None,
+) -> str:
+    return "trained"
+
+
+@component
+def count(folder: ExternalPath) -> int:
+    return len(os.listdir(folder))
+
+
+@component
+def merge(models: Input[list[Model]], report: Output[String]) -> None:
+    report.value = str(len(models))
+
+
+def _pipeline(root: str | None = "gs://bucket/taxi") -> Pipeline:
+    """Every kind of node, and every setting that Kubeflow takes."""
+    schema = Importer("schema", Schema).with_id("Schema")
+    baseline = Resolver(LatestBlessedModel()).with_id("Baseline")
+    trainer = (
+        train(
+            schema=schema.outputs["result"],
+            base=baseline.outputs["model"],
+            epochs=RuntimeParameter("epochs", int, default=20),
+        )
+        .with_id("Trainer")
+        .with_policy(retries=2, backoff_seconds=30, timeout_seconds=3600)
+        .with_resources(
+            cpu=2.5,
+            memory=RuntimeParameter("memory", str, default="8Gi"),
+            accelerator="nvidia-l4",
+            accelerator_count=2,
+        )
+    )
+    second = train(schema=schema.outputs["result"], epochs=1).with_id("Second")
+    second.with_resources(accelerator="tpu-v5e", accelerator_count=4, topology="2x2")
+    merged = merge(models=[trainer.outputs["model"], second.outputs["model"]]).with_id("Merge")
+    counted = count(folder="data").with_id("Count")
+    merged.add_upstream_node(counted)
+    return Pipeline("taxi_Trips", root, [schema, baseline, trainer, second, counted, merged])
+
+
+def _compile(pipeline: Pipeline, config: KubeflowConfig | None = None, **parameters: Any) -> str:
+    return compile_to_yaml(compile_pipeline(pipeline), config, parameters)
+
+
+def _executors(text: str) -> dict[str, Any]:
+    executors: dict[str, Any] = next(yaml.safe_load_all(text))["deploymentSpec"]["executors"]
+    return {name: each["container"] for name, each in executors.items()}
+
+
+def _tasks(text: str) -> dict[str, Any]:
+    tasks: dict[str, Any] = next(yaml.safe_load_all(text))["root"]["dag"]["tasks"]
+    return tasks
+
+
+def _kubernetes(text: str) -> dict[str, Any]:
+    executors: dict[str, Any] = list(yaml.safe_load_all(text))[1]["platforms"]["kubernetes"][
+        "deploymentSpec"
+    ]["executors"]
+    return executors
+
+
+def test_the_compiled_pipeline_is_as_it_was() -> None:
+    """Run with PENSTOCK_WRITE_GOLDEN=1 after a wanted change, and read the difference."""
+    config = KubeflowConfig(
+        image="registry.example/taxi:3f2c",
+        store=SecretKey("metadata", "url"),
+        volumes={"models": "/models"},
+        seed=7,
+    )
+    text = _compile(_pipeline(), config)
+    text = text.replace(f"kfp-{kfp.__version__}", "kfp-VERSION").replace(__name__, "test_compile")
+    if os.environ.get("PENSTOCK_WRITE_GOLDEN"):
+        GOLDEN.write_text(text)
+    assert list(yaml.safe_load_all(text)) == list(yaml.safe_load_all(GOLDEN.read_text()))
+
+
+def test_kubeflow_s_own_loader_takes_it() -> None:
+    text = _compile(_pipeline())
+    loaded = kfp.components.load_component_from_text(text)
+    assert loaded.name == "taxi-trips"
+    assert set(loaded.component_spec.inputs) == {"pipeline_root", "epochs", "memory"}
+    spec = json_format.ParseDict(
+        next(yaml.safe_load_all(text)),
+        pipeline_spec_pb2.PipelineSpec(),
+        ignore_unknown_fields=False,
+    )
+    assert spec.pipeline_info.display_name == "taxi_Trips"
+    assert {task.task_info.name for task in spec.root.dag.tasks.values()} == {
+        "Schema", "Baseline", "Trainer", "Second", "Merge", "Count",
+    }  # fmt: skip
+
+
+def test_every_task_runs_the_entry_point_on_its_own_node() -> None:
+    for name, container in _executors(_compile(_pipeline())).items():
+        assert container["command"] == ["python", "-m", "penstock.launch"]
+        assert container["args"][:3] == ["--executor-input", "{{$}}", "--task"]
+        task = ContainerTask.parse(container["args"][3])
+        assert f"exec-{task.node.id.lower()}" == name
+        assert task.graph.name == "taxi_Trips"
+        assert not task.node.resources
+
+
+def test_requests_and_limits() -> None:
+    trainer = _executors(_compile(_pipeline()))["exec-trainer"]["resources"]
+    assert trainer["resourceCpuRequest"] == trainer["resourceCpuLimit"] == "2500m"
+    memory = "{{$.inputs.parameters['pipelinechannel--memory']}}"
+    assert trainer["resourceMemoryRequest"] == trainer["resourceMemoryLimit"] == memory
+    accelerator = trainer["accelerator"]
+    assert (accelerator["resourceType"], accelerator["resourceCount"]) == ("nvidia.com/gpu", "2")
+
+
+def test_accelerators_select_their_nodes() -> None:
+    text = _compile(_pipeline())
+    labels = {
+        name: each["nodeSelector"]["labels"]
+        for name, each in _kubernetes(text).items()
+        if "nodeSelector" in each
+    }
+    assert labels == {
+        "exec-trainer": {"cloud.google.com/gke-accelerator": "nvidia-l4"},
+        "exec-second": {
+            "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
+            "cloud.google.com/gke-tpu-topology": "2x2",
+        },
+    }
+    assert _executors(text)["exec-second"]["resources"]["accelerator"]["resourceType"] == (
+        "google.com/tpu"
+    )
+
+
+def test_retries_and_timeouts() -> None:
+    text = _compile(_pipeline())
+    retry = _tasks(text)["trainer"]["retryPolicy"]
+    assert (retry["maxRetryCount"], retry["backoffDuration"], retry["backoffFactor"]) == (
+        2, "30s", 2.0,
+    )  # fmt: skip
+    assert _kubernetes(text)["exec-trainer"]["activeDeadlineSeconds"] == "3600"
+    assert "retryPolicy" not in _tasks(text)["second"]
+
+
+def test_a_node_waits_for_one_that_it_does_not_read() -> None:
+    assert _tasks(_compile(_pipeline()))["merge"]["dependentTasks"] == [
+        "count",
+        "second",
+        "trainer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "cached"),
+    [
+        # What looks at the world outside is not for a cache that cannot see it.
+        (KubeflowConfig(), {"trainer", "second", "merge"}),
+        # Where the store is to hear of every node, its cache decides.
+        (KubeflowConfig(store=SecretKey("metadata", "url")), set()),
+    ],
+)
+def test_which_nodes_kubeflow_s_cache_may_skip(config: KubeflowConfig, cached: set[str]) -> None:
+    tasks = _tasks(_compile(_pipeline(), config))
+    assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == (
+        cached
+    )
+
+
+def test_the_store_s_url_comes_from_a_secret() -> None:
+    text = _compile(_pipeline(), KubeflowConfig(store=SecretKey("metadata", "url")))
+    for executor in _kubernetes(text).values():
+        (secret,) = executor["secretAsEnv"]
+        assert secret["secretName"] == "metadata"
+        (key,) = secret["keyToEnv"]
+        assert (key["secretKey"], key["envVar"]) == ("url", "PENSTOCK_STORE")
+    assert all("run-id" in task["inputs"]["parameters"] for task in _tasks(text).values())
+
+
+def test_given_parameters_become_the_defaults() -> None:
+    text = _compile(_pipeline(), epochs="5")
+    inputs = next(yaml.safe_load_all(text))["root"]["inputDefinitions"]["parameters"]
+    assert inputs["epochs"]["defaultValue"] == 5
+    assert inputs["pipeline_root"]["defaultValue"] == "gs://bucket/taxi"
+
+
+def test_an_unknown_parameter_names_the_nearest() -> None:
+    with pytest.raises(ParameterError, match="Did you mean 'epochs'"):
+        _compile(_pipeline(), epoch=5)
+
+
+def test_an_accelerator_by_runtime_parameter_is_compiled_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pipeline = Pipeline(
+        "one",
+        "gs://b/one",
+        [
+            count(folder="data").with_resources(
+                Resources(accelerator=RuntimeParameter("accelerator", str, default=""))
+            )
+        ],
+    )
+    assert "resources" not in _executors(_compile(pipeline))["exec-count"]
+    assert "count: Resources.accelerator=RuntimeParameter('accelerator')" in caplog.text
+    text = _compile(pipeline, accelerator="amd.com/gpu")
+    resources = _executors(text)["exec-count"]["resources"]
+    assert resources["accelerator"]["resourceType"] == "amd.com/gpu"
+    inputs = next(yaml.safe_load_all(text))["root"]["inputDefinitions"]["parameters"]
+    assert set(inputs) == {"pipeline_root"}
+
+
+def test_a_parameter_that_must_be_compiled_in_needs_a_value() -> None:
+    node = count(folder="data").with_resources(cpu=RuntimeParameter("cores", float))
+    with pytest.raises(ParameterError, match=r"count: Resources: .*'cores'.*--param cores="):
+        _compile(Pipeline("one", "gs://b/one", [node]))
+
+
+@pytest.mark.parametrize("root", [None, "/srv/local"])
+def test_a_root_of_one_machine_is_asked_for_at_each_run(
+    root: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = _compile(_pipeline(root))
+    inputs = next(yaml.safe_load_all(text))["root"]["inputDefinitions"]["parameters"]
+    assert inputs["pipeline_root"] == {"parameterType": "STRING"}
+    assert "every run must be given one" in caplog.text
+
+
+def test_a_root_below_a_volume_is_reached() -> None:
+    config = KubeflowConfig(volumes={"shared": "/srv"}, pipeline_root="/srv/taxi")
+    text = _compile(_pipeline(None), config)
+    inputs = next(yaml.safe_load_all(text))["root"]["inputDefinitions"]["parameters"]
+    assert inputs["pipeline_root"]["defaultValue"] == "/srv/taxi"
+    for executor in _kubernetes(text).values():
+        (mount,) = executor["pvcMount"]
+        assert (mount["constant"], mount["mountPath"]) == ("shared", "/srv")
+
+
+def test_the_runner_writes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = KubeflowDagRunner(KubeflowConfig(image="taxi:1")).run(_pipeline())
+    assert path == Path("taxi_Trips.yaml")
+    assert path.read_text() == _compile(_pipeline(), KubeflowConfig(image="taxi:1"))
+
+
+def test_compiling_imports_neither_tensorflow_nor_beam() -> None:
+    program = (
+        "import sys; from penstock.testing.runner_pipelines import values\n"
+        "from penstock.graph import compile_pipeline\n"
+        "from penstock.runners.kubeflow import compile_to_yaml\n"
+        "compile_to_yaml(compile_pipeline(values()))\n"
+        "heavy = {'tensorflow', 'apache_beam', 'pyarrow', 'keras'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_what_kubeflow_and_kubernetes_would_expand_is_escaped() -> None:
+    node = count(folder="{{$}}/{{{x}}}/$(HOME)/$(")
+    text = ContainerTask.of(compile_pipeline(Pipeline("p", None, [node])), node_of(node)).to_text()
+    assert "{{" not in text
+    assert "$(" not in text
+    assert ContainerTask.parse(text).node.parameters == {"folder": "{{$}}/{{{x}}}/$(HOME)/$("}
+    assert json.loads(text)
+
+
+def node_of(node: Any) -> Any:
+    return compile_pipeline(Pipeline("p", None, [node])).nodes[0]

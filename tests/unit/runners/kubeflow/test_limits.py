@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock.dsl import ParameterError, Pipeline, Resources, RuntimeParameter, component
+from penstock.graph import compile_pipeline
+from penstock.runners.kubeflow import (
+    KubeflowConfig,
+    SecretKey,
+    UnsupportedSetting,
+    compile_to_yaml,
+    limits,
+)
+from penstock.runners.kubeflow.resources import accelerator_of
+
+REACHABLE = KubeflowConfig(pipeline_root="gs://bucket/root")
+
+
+@component
+def work(level: int = 1) -> int:
+    return level
+
+
+def _texts(node: Any, config: KubeflowConfig = REACHABLE) -> list[str]:
+    return [str(each) for each in limits(compile_pipeline(Pipeline("p", None, [node])), config)]
+
+
+def test_a_plain_node_has_no_limits() -> None:
+    assert _texts(work().with_policy(retries=3, timeout_seconds=60).with_resources(cpu=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"success_optional": True}, "work: success_optional: a task of Kubeflow whose upstream"),
+        (
+            {"retries": 5, "backoff_seconds": 10, "max_backoff_seconds": 60},
+            "work: max_backoff_seconds=60: Kubeflow doubles each wait without a bound; the last of 5 "
+            "would be 160 s",
+        ),
+        (
+            {"retries": 9, "backoff_seconds": 60, "max_backoff_seconds": 99999},
+            "work: retries=9: Kubeflow retries for an hour; these waits alone take 30660 s",
+        ),
+        (
+            {"cache_max_age_seconds": 60},
+            "work: cache_max_age_seconds: Kubeflow's cache has no age. Give a metadata store",
+        ),
+    ],
+)
+def test_what_kubeflow_cannot_do_is_said_before_the_run(policy: dict[str, Any], said: str) -> None:
+    node = work().with_policy(**policy)
+    assert any(text.startswith(said) for text in _texts(node)), _texts(node)
+    with pytest.raises(UnsupportedSetting, match="Pipeline 'p' cannot run on Kubeflow as it is:\n"):
+        compile_to_yaml(compile_pipeline(Pipeline("p", None, [node])), REACHABLE)
+
+
+def test_an_age_of_the_cache_is_honoured_with_a_store() -> None:
+    config = KubeflowConfig(pipeline_root="gs://b/r", store=SecretKey("metadata", "url"))
+    assert _texts(work().with_policy(cache_max_age_seconds=60), config) == []
+
+
+def test_what_is_rounded_is_said() -> None:
+    node = work().with_policy(retries=1, backoff_seconds=0.5, timeout_seconds=1.5)
+    assert _texts(node) == [
+        "work: backoff_seconds=0.5: Kubeflow counts whole seconds: it is rounded up.",
+        "work: timeout_seconds=1.5: Kubernetes counts whole seconds: it is rounded up.",
+    ]
+
+
+def test_a_topology_without_a_tpu() -> None:
+    (text,) = _texts(work().with_resources(accelerator="nvidia-l4", topology="2x2"))
+    assert text.startswith("work: Resources.topology='2x2': only a TPU has a topology.")
+
+
+def test_a_part_of_a_pipeline_that_reads_from_outside() -> None:
+    first = work().with_id("first")
+    second = work(level=first.outputs["result"]).with_id("second")
+    part = Pipeline("p", None, [first, second]).only("second")
+    (limit,) = limits(compile_pipeline(part), REACHABLE)
+    assert limit.fatal
+    assert str(limit).startswith("second: level: first is not in this part of the pipeline")
+
+
+def test_the_name_pipeline_root_is_taken() -> None:
+    node = work(level=RuntimeParameter("pipeline_root", int, default=1))
+    (limit,) = limits(compile_pipeline(Pipeline("p", None, [node])), REACHABLE)
+    assert limit.fatal
+    assert "Rename it" in str(limit)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "found"),
+    [
+        ("nvidia.com/gpu", ("nvidia.com/gpu", {})),
+        ("google.com/tpu", ("google.com/tpu", {"cloud.google.com/gke-tpu-topology": "4x4"})),
+        ("", (None, {})),
+    ],
+)
+def test_accelerators(accelerator: str, found: tuple[str | None, dict[str, str]]) -> None:
+    assert accelerator_of(Resources(accelerator=accelerator, topology="4x4")) == found
+
+
+def test_an_unknown_accelerator() -> None:
+    with pytest.raises(ParameterError, match=r"'gpu' is not known on Kubeflow. It takes a Kub"):
+        accelerator_of(Resources(accelerator="gpu"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"image": "a b"}, "KubeflowConfig.image is the name of an image. Received: 'a b'"),
+        ({"volumes": {"claim": "relative"}}, "Received: 'claim': 'relative'"),
+    ],
+)
+def test_a_wrong_configuration(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        KubeflowConfig(**settings)
+
+
+def test_the_image_s_default_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_IMAGE", "taxi:9")
+    assert KubeflowConfig().image == "taxi:9"
+    monkeypatch.delenv("PENSTOCK_IMAGE")
+    assert KubeflowConfig().image == "penstock:latest"
