@@ -3,7 +3,7 @@
 import keras
 import tensorflow_transform as tft
 
-from penstock.training import FnArgs, TensorFlowDatasetOptions, export_model
+from penstock.training import FnArgs, TensorFlowDatasetOptions, export_model, load_transform_output
 
 FEATURES = ("culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g")
 LABEL = "species"
@@ -16,7 +16,7 @@ def preprocessing_fn(inputs):
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    tft_output = tft.TFTransformOutput(fn_args.transform_output)
+    tft_output = load_transform_output(fn_args.transform_graph_path)
 
     def dataset(files, batch_size):
         options = TensorFlowDatasetOptions(batch_size=batch_size, label_key=f"{LABEL}_xf")
@@ -41,7 +41,7 @@ def run_fn(fn_args: FnArgs) -> None:
         callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, update_freq="epoch")],
         verbose=0,
     )
-    export_model(model, fn_args.serving_model_dir, tft_output=tft_output)
+    export_model(model, fn_args.serving_model_dir, transform_output=tft_output, label_key=LABEL)
 
 
 __all__ = ["preprocessing_fn", "run_fn"]

@@ -1,0 +1,144 @@
+"""The penguins: from a CSV with strings and missing values to a pushed, served model.
+
+    penstock run pipelines/penguin.py
+    penstock run pipelines/penguin.py --param train_steps=400 --param distribution=mirrored
+
+Paths are relative to the project's root. The user code is `modules/penguin.py`.
+"""
+
+from penstock import LatestBlessedModel, Pipeline, Resolver, RuntimeParameter
+from penstock.components import (
+    CsvExampleGen,
+    Evaluator,
+    ExampleValidator,
+    ModelCard,
+    Pusher,
+    SchemaGen,
+    StatisticsGen,
+    Trainer,
+    Transform,
+    Tuner,
+)
+from penstock.evaluation import EvalConfig
+from penstock.io import Output, Split, SplitConfig
+from penstock.serving import Filesystem, PushDestination
+from penstock.training import EvalArgs, TrainArgs
+
+MODULE = "modules/penguin.py"
+
+train_steps = RuntimeParameter("train_steps", int, 200, "steps of the Trainer at most")
+distribution = RuntimeParameter("distribution", str, "none", "none or mirrored")
+accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Trainer, as nvidia-l4")
+
+# Three splits: the Tuner and early stopping see train and eval, the Evaluator judges on test.
+example_gen = CsvExampleGen(
+    input_base="data/penguins",
+    output_config=Output(
+        SplitConfig(
+            [
+                Split("train", hash_buckets=6),
+                Split("eval", hash_buckets=2),
+                Split("test", hash_buckets=2),
+            ]
+        )
+    ),
+)
+statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
+example_validator = ExampleValidator(
+    statistics=statistics_gen.outputs["statistics"],
+    schema=schema_gen.outputs["schema"],
+)
+transform = Transform(
+    examples=example_gen.outputs["examples"],
+    schema=schema_gen.outputs["schema"],
+    module_file=MODULE,
+)
+tuner = Tuner(
+    examples=transform.outputs["transformed_examples"],
+    transform_graph=transform.outputs["transform_graph"],
+    schema=schema_gen.outputs["schema"],
+    module_file=MODULE,
+    train_args=TrainArgs(splits=["train"], num_steps=100),
+    eval_args=EvalArgs(splits=["eval"]),
+)
+trainer = Trainer(
+    examples=transform.outputs["transformed_examples"],
+    transform_graph=transform.outputs["transform_graph"],
+    schema=schema_gen.outputs["schema"],
+    statistics=statistics_gen.outputs["statistics"],
+    hyperparameters=tuner.outputs["best_hyperparameters"],
+    module_file=MODULE,
+    train_args=TrainArgs(splits=["train"], num_steps=train_steps),
+    eval_args=EvalArgs(splits=["eval"]),
+    distribution=distribution,
+).with_resources(accelerator=accelerator)
+baseline = Resolver(LatestBlessedModel()).with_id("LatestBlessedModel")
+evaluator = Evaluator(
+    examples=example_gen.outputs["examples"],
+    model=trainer.outputs["model"],
+    baseline_model=baseline.outputs["model"],
+    schema=schema_gen.outputs["schema"],
+    example_splits=["test"],
+    eval_config=EvalConfig(
+        model_specs=[
+            {
+                "signature_name": "serving_default",
+                "prediction_key": "probabilities",
+                "label_key": "species_xf",
+                "preprocessing_function_names": ["transform_features"],
+            }
+        ],
+        slicing_specs=[{}, {"feature_keys": ["island"]}, {"feature_keys": ["sex"]}],
+        metrics_specs=[
+            {
+                "metrics": [
+                    {"class_name": "ExampleCount"},
+                    {"class_name": "SparseCategoricalCrossentropy"},
+                    {
+                        "class_name": "SparseCategoricalAccuracy",
+                        "threshold": {
+                            "value_threshold": {"lower_bound": {"value": 0.95}},
+                            # Not worse than the last blessed model by more than two points.
+                            "change_threshold": {
+                                "direction": "HIGHER_IS_BETTER",
+                                "absolute": {"value": -0.02},
+                            },
+                        },
+                    },
+                ]
+            }
+        ],
+    ),
+)
+pusher = Pusher(
+    model=trainer.outputs["model"],
+    model_blessing=evaluator.outputs["blessing"],
+    push_destination=PushDestination(filesystem=Filesystem("serving_model/penguin")),
+)
+model_card = ModelCard(
+    model=trainer.outputs["model"],
+    evaluation=evaluator.outputs["evaluation"],
+    blessing=evaluator.outputs["blessing"],
+    schema=schema_gen.outputs["schema"],
+    statistics=statistics_gen.outputs["statistics"],
+    hyperparameters=tuner.outputs["best_hyperparameters"],
+    pushed_model=pusher.outputs["pushed_model"],
+)
+
+pipeline = Pipeline(
+    "penguin",
+    components=[
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        example_validator,
+        transform,
+        tuner,
+        trainer,
+        baseline,
+        evaluator,
+        pusher,
+        model_card,
+    ],
+)
