@@ -69,8 +69,9 @@ class MetricKey:
 
     @classmethod
     def from_proto(cls, message: Any) -> MetricKey:
-        """Reads a `MetricKey` message."""
+        """Reads a `MetricKey` or `PlotKey` message."""
         sub_key = None
+        is_metric = message.DESCRIPTOR.name == "MetricKey"
         if message.HasField("sub_key"):
             names = ("class_id", "k", "top_k")
             sub_key = SubKey(
@@ -85,9 +86,9 @@ class MetricKey:
             model_name=message.model_name,
             output_name=message.output_name,
             sub_key=sub_key,
-            aggregation=message.aggregation_type.WhichOneof("type"),
+            aggregation=message.aggregation_type.WhichOneof("type") if is_metric else None,
             example_weighted=message.example_weighted.value,
-            is_diff=message.is_diff,
+            is_diff=message.is_diff if is_metric else False,
         )
 
 

@@ -9,13 +9,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from google.protobuf import json_format
 
 from penstock.evaluation.config import EvalRun
-from penstock.evaluation.engine import Evaluation, SliceResult
 from penstock.evaluation.keys import (
     MetricKey,
     SliceKey,
@@ -23,8 +22,11 @@ from penstock.evaluation.keys import (
     slice_key_to_proto,
 )
 from penstock.evaluation.messages import message_class
-from penstock.evaluation.thresholds import Validation
 from penstock.io import TFRecordWriter, read_tfrecords
+
+if TYPE_CHECKING:
+    from penstock.evaluation.engine import Evaluation, SliceResult
+    from penstock.evaluation.thresholds import Validation
 
 EVAL_CONFIG_FILE = "eval_config.json"
 METRICS_FILE = "metrics-00000-of-00001.tfrecord"
@@ -95,13 +97,7 @@ def read_plots(folder: str) -> list[tuple[SliceKey, list[tuple[MetricKey, Any]]]
             message = message_class("PlotsForSlice").FromString(record)
             plots = []
             for entry in message.plot_keys_and_values:
-                key = MetricKey(
-                    entry.key.name,
-                    entry.key.model_name,
-                    entry.key.output_name,
-                    example_weighted=entry.key.example_weighted.value,
-                )
-                plots.append((key, entry.value))
+                plots.append((MetricKey.from_proto(entry.key), entry.value))
             result.append((slice_key_from_proto(message.slice_key), plots))
     return result
 
