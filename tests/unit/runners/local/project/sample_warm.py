@@ -1,0 +1,8 @@
+"""What a worker imports before it is needed."""
+
+touched = False
+
+
+def touch() -> None:
+    global touched
+    touched = True

@@ -1,0 +1,400 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from penstock.dsl import Importer, Pipeline, Resolver, RuntimeParameter
+from penstock.dsl.resolver import LatestArtifacts
+from penstock.runners.local import LocalDagRunner
+from penstock.runners.result import NodeState, RunFailed
+from penstock.store import LeaseHeld, MetadataStore, RecordNotFound, RunState
+
+BOTH = pytest.mark.parametrize("in_process", [True, False], ids=["in-process", "workers"])
+
+
+class Bench:
+    """A store and a root, and runs on them."""
+
+    def __init__(self, folder: Path, project: str) -> None:
+        self.folder = folder
+        self.project = project
+        self.store = str(folder / "store" / "metadata.db")
+        self.root = str(folder / "root")
+
+    def pipeline(self, *nodes, name: str = "bench") -> Pipeline:
+        return Pipeline(name, pipeline_root=self.root, components=list(nodes))
+
+    def runner(self, **settings) -> LocalDagRunner:
+        return LocalDagRunner(
+            **{"store": self.store, "progress": "none", "max_parallel": 2, **settings}
+        )
+
+    def run(self, *nodes, in_process: bool = True, **settings):
+        runner = self.runner(in_process=in_process)
+        return runner.run(self.pipeline(*nodes), project_root=self.project, **settings)
+
+    def failed(self, *nodes, **settings):
+        with pytest.raises(RunFailed) as caught:
+            self.run(*nodes, **settings)
+        return caught.value.result
+
+    def open(self) -> MetadataStore:
+        return MetadataStore.open(self.store)
+
+
+@pytest.fixture
+def bench(tmp_path, project) -> Bench:
+    return Bench(tmp_path, project)
+
+
+def states(result) -> dict[str, str]:
+    return {node.id: node.state.value for node in result.nodes.values()}
+
+
+@BOTH
+def test_a_pipeline_runs_and_is_cached(bench, nodes, in_process) -> None:
+    x, y = nodes.number(value=2).with_id("x"), nodes.number(value=3).with_id("y")
+    total = nodes.add(a=x, b=y)
+    first = bench.run(x, y, total, in_process=in_process)
+    assert states(first) == {"x": "COMPLETE", "y": "COMPLETE", "add": "COMPLETE"}
+    assert first.artifact("add", "result").value == 5
+    second = bench.run(x, y, total, in_process=in_process)
+    assert states(second) == {"x": "CACHED", "y": "CACHED", "add": "CACHED"}
+    assert second.artifact("add", "result").uri == first.artifact("add", "result").uri
+    third = bench.run(x, y, total, in_process=in_process, cache=False)
+    assert states(third) == {"x": "COMPLETE", "y": "COMPLETE", "add": "COMPLETE"}
+
+
+def test_a_cached_run_starts_no_process(bench, nodes, monkeypatch) -> None:
+    bench.run(nodes.number(value=2), in_process=False)
+    monkeypatch.setattr("penstock.runners.local.worker_pool.WorkerProcess", None)
+    assert states(bench.run(nodes.number(value=2), in_process=False)) == {"number": "CACHED"}
+
+
+def test_runtime_parameters(bench, nodes) -> None:
+    node = nodes.number(value=RuntimeParameter("n", int, default=1))
+    assert bench.run(node).artifact("number", "result").value == 1
+    assert bench.run(node, parameters={"n": 8}).artifact("number", "result").value == 8
+    with bench.open() as store:
+        assert [run.parameters for run in store.list_runs()] == [{"n": 8}, {"n": 1}]
+
+
+@BOTH
+def test_a_failure_skips_what_depends_on_it_and_nothing_else(bench, nodes, in_process) -> None:
+    good, bad = nodes.number(value=2), nodes.raises()
+    after = nodes.add(a=bad, b=good).with_id("after")
+    later = nodes.process(a=after).with_id("later")
+    beside = nodes.process(a=good).with_id("beside")
+    result = bench.failed(bad, good, after, later, beside, in_process=in_process)
+    assert result.state == "FAILED"
+    assert states(result) == {
+        "raises": "FAILED",
+        "number": "COMPLETE",
+        "after": "SKIPPED",
+        "later": "SKIPPED",
+        "beside": "COMPLETE",
+    }
+    assert result["raises"].error == "ValueError: no such luck"
+    assert "raise ValueError" in result["raises"].traceback
+    assert "raise ValueError" in Path(result["raises"].log_path).read_text()
+    assert not os.path.exists(f"{bench.root}/raises/result/{result['raises'].execution_id}")
+    with bench.open() as store:
+        assert store.get_run(result.run_id).state is RunState.FAILED
+        assert store.get_run(result.run_id).error == "raises: ValueError: no such luck"
+        assert store.get_execution(result["raises"].execution_id).error == (
+            "ValueError: no such luck"
+        )
+
+
+def test_the_message_of_a_failed_run(bench, nodes) -> None:
+    with pytest.raises(RunFailed) as caught:
+        bench.run(nodes.raises(), run_id="r1")
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-4:] == [
+        "raises failed: ValueError: no such luck",
+        f"  log: {bench.root}/raises/.system/executor_execution/1/log.txt",
+        "run r1 ended FAILED",
+        f"go on with it: penstock resume r1 --store {bench.store}",
+    ]
+
+
+@BOTH
+def test_retries(bench, nodes, tmp_path, in_process) -> None:
+    node = nodes.fails_before(path=str(tmp_path / "tries"), times=2)
+    node = node.with_policy(retries=2, backoff_seconds=0.01)
+    result = bench.run(node, in_process=in_process)
+    assert result["fails_before"].attempts == 3
+    assert result["fails_before"].error is None
+    assert result.artifact("fails_before", "result").value == 3
+    with bench.open() as store:
+        attempts = store.run_executions(result.run_id)
+        assert [(each.attempt, each.state.name, each.error) for each in attempts] == [
+            (1, "FAILED", "RuntimeError: failure 1"),
+            (2, "FAILED", "RuntimeError: failure 2"),
+            (3, "COMPLETE", None),
+        ]
+    assert os.listdir(f"{bench.root}/fails_before/result") == ["3"]
+
+
+def test_success_optional(bench, nodes) -> None:
+    bad = nodes.raises().with_policy(success_optional=True)
+    after = nodes.number(value=1).with_id("after")
+    after.add_upstream_node(bad)
+    result = bench.failed(bad, after)
+    assert states(result) == {"raises": "FAILED", "after": "COMPLETE"}
+
+
+def test_an_output_that_is_missing_is_a_failure(bench, nodes) -> None:
+    result = bench.failed(nodes.writes_nothing(a=1))
+    assert "ended without writing its output 'out'" in result["writes_nothing"].error
+
+
+def test_a_missing_file_is_recorded(bench, nodes) -> None:
+    importer = Importer(source_uri="nowhere/at/all", artifact_type=nodes.Artifact).with_id("data")
+    result = bench.failed(importer, nodes.reads_size(artifact=importer.outputs["result"]))
+    assert states(result) == {"data": "FAILED", "reads_size": "SKIPPED"}
+    assert "there is nothing at 'nowhere/at/all'" in result["data"].error
+    with bench.open() as store:
+        (execution,) = store.run_executions(result.run_id)
+        assert (execution.node_id, execution.state.name) == ("data", "FAILED")
+        assert "nowhere/at/all" in execution.error
+
+
+def test_importer_and_resolver(bench, nodes) -> None:
+    folder = bench.folder / "data"
+    folder.mkdir()
+    (folder / "data").write_bytes(b"12345")
+    importer = Importer(source_uri=str(folder), artifact_type=nodes.Artifact).with_id("data")
+    size = nodes.reads_size(artifact=importer.outputs["result"])
+    first = bench.run(importer, size)
+    assert first.artifact("reads_size", "result").value == 5
+    assert states(bench.run(importer, size)) == {"data": "CACHED", "reads_size": "CACHED"}
+    resolver = Resolver(LatestArtifacts(), result=nodes.Integer).with_id("latest")
+    found = bench.run(resolver)
+    assert found.artifact("latest", "result").id == first.artifact("reads_size", "result").id
+    (folder / "data").write_bytes(b"123456")
+    again = bench.run(importer, size)
+    assert states(again) == {"data": "COMPLETE", "reads_size": "COMPLETE"}
+    assert again.artifact("reads_size", "result").value == 6
+
+
+@BOTH
+def test_resume_runs_what_is_missing(bench, nodes, tmp_path, in_process) -> None:
+    first = nodes.process(a=1).with_id("first")
+    flaky = nodes.fails_before(path=str(tmp_path / "tries"), times=1)
+    flaky.add_upstream_node(first)
+    after = nodes.add(a=first, b=flaky)
+    failed = bench.failed(first, flaky, after, in_process=in_process, run_id="r1", cache=False)
+    pid = failed.artifact("first", "result").value
+    result = bench.runner(in_process=in_process).resume("r1", project_root=bench.project)
+    assert result.run_id == "r1"
+    assert states(result) == {"first": "COMPLETE", "fails_before": "COMPLETE", "add": "COMPLETE"}
+    assert result["first"].execution_id == failed["first"].execution_id
+    assert result.artifact("add", "result").value == pid + 2
+    with bench.open() as store:
+        assert [each.node_id for each in store.run_executions("r1")] == [
+            "first", "fails_before", "fails_before", "add",
+        ]  # fmt: skip
+        assert store.get_run("r1").state is RunState.COMPLETE
+        assert store.get_run("r1").error is None
+
+
+def test_resume_of_a_complete_run_does_nothing(bench, nodes) -> None:
+    done = bench.run(nodes.number(value=4), run_id="r1")
+    again = bench.runner().resume("r1")
+    assert again["number"].execution_id == done["number"].execution_id
+    assert again.artifact("number", "result").value == 4
+
+
+def test_resume_runs_again_what_was_changed_or_removed(bench, nodes) -> None:
+    x, y = nodes.number(value=4).with_id("x"), nodes.number(value=5).with_id("y")
+    bad = nodes.raises(a=nodes.add(a=x, b=y))
+    total = bad.upstream_nodes[0]
+    failed = bench.failed(x, y, total, bad, run_id="r1")
+    Path(failed.artifact("x", "result").uri).write_text("400")
+    with pytest.raises(RunFailed) as caught:
+        bench.runner(in_process=True).resume("r1", project_root=bench.project)
+    result = caught.value.result
+    assert result["x"].execution_id > failed["raises"].execution_id
+    assert result["y"].execution_id == failed["y"].execution_id
+    assert result["add"].execution_id > failed["raises"].execution_id
+    assert result.artifact("add", "result").value == 9
+
+
+def test_resume_keeps_parameters_and_seed(bench, nodes, tmp_path) -> None:
+    node = nodes.number(value=RuntimeParameter("n", int, default=1))
+    flaky = nodes.fails_before(path=str(tmp_path / "tries"), times=1)
+    flaky.add_upstream_node(node)
+    after = nodes.add(a=node, b=flaky)
+    bench.failed(node, flaky, after, parameters={"n": 40}, seed=7, run_id="r1")
+    result = bench.runner(in_process=True).resume("r1", project_root=bench.project)
+    assert result.artifact("add", "result").value == 42
+    with bench.open() as store:
+        assert (store.get_run("r1").seed, store.get_run("r1").parameters) == (7, {"n": 40})
+
+
+def test_resume_of_no_run(bench, nodes) -> None:
+    bench.run(nodes.number(value=1))
+    with pytest.raises(RecordNotFound, match="There is no run 'r9'"):
+        bench.runner().resume("r9")
+
+
+def test_a_run_that_is_running_cannot_be_resumed(bench, nodes) -> None:
+    bench.run(nodes.number(value=1), run_id="r1")
+    with bench.open() as store, store.acquire_lease("r1"):
+        with pytest.raises(LeaseHeld, match="belongs to another live process"):
+            bench.runner().resume("r1")
+
+
+def test_penstock_stop(bench, nodes, machine) -> None:
+    started = bench.folder / "started"
+
+    def stop() -> None:
+        machine.wait_until(started.exists)
+        with bench.open() as store:
+            store.request_stop("r1")
+
+    asking = threading.Thread(target=stop)
+    asking.start()
+    slow = nodes.sleeps(seconds=60.0, started=str(started))
+    after = nodes.process(a=slow)
+    began = time.monotonic()
+    result = bench.failed(slow, after, in_process=False, run_id="r1")
+    asking.join()
+    assert time.monotonic() - began < 20
+    assert result.state == "CANCELED"
+    assert states(result) == {"sleeps": "CANCELED", "process": "CANCELED"}
+    assert result.error == "stopped by `penstock stop`"
+    with bench.open() as store:
+        assert store.get_run("r1").state is RunState.CANCELED
+        assert [each.state.name for each in store.run_executions("r1")] == ["CANCELED"]
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {project!r})
+import sample_nodes as nodes
+from penstock.dsl import Pipeline
+from penstock.runners.local import LocalDagRunner
+from penstock.runners.result import RunFailed
+
+good = nodes.number(value=1)
+slow = nodes.{slow}
+slow.add_upstream_node(good)
+pipeline = Pipeline("bench", pipeline_root={root!r}, components=[good, slow, nodes.process(a=slow)])
+runner = LocalDagRunner(store={store!r}, progress="plain", max_parallel=2, in_process={in_process})
+try:
+    runner.run(pipeline, project_root={project!r}, run_id="r1")
+except RunFailed as failed:
+    print(failed)
+    sys.exit(7)
+"""
+
+
+@BOTH
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_cleanly(bench, nodes, machine, in_process, number) -> None:
+    started = bench.folder / "started"
+    slow = f"sleeps(seconds=60.0, started={str(started)!r})"
+    script = SCRIPT.format(**vars(bench), slow=slow, in_process=in_process)
+    runner = machine.start(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert machine.wait_until(started.exists)
+    runner.send_signal(number)
+    out, err = runner.communicate(timeout=30)
+    assert runner.returncode == 7, err
+    why = "interrupted (Ctrl-C)" if number == signal.SIGINT else "terminated (SIGTERM)"
+    assert out.splitlines()[-2:] == [
+        f"run r1 ended CANCELED: {why}",
+        f"go on with it: penstock resume r1 --store {bench.store}",
+    ]
+    assert f"sleeps canceled: {why}" in err
+    with bench.open() as store:
+        assert [each.state.name for each in store.run_executions("r1")] == ["COMPLETE", "CANCELED"]
+    assert os.listdir(f"{bench.root}/sleeps/result") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL])
+def test_a_killed_run_is_taken_over(bench, nodes, machine, number) -> None:
+    marker = "73072.1"
+    slow = f"leaves_children(marker={marker!r}, wait=60.0)"
+    script = SCRIPT.format(**vars(bench), slow=slow, in_process=False)
+    runner = machine.start(script, stderr=subprocess.DEVNULL)
+    assert machine.wait_until(lambda: len(machine.processes_named(marker)) >= 4)
+    runner.send_signal(number)
+    runner.wait()
+    assert machine.wait_until(lambda: not machine.processes_named(marker))
+    with bench.open() as store:
+        assert [each.state.name for each in store.run_executions("r1")] == ["COMPLETE", "RUNNING"]
+    # Any later run buries it, and sweeps its folders.
+    assert os.path.isdir(f"{bench.root}/leaves_children/result/2")
+    bench.run(nodes.number(value=9), run_id="r2")
+    assert not os.path.exists(f"{bench.root}/leaves_children/result/2")
+    with bench.open() as store:
+        run = store.get_run("r1")
+        assert run.state is RunState.FAILED
+        assert [each.error for each in store.run_executions("r1")] == [None, run.error]
+        assert run.error.startswith("killed")
+
+
+def test_two_runs_at_once(bench, nodes, machine) -> None:
+    script = SCRIPT.format(**vars(bench), slow="spins(seconds=0.3)", in_process=False)
+    runners = [
+        machine.start(script.replace('"r1"', f'"r{number}"'), stderr=subprocess.DEVNULL)
+        for number in range(3)
+    ]
+    assert [runner.wait(timeout=120) for runner in runners] == [0, 0, 0]
+    with bench.open() as store:
+        for number in range(3):
+            found = store.run_executions(f"r{number}")
+            assert sorted(str(each.node_id) for each in found) == ["number", "process", "spins"]
+            assert {each.state.name for each in found} <= {"COMPLETE", "CACHED"}
+        uris = [uri for uri in store.live_uris()]
+        assert len(uris) == len(set(uris))
+        assert all(os.path.exists(uri) for uri in uris)
+
+
+def test_a_timeout_in_process_is_said_not_to_be_enforced(bench, nodes, capsys) -> None:
+    node = nodes.number(value=1).with_policy(timeout_seconds=5)
+    bench.runner(in_process=True, progress="plain").run(
+        bench.pipeline(node), project_root=bench.project
+    )
+    assert "timeouts are not enforced in this process (--in-process): number" in (
+        capsys.readouterr().err
+    )
+
+
+def test_resources_are_recorded(bench, nodes) -> None:
+    result = bench.run(nodes.spins(seconds=0.2), nodes.writes_file(size=5000), in_process=False)
+    with bench.open() as store:
+        used = store.get_execution(result["spins"].execution_id).resources
+        assert 0.2 <= used.cpu_seconds < 0.6
+        assert used.wall_seconds >= 0.2
+        assert 5_000_000 < used.peak_rss_bytes < 500_000_000
+        written = store.get_execution(result["writes_file"].execution_id).resources
+        assert written.bytes_written == 5000
+        run = store.get_run(result.run_id)
+        assert run.environment["python"] == sys.version.split()[0]
+        assert len(run.environment_fingerprint) == 16
+
+
+def test_wrong_settings() -> None:
+    with pytest.raises(ValueError, match="max_parallel is a number from 1. Received: 0"):
+        LocalDagRunner(max_parallel=0)
+    with pytest.raises(ValueError, match="progress is 'auto', 'live', 'plain' or 'none'"):
+        from penstock.runners.local.progress import make_progress
+
+        make_progress("loud")
+
+
+def test_the_states_of_nodes() -> None:
+    assert NodeState.CACHED.succeeded
+    assert NodeState.SKIPPED.ended
+    assert not NodeState.RETRYING.ended
