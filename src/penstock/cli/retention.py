@@ -141,7 +141,7 @@ def _models(records: dict[int, ArtifactRecord], newest: int | None) -> list[int]
     by_uri = {record.artifact.uri: number for number, record in records.items()}
     for number, record in sorted(records.items(), reverse=True):
         custom = record.artifact.custom_properties
-        if record.type_name == "PushedModel":
+        if record.type_name == "PushedModel" and custom.get("pushed", 1):
             pushed.setdefault(record.pipeline, []).append([number])
         elif record.type_name == "ModelBlessing" and custom.get("blessed") == 1:
             model = custom.get("current_model_id") or by_uri.get(str(custom.get("current_model")))
