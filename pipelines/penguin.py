@@ -106,8 +106,19 @@ evaluator = Evaluator(
                             },
                         },
                     },
+                    {"class_name": "MultiClassConfusionMatrixPlot"},
                 ]
-            }
+            },
+            {
+                "metrics": [
+                    {"class_name": "AUC"},
+                    {"class_name": "Precision"},
+                    {"class_name": "Recall"},
+                    {"class_name": "ConfusionMatrixPlot"},
+                    {"class_name": "CalibrationPlot"},
+                ],
+                "binarize": {"class_ids": {"values": [0, 1, 2]}},
+            },
         ],
     ),
 )
@@ -123,7 +134,12 @@ model_card = ModelCard(
     schema=schema_gen.outputs["schema"],
     statistics=statistics_gen.outputs["statistics"],
     hyperparameters=tuner.outputs["best_hyperparameters"],
+    model_run=trainer.outputs["model_run"],
     pushed_model=pusher.outputs["pushed_model"],
+    title="Palmer penguins",
+    description="Which species is it? A small network on bill, flippers, body mass, sex and island.",
+    # In the order of the vocabulary: the most frequent one first.
+    class_names=["Adelie", "Gentoo", "Chinstrap"],
 )
 
 pipeline = Pipeline(

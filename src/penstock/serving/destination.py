@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 VERSIONINGS = ("auto", "unix_timestamp", "next")
 
@@ -22,9 +20,9 @@ class Filesystem:
     versioning: str = "auto"
 
     def __post_init__(self) -> None:
-        if not self.base_directory:
+        if self.base_directory == "":
             raise ValueError("Filesystem needs a base_directory. Received: ''")
-        if self.versioning not in VERSIONINGS:
+        if isinstance(self.versioning, str) and self.versioning not in VERSIONINGS:
             raise ValueError(
                 f"versioning must be one of {list(VERSIONINGS)}. "
                 f"Received: versioning={self.versioning!r}"
@@ -43,15 +41,6 @@ class PushDestination:
     """
 
     filesystem: Filesystem
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return {"filesystem": asdict(self.filesystem)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
-        return cls(filesystem=Filesystem(**value["filesystem"]))
 
 
 # TFX nests the message.

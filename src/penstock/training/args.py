@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -23,15 +22,6 @@ class _SplitsArgs:
             raise ValueError(
                 f"{type(self).__name__}.num_steps must not be negative. Received: {self.num_steps}"
             )
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return {"splits": list(self.splits), "num_steps": self.num_steps}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
-        return cls(**_known(cls, value))
 
 
 @dataclass(frozen=True)
@@ -69,20 +59,3 @@ class TuneArgs:
             raise ValueError(
                 f"num_parallel_trials must not be negative. Received: {self.num_parallel_trials}"
             )
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
-        return cls(**_known(cls, value))
-
-
-def _known(cls: Any, value: Mapping[str, Any]) -> dict[str, Any]:
-    names = [entry.name for entry in fields(cls)]
-    unknown = sorted(set(value) - set(names))
-    if unknown:
-        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}. Fields: {names}")
-    return dict(value)
