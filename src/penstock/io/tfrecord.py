@@ -4,9 +4,10 @@ A record is `uint64 length | uint32 masked crc32c(length) | data | uint32 masked
 little-endian. Source of the format: TensorFlow's guide "TFRecord and tf.train.Example".
 """
 
+import contextlib
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, Literal, Self
 
@@ -58,7 +59,7 @@ def _gunzipped(file: IO[bytes], path: str) -> Iterator[bytes]:
         )
 
 
-def _chunks(path: str, compression: Compression | None) -> Iterator[bytes]:
+def _chunks(path: str, compression: Compression | None) -> Generator[bytes, None, None]:
     with open_binary(path) as file:
         if compression is None:
             head = file.read(2)
@@ -87,13 +88,18 @@ def read_tfrecords(path: str, *, compression: Compression | None = None) -> Iter
         >>> for record in read_tfrecords("data_tfrecord-00000-of-00001.gz"):
         ...     example = tf.train.Example.FromString(record)
     """
+    with contextlib.closing(_chunks(path, compression)) as chunks:
+        yield from _records(path, chunks)
+
+
+def _records(path: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     from google_crc32c import value as crc32c
 
     lengths: dict[bytes, int] = {}
     unpack_footer = struct.Struct("<I").unpack_from
     buffer = b""
     base = 0  # offset of buffer[0] in the uncompressed file
-    for chunk in _chunks(path, compression):
+    for chunk in chunks:
         buffer = buffer + chunk if buffer else chunk
         position = 0
         available = len(buffer)
