@@ -55,8 +55,7 @@ class Trace:
 
     def transform(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Applies the whole function to a batch of eager tensors."""
-        flat = tf.nest.flatten(features, expand_composites=True)
-        outputs: dict[str, Any] = self.module.transform_fn(*flat)
+        outputs: dict[str, Any] = self.module.transform_fn(dict(features))
         return outputs
 
     def extract(self, tensor_names: Sequence[str]) -> Callable[[Mapping[str, Any]], list[Any]]:
@@ -69,14 +68,12 @@ class Trace:
         whole = wrap_function.WrappedFunction(
             self.graph, variable_holder=wrap_function.VariableHolder(share_variables=True)
         )
-        pruned = whole.prune(feeds=self.concrete.inputs, fetches=fetches)
-
-        def run(features: Mapping[str, Any]) -> list[Any]:
-            flat = tf.nest.flatten(features, expand_composites=True)
-            results: list[Any] = pruned(*flat)
-            return results
-
-        return run
+        pruned = whole.prune(
+            feeds=self.concrete.inputs,
+            fetches=fetches,
+            input_signature=self.concrete.structured_input_signature,
+        )
+        return lambda features: list(pruned(dict(features)))
 
 
 def trace(
