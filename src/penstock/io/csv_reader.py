@@ -14,7 +14,7 @@ from penstock.io.csv_types import ARROW_TYPES, ColumnType, convert, infer_type
 from penstock.io.examples_reader import one_value_lists
 from penstock.io.files import open_binary
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 _KEPT_BYTES = 64 << 20
 
 

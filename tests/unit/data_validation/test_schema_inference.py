@@ -127,6 +127,17 @@ def test_update_widens_and_deprecates():
     assert get_feature(updated, "new").type == schema_pb2.FLOAT
 
 
+def test_update_fixes_structs_and_what_is_inside_of_them():
+    first = stats(s=pa.array([[{"a": ["x"]}], [{"a": ["y"]}]]))
+    second = stats(s=pa.array([[{"a": ["z"]}], None]))
+    updated = update_schema(infer_schema(first), second)
+    assert get_feature(updated, "s").presence.min_fraction == 0.5
+    assert list(get_domain(updated, ("s", "a")).value) == ["x", "y", "z"]
+    assert not get_feature(updated, ("s", "a")).HasField("lifecycle_stage")
+    for data in (first, second):
+        assert not validate_statistics(data, updated).anomaly_info
+
+
 def test_domains_are_set_and_found():
     schema = infer_schema(stats(a=[[5], [6]], b=[["x"], ["y"]]))
     set_domain(schema, "a", schema_pb2.IntDomain(min=0, max=9))

@@ -129,6 +129,15 @@ def test_claims_of_a_schema():
     assert stats.string_stats.avg_length == 1
 
 
+def test_integers_of_several_widths_are_one_feature():
+    batches = [
+        pa.record_batch({"x": pa.array([[7]], pa.list_(t))}) for t in (pa.int32(), pa.int64())
+    ]
+    categorical = 'feature { name: "x" type: INT int_domain { is_categorical: true } }'
+    assert feature(batches, schema=categorical).string_stats.top_values[0].frequency == 2
+    assert feature(batches).num_stats.max == 7
+
+
 def test_nested_lists_and_structs():
     batch = pa.record_batch({"x": [[[1, 2], None, []], None, [[3]]]})
     stats = feature(batch)

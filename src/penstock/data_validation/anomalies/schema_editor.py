@@ -70,6 +70,17 @@ class SchemaEditor:
             if feature.HasField("struct_domain"):
                 self._index(path, feature.struct_domain)
 
+    def _index_again(self, path: FeaturePath, feature: schema_pb2.Feature) -> None:
+        """Points at the new messages inside of a feature that was copied into."""
+        if not feature.HasField("struct_domain"):
+            return
+        owners: tuple[dict[FeaturePath, Any], ...] = (self._features, self._sparse)
+        for owner in owners:
+            inside = [key for key in owner if len(key) > len(path) and key[: len(path)] == path]
+            for key in inside:
+                del owner[key]
+        self._index(path, feature.struct_domain)
+
     def has(self, path: FeaturePath) -> bool:
         """Whether the schema has a feature of any kind at a path."""
         return path in self._features or path in self._sparse or path in self._weighted
@@ -114,7 +125,7 @@ class SchemaEditor:
             for original, fixed in zip(originals, copies, strict=True):
                 original.CopyFrom(fixed)
                 if isinstance(original, schema_pb2.Feature):
-                    self._index(path, original.struct_domain)
+                    self._index_again(path, original)
             if result.drop_shared_domain and shared is not None:
                 self._drop_domain(shared.name)
         return result

@@ -33,6 +33,7 @@ class Text:
     def add(self, values: pa.Array, weights: _Floats | None) -> None:
         """Adds leaf values."""
         if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+            values = values.cast(pa.int64())
             self._total_length += pc.sum(pc.binary_length(values.cast(pa.string()))).as_py() or 0
         else:
             self._total_length += pc.sum(pc.binary_length(values)).as_py() or 0

@@ -79,7 +79,7 @@ class ValueCounts:
         self._weighted = weighted
         self._counted: pa.Table | None = None
         self._pending: list[pa.Table] = []
-        self._pending_rows = 0
+        self._pending_rows = self._pending_bytes = 0
         self._sketches: _Sketches | None = None
 
     def add(self, values: pa.Array, weights: _Floats | None) -> None:
@@ -97,13 +97,15 @@ class ValueCounts:
     def _push(self, table: pa.Table) -> None:
         self._pending.append(table)
         self._pending_rows += table.num_rows
+        self._pending_bytes += table.nbytes
         counted = self._counted.num_rows if self._counted is not None else 0
-        if self._pending_rows > max(_PENDING_ROWS, counted):
+        enough = self._pending_rows > max(_PENDING_ROWS, counted)
+        if enough or self._pending_bytes > EXACT_BYTES:
             self._fold()
 
     def _fold(self) -> None:
         tables = [*self._pending] if self._counted is None else [self._counted, *self._pending]
-        self._pending, self._pending_rows = [], 0
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         if not tables:
             return
         total = _unify(tables)
