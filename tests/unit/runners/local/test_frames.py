@@ -53,7 +53,7 @@ def test_queue_does_not_wait_for_a_reader(ends) -> None:
 
 
 def test_the_other_end_is_gone(ends) -> None:
-    near, far, near_socket, far_socket = ends
+    near, far, _, far_socket = ends
     near.send({"last": True})
     near.close()
     far_socket.setblocking(False)

@@ -356,7 +356,7 @@ def test_two_runs_at_once(bench, nodes, machine) -> None:
             found = store.run_executions(f"r{number}")
             assert sorted(str(each.node_id) for each in found) == ["number", "process", "spins"]
             assert {each.state.name for each in found} <= {"COMPLETE", "CACHED"}
-        uris = [uri for uri in store.live_uris()]
+        uris = list(store.live_uris())
         assert len(uris) == len(set(uris))
         assert all(os.path.exists(uri) for uri in uris)
 
