@@ -1,0 +1,190 @@
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from penstock.evaluation import evaluate, slice_name
+
+ACCURACY = {"class_name": "SparseCategoricalAccuracy"}
+COUNT = {"class_name": "ExampleCount"}
+
+pytestmark = pytest.mark.tensorflow
+
+
+def test_metrics_of_every_slice_come_from_its_rows(
+    files, model, columns, by_class, expected_accuracy
+):
+    slices = [{}, {"feature_keys": ["kind"]}, {"feature_keys": ["size", "kind"]}]
+    config = by_class(ACCURACY, COUNT, slicing_specs=slices)
+    result = evaluate(files, model=model, eval_config=config, batch_size=37)
+    assert result.num_examples == 120
+    assert len(result.slices) == 1 + 3 + 6
+    assert result.slices[0].key == ()
+    for each in result.slices:
+        chosen = [
+            row
+            for row in range(120)
+            if all(
+                columns[name][row] == [value.encode() if isinstance(value, str) else value]
+                for name, value in each.key
+            )
+        ]
+        assert each.num_examples == len(chosen) > 0
+        metrics = result.metrics(each.key)
+        assert metrics["example_count"] == len(chosen)
+        assert metrics["sparse_categorical_accuracy"] == pytest.approx(expected_accuracy(chosen))
+
+
+def test_the_cut_into_batches_does_not_matter(files, model, by_class):
+    metrics = [{"class_name": name} for name in ("AUC", "SparseCategoricalCrossentropy")]
+    config = by_class(*metrics, slicing_specs=[{}, {"feature_keys": ["kind"]}])
+    one = evaluate(files, model=model, eval_config=config)
+    many = evaluate(files, model=model, eval_config=config, batch_size=7)
+    for first, second in zip(one.slices, many.slices, strict=True):
+        assert first.key == second.key
+        for key, value in first.metrics.items():
+            assert second.metrics[key] == pytest.approx(value, rel=1e-9)
+
+
+def test_labels_and_slices_may_be_transformed_features(files, model, by_class):
+    config = by_class(ACCURACY, slicing_specs=[{"feature_keys": ["sign"]}])
+    raw = evaluate(files, model=model, eval_config=by_class(ACCURACY)).metrics()
+    config["model_specs"][0]["label_key"] = "label_xf"
+    sliced = evaluate(files, model=model, eval_config=config)
+    assert [slice_name(s.key) for s in sliced.slices] == ["sign=0", "sign=1"]
+    shares = [s.num_examples / 120 for s in sliced.slices]
+    values = [sliced.metrics(s.key)["sparse_categorical_accuracy"] for s in sliced.slices]
+    assert np.dot(shares, values) == pytest.approx(raw["sparse_categorical_accuracy"])
+
+
+def test_weights_apply_where_a_key_is_set(files, model, columns, by_class):
+    config = by_class(COUNT)
+    config["model_specs"][0]["example_weight_key"] = "weight"
+    config["metrics_specs"][0]["example_weights"] = {"weighted": True, "unweighted": True}
+    metrics = evaluate(files, model=model, eval_config=config).metrics()
+    assert metrics == {
+        "example_count": 120.0,
+        "example_count (weighted)": float(np.sum(columns["weight"])),
+    }
+
+
+def test_a_schema_narrows_what_is_read_and_changes_nothing(files, model, by_class):
+    schema = text_format.Parse(
+        'feature { name: "label" type: INT } feature { name: "kind" type: BYTES } '
+        'feature { name: "x" type: FLOAT }',
+        schema_pb2.Schema(),
+    )
+    config = by_class(ACCURACY, slicing_specs=[{"feature_keys": ["kind"]}])
+    with_schema = evaluate(files, model=model, eval_config=config, schema=schema)
+    without = evaluate(files, model=model, eval_config=config)
+    assert [s.metrics for s in with_schema.slices] == [s.metrics for s in without.slices]
+
+
+def test_averages_over_classes(files, model, by_class):
+    config = by_class({"class_name": "Recall"})
+    spec = config["metrics_specs"][0]
+    single = {**spec, "binarize": {"class_ids": {"values": [0, 1, 2]}}}
+    macro = {**spec, "aggregate": {"macro_average": True, "class_weights": {0: 1, 1: 1, 2: 2}}}
+    micro = {**spec, "aggregate": {"micro_average": True}}
+    by_label = {"weighted_macro_average": True, "class_weights": {0: 1, 1: 1, 2: 1}}
+    config["metrics_specs"] = [single, macro, micro, {**spec, "aggregate": by_label}]
+    metrics = evaluate(files, model=model, eval_config=config).metrics()
+    recalls = [metrics[f"recall (class_id {i})"] for i in range(3)]
+    assert metrics["recall (macro_average)"] == pytest.approx(np.dot(recalls, [1, 1, 2]) / 4)
+    # Weighted by how often each class is the label, recalls add up to the micro average.
+    assert metrics["recall (weighted_macro_average)"] == pytest.approx(
+        metrics["recall (micro_average)"]
+    )
+
+
+def test_a_slice_that_is_too_small_has_a_reason_instead_of_metrics(files, model, by_class):
+    slices = [{}, {"feature_keys": ["kind"]}]
+    config = by_class(ACCURACY, slicing_specs=slices, options={"min_slice_size": 100})
+    result = evaluate(files, model=model, eval_config=config)
+    assert not result.slices[0].error
+    assert result.slices[0].metrics
+    assert not result.slices[1].metrics
+    assert result.slices[1].error == "The slice has 36 examples; min_slice_size is 100."
+
+
+def test_a_baseline_gives_differences(files, model, worse_model, by_class, expected_accuracy):
+    result = evaluate(files, model=model, baseline=worse_model, eval_config=by_class(ACCURACY))
+    rows = range(120)
+    better, worse = expected_accuracy(rows), expected_accuracy(rows, -0.5)
+    by_key = {(k.model_name, k.is_diff): v for k, v in result.slices[0].metrics.items()}
+    assert by_key == {
+        ("candidate", False): pytest.approx(better),
+        ("baseline", False): pytest.approx(worse),
+        ("candidate", True): pytest.approx(better - worse),
+    }
+    assert result.metrics() == {"sparse_categorical_accuracy": pytest.approx(better)}
+
+
+def test_parquet_gives_the_same(files, model, by_class, tmp_path):
+    from penstock.io import ExamplesWriter, read_record_batches, split_files
+
+    with ExamplesWriter(str(tmp_path), ["eval"], file_format="parquet") as writer:
+        for batch in read_record_batches(files):
+            writer.write("eval", batch)
+    config = by_class(ACCURACY, COUNT, slicing_specs=[{}, {"feature_keys": ["kind"]}])
+    found = evaluate(
+        split_files(str(tmp_path), "eval"), model=model, eval_config=config, file_format="parquet"
+    )
+    expected = evaluate(files, model=model, eval_config=config)
+    assert [s.metrics for s in found.slices] == [s.metrics for s in expected.slices]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"slicing_specs": [{"feature_keys": ["kin"]}]},
+            "names the feature 'kin', which the examples do not have. Did you mean 'kind'",
+        ),
+        (
+            {"model_specs": [{"label_key": "labl", "prediction_key": "probabilities"}]},
+            "The label 'labl' is not among the examples' features",
+        ),
+        (
+            {"model_specs": [{"label_key": "kind", "prediction_key": "probabilities"}]},
+            "The label 'kind' has 0 values in row 0; 1 were expected",
+        ),
+        ({"model_specs": [{"prediction_key": "probabilities"}]}, "has no label_key"),
+        (
+            {"model_specs": [{"label_key": "label", "signature_name": "serve"}]},
+            "has no signature 'serve', which its ModelSpec names. Signatures: serving_default",
+        ),
+        (
+            {"model_specs": [{"label_key": "label", "prediction_key": "logits"}]},
+            "returns no 'logits'. It returns: ",
+        ),
+        ({"metrics_specs": [{"metrics": [{"class_name": "Acc"}]}]}, "There is no metric 'Acc'"),
+        ({"metrics_specs": []}, "asks for no metric"),
+        (
+            {"metrics_specs": [{"metrics": [{"class_name": "AUC"}], "query_key": "q"}]},
+            "query_key='q': query-based",
+        ),
+        (
+            {
+                "metrics_specs": [
+                    {"metrics": [{"class_name": "AUC"}], "aggregate": {"macro_average": True}}
+                ]
+            },
+            "macro_average of auc needs class_weights",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_named(files, model, by_class, change, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(files, model=model, eval_config={**by_class(ACCURACY), **change})
+
+
+def test_no_model_and_no_examples_are_errors(files, model, by_class, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"saved_model\.pb is missing"):
+        evaluate(files, model=str(tmp_path), eval_config=by_class(ACCURACY))
+    from penstock.io import TFRecordWriter
+
+    with TFRecordWriter(str(tmp_path / "empty.gz")):
+        pass
+    with pytest.raises(ValueError, match="There is nothing to evaluate"):
+        evaluate([str(tmp_path / "empty.gz")], model=model, eval_config=by_class(ACCURACY))

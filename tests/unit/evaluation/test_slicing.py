@@ -1,0 +1,106 @@
+import pyarrow as pa
+import pytest
+
+from penstock.evaluation import SlicingSpec
+from penstock.evaluation.slicing import Slicer, spec_matches, spec_name
+
+
+def batch(**columns):
+    kinds = {"s": pa.binary(), "i": pa.int64(), "f": pa.float32()}
+    arrays = [pa.array(v, pa.large_list(kinds[n[0]])) for n, v in columns.items()]
+    return pa.RecordBatch.from_arrays(arrays, list(columns))
+
+
+def slices(slicer, *batches):
+    found: dict = {}
+    first = 0
+    for each in batches:
+        membership = slicer.assign(each)
+        for row, group in zip(membership.rows.tolist(), membership.groups.tolist(), strict=True):
+            found.setdefault(slicer.keys[group], []).append(first + row)
+        first += each.num_rows
+    return found
+
+
+def test_the_whole_data_set_is_the_slice_without_features():
+    assert slices(Slicer([]), batch(i=[[1], [2]])) == {(): [0, 1]}
+
+
+def test_a_feature_key_makes_a_slice_of_each_value_and_skips_rows_without_one():
+    rows = batch(sex=[[b"m"], [b"f"], [], [b"m"], None])
+    assert slices(Slicer([SlicingSpec(feature_keys=["sex"])]), rows) == {
+        (("sex", "m"),): [0, 3],
+        (("sex", "f"),): [1],
+    }
+
+
+def test_a_cross_has_its_features_sorted_and_only_the_values_that_occur():
+    rows = batch(s=[[b"x"], [b"y"], [b"x"]], i=[[1], [1], [2]])
+    assert slices(Slicer([SlicingSpec(feature_keys=["s", "i"])]), rows) == {
+        (("i", 1), ("s", "x")): [0],
+        (("i", 1), ("s", "y")): [1],
+        (("i", 2), ("s", "x")): [2],
+    }
+
+
+def test_a_row_with_several_values_is_in_each_slice_once():
+    rows = batch(s=[[b"x", b"y", b"x"], [b"y"]], i=[[1, 2], [1]])
+    assert slices(Slicer([SlicingSpec(feature_keys=["s", "i"])]), rows) == {
+        (("i", 1), ("s", "x")): [0],
+        (("i", 2), ("s", "x")): [0],
+        (("i", 1), ("s", "y")): [0, 1],
+        (("i", 2), ("s", "y")): [0],
+    }
+
+
+def test_feature_values_select_by_text_and_number():
+    rows = batch(s=[[b"x"], [b"y"]], i=[[5], [7]], f=[[0.5], [2.0]])
+    specs = [
+        SlicingSpec(feature_values={"i": "5"}),
+        SlicingSpec(feature_values={"f": "0.5"}),
+        SlicingSpec(feature_keys=["i"], feature_values={"s": "y"}),
+    ]
+    assert slices(Slicer(specs), rows) == {
+        (("i", 5),): [0],
+        (("f", 0.5),): [0],
+        (("i", 7), ("s", "y")): [1],
+    }
+
+
+def test_two_specs_of_one_slice_count_a_row_once():
+    rows = batch(s=[[b"x"], [b"y"]])
+    specs = [SlicingSpec(feature_keys=["s"]), SlicingSpec(feature_values={"s": "x"})]
+    assert slices(Slicer(specs), rows) == {(("s", "x"),): [0], (("s", "y"),): [1]}
+
+
+def test_slices_grow_from_batch_to_batch_and_columns_may_be_absent():
+    slicer = Slicer([SlicingSpec(), SlicingSpec(feature_keys=["s"])])
+    found = slices(slicer, batch(i=[[1]]), batch(s=[[b"x"]]), batch(s=[[b"y"], [b"x"]]))
+    assert found == {(): [0, 1, 2, 3], (("s", "x"),): [1, 3], (("s", "y"),): [2]}
+
+
+def test_a_misspelt_feature_is_named_with_the_nearest():
+    slicer = Slicer([SlicingSpec(feature_keys=["iland"])])
+    with pytest.raises(
+        ValueError, match="'iland', which the examples do not have. Did you mean 'island'"
+    ):
+        slicer.check_features(["island", "sex"])
+
+
+def test_a_feature_cannot_be_key_and_value():
+    with pytest.raises(ValueError, match="'s' in feature_keys and in feature_values"):
+        Slicer([SlicingSpec(feature_keys=["s"], feature_values={"s": "x"})])
+
+
+def test_values_that_are_not_text_are_refused():
+    with pytest.raises(ValueError, match="Cannot slice by 's'"):
+        Slicer([SlicingSpec(feature_keys=["s"])]).assign(batch(s=[[b"\xff"]]))
+
+
+def test_spec_matches_the_slices_that_it_may_yield():
+    spec = SlicingSpec(feature_keys=["a"], feature_values={"b": "1"})
+    assert spec_matches(spec, (("a", "x"), ("b", 1)))
+    assert not spec_matches(spec, (("a", "x"), ("b", 2)))
+    assert not spec_matches(spec, (("a", "x"),))
+    assert spec_name(spec) == "a, b=1"
+    assert spec_name(SlicingSpec()) == "Overall"
