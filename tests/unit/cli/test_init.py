@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.cli import main
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "my-taxi"]) == 0
+    assert "penstock run pipelines/my_taxi.py" in capsys.readouterr().out
+    return tmp_path / "my-taxi"
+
+
+def test_the_files_of_a_project(made):
+    files = {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()}
+    assert files == {
+        ".dockerignore",
+        ".gitignore",
+        "Dockerfile",
+        "Makefile",
+        "README.md",
+        "components/__init__.py",
+        "components/row_counts.py",
+        "data/my_taxi.csv",
+        "modules/__init__.py",
+        "modules/columns.py",
+        "modules/my_taxi.py",
+        "pipelines/__init__.py",
+        "pipelines/my_taxi.py",
+        "pyproject.toml",
+        "tests/test_my_taxi.py",
+    }
+    for path in made.rglob("*"):
+        if path.is_file():
+            text = path.read_text("utf-8")
+            assert "project_name" not in text
+            assert "project-name" not in text
+            assert "\t\n" not in text
+
+
+def test_every_python_file_compiles_and_is_formatted(made):
+    for path in made.rglob("*.py"):
+        compile(path.read_text("utf-8"), str(path), "exec")
+    ruff = Path(sys.executable).with_name("ruff")
+    if not ruff.exists():
+        pytest.skip("ruff is not installed")
+    subprocess.run([ruff, "format", "--check", "--line-length", "100", "."], cwd=made, check=True)
+    subprocess.run([ruff, "check", "--line-length", "100", "."], cwd=made, check=True)
+
+
+def penstock(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "penstock", *words],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_its_pipeline_has_nothing_wrong(made):
+    ended = penstock(made, "check", "pipelines/my_taxi.py")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "nothing wrong" in ended.stdout
+
+
+def test_its_own_tests_pass(made):
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=made, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
+    assert "4 passed" in ended.stdout
+
+
+@pytest.mark.tensorflow
+def test_it_runs_to_a_pushed_model_that_answers(made):
+    ended = penstock(made, "run", "pipelines/my_taxi.py", "--seed", "1", "--json")
+    assert ended.returncode == 0, ended.stderr
+    nodes = json.loads(ended.stdout)["nodes"]
+    assert {node["state"] for node in nodes.values()} == {"COMPLETE"}
+    assert nodes["Evaluator"]["metrics"]["binary_accuracy"] > 0.75
+
+    readme = (made / "README.md").read_text("utf-8")
+    lines = readme[readme.index("The model that was pushed") :].splitlines()
+    code = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    asked = subprocess.run(
+        [sys.executable, "-c", code], cwd=made, capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+    (answer,) = ast.literal_eval(asked.stdout)
+    (probability,) = answer["outputs"]
+    assert 0 <= probability <= 0.5, "a large Gentoo is a male"
+
+
+@pytest.mark.parametrize("name", ["Taxi", "1taxi", "ta xi", "taxi!", "class", "modules", "x" * 50])
+def test_names_that_cannot_be(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", name]) == 2
+    assert repr(name) in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taxi").mkdir()
+    (tmp_path / "taxi/notes.txt").write_text("mine")
+    assert main(["init", "taxi"]) == 2
+    assert "taxi is not empty" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["init", "file"]) == 2
+    assert [each.name for each in (tmp_path / "taxi").iterdir()] == ["notes.txt"]
+
+
+def test_an_empty_folder_is_taken(tmp_path, monkeypatch):
+    (tmp_path / "taxi").mkdir()
+    monkeypatch.chdir(tmp_path / "taxi")
+    assert main(["init", "."]) == 0
+    assert (tmp_path / "taxi/pipelines/taxi.py").exists()
