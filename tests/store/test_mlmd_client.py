@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
-import venv
-from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
 
 from penstock.artifacts import Examples, ExampleStatistics
 from penstock.store import ExecutionState, MetadataStore, RunRecord
-
-REQUIREMENTS = ["ml-metadata==1.17.1", "protobuf>=4.21.6,<5"]
 
 READER = """
 import json, sys
@@ -66,28 +60,6 @@ print(json.dumps({
         filter_query="properties.span.int_value = 3"))],
 }))
 """
-
-
-@pytest.fixture(scope="session")
-def client_python() -> str:
-    """Python of a virtual environment with the client, made once a machine."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-test"
-    home = cache / f"mlmd-{sys.version_info[0]}.{sys.version_info[1]}"
-    python = home / "bin" / "python"
-    ready = home / "ready"
-    if not ready.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        venv.create(home, with_pip=True, clear=True)
-        installed = subprocess.run(
-            [python, "-m", "pip", "install", "-q", *REQUIREMENTS],
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        if installed.returncode:
-            pytest.skip(f"ml-metadata does not install here: {installed.stderr.strip()[-300:]}")
-        ready.touch()
-    return str(python)
 
 
 def connection(url: str) -> list[str | int | None]:

@@ -185,3 +185,13 @@ def output_folder(artifact: Artifact) -> str:
     if isinstance(artifact, ValueArtifact):
         return artifact.uri.removesuffix("/value")
     return artifact.uri
+
+
+TFX_VERSION = "1.21.0"
+"""The TFX whose layout and properties our artifacts have; its tools look at it."""
+
+
+def stamp(artifact: Artifact) -> None:
+    """Add the custom properties that TFX's publisher adds to what a component wrote."""
+    artifact.custom_properties.setdefault("tfx_version", TFX_VERSION)
+    artifact.custom_properties.setdefault("is_external", 0)

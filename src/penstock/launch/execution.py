@@ -22,7 +22,7 @@ from penstock.dsl.context import ExecutionContext
 from penstock.dsl.function_component import FunctionComponent
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
-from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder
+from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder, stamp
 
 
 class OutputError(RuntimeError):
@@ -116,6 +116,7 @@ def _run(attempt: Attempt, context: ExecutionContext) -> tuple[dict[str, Artifac
             location.remove(output_folder(artifact))
             continue
         artifact.fingerprint, size = fingerprint(artifact.uri)
+        stamp(artifact)
         total += size
         outputs[key] = artifact
     return outputs, total

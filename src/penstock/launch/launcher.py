@@ -24,6 +24,7 @@ from penstock.launch.attempt import (
     RunSettings,
     output_artifacts,
     output_folder,
+    stamp,
 )
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
 from penstock.launch.cache_miss import cache_miss
@@ -349,6 +350,7 @@ class Launcher:
         artifact = declaration.make(uri)
         artifact.properties.update(parameters["properties"])
         artifact.custom_properties.update(parameters["custom_properties"])
+        stamp(artifact)
         artifact.fingerprint = digest
         known = None
         if not parameters["reimport"]:

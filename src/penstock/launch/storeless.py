@@ -13,7 +13,13 @@ from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.graph import GraphNode
-from penstock.launch.attempt import Attempt, AttemptResult, RunSettings, output_artifacts
+from penstock.launch.attempt import (
+    Attempt,
+    AttemptResult,
+    RunSettings,
+    output_artifacts,
+    stamp,
+)
 from penstock.launch.execution import discard_outputs
 from penstock.launch.launcher import Ended, InputMissing
 
@@ -100,5 +106,6 @@ class StorelessLauncher:
         artifact = declaration.make(uri)
         artifact.properties.update(parameters["properties"])
         artifact.custom_properties.update(parameters["custom_properties"])
+        stamp(artifact)
         artifact.fingerprint, _ = fingerprint(uri)
         return {key: [artifact]}
