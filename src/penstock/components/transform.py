@@ -87,6 +87,16 @@ class Transform(Component):
     TYPE_ANNOTATION: ClassVar = "mlmd.Transform"
     LIBRARIES: ClassVar = ("tensorflow", "tensorflow-transform", "tfx-bsl", "pyarrow")
     USES_TENSORFLOW: ClassVar = True
+    WARM_IMPORTS: ClassVar = (
+        "penstock.transform:import_tensorflow_transform",
+        "penstock.transform.analysis",
+        "penstock.transform.export",
+        "penstock.transform.transformed_examples",
+        "penstock.data_validation",
+        "penstock.data_validation.statistics.generate",
+        "penstock.io.examples_reader",
+        "penstock.io.examples_writer",
+    )
 
     examples: Input[Examples]
     schema: Input[Schema]

@@ -45,14 +45,6 @@ class Trace:
         sinks: Sequence[Any] = self.graph.get_collection(analyzer_nodes.TENSOR_REPLACEMENTS)
         return sinks
 
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """The transformed features as tensors of the graph, by name."""
-        outputs: dict[str, Any] = tf.nest.pack_sequence_as(
-            self.graph.structured_outputs, self.graph.outputs, expand_composites=True
-        )
-        return outputs
-
     def transform(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Applies the whole function to a batch of eager tensors."""
         outputs: dict[str, Any] = self.module.transform_fn(dict(features))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import impl_helper
@@ -24,11 +23,10 @@ class TransformedExamples:
     def __init__(self, schema: schema_pb2.Schema) -> None:
         self._converter = impl_helper.make_tensor_to_arrow_converter(schema)
         self._encoder = example_coder.RecordBatchToExamplesEncoder(schema)
-        self._varlen = [
-            name
-            for name, representation in self._converter.tensor_representations().items()
-            if representation.WhichOneof("kind") == "varlen_sparse_tensor"
-        ]
+        self._ragged = any(
+            representation.HasField("ragged_tensor")
+            for representation in self._converter.tensor_representations().values()
+        )
 
     def batch(self, tensors: Mapping[str, Any], rows: int) -> pa.RecordBatch:
         """Converts the outputs for one batch into a RecordBatch.
@@ -38,10 +36,8 @@ class TransformedExamples:
             rows: rows that went in.
 
         Raises:
-            ValueError: if other than `rows` rows come out, or a sparse output leaves gaps.
+            ValueError: if other than `rows` rows come out.
         """
-        for name in self._varlen:
-            impl_helper.validate_varlen_sparse_value(name, tensors[name])
         try:
             batch: pa.RecordBatch = self._converter.convert(tensors)
         except (ValueError, TypeError, pa.ArrowInvalid) as error:
@@ -56,17 +52,16 @@ class TransformedExamples:
 
     def serialize(self, batch: pa.RecordBatch) -> list[bytes]:
         """Serializes a RecordBatch as tf.Examples, with the same bytes each time."""
-        if any(pa.types.is_nested(column.type.value_type) for column in batch.columns):
+        if self._ragged:  # takes several features each, which the schema names
             return [_canonical(example) for example in self._encoder.encode(batch)]
         records: list[bytes] = serialize_examples(batch, missing="absent").to_pylist()
         return records
 
 
 def _row_counts(tensors: Mapping[str, Any]) -> dict[str, int]:
+    # A sparse tensor's shape is a tensor of its own; the others know theirs.
     return {
-        name: int(np.asarray(value.dense_shape)[0])
-        if hasattr(value, "dense_shape")
-        else int(value.shape[0] if not hasattr(value, "nrows") else value.nrows())
+        name: int(value.dense_shape[0] if hasattr(value, "dense_shape") else value.shape[0])
         for name, value in tensors.items()
     }
 

@@ -263,6 +263,34 @@ def test_sparse_output_round_trips(data_set, run, tmp_path):
     assert [cell or [] for cell in batch.column("x").to_pylist()] == [[1, 2], [], [3]]
 
 
+def test_ragged_and_truly_sparse_outputs_round_trip(data_set, run, tmp_path):
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    cells = [[1, 2, 3], None, [4]]
+    data = data_set({"x": "INT?"}, train={"x": cells})
+
+    def fn(inputs):
+        x = inputs["x"]
+        ragged = tf.RaggedTensor.from_sparse(x)
+        pairs = tf.stack([ragged, ragged * 10], axis=-1)
+        cube = tf.sparse.expand_dims(x, -1)
+        cube.set_shape([None, None, 1])
+        return {"ragged": ragged, "pairs": pairs, "cube": cube}
+
+    run(data, fn)
+    output = tft.TFTransformOutput(str(tmp_path / "out/graph"))
+    (file,) = split_files(str(tmp_path / "out/examples"), "train")
+    records = list(read_tfrecords(file))
+    parsed = tf.io.parse_example(records, output.transformed_feature_spec())
+    assert parsed["ragged"].to_list() == [cell or [] for cell in cells]
+    assert parsed["pairs"].to_list() == [[[v, 10 * v] for v in cell or []] for cell in cells]
+    assert parsed["cube"].values.numpy().tolist() == [1, 2, 3, 4]
+    for record in records:
+        canonical = tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+        assert record == canonical
+
+
 def test_rows_must_come_out_as_they_went_in(data_set, run):
     data = data_set({"x": "FLOAT"}, train={"x": [1.0, 2.0, 3.0]})
     with pytest.raises(ValueError, match=r"one row for each row it gets. Received: 3 rows in"):
