@@ -1,5 +1,6 @@
 """Reading the folders of an Examples artifact as Arrow RecordBatches."""
 
+import glob
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, cast
@@ -47,17 +48,13 @@ def split_files(uri: str, split: str) -> list[str]:
         ['root/CsvExampleGen/examples/1/Split-train/data_tfrecord-00000-of-00001.gz']
     """
     folder = join(uri, _SPLIT_PREFIX + split)
-    found = list_matching(join(_escaped(folder), "*"))
+    found = list_matching(join(glob.escape(folder), "*"))
     if not found:
         raise FileNotFoundError(
             f"Split {split!r} has no files: looked for {folder}/*. "
             f"Splits there: {split_names(uri) or 'none'}"
         )
     return found
-
-
-def _escaped(path: str) -> str:
-    return path.replace("[", "[[]").replace("?", "[?]").replace("*", "[*]")
 
 
 def _check_format(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ Semantics are TFX's: `{SPAN}` or the date `{YYYY}`, `{MM}`, `{DD}` (the span is 
 its latest version win unless a range says otherwise; all splits must agree.
 """
 
+import glob
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], str]:
 def _resolve_split(base: str, split: Split, range_config: RangeConfig | None) -> list[_Match]:
     _check_pattern(split.pattern)
     regex, wildcards = _compiled(split.pattern)
-    found = list_matching(join(base, wildcards))
+    found = list_matching(join(glob.escape(base), wildcards))
     prefix = join(canonical(base), "")
     matches = []
     for file in found:

@@ -50,6 +50,11 @@ def test_dates_are_days_since_1970(base):
     assert resolve(root, "{YYYY}-{MM}-{DD}/*")[1] == 19782
 
 
+def test_a_folder_may_have_an_odd_name(base):
+    root = base("a[1]*/d.csv") + "/a[1]*"
+    assert resolve_input(root).files == {"single_split": [f"{root}/d.csv"]}
+
+
 @pytest.mark.parametrize(
     ("range_config", "span"),
     [

@@ -114,3 +114,16 @@ def test_urls_are_read(tmp_path):
     with fsspec.open("memory://records/x.gz", "wb") as file:
         file.write(Path(path).read_bytes())
     assert list(read_tfrecords("memory://records/x.gz")) == [b"a", b"b"]
+
+
+@pytest.mark.tensorflow
+def test_tensorflow_reads_what_is_written(tmp_path):
+    import tensorflow as tf
+
+    records = [bytes([i % 251]) * (i % 7000) for i in range(2000)]
+    path = write(tmp_path / "records.gz", records)
+    assert list(tf.data.TFRecordDataset(path, "GZIP").as_numpy_iterator()) == records
+    with tf.io.TFRecordWriter(str(tmp_path / "theirs.gz"), "GZIP") as writer:
+        for record in records:
+            writer.write(record)
+    assert list(read_tfrecords(str(tmp_path / "theirs.gz"))) == records
