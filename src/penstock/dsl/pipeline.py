@@ -184,16 +184,26 @@ def _check_edges(nodes: Sequence[Node], known: Sequence[Node]) -> None:
 
 def _order(nodes: Sequence[Node]) -> tuple[Node, ...]:
     """Return the nodes in a topological order that keeps the given order where it can."""
-    pending = list(nodes)
-    done: set[int] = set()
+    waiting = {id(node): 0 for node in nodes}
+    followers: dict[int, list[int]] = {id(node): [] for node in nodes}
+    for place, node in enumerate(nodes):
+        for upstream in node.upstream_nodes:
+            waiting[id(node)] += 1
+            followers.setdefault(id(upstream), []).append(place)
+    ready = [place for place, node in enumerate(nodes) if not waiting[id(node)]]
     ordered: list[Node] = []
-    while pending:
-        ready = [node for node in pending if all(id(each) in done for each in node.upstream_nodes)]
-        if not ready:
-            raise PipelineError(f"These nodes wait for each other: {_cycle(pending)}")
-        ordered.extend(ready)
-        done.update(map(id, ready))
-        pending = [node for node in pending if id(node) not in done]
+    while ready:
+        following: list[int] = []
+        for place in ready:
+            ordered.append(nodes[place])
+            for follower in followers[id(nodes[place])]:
+                waiting[id(nodes[follower])] -= 1
+                if not waiting[id(nodes[follower])]:
+                    following.append(follower)
+        ready = sorted(following)
+    if len(ordered) < len(nodes):
+        pending = [node for node in nodes if waiting[id(node)]]
+        raise PipelineError(f"These nodes wait for each other: {_cycle(pending)}")
     return tuple(ordered)
 
 
