@@ -1,6 +1,8 @@
 """Finding the exact line of a CSV file that made the fast parser fail."""
 
+import codecs
 import csv
+import io
 from collections.abc import Iterator, Sequence
 
 from penstock.io.files import open_binary
@@ -12,6 +14,10 @@ class CsvError(ValueError):
 
 def _decoded_lines(path: str, encoding: str) -> Iterator[str]:
     with open_binary(path) as file:
+        if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+            # Their line breaks are several bytes; lines are found after decoding.
+            yield from io.TextIOWrapper(file, encoding, newline="")
+            return
         for number, line in enumerate(file, start=1):
             try:
                 text = line.decode(encoding)

@@ -1,5 +1,6 @@
 """Reading CSV files as RecordBatches with the types that TFDV's CSV decoder infers."""
 
+import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,12 @@ class CsvFiles:
     def __post_init__(self) -> None:
         if not self.files:
             raise ValueError("CsvFiles needs at least one file. Received: files=[]")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"encoding must be one that Python knows. Received: encoding={self.encoding!r}"
+            ) from error
         if bool(self.multivalent_columns) != bool(self.secondary_delimiter):
             raise ValueError(
                 f"multivalent_columns and secondary_delimiter go together. Received: "

@@ -1,6 +1,6 @@
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.io import csv_reader
@@ -26,6 +26,7 @@ ODD = ["", "0", "-7", "+5", " 5", "1_0", "0x1F", "9223372036854775807", "9223372
 ODD += ["-9223372036854775809", "1.5", "1e400", "nan", "nan(x)", "inf", "1e19", "abc", "٣", "1_0.5"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(ODD), min_size=1, max_size=6), st.integers(0, 6))
 def test_inference_agrees_with_the_cell_by_cell_definition(cells, cut):
     expected = max(infer_cell_type(cell) for cell in cells)
@@ -35,6 +36,7 @@ def test_inference_agrees_with_the_cell_by_cell_definition(cells, cut):
     assert infer_type(array.slice(cut), first) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([cell for cell in ODD if cell]), min_size=1, max_size=6))
 def test_conversion_follows_python(cells):
     kind = max(infer_cell_type(cell) for cell in cells)
@@ -77,6 +79,8 @@ def test_multivalent_columns_are_split(csv):
 def test_other_delimiters_encodings_and_a_byte_order_mark(csv):
     latin = csv("name;n\nJos\xe9;1\n".encode("latin-1"))
     assert rows(latin, delimiter=";", encoding="latin-1")[0]["name"] == ["José".encode()]
+    wide = csv("name,n\nJosé,1\n".encode("utf-16"))
+    assert rows(wide, encoding="utf-16") == [{"name": ["José".encode()], "n": [1]}]
     assert rows(csv(b"\xef\xbb\xbfa,b\n1,2\n"))[0] == {"a": [1], "b": [2]}
 
 
@@ -131,6 +135,15 @@ def test_files_with_different_headers_are_refused(csv):
     one, two = csv("a,b\n1,2\n", "1.csv"), csv("b,a\n1,2\n", "2.csv")
     with pytest.raises(CsvError, match=r"2\.csv: its header \['b', 'a'\] differs from .*1\.csv"):
         rows(one, two)
+
+
+def test_faulty_arguments_are_named():
+    with pytest.raises(ValueError, match="Received: encoding='utf-99'"):
+        CsvFiles(["a.csv"], encoding="utf-99")
+    with pytest.raises(ValueError, match="go together"):
+        CsvFiles(["a.csv"], secondary_delimiter="|")
+    with pytest.raises(ValueError, match="at least one file"):
+        CsvFiles([])
 
 
 def test_a_missing_file_is_named():

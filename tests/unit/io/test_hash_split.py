@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.io import (
@@ -28,6 +28,7 @@ CSV = SHARED / "data/penguin/labelled/penguins_processed.csv"
 needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="the golden artifacts are absent")
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=20), st.integers(1, 2**31 - 1))
 def test_bucket_is_the_digest_modulo_total(records, total):
     expected = [int(hashlib.sha256(record).hexdigest(), 16) % total for record in records]

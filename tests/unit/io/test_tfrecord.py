@@ -3,7 +3,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.io.gzip_stream import BLOCK_BYTES, GzipStreamWriter
@@ -64,6 +64,7 @@ def test_several_gzip_members_are_one_stream(tmp_path):
     assert list(read_tfrecords(str(both))) == [b"a", b"b"]
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=1, max_value=200), compression=st.sampled_from(["GZIP", ""]))
 def test_a_truncated_file_is_an_error(tmp_path_factory, cut, compression):
     path = tmp_path_factory.mktemp("cut") / "records"
