@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples
+from penstock.components.local_driver import note_local_driver
 from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, RuntimeParameter, output
 from penstock.io.example_gen_config import Input as InputConfig
 from penstock.io.example_gen_config import Output as OutputConfig
@@ -97,6 +98,7 @@ class FileBasedExampleGen(Component):
         from penstock.io.ingestion import output_splits, write_examples
         from penstock.io.span_pattern import resolve_input
 
+        note_local_driver(context)
         inputs, outputs = self._configs()
         base = context.resolve_path(self.input_base)
         resolved = resolve_input(base, inputs, self.range_config)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from penstock.artifacts import Examples, ExampleStatistics, Schema
+from penstock.components.local_driver import note_local_driver
 from penstock.components.splits import included_splits
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
@@ -62,6 +63,7 @@ class StatisticsGen(Component):
         from penstock.io import read_record_batches, split_files
         from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
 
+        note_local_driver(context)
         options = self.stats_options or StatsOptions()
         schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}") if self.schema else None
         splits = included_splits(self.examples, self.exclude_splits)

@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -221,6 +222,19 @@ def test_many_distinct_values_go_into_sketches(monkeypatch):
     assert stats.unique == pytest.approx(10_001, rel=0.03)
     assert stats.top_values[0].value == "often"
     assert stats.top_values[0].frequency == pytest.approx(5_000, abs=15_000 / 1_024)
+
+
+@pytest.mark.parametrize("exact", [2, 1000])
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_kernels_travel_between_processes(monkeypatch, exact, weight):
+    monkeypatch.setattr(value_counts, "EXACT_VALUES", exact)
+    batch = pa.record_batch(
+        {"f": [[1.5], [2.5], None], "s": [["a"], ["b"], ["c"]], "w": [[1.0], [2.0], [3.0]]}
+    )
+    kernel = DatasetStatistics(StatsOptions(weight_feature=weight))
+    kernel.add(batch)
+    copy = pickle.loads(pickle.dumps(kernel))
+    assert copy.result() == kernel.result()
 
 
 CELLS = {
