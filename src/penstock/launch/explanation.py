@@ -36,6 +36,16 @@ class Explanation:
     compared_with: int | None = None
     compared_run: str | None = None
 
+    @property
+    def short(self) -> str:
+        """The main reason, in a few words; empty where there is nothing to say."""
+        if self.differences:
+            more = f" and {len(self.differences) - 1} more" if len(self.differences) > 1 else ""
+            return self.differences[0].sentence + more
+        if self.state in ("COMPLETE", "FAILED", "RUNNING") and self.compared_with is None:
+            return "first run" if self.reasons else ""
+        return self.reasons[0] if self.reasons else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return dataclasses.asdict(self)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -87,6 +89,20 @@ def write_project(root: Path, **changes: str) -> Path:
         path.write_text(textwrap.dedent(text), "utf-8")
         os.utime(path, (1_700_000_000, 1_700_000_000))
     return root
+
+
+def cpu_seconds(*words: str) -> float:
+    """Return the CPU seconds of one call of the command; other processes do not blur them."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "penstock", *words], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.fixture
+def command_cost():
+    """Return the least CPU seconds of three calls of the command."""
+    return lambda *words: min(cpu_seconds(*words) for _ in range(3))
 
 
 @contextlib.contextmanager

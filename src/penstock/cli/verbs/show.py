@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli import exit_codes
@@ -15,6 +15,7 @@ from penstock.cli.store_option import add_store_option, open_store
 
 if TYPE_CHECKING:
     from penstock.cli.run_report import NodeReport, RunReport
+    from penstock.launch.explanation import Explanation
 
 
 def parser() -> Parser:
@@ -45,19 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     with open_store(arguments.store) as store:
         report = report_run(store, find_run(store, arguments.run))
-        whys: dict[str, Any] = {}
-        if arguments.why or arguments.json:
-            whys = {
-                node.id: explain(store, report.run, report.graph, node.id) for node in report.nodes
-            }
+        whys = {node.id: explain(store, report.run, report.graph, node.id) for node in report.nodes}
     if arguments.json:
         print_json(to_json(report, whys))
     else:
-        _print(report, whys, Console())
+        _print(report, whys, Console(), sentences=arguments.why)
     return exit_codes.OK
 
 
-def to_json(report: RunReport, whys: dict[str, Any]) -> dict[str, Any]:
+def to_json(report: RunReport, whys: Mapping[str, Explanation]) -> dict[str, Any]:
     """Return a run as a JSON value."""
     from penstock.cli.run_report import sums
 
@@ -66,12 +63,12 @@ def to_json(report: RunReport, whys: dict[str, Any]) -> dict[str, Any]:
     return {
         **run,
         "state": report.state,
-        "nodes": [_node_json(node, whys.get(node.id)) for node in report.nodes],
+        "nodes": [_node_json(node, whys[node.id]) for node in report.nodes],
         "sums": sums(report),
     }
 
 
-def _node_json(node: NodeReport, why: Any) -> dict[str, Any]:
+def _node_json(node: NodeReport, why: Explanation) -> dict[str, Any]:
     last = node.last
     return {
         "id": node.id,
@@ -91,11 +88,13 @@ def _node_json(node: NodeReport, why: Any) -> dict[str, Any]:
             key: [artifact.to_json() for artifact in artifacts]
             for key, artifacts in node.outputs.items()
         },
-        "why": why.to_json() if why is not None else None,
+        "why": why.to_json(),
     }
 
 
-def _print(report: RunReport, whys: dict[str, Any], console: Console) -> None:
+def _print(
+    report: RunReport, whys: Mapping[str, Explanation], console: Console, *, sentences: bool
+) -> None:
     from penstock.cli.run_report import sums
 
     total = sums(report)
@@ -112,7 +111,7 @@ def _print(report: RunReport, whys: dict[str, Any], console: Console) -> None:
                 duration(used.cpu_seconds) if used else "-",
                 size(used.peak_rss_bytes) if used else "-",
                 size(used.bytes_written) if used else "-",
-                _remark(node),
+                _remark(node, whys[node.id]),
             )
         )
     rows.append(
@@ -123,7 +122,7 @@ def _print(report: RunReport, whys: dict[str, Any], console: Console) -> None:
             duration(total["cpu_seconds"]),
             size(total["peak_rss_bytes"]),
             size(total["bytes_written"]),
-            "peak memory: the largest",
+            "memory: the largest",
         )
     )
     console.table(
@@ -131,7 +130,7 @@ def _print(report: RunReport, whys: dict[str, Any], console: Console) -> None:
         rows,
         right=("TIME", "CPU", "MEMORY", "WRITTEN"),
     )
-    if whys:
+    if sentences:
         _print_whys(whys, console)
     artifacts: list[tuple[Cell, ...]] = [
         (
@@ -187,18 +186,19 @@ def _print_heading(report: RunReport, console: Console) -> None:
         console.print(f"{console.style('go on with', 'dim')}  penstock resume {run.run_id}")
 
 
-def _remark(node: NodeReport) -> str:
+def _remark(node: NodeReport, why: Explanation) -> str:
     last = node.last
     if last is None:
         return ""
     if last.error and node.state not in ("COMPLETE", "CACHED"):
         return last.error.partition("\n")[0][:70]
     if last.cached_from is not None:
-        return f"from execution {last.cached_from}"
-    return f"attempt {last.attempt}" if last.attempt > 1 else ""
+        return f"as in execution {why.compared_with}"
+    tried = f"attempt {last.attempt}; " if last.attempt > 1 else ""
+    return tried + why.short
 
 
-def _print_whys(whys: dict[str, Any], console: Console) -> None:
+def _print_whys(whys: Mapping[str, Explanation], console: Console) -> None:
     for node_id, why in whys.items():
         console.print()
         console.print(f"{console.style(node_id, 'name')}: {why.headline}")
