@@ -108,7 +108,7 @@ class Trainer(Component):
     def run(self, context: ExecutionContext) -> None:
         """Calls `run_fn` and checks what it exported."""
         from penstock.training.distribution import use_devices
-        from penstock.training.reproducibility import set_precision
+        from penstock.training.reproducibility import forget_layers, set_precision
         from penstock.training.user_functions import user_function
         from penstock.tuning import read_best_hyperparameters
 
@@ -136,6 +136,14 @@ class Trainer(Component):
         fn_args.distribution, fn_args.precision = self.distribution, self.precision
         if self.hyperparameters is not None:
             fn_args.hyperparameters = read_best_hyperparameters(self.hyperparameters.uri)
+        forget_layers()
+        replicas = fn_args.strategy.num_replicas_in_sync
+        context.log.info(
+            "distribution %s: %d replicas, precision %s",
+            self.distribution,
+            replicas,
+            self.precision,
+        )
         history = _as_history(run_fn(fn_args))
         if not any(os.path.isdir(d) for d in (fn_args.serving_model_dir, fn_args.eval_model_dir)):
             raise RuntimeError(
@@ -146,6 +154,8 @@ class Trainer(Component):
         with open(f"{self.model_run.uri}/{HISTORY_FILE}", "w") as file:
             json.dump(history, file, indent=2, sort_keys=True)
         context.report_metrics({name: values[-1] for name, values in history.items() if values})
+        if self.distribution != "none":
+            context.report_metrics({"replicas": replicas})
 
 
 def check_one_function(component: str, name: str, module_file: object, function: object) -> None:

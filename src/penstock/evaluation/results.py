@@ -56,7 +56,8 @@ def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str 
         version=_TFMA_VERSION,
         data_location=data_location or "<user provided examples>",
         file_format="tfrecords",
-        model_locations=evaluation.model_paths,
+        # The folder's own name: a path would make equal evaluations differ by where they were made.
+        model_locations={name: Path(path).name for name, path in evaluation.model_paths.items()},
     )
     (root / EVAL_CONFIG_FILE).write_text(json_format.MessageToJson(run))
     slices = evaluation.slices

@@ -74,7 +74,8 @@ def test_an_evaluation_is_read_as_it_was_written(files, model, worse_model, by_c
     assert len(checks["checks"]) == 2 * len(evaluation.slices)
     run = json.loads(Path(here, "eval_config.json").read_text())
     assert run["dataLocation"] == "examples"
-    assert run["modelLocations"] == {"candidate": model, "baseline": worse_model}
+    names = {"candidate": Path(model).name, "baseline": Path(worse_model).name}
+    assert run["modelLocations"] == names
 
 
 @pytest.mark.tensorflow
