@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -45,6 +46,21 @@ def test_the_image_runs_as_nobody_special_and_carries_byte_code(engine: Engine, 
     assert said["uid"] != 0
     assert said["cwd"] == "/app"
     assert said["compiled"] == [True, True]
+
+
+def test_the_image_carries_this_source(engine: Engine, image: str) -> None:
+    program = (
+        "import hashlib, json, pathlib, penstock\n"
+        "root = pathlib.Path(penstock.__file__).parent\n"
+        "print(json.dumps({str(each.relative_to(root)): hashlib.sha256(each.read_bytes()).hexdigest()"
+        " for each in root.rglob('*.py')}))"
+    )
+    found = json.loads(engine.run_once(image, "python", "-c", program).splitlines()[-1])
+    root = REPOSITORY / "src" / "penstock"
+    assert found == {
+        str(each.relative_to(root)): hashlib.sha256(each.read_bytes()).hexdigest()
+        for each in root.rglob("*.py")
+    }
 
 
 def test_the_image_s_user_cannot_write_the_installation(engine: Engine, image: str) -> None:

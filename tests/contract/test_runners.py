@@ -13,6 +13,7 @@ from penstock.graph import compile_pipeline
 from penstock.runners.kubeflow import KubeflowConfig, SecretKey, compile_to_yaml
 from penstock.runners.local import LocalDagRunner
 from penstock.runners.result import RunResult
+from penstock.store import ExecutionState, MetadataStore
 from penstock.testing import runner_pipelines
 from penstock.testing.kubeflow import CompiledPipeline, Processes
 from penstock.testing.runners import RunnerContract, fingerprints
@@ -92,6 +93,16 @@ class TestKubeflowWithStore(TestKubeflow):
         assert fingerprints(first) == fingerprints(again)
         uris = [each.artifact("write_examples", "examples").uri for each in (first, again)]
         assert uris[0] == uris[1]
+
+    def test_the_store_knows_the_whole_run(self, tmp_path: Path) -> None:
+        result = self.run(runner_pipelines.values(), tmp_path, parameters={"rows": 2})
+        with MetadataStore.open(tmp_path / "metadata.db") as store:
+            run = store.get_run(result.run_id)
+            states = [each.state for each in store.run_executions(result.run_id)]
+        graph = compile_pipeline(runner_pipelines.values())
+        assert (run.graph_json, run.graph_digest) == (graph.to_text(), graph.digest)
+        assert run.parameters == {"rows": 2, "scale": 2.0}
+        assert states == [ExecutionState.COMPLETE] * 2
 
 
 @pytest.mark.parametrize("name", ["values", "several", "seeded"])

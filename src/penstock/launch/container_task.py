@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -42,12 +44,14 @@ class ContainerTask:
 
     Attributes:
         graph: The pipeline, cut down to the one node; its runtime parameters are not bound.
+        pipeline: The whole graph as text, for the store; empty where there is none.
         archive: URL of the project's archive; None if the project is in the image.
         seed: Seed of the run.
         deterministic: Whether equal inputs must give bit-equal outputs.
     """
 
     graph: Graph
+    pipeline: str = ""
     archive: str | None = None
     seed: int | None = None
     deterministic: bool = False
@@ -58,16 +62,24 @@ class ContainerTask:
         return self.graph.nodes[0]
 
     @classmethod
-    def of(cls, graph: Graph, node: GraphNode, **constants: Any) -> Self:
-        """Return the task of one node of a graph; what it asks of its machine is left out."""
-        names = runtime_parameters(node.parameters)
+    def of(cls, graph: Graph, node: GraphNode, *, recorded: bool = False, **constants: Any) -> Self:
+        """Return the task of one node of a graph; what it asks of its machine is left out.
+
+        Args:
+            graph: The pipeline.
+            node: The node.
+            recorded: Whether a store is to hear of the run: it wants the whole graph and all
+                runtime parameters, not only the node's.
+            constants: The other attributes.
+        """
+        names = set(graph.parameters) if recorded else runtime_parameters(node.parameters)
         part = dataclasses.replace(
             graph,
             root=None,
             nodes=(dataclasses.replace(node, resources={}),),
             parameters={name: each for name, each in graph.parameters.items() if name in names},
         )
-        return cls(part, **constants)
+        return cls(part, graph.to_text() if recorded else "", **constants)
 
     def to_text(self) -> str:
         """Return the JSON text, free of what Kubeflow, Argo or Kubernetes would expand in it.
@@ -76,6 +88,7 @@ class ContainerTask:
         """
         value = {
             "graph": self.graph.to_json(),
+            "pipeline": _packed(self.pipeline),
             "archive": self.archive,
             "seed": self.seed,
             "deterministic": self.deterministic,
@@ -93,10 +106,20 @@ class ContainerTask:
         value = json.loads(text)
         return cls(
             graph=Graph.from_json(value["graph"]),
+            pipeline=_unpacked(value.get("pipeline", "")),
             archive=value.get("archive"),
             seed=value.get("seed"),
             deterministic=bool(value.get("deterministic", False)),
         )
+
+
+def _packed(text: str) -> str:
+    """Return a text for the arguments of every task: a pipeline's size is limited to a megabyte."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode() if text else ""
+
+
+def _unpacked(packed: str) -> str:
+    return zlib.decompress(base64.b64decode(packed)).decode() if packed else ""
 
 
 def runtime_parameters(value: Any) -> set[str]:

@@ -51,6 +51,8 @@ class _Inputs:
     """What was given to the container, read."""
 
     graph: Graph
+    pipeline: str
+    values: Mapping[str, Any]
     settings: RunSettings
     references: Mapping[str, ArtifactReference]
 
@@ -112,8 +114,11 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             "The run was given no pipeline_root: a folder or URL that all its containers can write. "
             "Give it when the run is created."
         )
+    values = task.graph.values(_given(task.graph, executor_input))
     return _Inputs(
-        graph=task.graph.bind(_values(task.graph, executor_input)),
+        graph=task.graph.bind(values),
+        pipeline=task.pipeline,
+        values=values,
         settings=RunSettings(
             run_id=executor_input.parameters.get(RUN_ID) or "kubeflow",
             pipeline=task.graph.name,
@@ -128,7 +133,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
     )
 
 
-def _values(graph: Graph, executor_input: ExecutorInput) -> dict[str, Any]:
+def _given(graph: Graph, executor_input: ExecutorInput) -> dict[str, Any]:
     """Return the given runtime parameters; Protocol Buffers know one kind of number."""
     values: dict[str, Any] = {}
     for name, parameter in graph.parameters.items():
@@ -170,12 +175,13 @@ def _launcher(inputs: _Inputs) -> Iterator[_Launcher]:
             inputs.settings, [(n.partition("-")[0], found.get(n, ())) for n in names]
         )
         return
-    from penstock.launch.recorded import recorded
+    from penstock.launch.recorded import describe_run, recorded
 
     published: dict[str, dict[str, Sequence[Artifact]]] = {}
     for name, edge in names.items():
         published.setdefault(edge.producer, {})[edge.key] = found.get(name, ())
-    with recorded(store, inputs.graph, inputs.settings, published) as launcher:
+    run = describe_run(inputs.graph.name, inputs.settings, inputs.pipeline, inputs.values)
+    with recorded(store, inputs.graph, inputs.settings, run, published) as launcher:
         yield launcher
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import hashlib
 import threading
 import time
 import uuid
@@ -45,6 +46,7 @@ def recorded(
     url: str,
     graph: Graph,
     settings: RunSettings,
+    run: RunRecord,
     published: Mapping[str, Mapping[str, Sequence[Artifact]]],
 ) -> Iterator[Launcher]:
     """Return the launcher of one node that records in a shared store, under a lease of its own.
@@ -53,6 +55,7 @@ def recorded(
         url: Of the store.
         graph: The one node, bound.
         settings: Of the run.
+        run: What is known of the run.
         published: What the nodes before it wrote, by node and key.
 
     Raises:
@@ -63,24 +66,32 @@ def recorded(
         store.lease_name = f"{settings.run_id}/{node.id}/{uuid.uuid4().hex[:8]}"
         with store.acquire_lease(store.lease_name) as lease, _kept(lease):
             store.take_over_dead()
-            _join_run(store, graph.name, settings)
+            _join(store, run)
             launcher = ContainerLauncher(store, graph, settings, DigestMemo())
             launcher.published.update(published)
             yield launcher
 
 
-def _join_run(store: MetadataStore, pipeline: str, settings: RunSettings) -> None:
-    """Write the run if this is its first container.
+def describe_run(
+    pipeline: str, settings: RunSettings, graph: str, values: Mapping[str, Any]
+) -> RunRecord:
+    """Return what a container knows of its run.
 
-    No process owns the run, and a RUNNING run without an owner counts as dead. So it is written as
-    COMPLETE, and turns FAILED with its first failed node.
+    Args:
+        pipeline: Name of the pipeline.
+        settings: Of the run.
+        graph: The whole graph as text.
+        values: Of the runtime parameters.
     """
     fingerprint, environment = provenance.environment()
     commit, dirty = provenance.code_version(settings.project_root)
-    run = RunRecord(
+    return RunRecord(
         run_id=settings.run_id,
         pipeline=pipeline,
         started=time.time(),
+        graph_digest=hashlib.sha256(graph.encode()).hexdigest(),
+        graph_json=graph,
+        parameters=values,
         command="kubeflow",
         commit=commit,
         dirty=dirty,
@@ -92,12 +103,20 @@ def _join_run(store: MetadataStore, pipeline: str, settings: RunSettings) -> Non
         project=settings.project_root,
         labels={"runner": "kubeflow"},
     )
+
+
+def _join(store: MetadataStore, run: RunRecord) -> None:
+    """Write the run if this is its first container.
+
+    No process owns the run, and a RUNNING run without an owner counts as dead. So it is written as
+    COMPLETE, and turns FAILED with its first failed node.
+    """
     try:
         with store.transaction():
             store.create_run(run)
-            store.finish_run(settings.run_id, RunState.COMPLETE)
+            store.finish_run(run.run_id, RunState.COMPLETE)
     except StoreError:
-        store.require_run(settings.run_id)  # another container was first
+        store.require_run(run.run_id)  # another container was first
 
 
 @contextlib.contextmanager

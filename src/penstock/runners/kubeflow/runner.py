@@ -164,8 +164,9 @@ def _resources(graph: Graph, node_id: str) -> Resources:
 
 def _signature(graph: Graph, config: KubeflowConfig) -> inspect.Signature:
     """Return the parameters of the Kubeflow pipeline, those without a default first."""
-    used = {name for node in graph.nodes for name in runtime_parameters(node.parameters)}
+    used = set(graph.parameters) if config.store is not None else set()
     for node in graph.nodes:
+        used |= runtime_parameters(node.parameters)
         used |= runtime_parameters(node.resources.get("memory"))
     root = config.pipeline_root or graph.root
     fields: list[tuple[str, type, Any]] = [

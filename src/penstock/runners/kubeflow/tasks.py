@@ -53,6 +53,7 @@ def add_task(
     told = ContainerTask.of(
         graph,
         node,
+        recorded=config.store is not None,
         archive=config.project_archive,
         seed=config.seed,
         deterministic=config.deterministic,
