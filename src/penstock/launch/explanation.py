@@ -226,6 +226,8 @@ def _with_producers(
             words.append(f"{producer} is not in this run; its latest artifact was read")
         elif state is ExecutionState.CACHED:
             words.append(f"{producer} was cached, from another execution than then")
+        elif "importer" in states[producer].type_name.lower():
+            words.append(f"{producer} imported something else")
         elif "resolver" in states[producer].type_name.lower():
             words.append(f"{producer} found another artifact")
         else:

@@ -134,17 +134,21 @@ def findings(
     if runner == "local":
         found += check_libraries(bound.nodes)
     else:
-        found += _kubeflow_findings(graph, loaded.shown)
+        found += _kubeflow_findings(graph, loaded.shown, lines)
     return found
 
 
-def _kubeflow_findings(graph: Graph, shown: str) -> list[Finding]:
-    """Return what the Kubeflow compiler refuses."""
+def _kubeflow_findings(graph: Graph, shown: str, lines: dict[str, int]) -> list[Finding]:
+    """Return what Kubeflow cannot do as the pipeline asks for it."""
     from penstock.cli.checks.finding import Finding
-    from penstock.runners import kubeflow
+    from penstock.runners.kubeflow import KubeflowConfig, limits
 
-    try:
-        kubeflow.compile_to_yaml(graph)
-    except ValueError as error:
-        return [Finding("error", shown, f"Kubeflow: {error}")]
-    return []
+    return [
+        Finding(
+            "error" if each.fatal else "warning",
+            f"{shown}:{lines[each.node]}" if each.node in lines else shown,
+            str(each),
+            each.node if each.node != graph.name else None,
+        )
+        for each in limits(graph, KubeflowConfig())
+    ]

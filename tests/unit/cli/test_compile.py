@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from penstock.cli import main
+
+
+def penstock(*words: str, path: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(
+        [sys.executable, "-m", "penstock", *words],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+
+
+def test_kubeflow_yaml_has_the_image_the_root_and_the_parameters(project):
+    yaml = pytest.importorskip("yaml")
+    pytest.importorskip("kfp")
+    ended = penstock("compile", "pipelines/words.py", "--to", "kubeflow", "--image", "words:1",
+                     "--root", "gs://bucket/words", "--param", "epochs=7", "-o", "out/words.yaml")  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.endswith("wrote out/words.yaml: 3 nodes\n")
+    spec = next(yaml.safe_load_all((project / "out/words.yaml").read_text()))
+    executors = spec["deploymentSpec"]["executors"].values()
+    assert {each["container"]["image"] for each in executors} == {"words:1"}
+    inputs = spec["root"]["inputDefinitions"]["parameters"]
+    assert inputs["epochs"]["defaultValue"] == 7
+    assert inputs["pipeline_root"]["defaultValue"] == "gs://bucket/words"
+
+
+def test_without_kubeflows_sdk_the_extra_is_named(project, tmp_path):
+    (tmp_path / "kfp.py").write_text("raise ImportError('there is no kfp')\n")
+    ended = penstock("compile", "pipelines/words.py", "--to", "kubeflow", path=str(tmp_path))
+    assert ended.returncode == 4
+    assert ended.stderr.count("\n") == 1
+    assert "pip install 'penstock[kubeflow]'" in ended.stderr
+
+
+def test_options_of_kubeflow_are_refused_elsewhere(project, capsys):
+    assert main(["compile", "pipelines/words.py", "--image", "x", "--param", "epochs=1"]) == 2
+    assert capsys.readouterr().err == "penstock compile: --image, --param is for --to kubeflow.\n"
+
+
+def test_what_kubeflow_cannot_do_is_said_by_check(project, capsys):
+    assert main(["check", "pipelines/words.py", "--runner", "kubeflow"]) == 0
+    assert "words: pipeline_root: it has none" in capsys.readouterr().out
