@@ -55,9 +55,9 @@ def _int_interval(view: FeatureView) -> _Interval | str | None:
 
 def is_int_domain_candidate(view: FeatureView) -> bool:
     """Whether a feature's values are strings that all hold integers."""
-    if view.stats_type != _Stats.STRING or view.has_invalid_utf8:
+    if view.stats_type != _Stats.STRING or view.has_invalid_utf8 or not view.num_listed:
         return False
-    return isinstance(_int_interval(view), tuple)
+    return all(_parse_int(value) is not None for value in view.listed_values())
 
 
 def check_int_domain(domain: schema_pb2.IntDomain, view: FeatureView) -> tuple[list[Finding], bool]:

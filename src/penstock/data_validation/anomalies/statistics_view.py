@@ -191,18 +191,29 @@ class FeatureView:
         return float(common.tot_num_values)
 
     @property
+    def _ranks(self) -> Any:
+        strings = self.proto.string_stats
+        if self.dataset.by_weight:
+            return strings.weighted_string_stats.rank_histogram.buckets
+        return strings.rank_histogram.buckets
+
+    @property
+    def num_listed(self) -> int:
+        """How many values of a string feature the statistics list."""
+        return len(self._ranks)
+
+    def listed_values(self) -> Iterator[str]:
+        """Yields the listed values of a string feature, the most frequent one first."""
+        for bucket in self._ranks:
+            yield bucket.label
+
+    @property
     def value_counts(self) -> dict[str, float]:
         """The values of a string feature with their counts, sorted by value."""
-        strings = self.proto.string_stats
-        ranks = (
-            strings.weighted_string_stats.rank_histogram
-            if self.dataset.by_weight
-            else strings.rank_histogram
-        )
         counts: dict[str, float] = {}
-        for bucket in ranks.buckets:
+        for bucket in self._ranks:
             counts.setdefault(bucket.label, bucket.sample_count)
-        return dict(sorted(counts.items(), key=lambda item: item[0].encode()))
+        return dict(sorted(counts.items()))
 
     @property
     def has_invalid_utf8(self) -> bool:

@@ -17,7 +17,7 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'", "\\":
 
 def is_string_domain_candidate(view: FeatureView, max_size: int) -> bool:
     """Whether a feature has few enough distinct values to list them."""
-    return not view.has_invalid_utf8 and 0 < len(view.value_counts) <= max_size
+    return not view.has_invalid_utf8 and 0 < view.num_listed <= max_size
 
 
 def add_missing_values(domain: schema_pb2.StringDomain, view: FeatureView) -> dict[str, float]:
@@ -84,7 +84,7 @@ def is_bool_domain_candidate(view: FeatureView) -> bool:
     """Whether a feature's values are 0 and 1, or one word for true and one for false."""
     if view.stats_type == _Stats.INT:
         return bool(view.numbers.min >= 0.0 and view.numbers.max == 1.0)
-    if view.stats_type != _Stats.STRING:
+    if view.stats_type != _Stats.STRING or view.num_listed > 2:
         return False
     values = list(view.value_counts)
     true = sum(value in TRUE_VALUES for value in values)
