@@ -65,7 +65,7 @@ def main() -> None:
             seconds, cpu, shown = measure([*run, "--json"], project)
             cached.append(seconds)
             cached_cpus.append(cpu)
-            states = {node["state"] for node in json.loads(shown)["nodes"]}
+            states = {node["state"].upper() for node in json.loads(shown)["nodes"].values()}
             if not states <= {"CACHED", "COMPLETE"}:
                 sys.exit(f"not everything was cached: {shown}")
     figures = {
