@@ -3,9 +3,12 @@
 import codecs
 import csv
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 
-from penstock.io.files import open_binary
+from penstock.io.files import open_decompressed
+
+DECOMPRESSION_ERRORS = (EOFError, OSError, zlib.error)
 
 
 class CsvError(ValueError):
@@ -13,7 +16,7 @@ class CsvError(ValueError):
 
 
 def _decoded_lines(path: str, encoding: str) -> Iterator[str]:
-    with open_binary(path) as file:
+    with open_decompressed(path) as file:
         if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
             # Their line breaks are several bytes; lines are found after decoding.
             yield from io.TextIOWrapper(file, encoding, newline="")
@@ -38,7 +41,12 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
         FileNotFoundError: If there is no such file.
     """
     reader = csv.reader(_decoded_lines(path, encoding), delimiter=delimiter)
-    header = next((row for row in reader if row), None)
+    try:
+        header = next((row for row in reader if row), None)
+    except FileNotFoundError:
+        raise
+    except DECOMPRESSION_ERRORS as error:
+        raise CsvError(f"{path}: cannot be read: {error}") from error
     if header is None:
         raise CsvError(f"{path}: the file is empty. Expected a line of column names, then rows.")
     empty = [str(index + 1) for index, name in enumerate(header) if not name.strip()]
@@ -80,6 +88,8 @@ def diagnose(
             first_line = reader.line_num + 1
     except CsvError as error:
         return error
+    except DECOMPRESSION_ERRORS as error:
+        return CsvError(f"{path}, after line {reader.line_num}: damaged compressed file: {error}")
     except csv.Error as error:
         return CsvError(f"{path}, line {reader.line_num}: {error}")
     return CsvError(f"{path}: {reported}")

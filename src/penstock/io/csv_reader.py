@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from penstock.io.arrow_arrays import numbers, to_numpy
-from penstock.io.csv_diagnosis import CsvError, diagnose, read_header
+from penstock.io.csv_diagnosis import DECOMPRESSION_ERRORS, CsvError, diagnose, read_header
 from penstock.io.csv_types import ARROW_TYPES, ColumnType, convert, infer_type
 from penstock.io.examples_reader import one_value_lists
-from penstock.io.files import open_binary
+from penstock.io.files import open_decompressed
 
 _BLOCK_BYTES = 2 << 20
 _KEPT_BYTES = 64 << 20
@@ -24,7 +24,7 @@ class CsvFiles:
     """CSV files of one split and how they are written.
 
     Args:
-        files: Local paths or fsspec URLs. All have the same header.
+        files: Local paths or fsspec URLs, also gzipped (`.gz`) or `.bz2`. All have the same header.
         delimiter: What separates cells; one character.
         multivalent_columns: Columns whose cells hold several values.
         secondary_delimiter: What separates the values of such a cell.
@@ -167,7 +167,7 @@ class CsvFiles:
             yield from self._string_batches_of(path, header)
 
     def _string_batches_of(self, path: str, header: list[str]) -> Iterator[pa.RecordBatch]:
-        with open_binary(path) as file:
+        with open_decompressed(path) as file:
             try:
                 yield from pacsv.open_csv(
                     file,
@@ -185,7 +185,7 @@ class CsvFiles:
                         null_values=["", *self.na_values],
                     ),
                 )
-            except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            except (pa.ArrowInvalid, UnicodeDecodeError, *DECOMPRESSION_ERRORS) as error:
                 raise diagnose(path, header, self.delimiter, self.encoding, error) from error
 
 

@@ -1,6 +1,8 @@
 """Opening and listing files by local path or fsspec URL."""
 
+import bz2
 import glob
+import gzip
 import os
 from typing import IO, Any, cast
 
@@ -24,6 +26,24 @@ def open_binary(path: str) -> IO[bytes]:
     import fsspec
 
     return cast("IO[bytes]", fsspec.open(path, "rb").open())
+
+
+def open_decompressed(path: str) -> IO[bytes]:
+    """Opens a file for reading bytes, decompressed if it ends in `.gz` or `.bz2`.
+
+    Args:
+        path: A local path or an fsspec URL.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if not path.endswith((".gz", ".bz2")):
+        return open_binary(path)
+    if is_url(path):
+        import fsspec
+
+        return cast("IO[bytes]", fsspec.open(path, "rb", compression="infer").open())
+    return cast("IO[bytes]", (gzip if path.endswith(".gz") else bz2).open(path, "rb"))
 
 
 def list_matching(pattern: str) -> list[str]:

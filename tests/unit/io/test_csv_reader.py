@@ -84,6 +84,19 @@ def test_other_delimiters_encodings_and_a_byte_order_mark(csv):
     assert rows(csv(b"\xef\xbb\xbfa,b\n1,2\n"))[0] == {"a": [1], "b": [2]}
 
 
+def test_compressed_files_are_read_and_damage_is_named(csv):
+    import bz2
+    import gzip
+
+    content = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 65537) for i in range(5000))
+    assert len(rows(csv(gzip.compress(content), "d.csv.gz"))) == 5000
+    assert len(rows(csv(bz2.compress(content), "d.csv.bz2"))) == 5000
+    with pytest.raises(CsvError, match=r"cut\.csv\.gz.*(damaged|cannot be read)"):
+        rows(csv(gzip.compress(content)[:-2000], "cut.csv.gz"))
+    with pytest.raises(CsvError, match=r"no\.csv\.gz: cannot be read: Not a gzipped file"):
+        rows(csv(content, "no.csv.gz"))
+
+
 def test_large_files_are_read_in_blocks(csv, monkeypatch):
     monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 1000)
     monkeypatch.setattr(csv_reader, "_KEPT_BYTES", 2000)
