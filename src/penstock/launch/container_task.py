@@ -73,6 +73,8 @@ class ContainerTask:
             constants: The other attributes.
         """
         names = set(graph.parameters) if recorded else runtime_parameters(node.parameters)
+        # The URL of a store may hold a password, which is not to be read in a pipeline's arguments.
+        graph = dataclasses.replace(graph, metadata=None)
         part = dataclasses.replace(
             graph,
             root=None,

@@ -165,7 +165,7 @@ def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
 @contextlib.contextmanager
 def _launcher(inputs: _Inputs) -> Iterator[_Launcher]:
     """Return what records in the metadata store, if one is named, else what does without."""
-    store = os.environ.get("PENSTOCK_STORE") or inputs.graph.metadata
+    store = os.environ.get("PENSTOCK_STORE")
     names = artifact_inputs(inputs.node)
     found = {name: reference.artifacts for name, reference in inputs.references.items()}
     if not store:

@@ -61,6 +61,14 @@ def _of_pipeline(graph: Graph, config: KubeflowConfig) -> Iterator[Limit]:
             "a volume)",
             fatal=False,
         )
+    if graph.metadata is not None and config.store is None:
+        yield Limit(
+            graph.name,
+            "metadata",
+            "the URL of a store is not written into Kubeflow's pipelines. Name the secret that holds it: "
+            "KubeflowConfig(store=SecretKey(...)); without one there is no store",
+            fatal=False,
+        )
     if PIPELINE_ROOT in graph.parameters:
         yield Limit(
             graph.name,

@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from penstock.dsl import ParameterError, Pipeline, Resources, RuntimeParameter, component
 from penstock.graph import compile_pipeline
+from penstock.launch.container_task import ContainerTask
 from penstock.runners.kubeflow import (
     KubeflowConfig,
     SecretKey,
@@ -82,6 +84,22 @@ def test_a_part_of_a_pipeline_that_reads_from_outside() -> None:
     (limit,) = limits(compile_pipeline(part), REACHABLE)
     assert limit.fatal
     assert str(limit).startswith("second: level: first is not in this part of the pipeline")
+
+
+@pytest.mark.parametrize("store", [None, SecretKey("metadata", "url")])
+def test_a_store_s_url_is_not_written_into_the_pipeline(store: SecretKey | None) -> None:
+    url = "postgresql://user:pass@host/db"
+    graph = compile_pipeline(Pipeline("p", "gs://b/r", [work()], metadata=url))
+    config = KubeflowConfig(store=store)
+    assert [each.setting for each in limits(graph, config)] == ([] if store else ["metadata"])
+    text = compile_to_yaml(graph, config)
+    for args in (each["container"]["args"] for each in _executors(text)):
+        assert "pass" not in args[3]
+        assert "pass" not in ContainerTask.parse(args[3]).pipeline
+
+
+def _executors(text: str) -> Any:
+    return next(yaml.safe_load_all(text))["deploymentSpec"]["executors"].values()
 
 
 def test_the_name_pipeline_root_is_taken() -> None:
