@@ -6,6 +6,7 @@ import importlib
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 
 import penstock
@@ -37,9 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_codes.OK
     except Exception as error:
         ended = _explained(error)
-        if ended is None:
-            raise
         sys.stdout.flush()
+        if ended is None:
+            traceback.print_exc()
+            return exit_codes.FAULT
         print(ended, file=sys.stderr)
         return ended.code
 
@@ -98,7 +100,7 @@ def _explained(error: Exception) -> CommandError | None:
         return CommandError(str(error), exit_codes.NOT_FOUND)
     if isinstance(error, LeaseHeld):
         return CommandError(str(error), exit_codes.USAGE)
-    if isinstance(error, (StoreError, ImportError)):
+    if isinstance(error, (StoreError, ImportError, OSError)):
         return CommandError(str(error), exit_codes.ENVIRONMENT)
     if isinstance(error, (DefinitionError, ProjectError)):
         return CommandError(str(error), exit_codes.USAGE)

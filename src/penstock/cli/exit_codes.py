@@ -7,6 +7,7 @@ FAILED = 1
 USAGE = 2
 NOT_FOUND = 3
 ENVIRONMENT = 4
+FAULT = 70
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -15,7 +16,8 @@ MEANINGS = {
     FAILED: "the run failed; `check` or `doctor` found something wrong",
     USAGE: "the command or the pipeline file is wrong; nothing was run",
     NOT_FOUND: "there is no such run, node, artifact, file or store",
-    ENVIRONMENT: "the store cannot be used, or an optional package is missing",
+    ENVIRONMENT: "the store or a file cannot be used, or an optional package is missing",
+    FAULT: "a fault of Penstock itself, with its traceback: please report it",
     INTERRUPTED: "interrupted by Ctrl-C (143: by SIGTERM)",
 }
 """Exit code to what it means, for `--help` and the documentation."""

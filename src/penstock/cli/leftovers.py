@@ -61,11 +61,13 @@ def find_leftovers(store: MetadataStore, pipeline: str | None = None) -> Iterato
     for root in _roots(store, pipeline):
         for node, key, path in _folders(root):
             name = os.path.basename(path)
-            execution_id = int(name) if name.isdecimal() else None
+            # What was in the way of an execution's folder was moved to `<id>.aside-<time>`.
+            number, aside, _ = name.partition(".aside-")
+            execution_id = int(number) if number.isdecimal() else None
             known = execution_id in states and states[execution_id][0] == node
             if path in live or any(uri.startswith(f"{path}/") for uri in live):
                 continue
-            if known and execution_id is not None and is_running(execution_id):
+            if known and not aside and is_running(execution_id or 0):
                 continue
             if key == ".system":
                 scratch = os.path.join(path, ".temp")

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.artifacts import Artifact
+from penstock.cli import exit_codes
 from penstock.cli.arguments import nearest
-from penstock.cli.errors import NotFound
+from penstock.cli.errors import CommandError, NotFound
 from penstock.cli.quantities import duration
 from penstock.graph import Graph
 from penstock.graph.drawing import NodeStatus
@@ -106,7 +107,10 @@ def graph_of(run: RunRecord) -> Graph:
     """
     if not run.graph_json:
         raise NotFound(f"the store holds no graph of run {run.run_id}")
-    return Graph.from_json(json.loads(run.graph_json))
+    try:
+        return Graph.from_json(json.loads(run.graph_json))
+    except ValueError as error:
+        raise CommandError(f"run {run.run_id}: {error}", exit_codes.ENVIRONMENT) from None
 
 
 def check_node(graph: Graph, node_id: str) -> None:

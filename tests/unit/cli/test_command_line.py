@@ -101,15 +101,22 @@ def test_interrupt_has_its_code(monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_a_fault_of_its_own_is_not_hidden(monkeypatch):
+def test_a_fault_of_its_own_is_not_hidden(monkeypatch, capsys):
     from penstock.cli.verbs import runs
 
     def broken(arguments):
         raise AttributeError("a fault")
 
     monkeypatch.setattr(runs, "run", broken)
-    with pytest.raises(AttributeError, match="a fault"):
-        main(["runs"])
+    assert main(["runs"]) == exit_codes.FAULT
+    error = capsys.readouterr().err
+    assert error.startswith("Traceback")
+    assert error.endswith("AttributeError: a fault\n")
+
+
+def test_a_file_that_cannot_be_written_is_one_line(project, capsys):
+    assert main(["compile", "pipelines/words.py", "-o", "data/words.txt/graph.json"]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_help_imports_nothing_heavy():

@@ -119,13 +119,14 @@ def test_leftovers_of_failed_attempts_and_unknown_folders(six_runs, capsys):
     (root / f"counts/{failed}").mkdir(parents=True, exist_ok=True)
     (root / f"counts/{failed}/half").write_text("half")
     (root / f".system/executor_execution/{failed}/.temp").mkdir(exist_ok=True)
+    (root / f"counts/{failed}.aside-1700").mkdir()
     (root / "counts/8888").mkdir()
     (root / "counts/8888/x").write_text("mine")
 
     plan = gc(capsys, "--yes")
     kinds = {each["kind"]: each["path"] for each in plan["folders"]}
     assert set(kinds) == {"leftover", "scratch"}
-    assert not (root / f"counts/{failed}").exists()
+    assert not list((root / "counts").glob(f"{failed}*"))
     assert (root / f".system/executor_execution/{failed}/log.txt").exists()
     assert plan["unknown"] == [str(root / "counts/8888")]
     assert (root / "counts/8888/x").exists()
