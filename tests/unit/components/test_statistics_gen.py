@@ -71,12 +71,6 @@ def test_an_unknown_split_is_named(examples, tmp_path):
         run_component(component, tmp_path)
 
 
-def test_a_beam_runner_that_is_not_used_is_mentioned(examples, tmp_path, caplog):
-    component = StatisticsGen(examples=examples).with_beam_pipeline_args(["--runner=FlinkRunner"])
-    run_component(component, tmp_path)
-    assert "--runner=FlinkRunner is not used" in caplog.text
-
-
 def test_two_schemas_are_refused(examples):
     options = StatsOptions(schema=schema_pb2.Schema())
     with pytest.raises(ValueError, match="Received: both"):
