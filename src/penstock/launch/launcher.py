@@ -104,6 +104,14 @@ class Launcher:
         self.published: dict[str, Outputs] = {}
         self.key_parts: dict[str, KeyParts] = {}
 
+    @property
+    def is_cold(self) -> bool:
+        """Whether it is certain that nodes must run: the cache is off, or the pipeline is new."""
+        run = self._settings.run_id
+        return not self._cache or (
+            self._store.latest_run(self._settings.pipeline, before=run) is None
+        )
+
     def adopt(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
         """Take over what an earlier session of this run published.
 

@@ -8,7 +8,7 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.dsl import Pipeline
@@ -18,6 +18,7 @@ from penstock.launch.attempt import RunSettings
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.project import Project, absolute
 from penstock.launch.recovery import recover
+from penstock.runners.local.accelerators import AcceleratorTokens, installed_accelerators
 from penstock.runners.local.lease_renewal import LeaseRenewal
 from penstock.runners.local.progress import ProgressKind
 from penstock.runners.local.resume import adopted, graph_of
@@ -87,6 +88,7 @@ class LocalDagRunner:
         Raises:
             RunFailed: If a node failed or the run was stopped; `result` says how far it came.
             ParameterError: For a wrong runtime parameter.
+            AcceleratorMissing: If a node asks for more GPUs or TPUs than the machine has.
             penstock.store.StoreError: If the store cannot be used.
         """
         graph = pipeline if isinstance(pipeline, Graph) else compile_pipeline(pipeline)
@@ -101,6 +103,8 @@ class LocalDagRunner:
             deterministic=deterministic,
         )
         location = absolute(self._store, os.getcwd()) if self._store else project.store_of(graph)
+        bound = graph.bind(values)
+        accelerators = check_accelerators(bound)
         stop = StopRequest()
         with stop.on_signals(), MetadataStore.open(location) as store:
             recover(store)
@@ -127,7 +131,7 @@ class LocalDagRunner:
                         labels={"cache": cache, "base_run": base_run},
                     )
                 )
-                session = self._session(store, graph.bind(values), settings, stop, project.memo)
+                session = self._session(store, bound, settings, stop, project.memo, accelerators)
                 result = session.run(cache=cache, base_run=base_run)
         if result.state != "COMPLETE":
             raise RunFailed(result)
@@ -155,6 +159,7 @@ class LocalDagRunner:
             recover(store)
             record = store.get_run(run_id)
             graph = graph_of(record)
+            accelerators = check_accelerators(graph)
             if project_root is None and record.project:
                 project = Project.find(record.project)
             settings = RunSettings(
@@ -167,7 +172,7 @@ class LocalDagRunner:
             )
             with store.acquire_lease(record.run_id) as lease, LeaseRenewal(lease, stop):
                 store.reopen_run(record.run_id)
-                session = self._session(store, graph, settings, stop, project.memo)
+                session = self._session(store, graph, settings, stop, project.memo, accelerators)
                 result = session.run(
                     cache=bool(record.labels.get("cache", True)),
                     base_run=record.labels.get("base_run"),
@@ -184,6 +189,7 @@ class LocalDagRunner:
         settings: RunSettings,
         stop: StopRequest,
         memo: str,
+        accelerators: Sequence[str],
     ) -> RunSession:
         return RunSession(
             store,
@@ -194,7 +200,24 @@ class LocalDagRunner:
             max_parallel=0 if self._in_process else self._max_parallel,
             progress=self._progress,
             store_option=self._store,
+            accelerators=accelerators,
         )
+
+
+def check_accelerators(graph: Graph) -> list[str]:
+    """Return the accelerators of this machine, where it is time to ask for them.
+
+    Args:
+        graph: The pipeline, bound.
+
+    Raises:
+        AcceleratorMissing: If a node asks for more than there is.
+    """
+    if not any(node.uses_tensorflow or node.resources for node in graph.nodes):
+        return []
+    installed = installed_accelerators()
+    AcceleratorTokens(installed).check(graph)
+    return installed
 
 
 def new_run_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import time
 import traceback
@@ -11,6 +12,7 @@ from functools import partial
 from penstock.graph import Graph, GraphNode
 from penstock.launch.attempt import Attempt
 from penstock.launch.launcher import Ended, Launcher, NotStarted
+from penstock.runners.local.accelerators import AcceleratorTokens
 from penstock.runners.local.executor import Executor, Finished
 from penstock.runners.local.progress import Progress
 from penstock.runners.local.stop import StopRequest
@@ -30,6 +32,7 @@ class Scheduler:
         executor: Executes.
         progress: Is told of every change.
         stop: Says when the run should stop.
+        accelerators: Which of them are free.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class Scheduler:
         executor: Executor,
         progress: Progress,
         stop: StopRequest,
+        accelerators: AcceleratorTokens,
     ) -> None:
         self._graph = graph
         self._launcher = launcher
         self._executor = executor
         self._progress = progress
         self._stop = stop
+        self._accelerators = accelerators
         self.results = {node.id: NodeResult(node.id) for node in graph.nodes}
         self._position = {node.id: index for index, node in enumerate(graph.nodes)}
         self._waiting_for = {node.id: len(node.upstream) for node in graph.nodes}
@@ -61,6 +66,11 @@ class Scheduler:
 
     def run(self) -> None:
         """Run until nothing is left to do or the run is stopped."""
+        if self._launcher.is_cold:
+            self._foresee = False
+            missing = [each for each in self._graph.nodes if not self.results[each.id].state.ended]
+            if missing:
+                self._executor.anticipate(missing)
         with self._stop.waking(self._executor.wake):
             while self._stop.reason is None:
                 self._start()
@@ -78,14 +88,35 @@ class Scheduler:
     def _start(self) -> None:
         now = time.monotonic()
         while self._retries and self._retries[0][0] <= now and self._executor.has_room():
-            _, _, attempt = heapq.heappop(self._retries)
-            self._attempt(attempt.node, partial(self._launcher.retry, attempt))
+            at, number, attempt = heapq.heappop(self._retries)
+            if not self._attempt(attempt.node, partial(self._launcher.retry, attempt)):
+                heapq.heappush(self._retries, (at, number, attempt))
+                break
+        without_accelerator: list[int] = []
         while self._ready and self._stop.reason is None and self._executor.has_room():
-            node = self._graph.nodes[heapq.heappop(self._ready)]
-            if not self.results[node.id].state.ended:
-                self._attempt(node, partial(self._launcher.begin, node))
+            place = heapq.heappop(self._ready)
+            node = self._graph.nodes[place]
+            if self.results[node.id].state.ended:
+                continue
+            if not self._attempt(node, partial(self._launcher.begin, node)):
+                without_accelerator.append(place)
+        for place in without_accelerator:
+            heapq.heappush(self._ready, place)
 
-    def _attempt(self, node: GraphNode, begin: Callable[[], Ended | Attempt]) -> None:
+    def _attempt(self, node: GraphNode, begin: Callable[[], Ended | Attempt]) -> bool:
+        """Begin a node or its retry; return whether the accelerators that it needs were free."""
+        held = self._accelerators.take(node)
+        if held is None:
+            return False
+        begun = self._begin(node, begin)
+        if begun is None:
+            self._accelerators.give_back(held)
+        else:
+            self._submit(dataclasses.replace(begun, accelerators=held) if held else begun)
+        return True
+
+    def _begin(self, node: GraphNode, begin: Callable[[], Ended | Attempt]) -> Attempt | None:
+        """Return the attempt that a node needs; None if it has ended, well or not."""
         result = self.results[node.id]
         started = time.monotonic()
         try:
@@ -95,13 +126,17 @@ class Scheduler:
             result.error = str(error)
             result.traceback = error.traceback
             self._end(node, NodeState.FAILED)
-            return
+            return None
         result.execution_id = begun.execution_id
         if isinstance(begun, Ended):
             result.outputs = begun.outputs
             result.seconds = time.monotonic() - started
             self._end(node, NodeState(begun.state))
-            return
+            return None
+        return begun
+
+    def _submit(self, begun: Attempt) -> None:
+        result = self.results[begun.node.id]
         result.attempts = begun.number
         result.log_path = begun.log_path
         result.state = NodeState.RUNNING
@@ -117,7 +152,7 @@ class Scheduler:
             self._finished(Finished(begun, None, reason))
             return
         if self._foresee:
-            self._anticipate(node)
+            self._anticipate(begun.node)
 
     def _anticipate(self, node: GraphNode) -> None:
         """Announce the nodes after one that must run: they will hardly be found in the cache."""
@@ -135,6 +170,7 @@ class Scheduler:
     def _finished(self, finished: Finished) -> None:
         attempt, outcome = finished.attempt, finished.result
         _, started = self._running.pop(attempt.execution_id)
+        self._accelerators.give_back(attempt.accelerators)
         result = self.results[attempt.node.id]
         result.seconds = time.monotonic() - started
         reason = finished.reason

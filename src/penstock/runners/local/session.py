@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from penstock.graph import Graph
 from penstock.launch.attempt import RunSettings
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.launcher import Launcher
+from penstock.runners.local.accelerators import AcceleratorTokens
 from penstock.runners.local.executor import Executor, InProcessExecutor
 from penstock.runners.local.progress import ProgressKind, make_progress
 from penstock.runners.local.scheduler import Scheduler
@@ -31,6 +32,7 @@ class RunSession:
         max_parallel: How many worker processes run at once; 0 to run in this process.
         progress: As in `LocalDagRunner`.
         store_option: What `--store` says, for the command that resumes.
+        accelerators: Those of the machine.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class RunSession:
         max_parallel: int,
         progress: ProgressKind = "none",
         store_option: str | None = None,
+        accelerators: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._graph = graph
@@ -53,6 +56,7 @@ class RunSession:
         self._max_parallel = max_parallel
         self._progress = make_progress(progress)
         self._store_option = store_option
+        self._accelerators = accelerators
 
     def run(
         self, *, cache: bool, base_run: str | None, adopt: Iterable[NodeResult] = ()
@@ -69,7 +73,8 @@ class RunSession:
             self._store, self._graph, self._settings, self._memo, cache=cache, base_run=base_run
         )
         executor = self._executor()
-        scheduler = Scheduler(self._graph, launcher, executor, self._progress, self._stop)
+        tokens = AcceleratorTokens(self._accelerators)
+        scheduler = Scheduler(self._graph, launcher, executor, self._progress, self._stop, tokens)
         self._progress.began(self._graph, self._settings.run_id)
         self._say_limits()
         try:
@@ -108,7 +113,7 @@ class RunSession:
             return InProcessExecutor()
         from penstock.runners.local.worker_pool import WorkerPool
 
-        return WorkerPool(self._settings.project_root, self._max_parallel)
+        return WorkerPool(self._settings.project_root, self._max_parallel, self._accelerators)
 
     def _say_limits(self) -> None:
         if self._max_parallel:

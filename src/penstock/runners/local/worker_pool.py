@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import selectors
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from penstock.artifacts import Artifact
 from penstock.graph import GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult
 from penstock.launch.profile import WorkerProfile, profile_of, warm_imports
+from penstock.runners.local.accelerators import visibility
 from penstock.runners.local.executor import Finished
 from penstock.runners.local.worker_process import WorkerProcess
 
@@ -26,11 +29,13 @@ class WorkerPool:
     Args:
         project_root: Folder that user code is imported from.
         size: How many attempts run at once.
+        accelerators: Those of the machine; a process sees only what its attempt holds.
     """
 
-    def __init__(self, project_root: str, size: int) -> None:
+    def __init__(self, project_root: str, size: int, accelerators: Sequence[str] = ()) -> None:
         self._project_root = project_root
         self._size = size
+        self._accelerators = tuple(accelerators)
         self._workers: list[WorkerProcess] = []
         self._leaving: list[WorkerProcess] = []
         self._expected: list[tuple[WorkerProfile, tuple[str, ...]]] = []
@@ -45,7 +50,7 @@ class WorkerPool:
 
     def submit(self, attempt: Attempt) -> None:
         """Give an attempt to a worker of its profile, a new one if none is idle."""
-        profile = profile_of(attempt.node, attempt.inputs)
+        profile = self._profile(attempt.node, attempt.inputs, attempt.accelerators)
         worker = self._idle(profile)
         if worker is None:
             worker = self._start(profile, warm_imports(attempt.node))
@@ -58,20 +63,27 @@ class WorkerPool:
 
         One process imports at a time; the next begins when it is ready.
 
+        If the first of them needs no TensorFlow, a process that makes its imports is started as well.
+
         Args:
             nodes: In the order in which they will come.
         """
         by_base: dict[object, list[str]] = {}
         profiles: dict[WorkerProfile, None] = {}
         for node in nodes:
-            profile = profile_of(node)
-            if profile.tensorflow:
+            # Which accelerators such a node will hold is not known yet.
+            if node.uses_tensorflow and not node.resources.get("accelerator"):
+                profile = self._profile(node, {}, ())
                 profiles[profile] = None
                 by_base.setdefault(profile.base, []).extend(warm_imports(node))
         self._expected = [
             (profile, tuple(dict.fromkeys(by_base[profile.base]))) for profile in profiles
         ]
         self._warm_next()
+        first = next((node for node in nodes if node.component), None)
+        idle = any(not worker.profile.tensorflow for worker in self._workers)
+        if first is not None and not first.uses_tensorflow and not idle:
+            self._start(self._profile(first, {}, ()), warm_imports(first))
 
     def wait(self, seconds: float | None) -> list[Finished]:
         """Return what is over, waiting for it up to `seconds` (None: until something is)."""
@@ -126,6 +138,18 @@ class WorkerPool:
         self._selector.close()
         os.close(self._bell)
         os.close(self._ringer)
+
+    def _profile(
+        self,
+        node: GraphNode,
+        inputs: Mapping[str, Sequence[Artifact]],
+        held: Sequence[str],
+    ) -> WorkerProfile:
+        profile = profile_of(node, inputs)
+        if not self._accelerators:
+            return profile
+        environment = dict(profile.environment) | visibility(held, self._accelerators)
+        return dataclasses.replace(profile, environment=tuple(sorted(environment.items())))
 
     def _idle(self, profile: WorkerProfile) -> WorkerProcess | None:
         fit = [

@@ -195,3 +195,8 @@ class HeavyDevices(Component):
         assert len(tf.config.list_logical_devices("CPU")) == self.devices
         context.report_metrics({"sum": float(tf.reduce_sum(tf.random.uniform([10])))})
         self.pid.value = os.getpid()
+
+
+@component
+def variable(name: str) -> str:
+    return os.environ.get(name, "")
