@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ class ServedModel:
                 f"The model at {path} has no signature {signature!r}. "
                 f"Signatures: {', '.join(info.signatures) or 'none'}"
             )
+        # TensorFlow writes a page about the machine when it is imported, unless it is told not to.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import tensorflow as tf
 
         self.path = path
