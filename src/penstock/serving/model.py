@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,7 @@ class ServedModel:
                 f"The model at {path} has no signature {signature!r}. "
                 f"Signatures: {', '.join(info.signatures) or 'none'}"
             )
-        # TensorFlow writes a page about the machine when it is imported, unless it is told not to.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        import tensorflow as tf
+        tf = _import_tensorflow()
 
         self.path = path
         self._model = tf.saved_model.load(path)
@@ -168,3 +167,19 @@ def _readable(value: Any) -> Any:
     if isinstance(value, list):
         return [_readable(entry) for entry in value]
     return value
+
+
+def _import_tensorflow() -> Any:
+    """Returns TensorFlow, imported without the page about the machine that it writes to stderr."""
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        sys.stderr.flush()
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
+    return sys.modules["tensorflow"]
