@@ -1,28 +1,23 @@
-"""Loading a pipeline file: which object in it is the pipeline, and errors at the user's own line."""
+"""Loading a pipeline file, and which object in it is the pipeline."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import importlib
-import importlib.util
 import inspect
-import linecache
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType, ModuleType, TracebackType
+from types import ModuleType
 
-import penstock
 from penstock.cli.arguments import nearest
+from penstock.cli.definition_errors import explain_error, shown_path
 from penstock.cli.errors import NotFound, PipelineFileError
 from penstock.dsl import DefinitionError, Pipeline
 from penstock.dsl.references import find_project_root, module_name
 from penstock.graph import Graph, compile_pipeline
-
-_PENSTOCK = os.path.dirname(os.path.abspath(penstock.__file__)) + os.sep
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ def load_pipeline(file: str) -> PipelineFile:
         raise PipelineFileError(f"a pipeline is a Python file (*.py). Received: {file!r}")
     path = path.absolute()
     root = find_project_root(path)
-    shown = _shown(str(path))
+    shown = shown_path(str(path))
     try:
         name = module_name(path, root)
     except DefinitionError as error:
@@ -97,15 +92,15 @@ def _import(name: str, path: str, root: str) -> ModuleType:
     try:
         module = importlib.import_module(name)
     except SyntaxError as error:
-        where = f"{_shown(error.filename or path)}:{error.lineno or 1}"
+        where = f"{shown_path(error.filename or path)}:{error.lineno or 1}"
         line = (error.text or "").strip()
         raise PipelineFileError(f"{where}: {error.msg}\n    {line}".rstrip()) from None
     except Exception as error:
-        raise _explained(error, path) from None
+        raise explain_error(error, path) from None
     found = getattr(module, "__file__", None)
     if found is None or not os.path.samefile(found, path):
         raise PipelineFileError(
-            f"{_shown(path)} is imported as {name!r}, but Python finds {found or 'a package'} under "
+            f"{shown_path(path)} is imported as {name!r}, but Python finds {found or 'a package'} under "
             "that name. Rename its folder."
         )
     return module
@@ -139,7 +134,7 @@ def _pipeline_of(module: ModuleType, path: str, shown: str) -> Pipeline:
         try:
             made = create()
         except Exception as error:
-            raise _explained(error, path) from None
+            raise explain_error(error, path) from None
         if isinstance(made, Pipeline):
             return made
         raise PipelineFileError(
@@ -149,74 +144,6 @@ def _pipeline_of(module: ModuleType, path: str, shown: str) -> Pipeline:
         f"{shown} defines no pipeline. Write `pipeline = Pipeline(...)` at its top level, or a "
         "function create_pipeline() that returns one."
     )
-
-
-def _explained(error: Exception, path: str) -> PipelineFileError:
-    """Return an error of a pipeline file: its line and message, or the user's traceback.
-
-    What Penstock's constructors refuse is told as the user's line and the message. Anything else is
-    told with the traceback from the user's file on.
-    """
-    frames = list(_frames(error.__traceback__))
-    user = [place for place, (frame, _) in enumerate(frames) if _is_user(frame)]
-    refused = isinstance(error, DefinitionError) or (
-        isinstance(error, (ValueError, TypeError))
-        and bool(user)
-        and user[-1] < len(frames) - 1
-        and frames[-1][0].f_code.co_filename.startswith(_PENSTOCK)
-    )
-    if refused and user:
-        frame, line = frames[user[-1]]
-        file = frame.f_code.co_filename
-        source = linecache.getline(file, line).strip()
-        message = f"{_shown(file)}:{line}: {error}"
-        return PipelineFileError(f"{message}\n    {source}" if source else message)
-    shown = traceback.TracebackException.from_exception(error)
-    _drop_loader(shown)
-    text = "".join(shown.format()).rstrip()
-    return PipelineFileError(text if user else f"{_shown(path)}: {text}")
-
-
-def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
-    frames = []
-    while trace is not None:
-        frames.append((trace.tb_frame, trace.tb_lineno))
-        trace = trace.tb_next
-    return frames
-
-
-def _is_user(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
-    return not (
-        file.startswith((_PENSTOCK, "<")) or "site-packages" in file or _is_standard_library(file)
-    )
-
-
-def _is_standard_library(file: str) -> bool:
-    return file.startswith(os.path.dirname(os.__file__) + os.sep)
-
-
-def _drop_loader(shown: traceback.TracebackException) -> None:
-    """Remove the frames of Penstock and of the import system, also from what caused it."""
-    pending: list[traceback.TracebackException | None] = [shown]
-    while pending:
-        each = pending.pop()
-        if each is None:
-            continue
-        kept = [
-            frame
-            for frame in each.stack
-            if not frame.filename.startswith((_PENSTOCK, "<frozen importlib"))
-            and not frame.filename.endswith(f"importlib{os.sep}__init__.py")
-        ]
-        each.stack[:] = kept
-        pending += [each.__cause__, each.__context__]
-
-
-def _shown(path: str) -> str:
-    """Return a path relative to the current folder if it lies below it."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
 
 
 def _no_file(path: Path) -> str:

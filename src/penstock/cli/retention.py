@@ -108,8 +108,7 @@ def plan_removal(store: MetadataStore, rules: Rules, now: float) -> Plan:
     for run_id in _live_runs(store):
         for outputs in store.run_outputs(run_id).values():
             keep((a.id or 0 for of in outputs.values() for a in of), "running")
-    ancestors = store.lineage([i for i, why in kept.items() if why != "other pipeline"])
-    keep(ancestors.artifacts, "lineage")
+    keep(store.lineage(kept).artifacts, "lineage")
     removed = [record for number, record in sorted(records.items()) if number not in kept]
     return Plan(kept, removed, int(last_event))
 

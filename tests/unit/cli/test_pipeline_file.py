@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -126,6 +127,14 @@ def test_an_exception_of_the_file_is_the_users_traceback_alone(project):
     frames = [line for line in lines if line.strip().startswith("File ")]
     assert len(frames) == 2
     assert "importlib" not in str(caught.value)
+
+
+def test_a_missing_package_of_the_extra_is_told_with_it(project, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tfx_bsl", None)
+    file = write(project, "import tfx_bsl.coders\n")
+    with pytest.raises(PipelineFileError) as caught:
+        load_pipeline(file)
+    assert str(caught.value).endswith("\nIt comes with: pip install 'penstock[run]'")
 
 
 def test_a_chained_exception_keeps_its_cause(project):

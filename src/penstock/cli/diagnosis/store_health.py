@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from penstock.cli.diagnosis.finding import Diagnosis
 from penstock.cli.quantities import size
+
+if TYPE_CHECKING:
+    from penstock.store import MetadataStore
 
 
 def check_store(location: str) -> Iterator[Diagnosis]:
@@ -32,10 +36,7 @@ def check_store(location: str) -> Iterator[Diagnosis]:
         yield Diagnosis("problem", "store", str(error), "see docs/cli.md, `doctor`")
 
 
-def _check_integrity(store: object, shown: str, is_file: bool) -> Iterator[Diagnosis]:
-    from penstock.store import MetadataStore
-
-    assert isinstance(store, MetadataStore)
+def _check_integrity(store: MetadataStore, shown: str, is_file: bool) -> Iterator[Diagnosis]:
     ((mlmd,),) = store.session.query("SELECT max(schema_version) FROM MLMDEnv")
     ((own,),) = store.session.query("SELECT max(version) FROM penstock_version")
     ((runs,),) = store.session.query("SELECT count(*) FROM penstock_run")
@@ -55,10 +56,7 @@ def _check_integrity(store: object, shown: str, is_file: bool) -> Iterator[Diagn
     yield Diagnosis("good", "store", text)
 
 
-def _check_runs(store: object) -> Iterator[Diagnosis]:
-    from penstock.store import MetadataStore
-
-    assert isinstance(store, MetadataStore)
+def _check_runs(store: MetadataStore) -> Iterator[Diagnosis]:
     rows = store.session.query(
         "SELECT run_id FROM penstock_run WHERE state = 'RUNNING' ORDER BY started DESC"
     )

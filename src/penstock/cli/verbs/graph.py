@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser
 from penstock.cli.console import Console
 from penstock.cli.store_option import add_store_option, open_store
+
+if TYPE_CHECKING:
+    from penstock.graph.drawing import Diagram
 
 
 def parser() -> Parser:
@@ -42,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from penstock.graph.drawing import diagram_of
 
     what = arguments.what
-    if what.endswith(".py") or Path(what).exists():
+    if what.endswith(".py") or "/" in what or Path(what).is_file():
         from penstock.cli.pipeline_file import load_pipeline
 
         diagram = diagram_of(load_pipeline(what).compile())
@@ -65,12 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _draw(diagram: object, form: str, console: Console) -> str:
-    import json
+def _draw(diagram: Diagram, form: str, console: Console) -> str:
+    from penstock.graph.drawing import draw_mermaid, draw_svg, draw_text
 
-    from penstock.graph.drawing import Diagram, draw_mermaid, draw_svg, draw_text
-
-    assert isinstance(diagram, Diagram)
     if form == "mermaid":
         return draw_mermaid(diagram)
     if form == "svg":

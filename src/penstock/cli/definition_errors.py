@@ -1,0 +1,96 @@
+"""Errors of a pipeline file: at the user's own line, or with the user's traceback alone."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import traceback
+from types import FrameType, TracebackType
+
+import penstock
+from penstock.cli.errors import PipelineFileError
+from penstock.dsl import DefinitionError
+
+_RUN_EXTRA = frozenset(
+    {
+        "apache_beam", "keras", "keras_tuner", "numpy", "psutil", "pyarrow", "tensorboard",
+        "tensorflow", "tensorflow_metadata", "tensorflow_model_analysis", "tensorflow_transform",
+        "tfx_bsl",
+    }
+)  # fmt: skip
+"""What the extra `run` installs, by the names that are imported."""
+
+_PENSTOCK = os.path.dirname(os.path.abspath(penstock.__file__)) + os.sep
+
+
+def explain_error(error: Exception, path: str) -> PipelineFileError:
+    """Return an error of a pipeline file: its line and message, or the user's traceback.
+
+    What Penstock's constructors refuse is told as the user's line and the message. Anything else is
+    told with the traceback from the user's file on.
+    """
+    frames = list(_frames(error.__traceback__))
+    user = [place for place, (frame, _) in enumerate(frames) if _is_user(frame)]
+    refused = isinstance(error, DefinitionError) or (
+        isinstance(error, (ValueError, TypeError))
+        and bool(user)
+        and user[-1] < len(frames) - 1
+        and frames[-1][0].f_code.co_filename.startswith(_PENSTOCK)
+    )
+    if refused and user:
+        frame, line = frames[user[-1]]
+        file = frame.f_code.co_filename
+        source = linecache.getline(file, line).strip()
+        message = f"{shown_path(file)}:{line}: {error}"
+        return PipelineFileError(f"{message}\n    {source}" if source else message)
+    shown = traceback.TracebackException.from_exception(error)
+    _drop_loader(shown)
+    text = "".join(shown.format()).rstrip()
+    if (
+        isinstance(error, ModuleNotFoundError)
+        and (error.name or "").partition(".")[0] in _RUN_EXTRA
+    ):
+        text += "\nIt comes with: pip install 'penstock[run]'"
+    return PipelineFileError(text if user else f"{shown_path(path)}: {text}")
+
+
+def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
+    frames = []
+    while trace is not None:
+        frames.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    return frames
+
+
+def _is_user(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return not (
+        file.startswith((_PENSTOCK, "<")) or "site-packages" in file or _is_standard_library(file)
+    )
+
+
+def _is_standard_library(file: str) -> bool:
+    return file.startswith(os.path.dirname(os.__file__) + os.sep)
+
+
+def _drop_loader(shown: traceback.TracebackException) -> None:
+    """Remove the frames of Penstock and of the import system, also from what caused it."""
+    pending: list[traceback.TracebackException | None] = [shown]
+    while pending:
+        each = pending.pop()
+        if each is None:
+            continue
+        kept = [
+            frame
+            for frame in each.stack
+            if not frame.filename.startswith((_PENSTOCK, "<frozen importlib"))
+            and not frame.filename.endswith(f"importlib{os.sep}__init__.py")
+        ]
+        each.stack[:] = kept
+        pending += [each.__cause__, each.__context__]
+
+
+def shown_path(path: str) -> str:
+    """Return a path relative to the current folder if it lies below it."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
