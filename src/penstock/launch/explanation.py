@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.artifacts import ArtifactState, location
@@ -12,6 +13,9 @@ from penstock.launch.key_difference import Difference, nearest_key
 from penstock.store import ExecutionRecord, ExecutionState, MetadataStore, RunRecord
 
 _CANDIDATES = 20
+
+States = Mapping[str, ExecutionRecord]
+"""The last execution of each node of a run."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,7 +55,13 @@ class Explanation:
         return dataclasses.asdict(self)
 
 
-def explain(store: MetadataStore, run: RunRecord, graph: Graph, node_id: str) -> Explanation:
+def explain(
+    store: MetadataStore,
+    run: RunRecord,
+    graph: Graph,
+    node_id: str,
+    executions: Sequence[ExecutionRecord] | None = None,
+) -> Explanation:
     """Return why a node ran, was cached, or did not run.
 
     Args:
@@ -59,14 +69,18 @@ def explain(store: MetadataStore, run: RunRecord, graph: Graph, node_id: str) ->
         run: The run.
         graph: Its graph.
         node_id: A node of the graph.
+        executions: All executions of the run, if they were read already.
 
     Raises:
         penstock.dsl.PipelineError: If the graph has no such node.
     """
     node = graph[node_id]
-    attempts = [each for each in store.run_executions(run.run_id) if each.node_id == node_id]
+    if executions is None:
+        executions = store.run_executions(run.run_id)
+    states = {str(each.node_id): each for each in executions}
+    attempts = [each for each in executions if each.node_id == node_id]
     if not attempts:
-        return _without_execution(store, run, node)
+        return _without_execution(node, states)
     execution = attempts[-1]
     state = execution.state.name
     if node.kind == "resolver":
@@ -84,11 +98,10 @@ def explain(store: MetadataStore, run: RunRecord, graph: Graph, node_id: str) ->
         )
     if execution.state is ExecutionState.CACHED:
         return _cached(store, execution)
-    return _ran(store, run, graph, node, attempts)
+    return _ran(store, graph, node, attempts, states)
 
 
-def _without_execution(store: MetadataStore, run: RunRecord, node: GraphNode) -> Explanation:
-    states = store.run_states(run.run_id)
+def _without_execution(node: GraphNode, states: States) -> Explanation:
     failed = [
         each
         for each in node.upstream
@@ -126,28 +139,25 @@ def _cached(store: MetadataStore, execution: ExecutionRecord) -> Explanation:
 
 def _ran(
     store: MetadataStore,
-    run: RunRecord,
     graph: Graph,
     node: GraphNode,
     attempts: list[ExecutionRecord],
+    states: States,
 ) -> Explanation:
     execution = attempts[-1]
-    assert run.pipeline is not None
     reasons: list[str] = []
     for each in attempts[:-1]:
         reasons.append(f"attempt {each.attempt} failed: {each.error}")
     earlier = [
         each
         for each in store.nearest_executions(
-            run.pipeline, node.id, before=attempts[0].id, limit=_CANDIDATES
+            graph.name, node.id, before=attempts[0].id, limit=_CANDIDATES
         )
         if each.key_parts
     ]
     nearest = nearest_key(execution.key_parts, [each.key_parts for each in earlier])
     compared = earlier[nearest[0]] if nearest else None
-    differences = [
-        _with_producers(each, store, run, node) for each in (nearest[1] if nearest else [])
-    ]
+    differences = [_with_producers(each, node, states) for each in (nearest[1] if nearest else [])]
     cache_off = _cache_off(graph, node) if execution.cache_key is None else None
     if cache_off is not None:
         headline = f"It ran because the cache is off {cache_off}."
@@ -155,7 +165,7 @@ def _ran(
             reasons.append("nothing else changed since its last execution")
     elif compared is None:
         headline = "It ran because it never succeeded before."
-        reasons.append(f"the store has no earlier execution of {run.pipeline}.{node.id}")
+        reasons.append(f"the store has no earlier execution of {graph.name}.{node.id}")
     elif differences:
         what = "one thing" if len(differences) == 1 else f"{len(differences)} things"
         headline = f"It ran because {what} changed since execution {compared.id}"
@@ -212,13 +222,10 @@ def _unusable(
     )
 
 
-def _with_producers(
-    difference: Difference, store: MetadataStore, run: RunRecord, node: GraphNode
-) -> Difference:
+def _with_producers(difference: Difference, node: GraphNode, states: States) -> Difference:
     """Return the difference of an input with what its producers did in this run."""
     if difference.section != "inputs" or difference.name not in node.inputs:
         return difference
-    states = store.run_states(run.run_id)
     words = []
     for producer in dict.fromkeys(edge.producer for edge in node.inputs[difference.name]):
         state = states[producer].state if producer in states else None

@@ -46,7 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     with open_store(arguments.store) as store:
         report = report_run(store, find_run(store, arguments.run))
-        whys = {node.id: explain(store, report.run, report.graph, node.id) for node in report.nodes}
+        executions = [each for node in report.nodes for each in node.attempts]
+        whys = {
+            node.id: explain(store, report.run, report.graph, node.id, executions)
+            for node in report.nodes
+        }
     if arguments.json:
         print_json(to_json(report, whys))
     else:
