@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from penstock.graph import Graph
@@ -45,6 +45,7 @@ _PLAIN_GLYPHS = {
 }
 _SPINNER, _PLAIN_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _FRAMES_A_SECOND = 10
+_WIDEST_NAME = 40
 _MARGIN = 4
 """Lines of the terminal that are left to the rest."""
 
@@ -92,22 +93,23 @@ class LiveProgress:
         self._nodes[node.id] = node
 
     def note(self, text: str) -> None:
-        """Show it above the nodes."""
+        """Show it below the nodes."""
         self._notes.append(text)
 
     def ended(self, result: RunResult) -> None:
         """Leave the last state of each node, what failed, and a last line."""
         self.close()
-        self._console.print(self._table(self._nodes.values()))
+        for line in self._lines(self._nodes.values()):
+            self._console.print(line)
         self._console.print()
-        for line in failure_lines(result):
-            self._console.print(Text(line), soft_wrap=True)
+        for text in failure_lines(result):
+            self._console.print(Text(text), soft_wrap=True)
         if result.failed:
             self._console.print()
         style = "green" if result.state == "COMPLETE" else "red"
         self._console.print(Text(summary(result), style=style), soft_wrap=True)
-        for line in resume_lines(result):
-            self._console.print(Text(line), soft_wrap=True)
+        for text in resume_lines(result):
+            self._console.print(Text(text), soft_wrap=True)
 
     def close(self) -> None:
         """Stop drawing."""
@@ -121,38 +123,31 @@ class LiveProgress:
         nodes = list(self._nodes.values())
         if len(nodes) > room:
             nodes = _most_telling(nodes, room)
-        yield self._table(nodes)
+        yield from self._lines(nodes)
         done = [node for node in self._nodes.values() if node.state.ended]
         cached = sum(node.state is NodeState.CACHED for node in done)
         text = f"  {len(done)} of {len(self._nodes)} nodes"
         text += f", {cached} cached" if cached else ""
         yield Text(f"{text}   {elapsed(time.monotonic() - self._began)}", style="dim")
 
-    def _table(self, nodes: Iterable[NodeResult]) -> Table:
-        table = Table(
-            box=None,
-            show_header=False,
-            pad_edge=False,
-            padding=(0, 2, 0, 0),
-            title=Text(self._title, style="bold") if self._title else None,
-            title_justify="left",
-            caption=Text("\n".join(self._notes), style="yellow") if self._notes else None,
-            caption_justify="left",
-        )
-        table.add_column(width=2, no_wrap=True, justify="right")
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        table.add_column(no_wrap=True, justify="right", min_width=8)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    def _lines(self, nodes: Iterable[NodeResult]) -> Iterator[Text]:
+        """Yield a title, a line for each node, and the notes."""
+        nodes = list(nodes)
+        yield Text(self._title, style="bold", no_wrap=True, overflow="ellipsis")
+        width = min(max((cell_len(node.id) for node in nodes), default=0), _WIDEST_NAME)
         for node in nodes:
-            style = _STYLES[node.state]
             quiet = "dim" if node.state in (NodeState.PENDING, NodeState.SKIPPED) else ""
-            table.add_row(
-                Text(self._glyph(node.state), style=style),
-                Text(node.id, style=quiet),
-                Text(self._time(node), style="dim"),
-                Text(remark(node), style="red" if node.state is NodeState.FAILED else "dim"),
+            failed = node.state is NodeState.FAILED
+            yield Text.assemble(
+                (f" {self._glyph(node.state)}  ", _STYLES[node.state]),
+                (set_cell_size(node.id, width), quiet),
+                (f"  {self._time(node):>8}  ", "dim"),
+                (remark(node), "red" if failed else "dim"),
+                no_wrap=True,
+                overflow="ellipsis",
             )
-        return table
+        for note in self._notes:
+            yield Text(f"    {note}", style="yellow", no_wrap=True, overflow="ellipsis")
 
     def _glyph(self, state: NodeState) -> str:
         unicode = self._console.encoding.startswith("utf")

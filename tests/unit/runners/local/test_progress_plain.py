@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from penstock.dsl import Pipeline
+from penstock.graph import compile_pipeline
+from penstock.runners.local.progress import SilentProgress, make_progress
+from penstock.runners.local.progress_plain import PlainProgress, elapsed, summary
+from penstock.runners.result import NodeResult, NodeState, RunResult
+
+
+def shown(stream: io.StringIO) -> list[str]:
+    return [re.sub(r"^\[ +\d+\.\d s\] ", "", line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_for_each_change(nodes) -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    graph = compile_pipeline(Pipeline("p", components=[nodes.number(value=1)]))
+    progress.began(graph, "r1")
+    progress.changed(NodeResult("a", NodeState.RUNNING, attempts=1, why="code of x changed"))
+    progress.changed(NodeResult("a", NodeState.RETRYING, attempts=1, error="E: no"))
+    progress.changed(NodeResult("a", NodeState.RUNNING, attempts=2))
+    progress.changed(NodeResult("a", NodeState.COMPLETE, seconds=1.26))
+    progress.changed(NodeResult("b", NodeState.CACHED))
+    progress.changed(NodeResult("c", NodeState.FAILED, seconds=0.04, error="E: no"))
+    progress.changed(NodeResult("d", NodeState.SKIPPED, error="c did not succeed"))
+    progress.changed(NodeResult("e", NodeState.CANCELED, error="interrupted (Ctrl-C)"))
+    progress.note("a note")
+    assert shown(stream) == [
+        "run r1 of p, 1 node",
+        "a runs (code of x changed)",
+        "a failed and is tried again: E: no",
+        "a runs, attempt 2",
+        "a complete in 1.3 s",
+        "b cached",
+        "c FAILED after 0.0 s: E: no",
+        "d skipped: c did not succeed",
+        "e canceled: interrupted (Ctrl-C)",
+        "a note",
+    ]
+    assert all(re.match(r"\[ +\d+\.\d s\] ", line) for line in stream.getvalue().splitlines())
+
+
+def test_a_failure_is_told_with_its_traceback_first() -> None:
+    stream = io.StringIO()
+    failed = NodeResult(
+        "c",
+        NodeState.FAILED,
+        attempts=2,
+        error="E: no",
+        traceback="Traceback:\n  line\nE: no\n",
+        log_path="/l/log.txt",
+    )
+    skipped = NodeResult("d", NodeState.SKIPPED, error="c did not succeed")
+    result = RunResult(
+        "r1", "FAILED", {"c": failed, "d": skipped}, 2.0, resume_command="penstock resume r1"
+    )
+    PlainProgress(stream).ended(result)
+    assert shown(stream) == [
+        "Traceback:",
+        "  line",
+        "E: no",
+        "",
+        "c failed after 2 attempts: E: no",
+        "  log: /l/log.txt",
+        "run r1 failed in 2.0 s: 1 failed, 1 skipped",
+        "go on with it: penstock resume r1",
+    ]
+
+
+def test_the_last_line_of_a_stopped_run() -> None:
+    nodes = {
+        "a": NodeResult("a", NodeState.COMPLETE),
+        "b": NodeResult("b", NodeState.CANCELED),
+    }
+    result = RunResult("r1", "CANCELED", nodes, 61.0, error="stopped by `penstock stop`")
+    assert summary(result) == (
+        "run r1 canceled in 1:01 min: 1 ran, 1 canceled (stopped by `penstock stop`)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (59.94, "59.9 s"), (59.96, "1:00 min"), (3599, "59:59 min"), (3660, "1:01 h")],
+)
+def test_elapsed(seconds, text) -> None:
+    assert elapsed(seconds) == text
+
+
+def test_which_progress_is_shown(monkeypatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert type(make_progress("auto", io.StringIO())) is PlainProgress
+    assert type(make_progress("auto", Terminal())).__name__ == "LiveProgress"
+    assert type(make_progress("none")) is SilentProgress
+    monkeypatch.setenv("CI", "true")
+    assert type(make_progress("auto", Terminal())) is PlainProgress
