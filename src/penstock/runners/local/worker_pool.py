@@ -72,10 +72,15 @@ class WorkerPool:
         profiles: dict[WorkerProfile, None] = {}
         for node in nodes:
             # Which accelerators such a node will hold is not known yet.
-            if node.uses_tensorflow and not node.resources.get("accelerator"):
+            if not node.uses_tensorflow or node.resources.get("accelerator"):
+                continue
+            try:
                 profile = self._profile(node, {}, ())
-                profiles[profile] = None
-                by_base.setdefault(profile.base, []).extend(warm_imports(node))
+            except Exception:
+                # It depends on an input; an error that remains is met again when it is submitted.
+                continue
+            profiles[profile] = None
+            by_base.setdefault(profile.base, []).extend(warm_imports(node))
         self._expected = [
             (profile, tuple(dict.fromkeys(by_base[profile.base]))) for profile in profiles
         ]
