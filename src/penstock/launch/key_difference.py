@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from penstock.launch.cache_key import KeyParts
 
 _ABSENT: Any = object()
 _LONGEST = 60
+_MOST_MODULES = 3
 
 Section = Literal[
     "component", "code", "libraries", "parameters", "inputs", "external", "seed", "deterministic"
@@ -105,7 +106,21 @@ def _single(old: KeyParts, new: KeyParts, name: Section, words: str) -> Iterator
 
 
 def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
-    for name, before, after in _pairs(old, new):
+    """Yield the project's modules first, then Penstock's: many of them, as after an upgrade, as one."""
+    changes = list(_pairs(old, new))
+    library = [each for each in changes if each[0].partition(".")[0] == "penstock"]
+    yield from _modules(each for each in changes if each not in library)
+    if len(library) <= _MOST_MODULES:
+        yield from _modules(library)
+        return
+    sentence = f"Penstock's own code changed: {len(library)} modules, such as {library[0][0]}"
+    before = {name: digest for name, digest, _ in library if digest is not _ABSENT}
+    after = {name: digest for name, _, digest in library if digest is not _ABSENT}
+    yield _difference("code", "penstock", before, after, sentence)
+
+
+def _modules(changes: Iterable[tuple[str, Any, Any]]) -> Iterator[Difference]:
+    for name, before, after in changes:
         if before is _ABSENT:
             sentence = f"module {name} is imported now and was not before"
         elif after is _ABSENT:

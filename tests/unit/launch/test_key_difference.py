@@ -90,6 +90,23 @@ def test_one_change_is_one_sentence(path, value, section, name, sentence):
     assert (found.section, found.name, found.sentence) == (section, name, sentence)
 
 
+def test_an_upgrade_of_penstock_is_one_difference_after_the_users_own():
+    new = copy.deepcopy(KEY)
+    new["code"] |= {f"penstock.io.m{number}": "1111" for number in range(4)}
+    new["code"]["modules.features"] = "9999"
+    own, library = key_differences(KEY, new)
+    assert own.sentence == "code of modules.features changed"
+    assert library.sentence == "Penstock's own code changed: 4 modules, such as penstock.io.m0"
+    assert (library.old, len(library.new)) == ({}, 4)
+
+
+def test_few_modules_of_penstock_are_named():
+    new = copy.deepcopy(KEY)
+    new["code"] |= {"penstock.io.csv_reader": "1111"}
+    (found,) = key_differences(KEY, new)
+    assert found.sentence == "module penstock.io.csv_reader is imported now and was not before"
+
+
 def test_equal_keys_do_not_differ():
     assert key_differences(KEY, copy.deepcopy(KEY)) == []
 
