@@ -1,4 +1,4 @@
-"""Work on Beam: pipelines from `beam_pipeline_args`, and Transform's analysis there."""
+"""Work on Beam: the kernels of the data components, driven by Dataflow, Flink, Spark and others."""
 
 from __future__ import annotations
 
@@ -7,15 +7,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.beam.analyze import AnalyzeOnBeam
-    from penstock.beam.pipeline_options import make_pipeline, runner_name, runs_locally
+    from penstock.beam.ingestion import write_examples_on_beam
+    from penstock.beam.kernels import Kernel, KernelCombineFn, Total
+    from penstock.beam.pipeline_options import Engine, make_pipeline, runner_name, runs_locally
+    from penstock.beam.shard_readers import CsvInput, InputReader, RecordInput, RowsInput
+    from penstock.beam.statistics import combine_on_beam
+    from penstock.beam.transform_examples import transform_on_beam
 
-__all__ = ["AnalyzeOnBeam", "make_pipeline", "runner_name", "runs_locally"]
+__all__ = [
+    "AnalyzeOnBeam",
+    "CsvInput",
+    "Engine",
+    "InputReader",
+    "Kernel",
+    "KernelCombineFn",
+    "RecordInput",
+    "RowsInput",
+    "Total",
+    "combine_on_beam",
+    "make_pipeline",
+    "runner_name",
+    "runs_locally",
+    "transform_on_beam",
+    "write_examples_on_beam",
+]
 
 _MODULES = {
     "AnalyzeOnBeam": "analyze",
+    "CsvInput": "shard_readers",
+    "Engine": "pipeline_options",
+    "InputReader": "shard_readers",
+    "Kernel": "kernels",
+    "KernelCombineFn": "kernels",
+    "RecordInput": "shard_readers",
+    "RowsInput": "shard_readers",
+    "Total": "kernels",
+    "combine_on_beam": "statistics",
     "make_pipeline": "pipeline_options",
     "runner_name": "pipeline_options",
     "runs_locally": "pipeline_options",
+    "transform_on_beam": "transform_examples",
+    "write_examples_on_beam": "ingestion",
 }
 
 

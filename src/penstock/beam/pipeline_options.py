@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-_LOCAL = {"DirectRunner", "FnApiRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner"}
+_LOCAL = {"DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner"}
+_IN_MEMORY = "FnApiRunner"
+_LOOPBACK_BY_DEFAULT = {"PrismRunner", "FlinkRunner", "SparkRunner"}
+_UNSUPPORTED = {
+    "DaskRunner": "it loses rows of tagged and finished bundles without an error",
+}
 
 
 def runner_name(beam_pipeline_args: Sequence[str]) -> str | None:
@@ -16,7 +23,8 @@ def runner_name(beam_pipeline_args: Sequence[str]) -> str | None:
             argument of its own.
 
     Raises:
-        ValueError: if `--runner` comes last, without a value.
+        ValueError: if `--runner` comes last, without a value, or names a runner that gives wrong
+            results.
     """
     args = list(beam_pipeline_args)
     found = None
@@ -30,38 +38,171 @@ def runner_name(beam_pipeline_args: Sequence[str]) -> str | None:
                     f"Received: {args}"
                 )
             found = args[position + 1]
+    found = found.rsplit(".", 1)[-1] if found else found
+    if found in _UNSUPPORTED:
+        raise ValueError(
+            f"--runner={found} is not offered: {_UNSUPPORTED[found]}. Use the local driver (no "
+            "--runner), DataflowRunner, FlinkRunner, SparkRunner, PrismRunner or PortableRunner."
+        )
     return found
 
 
 def runs_locally(beam_pipeline_args: Sequence[str]) -> bool:
-    """Whether the arguments leave the work to this machine: no runner, or the DirectRunner."""
+    """Whether the arguments leave the work to the local driver: no runner, or the DirectRunner.
+
+    Beam's in-memory `FnApiRunner` is Beam: it is meant when it is named.
+    """
     name = runner_name(beam_pipeline_args)
     return name is None or name in _LOCAL
 
 
-def make_pipeline(beam_pipeline_args: Sequence[str]) -> Any:
-    """A Beam pipeline for the given arguments.
+class Circumstances(Protocol):
+    """What of an execution's context matters here; `penstock.dsl.ExecutionContext` has it."""
 
-    Without a runner, and for the DirectRunner, it is the in-memory FnApiRunner: Beam's own default
-    first tries to download another one from the internet.
+    node_id: str
+    run_id: str
+    pipeline_name: str
+    project_root: str
+    beam_pipeline_args: tuple[str, ...]
+
+    @property
+    def working_dir(self) -> str:
+        """Local scratch folder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """Where Beam pipelines of one execution run, and which user code travels with them.
 
     Args:
         beam_pipeline_args: arguments as Beam's command line takes them.
+        project_root: folder of the user's code; it is shipped to workers that are not this process.
+            None ships nothing.
+        scratch: local folder for the archive of that code.
+        labels: what the job is called and, on Dataflow, labelled with: `pipeline`, `node`, `run`.
 
-    Raises:
-        ModuleNotFoundError: if Beam is not installed.
+    Example:
+        engine = Engine(("--runner=FnApiRunner",))
+        with engine.pipeline() as pipeline:
+            pipeline | beam.Create([1, 2])
     """
-    try:
+
+    beam_pipeline_args: Sequence[str] = ()
+    project_root: str | None = None
+    scratch: str | None = None
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, context: Circumstances) -> Engine:
+        """The engine that an execution's context asks for."""
+        return cls(
+            tuple(context.beam_pipeline_args),
+            context.project_root,
+            context.working_dir,
+            {"pipeline": context.pipeline_name, "node": context.node_id, "run": context.run_id},
+        )
+
+    def options(self) -> Any:
+        """Beam's PipelineOptions, with the user's code staged where workers need it.
+
+        Raises:
+            ModuleNotFoundError: if Beam is not installed.
+        """
+        beam_options = _import_options()
+        options = beam_options.PipelineOptions(list(self.beam_pipeline_args))
+        if not runs_locally(self.beam_pipeline_args):
+            _name_job(options, self.labels)
+            if self.project_root is not None and _workers_are_elsewhere(options):
+                from penstock.beam.user_code import stage_user_code
+
+                stage_user_code(options, self.project_root, self.scratch)
+        return options
+
+    def pipeline(self) -> Any:
+        """A Beam pipeline; as a context manager it runs at the end and is waited for.
+
+        Without a runner, and for the DirectRunner, it is the in-memory FnApiRunner: Beam's own
+        default first tries to download another one from the internet.
+        """
+        options = self.options()
         import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
-        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+        name = runner_name(self.beam_pipeline_args)
+        in_memory = name == _IN_MEMORY or runs_locally(self.beam_pipeline_args)
+        return beam.Pipeline(runner=_fn_api_runner(options) if in_memory else None, options=options)
+
+
+def make_pipeline(beam_pipeline_args: Sequence[str]) -> Any:
+    """A Beam pipeline for the given arguments, without user code; see `Engine`."""
+    return Engine(beam_pipeline_args).pipeline()
+
+
+def _import_options() -> Any:
+    try:
+        from apache_beam.options import pipeline_options
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"This needs the package {error.name!r}, which is not installed. "
             'Install it with: pip install "penstock[run]"',
             name=error.name,
         ) from error
+    return pipeline_options
 
-    options = PipelineOptions(list(beam_pipeline_args))
-    runner = FnApiRunner() if runs_locally(beam_pipeline_args) else None
-    return beam.Pipeline(runner=runner, options=options)
+
+def _workers_are_elsewhere(options: Any) -> bool:
+    """Whether user code runs in processes that do not have this one's import path."""
+    beam_options = _import_options()
+    environment = options.view_as(beam_options.PortableOptions).environment_type
+    if environment:
+        return bool(environment.upper() != "LOOPBACK")
+    runner = _runner(options)
+    if runner == _IN_MEMORY:
+        mode = options.view_as(beam_options.DirectOptions).direct_running_mode
+        return bool(mode == "multi_processing")
+    if runner == "FlinkRunner":
+        master = options.view_as(beam_options.FlinkRunnerOptions).flink_master
+        return master not in ("[local]", "[auto]")
+    return runner not in _LOOPBACK_BY_DEFAULT
+
+
+def _runner(options: Any) -> str:
+    return str(options.view_as(_import_options().StandardOptions).runner).rsplit(".", 1)[-1]
+
+
+def _name_job(options: Any, labels: Mapping[str, str]) -> None:
+    """Names the job after its node, unless it has a name, and labels it on Dataflow."""
+    cloud = options.view_as(_import_options().GoogleCloudOptions)
+    words = {key: _label(value) for key, value in labels.items() if value}
+    if words and cloud.job_name is None:
+        cloud.job_name = "-".join(words.values())[:63].strip("-").replace("_", "-")
+        if not cloud.job_name[0].isalpha():
+            cloud.job_name = f"p-{cloud.job_name}"[:63]
+    if _runner(options) == "DataflowRunner":
+        given = list(cloud.labels or [])
+        cloud.labels = [*given, *(f"penstock-{key}={value}" for key, value in words.items())]
+
+
+def _label(value: str) -> str:
+    """A value as Google Cloud's labels allow it: lower case, digits, `-` and `_`, 63 at most."""
+    return re.sub(r"[^a-z0-9_-]+", "-", value.lower()).strip("-_")[:63]
+
+
+def _fn_api_runner(options: Any) -> Any:
+    from apache_beam.options.pipeline_options import PortableOptions
+    from apache_beam.portability.api import beam_provision_api_pb2
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+    from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+    from apache_beam.runners.portability.portable_runner import JobServiceHandle
+    from apache_beam.transforms.environments import Environment
+
+    if not options.view_as(PortableOptions).environment_type:
+        return FnApiRunner()
+    # Left alone, FnApiRunner would run in memory and tell its workers no options.
+    given = options.get_all_options(drop_default=True)
+    info = beam_provision_api_pb2.ProvisionInfo(
+        retrieval_token="unused", pipeline_options=JobServiceHandle.encode_pipeline_options(given)
+    )
+    return FnApiRunner(
+        default_environment=Environment.from_options(options.view_as(PortableOptions)),
+        provision_info=ExtendedProvisionInfo(info),
+    )

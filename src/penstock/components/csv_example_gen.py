@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
+    from penstock.beam import InputReader
     from penstock.io.ingestion import Rows
 
 
@@ -37,3 +39,12 @@ class CsvExampleGen(FileBasedExampleGen):
 
         batches = read_csv(files, delimiter=self.delimiter, na_values=tuple(self.na_values))
         return Rows.of_batches(batches)
+
+    def beam_input(self) -> InputReader:
+        """Infers column types over all files, then reads blocks of them."""
+        from penstock.beam import CsvInput
+        from penstock.io.csv_reader import CsvFiles
+
+        return CsvInput(
+            functools.partial(CsvFiles, delimiter=self.delimiter, na_values=tuple(self.na_values))
+        )

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples
-from penstock.components.local_driver import note_local_driver
 from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, RuntimeParameter, output
 from penstock.io.example_gen_config import Input as InputConfig
 from penstock.io.example_gen_config import Output as OutputConfig
 from penstock.io.example_gen_config import RangeConfig
 
 if TYPE_CHECKING:
+    from penstock.beam import InputReader
     from penstock.io.ingestion import Rows
 
 _FILE_FORMATS = ("tfrecords_gzip", "parquet")
@@ -88,22 +88,43 @@ class FileBasedExampleGen(Component):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define read_rows(self, files)")
 
+    def beam_input(self) -> InputReader:
+        """Returns how Beam's workers read the input: by default `read_rows`, a file at a time.
+
+        A subclass overrides it when files must agree on something, such as column types.
+        """
+        from penstock.beam import RowsInput
+
+        return RowsInput(self.read_rows)
+
     def payload(self) -> str:
         """Returns what a record of the output is, for the property `payload_format`."""
         return "FORMAT_TF_EXAMPLE"
 
     def run(self, context: ExecutionContext) -> None:
         """Finds the files, reads them and writes the splits."""
+        from penstock.beam import runs_locally
         from penstock.io.files import file_size
         from penstock.io.ingestion import output_splits, write_examples
         from penstock.io.span_pattern import resolve_input
 
-        note_local_driver(context)
         inputs, outputs = self._configs()
         base = context.resolve_path(self.input_base)
         resolved = resolve_input(base, inputs, self.range_config)
-        rows = {split: self.read_rows(files) for split, files in resolved.files.items()}
-        counts = write_examples(rows, outputs, self.examples.uri, self.output_file_format)
+        if runs_locally(context.beam_pipeline_args):
+            rows = {split: self.read_rows(files) for split, files in resolved.files.items()}
+            counts = write_examples(rows, outputs, self.examples.uri, self.output_file_format)
+        else:
+            from penstock.beam import Engine, write_examples_on_beam
+
+            counts = write_examples_on_beam(
+                Engine.of(context),
+                resolved.files,
+                self.beam_input(),
+                outputs,
+                self.examples.uri,
+                self.output_file_format,
+            )
         context.log.info("Rows by split: %s", counts)
         context.report_metrics({f"rows/{split}": count for split, count in counts.items()})
         self.examples.splits = output_splits(list(resolved.files), outputs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
+    from penstock.beam import InputReader
     from penstock.io.ingestion import Rows
 
 _PAYLOADS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
@@ -53,3 +54,9 @@ class ImportExampleGen(FileBasedExampleGen):
 
         unify = self.output_file_format == "parquet"
         return read_record_rows(files, self.payload_format, unify_schema=unify)
+
+    def beam_input(self) -> InputReader:
+        """Reads some thousand records at a time."""
+        from penstock.beam import RecordInput
+
+        return RecordInput(self.payload_format, unify_schema=self.output_file_format == "parquet")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples, ExampleStatistics, Schema
-from penstock.components.local_driver import note_local_driver
 from penstock.components.splits import included_splits
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import statistics_pb2
 
 STATISTICS_FILE = "FeatureStats.pb"
 SCHEMA_FILE = "schema.pbtxt"
@@ -55,27 +58,15 @@ class StatisticsGen(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Reads each split and writes its statistics."""
-        from penstock.data_validation import (
-            load_schema_text,
-            statistics_of_record_batches,
-            write_stats_binary,
-        )
-        from penstock.io import read_record_batches, split_files
-        from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+        from penstock.data_validation import load_schema_text, write_stats_binary
 
-        note_local_driver(context)
         options = self.stats_options or StatsOptions()
-        schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}") if self.schema else None
+        if self.schema is not None:
+            schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
+            options = StatsOptions(**{**vars(options), "schema": schema})
         splits = included_splits(self.examples, self.exclude_splits)
         stored = self.examples.custom_properties
-        for split in splits:
-            batches = read_record_batches(
-                split_files(self.examples.uri, split),
-                file_format=stored.get("file_format") or "tfrecords_gzip",
-                payload_format=stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
-                batch_size=options.desired_batch_size or DEFAULT_BATCH_SIZE,
-            )
-            statistics = statistics_of_record_batches(batches, options, schema)
+        for split, statistics in self._statistics(context, splits, options):
             rows = statistics.datasets[0].num_examples
             context.log.info("Split %s: statistics of %d rows", split, rows)
             folder = f"{self.statistics.uri}/Split-{split}"
@@ -84,3 +75,45 @@ class StatisticsGen(Component):
         self.statistics.properties["span"] = stored.get("span") or 0
         rates = dict.fromkeys(splits, options.sample_rate or 1.0)
         self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)
+
+    def _statistics(
+        self, context: ExecutionContext, splits: Sequence[str], options: StatsOptions
+    ) -> Iterator[tuple[str, statistics_pb2.DatasetFeatureStatisticsList]]:
+        """Yields each split's statistics, computed here or on Beam."""
+        from penstock.beam import runs_locally
+        from penstock.data_validation import statistics_of_record_batches
+        from penstock.io import read_record_batches, split_files
+        from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+
+        stored = self.examples.custom_properties
+        read = functools.partial(
+            read_record_batches,
+            file_format=stored.get("file_format") or "tfrecords_gzip",
+            payload_format=stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
+            batch_size=options.desired_batch_size or DEFAULT_BATCH_SIZE,
+        )
+        files = {split: split_files(self.examples.uri, split) for split in splits}
+        if runs_locally(context.beam_pipeline_args):
+            for split in splits:
+                yield split, statistics_of_record_batches(read(files[split]), options)
+            return
+        from penstock.beam import Engine, combine_on_beam
+        from penstock.data_validation.statistics.generate import SlicedStatistics
+        from penstock.io import read_row_counts
+
+        totals = combine_on_beam(
+            Engine.of(context),
+            files,
+            read,
+            functools.partial(SlicedStatistics, options),
+            self.statistics.uri,
+            sample_rate=options.sample_rate,
+        )
+        written = read_row_counts(self.examples.uri) or {}
+        for split, total in totals.items():
+            if total.rows != written.get(split, total.rows):
+                raise RuntimeError(
+                    f"Split {split!r} of {self.examples.uri} has {written[split]} rows by its "
+                    f"row_counts.json, and {total.rows} were read on Beam."
+                )
+            yield split, total.result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+    from penstock.beam import Engine
+    from penstock.beam.transform_examples import Observed
     from penstock.data_validation.statistics.generate import SlicedStatistics
-    from penstock.transform import Shards
+    from penstock.transform import Shards, TransformResult
 
 STATISTICS_FILE = "FeatureStats.pb"
 SCHEMA_FILE = "schema.pbtxt"
@@ -149,7 +152,7 @@ class Transform(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Analyzes, writes the transform graph, transforms, and computes the statistics."""
-        from penstock.beam import AnalyzeOnBeam, runs_locally
+        from penstock.beam import AnalyzeOnBeam, Engine, runs_locally
         from penstock.data_validation import load_schema_text
         from penstock.transform import transform
 
@@ -164,23 +167,27 @@ class Transform(Component):
                 f"{self.transform_graph.uri}/transformed_metadata",
                 updater,
             )
+        engine = Engine.of(context)
+        locally = runs_locally(context.beam_pipeline_args)
         result = transform(
             preprocessing_fn=preprocessing_fn,
             schema=schema,
             analyze=self._shards(splits.analyze),
             transform=self._shards(splits.transform),
             transform_graph_dir=self.transform_graph.uri,
-            transformed_examples_dir=_uri(self.transformed_examples),
+            transformed_examples_dir=_uri(self.transformed_examples) if locally else None,
             custom_config=self.custom_config,
             analyzer_cache_dirs=[self.analyzer_cache.uri] if self.analyzer_cache else [],
             updated_analyzer_cache_dir=_uri(self.updated_analyzer_cache),
             force_tf_compat_v1=self.force_tf_compat_v1,
             temp_dir=context.working_dir,
-            on_raw_batch=before,
-            on_transformed_batch=after,
-            fallback=AnalyzeOnBeam(context.beam_pipeline_args),
-            prefer_fallback=not runs_locally(context.beam_pipeline_args),
+            on_raw_batch=before if locally else None,
+            on_transformed_batch=after if locally else None,
+            fallback=AnalyzeOnBeam.on(engine),
+            prefer_fallback=not locally,
         )
+        if not locally:
+            result = self._apply_on_beam(engine, schema, splits, result, before, after)
         for kind, counts in (
             ("analyzed", result.rows_analyzed),
             ("transformed", result.rows_transformed),
@@ -191,6 +198,36 @@ class Transform(Component):
             self.transformed_examples.splits = list(splits.transform)
         if before is not None and after is not None:
             self._write_statistics(schema, before, result.transformed_schema, after)
+
+    def _apply_on_beam(
+        self,
+        engine: Engine,
+        schema: schema_pb2.Schema,
+        splits: SplitsConfig,
+        analysis: TransformResult,
+        before: _Statistics | None,
+        after: _Statistics | None,
+    ) -> TransformResult:
+        """Transforms the rows on Beam, and computes the statistics there."""
+        from penstock.beam import transform_on_beam
+
+        if self.transformed_examples is None and before is None:
+            return analysis
+        done = transform_on_beam(
+            engine,
+            self._shards(splits.transform),
+            schema,
+            self.transform_graph.uri,
+            _uri(self.transformed_examples),
+            self.transform_graph.uri,
+            observe_raw=(self._shards(splits.analyze), before.observed) if before else None,
+            observe_transformed=after.observed if after else None,
+        )
+        if before is not None and done.before is not None:
+            before.take(done.before.result)
+        if after is not None and done.after is not None:
+            after.take(done.after.result)
+        return dataclasses.replace(analysis, rows_transformed=done.rows)
 
     def _user_code(
         self, context: ExecutionContext
@@ -271,6 +308,20 @@ class _Statistics:
         self._stats_type = stats_type
         self._schema_folder = schema_folder
         self._updater = updater
+        self._taken: statistics_pb2.DatasetFeatureStatisticsList | None = None
+
+    @property
+    def observed(self) -> Observed:
+        """What Beam's workers compute instead of calling this."""
+        from penstock.beam.transform_examples import Observed
+        from penstock.data_validation.statistics.generate import SlicedStatistics
+
+        make_kernel = functools.partial(SlicedStatistics, self._options)
+        return Observed(make_kernel, self._options.sample_rate)
+
+    def take(self, result: statistics_pb2.DatasetFeatureStatisticsList) -> None:
+        """Takes statistics that were computed elsewhere."""
+        self._taken = result
 
     @functools.cached_property
     def _options(self) -> StatsOptions:
@@ -307,7 +358,7 @@ class _Statistics:
         self._kernel.add(batch)
 
     def result(self) -> statistics_pb2.DatasetFeatureStatisticsList:
-        return self._kernel.result()
+        return self._kernel.result() if self._taken is None else self._taken
 
 
 def _uri(artifact: Any) -> str | None:
