@@ -114,6 +114,7 @@ class Trainer(Component):
 
         check_distribution(self.distribution)
         use_devices(self.distribution)
+        forget_layers()
         set_precision(self.precision)
         source: Any = self.run_fn
         if self.module_file is not None:
@@ -136,7 +137,6 @@ class Trainer(Component):
         fn_args.distribution, fn_args.precision = self.distribution, self.precision
         if self.hyperparameters is not None:
             fn_args.hyperparameters = read_best_hyperparameters(self.hyperparameters.uri)
-        forget_layers()
         replicas = fn_args.strategy.num_replicas_in_sync
         context.log.info(
             "distribution %s: %d replicas, precision %s",

@@ -136,12 +136,15 @@ def validation_message(validation: Validation) -> Any:
     )
     by_slice: dict[SliceKey, Any] = {}
     details: dict[bytes, Any] = {}
+    counted: set[tuple[bytes, SliceKey]] = set()
     for check in validation.checks:
         spec = message_class("SlicingSpec")() if check.spec is None else check.spec
         identity = spec.SerializeToString(deterministic=True)
         if identity not in details:
             details[identity] = message.validation_details.slicing_details.add(slicing_spec=spec)
-        details[identity].num_matching_slices += 1
+        # Several thresholds on a slice count it once.
+        details[identity].num_matching_slices += (identity, check.slice_key) not in counted
+        counted.add((identity, check.slice_key))
         if check.passed:
             continue
         if check.slice_key not in by_slice:

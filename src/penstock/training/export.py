@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,9 +57,10 @@ def export_model(
     import tensorflow as tf
 
     from penstock.training.parsing import feature_spec
+    from penstock.training.transform_graph import AppliedTransformGraph
     from penstock.transform.stable_saved_model import stabilize
 
-    graph = _TransformGraph(transform_output) if transform_output is not None else None
+    graph = AppliedTransformGraph(transform_output) if transform_output is not None else None
     schema = schema or (graph.raw_schema if graph else None)
     if schema is None:
         raise ValueError(
@@ -71,7 +73,7 @@ def export_model(
             f"Features: {', '.join(sorted(feature.name for feature in schema.feature))}"
         )
     full_spec = feature_spec(schema)
-    used = graph.inputs_for(model, full_spec) if graph is not None else set(full_spec)
+    used = graph.inputs_for(model) if graph is not None else set(full_spec)
     serving_spec = {name: spec for name, spec in full_spec.items() if name in used - labels}
     name_outputs = tf.function(postprocess) if postprocess is not None else _named
 
@@ -96,65 +98,33 @@ def export_model(
     tf.saved_model.save(
         module, directory, {k: f.get_concrete_function() for k, f in signatures.items()}
     )
+    _renumber_tables(directory)
     stabilize(directory, graph.path if graph is not None else directory)
 
 
-class _TransformGraph:
-    """A transform graph, loaded once and applied in as many functions as wanted."""
-
-    def __init__(self, transform_output: Any) -> None:
-        from penstock.training.transform_graph import load_transform_output
-
-        if isinstance(transform_output, str | Path):
-            transform_output = load_transform_output(str(transform_output))
-        self.raw_schema: schema_pb2.Schema = transform_output.raw_metadata.schema
-        from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
-
-        self.path = str(transform_output.transform_savedmodel_dir)
-        self._loader = SavedModelLoader(self.path)
-
-    @property
-    def state(self) -> list[Any]:
-        """What a SavedModel must keep: the graph's tables and their vocabularies."""
-        import tensorflow as tf
-
-        trackable = tf.__internal__.tracking.Trackable
-        return [value for value in vars(self._loader).values() if isinstance(value, trackable)]
-
-    def inputs_for(self, model: Any, raw: Iterable[str]) -> set[str]:
-        """Returns the raw features that the model's inputs follow from; all, where that is not known."""
-        wanted = getattr(model, "input", None)
-        loaded = next((part for part in self.state if hasattr(part, "transform_fn")), None)
-        if not isinstance(wanted, Mapping) or loaded is None:
-            return set(raw)
-        function = loaded.transform_fn
-        if not hasattr(function, "graph"):
-            (function,) = function.concrete_functions
-        outputs = zip(_flat_names(function.structured_outputs), function.graph.outputs, strict=True)
-        pending = [tensor.op for name, tensor in outputs if name in wanted]
-        seen = {op.name for op in pending}
-        while pending:
-            sources = {tensor.op.name: tensor.op for tensor in pending.pop().inputs}
-            pending += [op for name, op in sources.items() if name not in seen]
-            seen.update(sources)
-        specs = function.structured_input_signature[0][0]
-        inputs = zip(_flat_names(specs), function.graph.inputs, strict=False)
-        return {name for name, tensor in inputs if tensor.op.name in seen}
-
-    def apply(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the transformed features that follow from the given ones."""
-        return dict(self._loader.apply_transform_model(dict(features)))
+_LOADED_TABLE = re.compile(rb"_load_(\d+)_(\d+)$")
 
 
-def _flat_names(structure: Mapping[str, Any]) -> list[str]:
-    """Returns a name for each tensor of a dict, in the order in which TensorFlow flattens it."""
-    import tensorflow as tf
+def _renumber_tables(directory: str) -> None:
+    """Renumbers the tables that were loaded with the transform graph.
 
-    return [
-        name
-        for name in sorted(structure)
-        for _ in tf.nest.flatten(structure[name], expand_composites=True)
-    ]
+    TensorFlow names a loaded table by counters of the process, and the name stays in the export.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = Path(directory, "saved_model.pb")
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    names = []
+    for graph in model.meta_graphs:
+        functions = graph.graph_def.library.function
+        for nodes in (graph.graph_def.node, *(function.node_def for function in functions)):
+            names += [node.attr["shared_name"] for node in nodes if "shared_name" in node.attr]
+    found = {match[0] for name in names if (match := _LOADED_TABLE.search(name.s))}
+    by_counters = sorted(found, key=lambda suffix: [int(n) for n in suffix.split(b"_")[2:]])
+    for name in names:
+        if match := _LOADED_TABLE.search(name.s):
+            name.s = name.s[: match.start()] + b"_load_%d" % by_counters.index(match[0])
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _named(outputs: Any) -> Mapping[str, Any]:

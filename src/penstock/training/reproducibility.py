@@ -46,3 +46,13 @@ def set_precision(precision: str) -> None:
     import keras
 
     keras.config.set_dtype_policy(precision)
+
+
+def forget_layers() -> None:
+    """Makes Keras name layers as in a fresh process, so that equal models export equal bytes.
+
+    It also forgets the dtype policy; `set_precision` comes after it.
+    """
+    import keras
+
+    keras.utils.clear_session()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
 
 _LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
@@ -37,3 +41,97 @@ def import_tensorflow_transform() -> ModuleType:
         os.environ[_LEGACY_KERAS] = before
     module: ModuleType = tensorflow_transform
     return module
+
+
+class AppliedTransformGraph:
+    """A transform graph, loaded once and applied in as many functions as wanted.
+
+    Args:
+        transform_output: Its folder, or a `tft.TFTransformOutput`.
+    """
+
+    def __init__(self, transform_output: Any) -> None:
+        import tensorflow as tf
+
+        if isinstance(transform_output, str | Path):
+            transform_output = load_transform_output(str(transform_output))
+        self.raw_schema: schema_pb2.Schema = transform_output.raw_metadata.schema
+        self.path = str(transform_output.transform_savedmodel_dir)
+        self.state = tf.saved_model.load(self.path)
+        if not hasattr(self.state, "transform_fn"):
+            raise ValueError(
+                f"The transform graph at {self.path} was made with TensorFlow 1's tracing "
+                "(force_tf_compat_v1), which cannot be exported. Run Transform without it."
+            )
+        function = self.state.transform_fn
+        self._function = function if hasattr(function, "graph") else function.concrete_functions[0]
+        self._specs: Mapping[str, Any] = self._function.structured_input_signature[0][0]
+        self._sources = self._find_sources()
+
+    def inputs_for(self, model: Any) -> set[str]:
+        """Returns the raw features that the model's inputs follow from; all, where they have no names."""
+        wanted = getattr(model, "input", None)
+        if not isinstance(wanted, Mapping):
+            return set(self._specs)
+        return set().union(*(self._sources.get(name, set()) for name in wanted))
+
+    def apply(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the transformed features that follow from the given ones."""
+        missing = [name for name in sorted(self._specs) if name not in features]
+        rows = _num_rows(features)
+        blanks = {name: _blank(self._specs[name], rows) for name in missing}
+        outputs = self._function({**features, **blanks})
+        absent = set(missing)
+        return {name: outputs[name] for name in sorted(outputs) if not self._sources[name] & absent}
+
+    def _find_sources(self) -> dict[str, set[str]]:
+        """Returns the raw features that each transformed one follows from, by walking the graph."""
+        graph = self._function.graph
+        inputs = zip(_flat_names(self._specs), graph.inputs, strict=False)
+        names = {tensor.op.name: name for name, tensor in inputs}
+        outputs = _flat_names(self._function.structured_outputs)
+        sources: dict[str, set[str]] = {name: set() for name in outputs}
+        for name, tensor in zip(outputs, graph.outputs, strict=True):
+            pending, seen = [tensor.op], {tensor.op.name}
+            while pending:
+                operations = {each.op.name: each.op for each in pending.pop().inputs}
+                pending += [operation for key, operation in operations.items() if key not in seen]
+                seen.update(operations)
+            sources[name] |= {names[key] for key in seen if key in names}
+        return sources
+
+
+def _num_rows(features: Mapping[str, Any]) -> Any:
+    import tensorflow as tf
+
+    first = features[min(features)]
+    if isinstance(first, tf.SparseTensor):
+        return first.dense_shape[0]
+    return first.nrows() if isinstance(first, tf.RaggedTensor) else tf.shape(first, tf.int64)[0]
+
+
+def _blank(spec: Any, rows: Any) -> Any:
+    """Returns rows that say nothing, for a feature that is absent and that no output follows from."""
+    import tensorflow as tf
+
+    if isinstance(spec, tf.SparseTensorSpec):
+        shape = [rows, *(size or 0 for size in spec.shape[1:])]
+        indices = tf.zeros([0, len(shape)], tf.int64)
+        return tf.SparseTensor(indices, tf.zeros([0], spec.dtype), shape)
+    if isinstance(spec, tf.RaggedTensorSpec):
+        splits = [tf.zeros([rows + 1], tf.int64)]
+        splits += [tf.zeros([1], tf.int64)] * (spec.ragged_rank - 1)
+        inner = [0, *(size or 1 for size in spec.shape[spec.ragged_rank + 1 :])]
+        return tf.RaggedTensor.from_nested_row_splits(tf.zeros(inner, spec.dtype), splits)
+    return tf.zeros([rows, *(size or 1 for size in spec.shape[1:])], spec.dtype)
+
+
+def _flat_names(structure: Mapping[str, Any]) -> list[str]:
+    """Returns a name for each tensor of a dict, in the order in which TensorFlow flattens it."""
+    import tensorflow as tf
+
+    return [
+        name
+        for name in sorted(structure)
+        for _ in tf.nest.flatten(structure[name], expand_composites=True)
+    ]

@@ -1,0 +1,245 @@
+"""From a model to its verdict, its push and its card."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from penstock.artifacts import (
+    Examples,
+    HyperParameters,
+    InfraBlessing,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    PushedModel,
+    Schema,
+)
+from penstock.components import Evaluator, ModelCard, Pusher
+from penstock.evaluation import read_checks
+from penstock.io import ExamplesWriter
+from penstock.serving import Filesystem, PushDestination, load_model
+from penstock.testing import ComponentFailed, run_component
+
+pytestmark = pytest.mark.tensorflow
+
+
+def config(bound: float, change: float | None = None) -> dict:
+    threshold: dict = {"value_threshold": {"lower_bound": bound}}
+    if change is not None:
+        threshold["change_threshold"] = {"absolute": change, "direction": "HIGHER_IS_BETTER"}
+    metrics = [
+        {"class_name": "BinaryAccuracy", "threshold": threshold},
+        {"class_name": "ExampleCount"},
+        {"class_name": "CalibrationPlot"},
+    ]
+    return {
+        "model_specs": [{"label_key": "label"}],
+        "slicing_specs": [{}, {"feature_keys": ["kind"]}],
+        "metrics_specs": [{"metrics": metrics}],
+    }
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Model:
+    """Says yes for a positive `x`."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serve(examples):
+        row = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})
+        return {"probability": tf.sigmoid(row["x"])}
+
+    root = tmp_path_factory.mktemp("model")
+    tf.saved_model.save(tf.Module(), f"{root}/Format-Serving", {"serving_default": serve})
+    return Model(str(root), id=7)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> Examples:
+    """In `test` nine of ten rows are as the model says; `eval` is all wrong."""
+    root = tmp_path_factory.mktemp("examples")
+    with ExamplesWriter(str(root), ["eval", "test"]) as writer:
+        for split, right in (("eval", 0), ("test", 9)):
+            values = [float(i - 4.5) for i in range(10)]
+            labels = [int((value > 0) == (i < right)) for i, value in enumerate(values)]
+            columns = {
+                "x": pa.array([[v] for v in values], pa.large_list(pa.float32())),
+                "label": pa.array([[v] for v in labels], pa.large_list(pa.int64())),
+                "kind": pa.array(
+                    [[b"a" if i < 5 else b"b"] for i in range(10)], pa.large_list(pa.binary())
+                ),
+            }
+            batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+            writer.write(split, batch)
+    found = Examples(str(root))
+    found.splits = ["eval", "test"]
+    return found
+
+
+@pytest.fixture
+def judge(model, examples, tmp_path):
+    def run(eval_config, baseline=None, splits=("test",), execution_id=1):
+        evaluator = Evaluator(
+            examples=examples,
+            model=model,
+            baseline_model=baseline,
+            eval_config=eval_config,
+            example_splits=splits,
+        )
+        return run_component(evaluator, tmp_path, execution_id=execution_id)
+
+    return run
+
+
+def test_a_model_is_blessed_when_every_threshold_holds(judge, model):
+    outputs = judge(config(0.8))
+    blessing = outputs["blessing"]
+    assert os.listdir(blessing.uri) == ["BLESSED"]
+    properties = blessing.custom_properties
+    assert properties["blessed"] == 1
+    assert (properties["current_model"], properties["current_model_id"]) == (model.uri, 7)
+    assert properties["reasons"] == ["All 3 threshold checks passed."]
+    assert {file.name for file in Path(outputs["evaluation"].uri).iterdir()} == {
+        "eval_config.json",
+        "metrics-00000-of-00001.tfrecord",
+        "plots-00000-of-00001.tfrecord",
+        "attributions-00000-of-00001.tfrecord",
+        "validations.tfrecord",
+        "threshold_checks.json",
+    }
+
+
+def test_a_model_that_fails_in_a_slice_is_not_blessed_and_says_where(judge):
+    blessing = judge(config(0.85))["blessing"]
+    assert os.listdir(blessing.uri) == ["NOT_BLESSED"]
+    assert blessing.custom_properties["blessed"] == 0
+    assert blessing.custom_properties["reasons"] == [
+        "binary_accuracy on kind=b: It is 0.8 (lower 0.85)."
+    ]
+
+
+def test_the_splits_are_those_asked_for(judge):
+    assert judge(config(0.8), splits=("eval",))["blessing"].custom_properties["blessed"] == 0
+    checks = read_checks(
+        judge(config(0.8), splits=("eval", "test"), execution_id=2)["evaluation"].uri
+    )
+    assert checks["checks"][0]["value"] == pytest.approx(0.45)
+
+
+def test_changes_are_checked_against_a_baseline(judge, model):
+    first = judge(config(0.0, change=0.1))
+    assert (
+        "There was no baseline: the change thresholds did not apply."
+        in (first["blessing"].custom_properties["reasons"])
+    )
+    second = judge(config(0.0, change=0.1), baseline=model, execution_id=2)
+    properties = second["blessing"].custom_properties
+    assert properties["blessed"] == 0
+    assert properties["baseline_model_id"] == 7
+    assert "It changed by +0 from the baseline's 0.9" in properties["reasons"][0]
+
+
+def test_a_faulty_config_is_named_at_definition_or_before_the_first_row(judge, model, examples):
+    with pytest.raises(ValueError, match="Not an EvalConfig"):
+        Evaluator(examples=examples, model=model, eval_config={"modelSpec": 1})
+    with pytest.raises(ComponentFailed, match="names the feature 'kid'.* Did you mean 'kind'"):
+        judge({**config(0.8), "slicing_specs": [{"feature_keys": ["kid"]}]})
+    with pytest.raises(ComponentFailed, match="Split 'tset' has no files"):
+        judge(config(0.8), splits=("tset",))
+
+
+@pytest.fixture
+def blessing(tmp_path):
+    def make(blessed: bool) -> ModelBlessing:
+        folder = tmp_path / f"blessing_{blessed}"
+        folder.mkdir()
+        (folder / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
+        return ModelBlessing(str(folder), custom_properties={"reasons": ["auc is 0.4."]})
+
+    return make
+
+
+def test_a_blessed_model_is_pushed_and_answers(model, blessing, tmp_path):
+    pusher = Pusher(model=model, model_blessing=blessing(True), push_destination="served/it")
+    pushed = run_component(pusher, tmp_path / "out", project_root=tmp_path)["pushed_model"]
+    properties = pushed.custom_properties
+    assert properties["pushed"] == 1
+    assert (
+        properties["pushed_destination"] == f"{tmp_path}/served/it/{properties['pushed_version']}"
+    )
+    assert os.path.isfile(f"{pushed.uri}/saved_model.pb")
+    (answer,) = load_model(f"{tmp_path}/served/it").predict([{"x": 0.0}])
+    assert answer == {"probability": [0.5]}
+
+
+def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why(model, blessing, tmp_path):
+    pusher = Pusher(model=model, model_blessing=blessing(False), push_destination="served")
+    pushed = run_component(pusher, tmp_path / "out", project_root=tmp_path)["pushed_model"]
+    assert pushed.custom_properties["pushed"] == 0
+    assert pushed.custom_properties["not_pushed_because"] == "The model is not blessed. auc is 0.4."
+    assert not (tmp_path / "served").exists()
+
+
+def test_an_infra_blessing_counts_too(model, tmp_path):
+    folder = tmp_path / "infra"
+    folder.mkdir()
+    (folder / "INFRA_NOT_BLESSED").touch()
+    pusher = Pusher(
+        model=model, infra_blessing=InfraBlessing(str(folder)), push_destination="served"
+    )
+    pushed = run_component(pusher, tmp_path / "out", project_root=tmp_path)["pushed_model"]
+    assert pushed.custom_properties["pushed"] == 0
+
+
+def test_versions_may_count(model, tmp_path):
+    destination = PushDestination(filesystem=Filesystem("served", "next"))
+    for i in (1, 2):
+        pusher = Pusher(model=model, push_destination=destination)
+        outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path, execution_id=i)
+        assert outputs["pushed_model"].custom_properties["pushed_version"] == str(i)
+
+
+def test_a_push_holds_only_while_it_lies_there(model, tmp_path):
+    pusher = Pusher(model=model, push_destination="served")
+    outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path)
+    found = {key: [artifact] for key, artifact in outputs.items()}
+    assert pusher.is_current(found, str)
+    os.rename(outputs["pushed_model"].custom_properties["pushed_destination"], tmp_path / "gone")
+    assert not pusher.is_current(found, str)
+    refused = {"pushed_model": [PushedModel("x", custom_properties={"pushed": 0})]}
+    assert pusher.is_current(refused, str)
+
+
+def test_a_damaged_model_is_not_pushed(tmp_path):
+    (tmp_path / "Format-Serving").mkdir()
+    pusher = Pusher(model=Model(str(tmp_path)), push_destination="served")
+    with pytest.raises(ComponentFailed, match=r"saved_model\.pb is missing"):
+        run_component(pusher, tmp_path / "out", project_root=tmp_path)
+
+
+def test_a_card_tells_of_everything_that_it_is_given(judge, model, tmp_path):
+    judged = judge(config(0.85))
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema/schema.pbtxt").write_text('feature { name: "x" type: FLOAT }')
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best/best_hyperparameters.txt").write_text('{"values": {"units": 3}}')
+    card = ModelCard(
+        model=model,
+        evaluation=ModelEvaluation(judged["evaluation"].uri),
+        blessing=judged["blessing"],
+        schema=Schema(str(tmp_path / "schema")),
+        hyperparameters=HyperParameters(str(tmp_path / "best")),
+        title="It",
+    )
+    folder = Path(run_component(card, tmp_path)["model_card"].uri)
+    data = json.loads((folder / "model_card.json").read_text())
+    assert data["evaluation"]["slices"][0]["metrics"]["binary_accuracy"] == 0.9
+    assert data["blessing"]["blessed"] == 0
+    assert data["training"]["hyperparameters"] == {"units": 3}
+    assert data["schema"][0]["name"] == "x"
+    page = (folder / "model_card.html").read_text()
+    for text in ("It", "Not blessed", "kind=b", "failed", "Calibration", "units"):
+        assert text in page

@@ -1,0 +1,202 @@
+"""Trainer and Tuner on modules written here: what they get, what they must write, what is named."""
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from penstock.artifacts import Examples, HyperParameters, Model, Schema
+from penstock.components import Trainer, Tuner
+from penstock.dsl import RuntimeParameter
+from penstock.io import ExamplesWriter
+from penstock.testing import ComponentFailed, run_component
+from penstock.training import EvalArgs, TrainArgs, TuneArgs
+
+SCHEMA = (
+    'feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape { dim { size: 1 } } }\n'
+)
+
+TRAIN = """
+import json, pathlib
+import keras
+from penstock.training import TensorFlowDatasetOptions, export_model
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+def run_fn(fn_args):
+    schema = text_format.Parse(pathlib.Path(fn_args.schema_path).read_text(), schema_pb2.Schema())
+    options = TensorFlowDatasetOptions(4, num_epochs=1)
+    rows = sum(len(b["x"]) for b in fn_args.data_accessor.tf_dataset_factory(fn_args.train_files, options, schema))
+    inputs = {"x": keras.Input((1,), name="x")}
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs["x"]))
+    export_model(model, fn_args.serving_model_dir, schema=schema)
+    folder = pathlib.Path(fn_args.model_run_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "seen.json").write_text(json.dumps({
+        "rows": rows, "steps": fn_args.train_steps, "eval_steps": fn_args.eval_steps,
+        "config": fn_args.custom_config, "values": fn_args.hyperparameter_values,
+        "precision": keras.config.dtype_policy().name, "seed": fn_args.seed,
+        "layer": model.layers[-1].name,
+    }))
+    return {"loss": [0.5, 0.25]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema/schema.pbtxt").write_text(SCHEMA)
+    with ExamplesWriter(str(tmp_path / "examples"), ["train", "eval"]) as writer:
+        for split, rows in (("train", 10), ("eval", 3)):
+            column = pa.array([[float(i)] for i in range(rows)], pa.large_list(pa.float32()))
+            writer.write(split, pa.RecordBatch.from_arrays([column], ["x"]))
+    return tmp_path
+
+
+@pytest.fixture
+def examples(project):
+    found = Examples(str(project / "examples"))
+    found.splits = ["train", "eval"]
+    return found
+
+
+# A module is imported once a process by its name.
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def run(project, examples):
+    def call(source: str, kind=Trainer, **arguments):
+        name = f"user_module_{next(_NUMBERS)}"
+        (project / f"{name}.py").write_text(source)
+        component = kind(
+            examples=examples,
+            schema=Schema(str(project / "schema")),
+            module_file=f"{name}.py",
+            **arguments,
+        )
+        return run_component(component, project / "out", project_root=project, seed=5)
+
+    return call
+
+
+@pytest.mark.tensorflow
+def test_run_fn_gets_its_arguments_and_its_outputs_are_kept(run, project):
+    (project / "best").mkdir()
+    (project / "best/best_hyperparameters.txt").write_text('{"space": [], "values": {"units": 3}}')
+    outputs = run(
+        TRAIN,
+        train_args=TrainArgs(num_steps=7),
+        hyperparameters=HyperParameters(str(project / "best")),
+        custom_config={"a": [1]},
+        precision="mixed_bfloat16",
+    )
+    assert os.path.isfile(f"{outputs['model'].uri}/Format-Serving/saved_model.pb")
+    run_folder = Path(outputs["model_run"].uri)
+    assert json.loads((run_folder / "seen.json").read_text()) == {
+        "rows": 10,
+        "steps": 7,
+        "eval_steps": None,
+        "config": {"a": [1]},
+        "values": {"units": 3},
+        "precision": "mixed_bfloat16",
+        "seed": 5,
+        "layer": "dense",
+    }
+    assert json.loads((run_folder / "history.json").read_text()) == {"loss": [0.5, 0.25]}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("source", "arguments", "message"),
+    [
+        ("def run(fn_args): pass", {}, r"does not define run_fn\(fn_args\). Did you mean 'run'"),
+        ("def run_fn(): pass", {}, r"must take one argument, fn_args. Received: def run_fn\(\)"),
+        ("def run_fn(fn_args): pass", {}, "run_fn exported no model"),
+        ("def run_fn(fn_args): raise KeyError('mine')", {}, "KeyError: 'mine'"),
+        (
+            "def run_fn(fn_args): pass",
+            {"train_args": TrainArgs(["trian"])},
+            "train_args names the split 'trian', which the examples at .* Splits: train, eval",
+        ),
+        (
+            "def run_fn(fn_args): pass",
+            {"eval_args": EvalArgs(["test"])},
+            "eval_args names the split 'test'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(run, source, arguments, message):
+    with pytest.raises(ComponentFailed, match=message):
+        run(source, **arguments)
+
+
+def test_the_definition_is_checked(examples):
+    with pytest.raises(ValueError, match=r"needs module_file .* or run_fn .* Received: neither"):
+        Trainer(examples=examples)
+    with pytest.raises(ValueError, match="Received: both"):
+        Trainer(examples=examples, module_file="m.py", run_fn="m.run_fn")
+    with pytest.raises(ValueError, match="Received: 'miror'. Did you mean 'mirrored'"):
+        Trainer(examples=examples, module_file="m.py", distribution="miror")
+    with pytest.raises(ValueError, match="Received: 'float31'"):
+        Trainer(examples=examples, module_file="m.py", precision="float31")
+    with pytest.raises(ValueError, match="Tuner needs module_file"):
+        Tuner(examples=examples)
+    with pytest.raises(ValueError, match="set num_parallel_trials to 1"):
+        Tuner(examples=examples, module_file="m.py", tune_args=TuneArgs(4))
+
+
+def test_a_process_of_its_own_is_asked_for_only_when_needed(examples):
+    assert Trainer(examples=examples, module_file="m.py").worker_profile() == {}
+    mirrored = Trainer(examples=examples, module_file="m.py", distribution="mirrored")
+    assert mirrored.worker_profile() == {"distribution": "mirrored", "precision": "float32"}
+    late = RuntimeParameter("distribution", str, "none", "")
+    Trainer(examples=examples, module_file="m.py", distribution=late)
+
+
+TUNE = """
+import keras_tuner
+from penstock.tuning import TunerFnResult
+
+class Search(keras_tuner.RandomSearch):
+    def run_trial(self, trial, data):
+        return {"score": trial.hyperparameters.Float("x", 0.0, 1.0) * len(data)}
+
+def tuner_fn(fn_args):
+    tuner = Search(
+        objective=keras_tuner.Objective("score", "max"), max_trials=3, seed=fn_args.seed,
+        directory=fn_args.working_dir, project_name="p",
+    )
+    return TunerFnResult(tuner, {"data": fn_args.train_files})
+"""
+
+
+@pytest.mark.tensorflow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_tuners_best_hyperparameters_and_trials_are_kept(run):
+    outputs = run(TUNE, kind=Tuner)
+    folder = Path(outputs["best_hyperparameters"].uri)
+    best = json.loads((folder / "best_hyperparameters.txt").read_text())
+    trials = json.loads(Path(outputs["tuner_results"].uri, "tuner_results.json").read_text())
+    assert len(trials) == 3
+    assert best["values"] == trials[0]["hyperparameters"]
+    assert trials[0]["score"] == max(trial["score"] for trial in trials)
+
+
+@pytest.mark.tensorflow
+def test_a_tuner_fn_that_returns_nothing_is_named(run):
+    with pytest.raises(ComponentFailed, match="must return TunerFnResult"):
+        run("def tuner_fn(fn_args): pass", kind=Tuner)
+
+
+def test_a_base_model_may_be_a_plain_saved_model(tmp_path):
+    from penstock.components.model_folders import eval_model_path, serving_model_path
+
+    (tmp_path / "saved_model.pb").touch()
+    assert serving_model_path(Model(str(tmp_path))) == str(tmp_path)
+    (tmp_path / "Format-TFMA").mkdir()
+    assert eval_model_path(Model(str(tmp_path))) == f"{tmp_path}/Format-TFMA"

@@ -1,0 +1,39 @@
+import pytest
+
+from penstock.dsl import RuntimeParameter
+from penstock.dsl.values import decode, encode
+from penstock.training import EvalArgs, FnArgs, TrainArgs, TuneArgs
+from penstock.training.distribution import check_distribution
+from penstock.training.reproducibility import check_precision
+
+
+@pytest.mark.parametrize("args", [TrainArgs(["train"], 7), EvalArgs(), TuneArgs(2)])
+def test_arguments_survive_json(args):
+    assert decode(encode(args)) == args
+
+
+def test_steps_may_be_a_runtime_parameter():
+    steps = RuntimeParameter("steps", int, 100, "steps")
+    assert encode(TrainArgs(num_steps=steps))["fields"]["num_steps"] == {
+        "$runtime_parameter": "steps"
+    }
+
+
+def test_faulty_arguments_are_named():
+    with pytest.raises(ValueError, match="TrainArgs.num_steps must not be negative. Received: -1"):
+        TrainArgs(num_steps=-1)
+    with pytest.raises(TypeError, match="EvalArgs.splits is a list of names. Received: 'eval'"):
+        EvalArgs("eval")
+    with pytest.raises(ValueError, match="num_parallel_trials must not be negative. Received: -2"):
+        TuneArgs(-2)
+    with pytest.raises(ValueError, match="Received: 'miror'. Did you mean 'mirrored'"):
+        check_distribution("miror")
+    with pytest.raises(ValueError, match="Received: 'mixed_bf16'. Did you mean 'mixed_bfloat16'"):
+        check_precision("mixed_bf16")
+
+
+def test_hyperparameter_values_are_those_of_the_config():
+    assert FnArgs().hyperparameter_values == {}
+    assert FnArgs(hyperparameters={"space": [], "values": {"units": 8}}).hyperparameter_values == {
+        "units": 8
+    }

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+
+from penstock.tuning import (
+    TunerFnResult,
+    read_best_hyperparameters,
+    run_search,
+    write_best_hyperparameters,
+    write_results,
+)
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    # keras-tuner 1.4.8 calls threading.currentThread().
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def make_tuner(tmp_path):
+    """A real search over a function instead of a model."""
+
+    def make(score, max_trials=5):
+        import keras_tuner
+
+        class Search(keras_tuner.RandomSearch):
+            def run_trial(self, trial, *args, **kwargs):
+                return score(trial.hyperparameters.Float("x", -1.0, 1.0))
+
+        return Search(
+            objective=keras_tuner.Objective("score", "max"),
+            max_trials=max_trials,
+            seed=3,
+            directory=str(tmp_path),
+            project_name="search",
+            max_consecutive_failed_trials=max_trials + 1,
+        )
+
+    return make
+
+
+def test_the_best_trial_comes_first_and_is_written_as_tfx_does(make_tuner, tmp_path):
+    import keras_tuner
+
+    tuner = make_tuner(lambda x: {"score": 1 - x * x})
+    trials = run_search(TunerFnResult(tuner, {}))
+    scores = [trial["score"] for trial in trials]
+    assert scores == sorted(scores, reverse=True)
+    assert len(trials) == 5
+    write_best_hyperparameters(tuner, str(tmp_path / "best"))
+    config = read_best_hyperparameters(str(tmp_path / "best"))
+    assert config["values"] == trials[0]["hyperparameters"]
+    assert keras_tuner.HyperParameters.from_config(config).get("x") == config["values"]["x"]
+    write_results(trials, str(tmp_path / "results"))
+    assert json.loads((tmp_path / "results/tuner_results.json").read_text()) == trials
+
+
+def test_failed_trials_come_last_with_their_reason(make_tuner):
+    import keras_tuner
+
+    def score(x):
+        if x > 0:
+            raise keras_tuner.errors.FailedTrialError("too large")
+        return {"score": x}
+
+    trials = run_search(TunerFnResult(make_tuner(score), {}))
+    states = [trial["status"] for trial in trials]
+    assert states == sorted(states)
+    assert {"COMPLETED", "FAILED"} == set(states)
+    assert "too large" in trials[-1]["message"]
+
+
+def test_a_search_without_a_result_says_why(make_tuner):
+    import keras_tuner
+
+    def score(x):
+        raise keras_tuner.errors.FailedTrialError("never works")
+
+    with pytest.raises(
+        RuntimeError, match="None of 5 trials was completed. Last errors: .*never works"
+    ):
+        run_search(TunerFnResult(make_tuner(score), {}))
+
+
+def test_tuner_fn_must_return_a_result():
+    with pytest.raises(
+        TypeError, match=r"must return TunerFnResult\(tuner, fit_kwargs\). Received: NoneType"
+    ):
+        run_search(None)
+
+
+def test_missing_hyperparameters_are_named(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"No hyperparameters at .*best_hyperparameters\.txt"
+    ):
+        read_best_hyperparameters(str(tmp_path))
