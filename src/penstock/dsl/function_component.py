@@ -24,12 +24,14 @@ class FunctionComponent(Component):
     FUNCTION: ClassVar[Callable[..., Any]]
     _CONTEXT_KEY: ClassVar[str | None] = None
     _RETURNED: ClassVar[tuple[str, ...]] = ()
+    _BY_NAME: ClassVar[bool] = False
 
     @classmethod
     def _declaration(cls) -> tuple[dict[str, Any], dict[str, Any]]:
         annotations, defaults, context_key, returned = _read_signature(cls.FUNCTION)
         cls._CONTEXT_KEY = context_key
         cls._RETURNED = returned
+        cls._BY_NAME = _is_by_name(typing.get_type_hints(cls.FUNCTION).get("return"))
         return annotations, defaults
 
     def run(self, context: ExecutionContext) -> None:
@@ -48,7 +50,7 @@ class FunctionComponent(Component):
     def _store(self, result: Any) -> None:
         if not self._RETURNED:
             return
-        if self._RETURNED == (RESULT_KEY,) and not isinstance(result, Mapping):
+        if not self._BY_NAME:
             found: dict[str, Any] = {RESULT_KEY: result}
         elif hasattr(result, "_asdict"):
             found = result._asdict()
@@ -155,12 +157,17 @@ def _read_signature(
     return annotations, defaults, context_key, tuple(returned)
 
 
+def _is_by_name(annotation: Any) -> bool:
+    """Return whether a return annotation is a NamedTuple or a TypedDict."""
+    return isinstance(annotation, type) and (
+        hasattr(annotation, "_fields") or typing.is_typeddict(annotation)
+    )
+
+
 def _returned(name: str, annotation: Any) -> dict[str, type[Artifact]]:
     if annotation in (None, type(None)):
         return {}
-    if isinstance(annotation, type) and (
-        hasattr(annotation, "_fields") or typing.is_typeddict(annotation)
-    ):
+    if _is_by_name(annotation):
         fields = typing.get_type_hints(annotation)
         return {key: _value_type(name, each) for key, each in fields.items()}
     return {RESULT_KEY: _value_type(name, annotation)}

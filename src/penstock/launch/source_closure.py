@@ -21,11 +21,11 @@ from penstock.launch.digest_memo import DigestMemo
 _PACKAGE = os.path.dirname(os.path.abspath(penstock.__file__))
 _ROOMS = frozenset(
     {
-        "artifacts", "beam", "cards", "components", "data_validation", "evaluation", "io", "serving",
+        "artifacts", "cards", "components", "data_validation", "evaluation", "io", "serving",
         "training", "transform", "tuning",
     }
 )  # fmt: skip
-"""Penstock's rooms that decide what is computed; the others decide when and where."""
+"""Penstock's rooms that decide what is computed; the others, Beam's too, decide when and where."""
 
 
 class SourceClosure:

@@ -94,6 +94,15 @@ def test_a_function_returns_values_by_name(tmp_path):
     assert sums.LIBRARIES == ("numpy",)
 
 
+@component
+def table(a: int) -> dict:
+    return {"result": a, "b": 2}
+
+
+def test_a_returned_dict_is_a_value_whatever_its_keys(tmp_path):
+    assert run_component(table(a=1), tmp_path)["result"].value == {"result": 1, "b": 2}
+
+
 def test_a_component_that_writes_nothing_is_told_so(tmp_path):
     with pytest.raises(ComponentFailed, match="does not define run"):
         run_component(Train(examples=[Examples("/tmp")], module_file="m.py"), tmp_path)
