@@ -134,12 +134,12 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         return build_model(
             transform_output,
             hyperparameters.Int("units", 8, 32, step=8, default=16),
-            hyperparameters.Float("learning_rate", 1e-3, 5e-2, sampling="log", default=0.02),
+            hyperparameters.Float("learning_rate", 5e-3, 5e-2, sampling="log", default=0.02),
         )
 
     tuner = keras_tuner.RandomSearch(
         build,
-        objective="val_accuracy",
+        objective="val_loss",
         max_trials=4,
         seed=fn_args.seed,
         directory=fn_args.working_dir,

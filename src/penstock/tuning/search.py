@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +42,12 @@ def run_search(result: TunerFnResult) -> list[dict[str, Any]]:
             f"tuner_fn must return TunerFnResult(tuner, fit_kwargs). "
             f"Received: {type(result).__name__}"
         )
-    result.tuner.search(**result.fit_kwargs)
+    # KerasTuner collects garbage twice a trial; what is there already need not be looked at each time.
+    gc.freeze()
+    try:
+        result.tuner.search(**result.fit_kwargs)
+    finally:
+        gc.unfreeze()
     trials = search_results(result.tuner)
     if not any(trial["status"] == "COMPLETED" for trial in trials):
         reasons = {str(trial["message"]).strip().rsplit("\n", 1)[-1] for trial in trials}
