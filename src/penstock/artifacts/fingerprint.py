@@ -40,12 +40,12 @@ def fingerprint(uri: str) -> tuple[str, int]:
     total = 0
     local = location.is_local(uri)
     root = location.local_path(uri) if local else uri
-    single = local and not os.path.isdir(root)
+    single = not os.path.isdir(root) if local else location.is_file(uri)
     for name, size in location.list_files(uri):
         if local:
             digest = digest_file(root if single else os.path.join(root, name))
         else:
-            data = location.read_bytes(f"{uri.rstrip('/')}/{name}")
+            data = location.read_bytes(uri if single else f"{uri.rstrip('/')}/{name}")
             digest = hashlib.sha256(data).hexdigest()
         whole.update(b"value" if single else name.encode("utf-8", "surrogateescape"))
         whole.update(b"\0")

@@ -110,6 +110,8 @@ def list_files(uri: str) -> list[tuple[str, int]]:
     if not is_local(uri):
         system, root = _file_system(uri)
         found = system.find(root, detail=True)
+        if root in found:
+            return [(root.rpartition("/")[2], found[root]["size"])]
         prefix = root.rstrip("/") + "/"
         return sorted((name.removeprefix(prefix), info["size"]) for name, info in found.items())
     root = local_path(uri)

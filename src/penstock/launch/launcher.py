@@ -81,6 +81,7 @@ class Launcher:
         memo: Remembers digests of files.
         cache: Whether earlier results may be reused in this run.
         base_run: Run from which nodes outside the graph are read; None for the latest of each.
+        system_root: Folder below which logs and scratch folders lie; the pipeline's root by default.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Launcher:
         *,
         cache: bool = True,
         base_run: str | None = None,
+        system_root: str | None = None,
     ) -> None:
         self._store = store
         self._graph = graph
@@ -99,6 +101,7 @@ class Launcher:
         self._keys = CacheKeys(settings, memo)
         self._cache = cache and graph.enable_cache
         self._base_run = base_run
+        self._system_root = system_root or settings.pipeline_root
         self._outside: dict[str, Outputs] = {}
         self._lineage: dict[str, dict[str, Any]] = {}
         self.published: dict[str, Outputs] = {}
@@ -249,7 +252,7 @@ class Launcher:
     def _register(
         self, node: GraphNode, inputs: Outputs, key: str | None, parts: KeyParts, number: int
     ) -> Attempt:
-        folder = f"{self._settings.pipeline_root}/{node.id}/.system/executor_execution"
+        folder = f"{self._system_root}/{node.id}/.system/executor_execution"
         execution_id = self._store.register_execution(
             run_id=self._settings.run_id,
             node_id=node.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TextIO
 
@@ -52,7 +53,9 @@ class PlainProgress:
         self._print(f"[{time.monotonic() - self._began:7.1f} s] {text}")
 
     def _print(self, *lines: str) -> None:
-        print(*lines, sep="\n", file=self._stream, flush=True)
+        # Whoever read this may be gone; the run goes on.
+        with contextlib.suppress(OSError, ValueError):
+            print(*lines, sep="\n", file=self._stream, flush=True)
 
 
 def describe(node: NodeResult) -> str:

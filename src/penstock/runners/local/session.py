@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import sys
 import time
 from collections.abc import Iterable, Sequence
 
+from penstock.artifacts import location
 from penstock.graph import Graph
 from penstock.launch.attempt import RunSettings
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.launcher import Launcher
+from penstock.launch.project import HOME
 from penstock.runners.local.accelerators import AcceleratorTokens
 from penstock.runners.local.executor import Executor, InProcessExecutor
 from penstock.runners.local.progress import ProgressKind, make_progress
 from penstock.runners.local.scheduler import Scheduler
 from penstock.runners.local.stop import StopRequest
 from penstock.runners.result import NodeResult, NodeState, RunResult
-from penstock.store import MetadataStore, RunState
+from penstock.store import MetadataStore, RunState, StoreError
 
 
 class RunSession:
@@ -54,7 +58,9 @@ class RunSession:
         self._stop = stop
         self._memo = memo
         self._max_parallel = max_parallel
-        self._progress = make_progress(progress)
+        # A debugger and what components print need the terminal for themselves.
+        in_process = not max_parallel
+        self._progress = make_progress("plain" if in_process and progress == "auto" else progress)
         self._store_option = store_option
         self._accelerators = accelerators
 
@@ -69,8 +75,17 @@ class RunSession:
             adopt: Nodes that are done.
         """
         began = time.monotonic()
+        # Components are looked up here, too, not only where they run.
+        if self._settings.project_root not in sys.path:
+            sys.path.insert(0, self._settings.project_root)
         launcher = Launcher(
-            self._store, self._graph, self._settings, self._memo, cache=cache, base_run=base_run
+            self._store,
+            self._graph,
+            self._settings,
+            self._memo,
+            cache=cache,
+            base_run=base_run,
+            system_root=self._system_root(),
         )
         executor = self._executor()
         tokens = AcceleratorTokens(self._accelerators)
@@ -88,7 +103,8 @@ class RunSession:
         except BaseException as error:
             executor.close()
             self._progress.close()
-            self._finish(RunState.FAILED, f"{type(error).__name__}: {error}")
+            with contextlib.suppress(StoreError):
+                self._finish(RunState.FAILED, f"{type(error).__name__}: {error}")
             raise
         state, reason = self._outcome(scheduler)
         self._finish(state, reason)
@@ -106,10 +122,15 @@ class RunSession:
         self._progress.ended(result)
         return result
 
+    def _system_root(self) -> str:
+        """Return where logs and scratch folders lie: they are local, wherever the artifacts are."""
+        settings = self._settings
+        if location.is_local(settings.pipeline_root):
+            return settings.pipeline_root
+        return os.path.join(settings.project_root, HOME, settings.pipeline)
+
     def _executor(self) -> Executor:
         if not self._max_parallel:
-            if self._settings.project_root not in sys.path:
-                sys.path.insert(0, self._settings.project_root)
             return InProcessExecutor()
         from penstock.runners.local.worker_pool import WorkerPool
 

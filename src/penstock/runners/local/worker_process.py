@@ -61,24 +61,27 @@ class WorkerProcess:
         self._has_log = False
         self._killed_for: str | None = None
         environment = _ENVIRONMENT | os.environ | dict(profile.environment)
-        conversation, theirs = socket.socketpair()
-        life, keepers = socket.socketpair()
         self._early = os.memfd_create("penstock-worker") if hasattr(os, "memfd_create") else None
+        conversation, theirs = socket.socketpair()
+        self.life, keepers = socket.socketpair()
+        self.frames = FrameSocket(conversation)
+        for mine in (conversation, self.life):
+            mine.setblocking(False)
         with theirs, keepers:
             command = _START.format(_LIBRARY, theirs.fileno(), keepers.fileno())
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if self._early is None else self._early,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs.fileno(), keepers.fileno()),
-                env=environment,
-                start_new_session=True,
-            )
-        conversation.setblocking(False)
-        life.setblocking(False)
-        self.frames = FrameSocket(conversation)
-        self.life = life
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL if self._early is None else self._early,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(theirs.fileno(), keepers.fileno()),
+                    env=environment,
+                    start_new_session=True,
+                )
+            except BaseException:
+                self.hang_up()
+                raise
         self._send({"project_root": project_root, "imports": list(imports)})
 
     @property

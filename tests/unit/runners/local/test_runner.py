@@ -398,3 +398,50 @@ def test_the_states_of_nodes() -> None:
     assert NodeState.CACHED.succeeded
     assert NodeState.SKIPPED.ended
     assert not NodeState.RETRYING.ended
+
+
+def test_artifacts_on_a_file_system_that_is_not_this_machines(bench, nodes, monkeypatch) -> None:
+    # fsspec's name for a local disk is as foreign to us as gs:// is.
+    import fsspec
+
+    monkeypatch.setenv("FSSPEC_FILE_AUTO_MKDIR", "true")
+    monkeypatch.setitem(fsspec.config.conf, "file", {"auto_mkdir": True})
+    root = f"local://{bench.folder}/far"
+    x = nodes.number(value=2)
+    talks = nodes.talks(a=x)
+    pipeline = Pipeline("far", pipeline_root=root, components=[x, talks])
+    project = bench.folder / "project"
+    project.mkdir()
+    for file in Path(bench.project).glob("[!.]*.*"):
+        (project / file.name).write_bytes(file.read_bytes())
+    runner = bench.runner()
+    first = runner.run(pipeline, project_root=str(project))
+    assert first.artifact("talks", "result").uri == f"{root}/talks/result/2/value"
+    assert (bench.folder / "far/talks/result/2/value").read_bytes() == b"2"
+    log = Path(first["talks"].log_path)
+    assert log.is_relative_to(project / ".penstock" / "far" / "talks")
+    assert "a log record" in log.read_text()
+    assert states(runner.run(pipeline, project_root=str(project))) == {
+        "number": "CACHED",
+        "talks": "CACHED",
+    }
+
+
+def test_resume_in_a_fresh_process_finds_the_components(bench, nodes, tmp_path, machine) -> None:
+    flaky = nodes.fails_before(path=str(tmp_path / "tries"), times=1)
+    bench.failed(flaky, run_id="r1")
+    script = (
+        "from penstock.runners.local import LocalDagRunner\n"
+        f"runner = LocalDagRunner(store={bench.store!r}, progress='none')\n"
+        "print(runner.resume('r1').artifact('fails_before', 'result').value)\n"
+    )
+    resumed = machine.start(script, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert resumed.communicate(timeout=60)[0] == "2\n"
+
+
+def test_a_progress_whose_reader_is_gone_does_not_end_the_run(bench, nodes, machine) -> None:
+    script = SCRIPT.format(**vars(bench), slow="spins(seconds=0.05)", in_process=True)
+    runner = machine.start(script, stderr=subprocess.PIPE)
+    runner.stderr.close()
+    assert runner.wait(timeout=60) == 0
+    runner.stderr = None
