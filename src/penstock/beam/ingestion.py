@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apache_beam as beam
 
-from penstock.artifacts import location
 from penstock.beam.exchange import Exchange
 from penstock.beam.pipeline_options import Engine
 from penstock.beam.shard_files import (
@@ -16,9 +14,9 @@ from penstock.beam.shard_files import (
     write_atomically,
     write_parquet_shard,
     write_record_shard,
+    write_row_counts,
 )
 from penstock.beam.shard_readers import InputReader, Part, batch_from_bytes, batch_to_bytes
-from penstock.io.examples_writer import ROW_COUNTS_FILE
 from penstock.io.files import file_size
 from penstock.io.ingestion import output_splits
 
@@ -131,8 +129,7 @@ def write_examples_on_beam(
         raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
     if not rows_in:
         raise ValueError(f"There was no row to write to {uri}. Look at the input files.")
-    text = json.dumps(counts, indent=1, sort_keys=True) + "\n"
-    location.write_bytes(f"{uri.rstrip('/')}/{ROW_COUNTS_FILE}", text.encode())
+    write_row_counts(uri, counts)
     return counts
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.artifacts import location
@@ -61,6 +62,14 @@ def write_atomically(url: str, write: Callable[[str], None]) -> None:
         write(path)
         with open(path, "rb") as file:
             location.write_bytes(url, file.read())
+
+
+def write_row_counts(uri: str, counts: Mapping[str, int]) -> None:
+    """Writes `row_counts.json` beside the splits of an Examples artifact."""
+    from penstock.io.examples_writer import ROW_COUNTS_FILE
+
+    text = json.dumps(dict(counts), indent=1, sort_keys=True) + "\n"
+    location.write_bytes(f"{uri.rstrip('/')}/{ROW_COUNTS_FILE}", text.encode())
 
 
 def write_record_shard(path: str, records: Sequence[bytes], *, compress: bool = True) -> None:

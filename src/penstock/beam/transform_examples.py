@@ -12,7 +12,12 @@ import apache_beam as beam
 from penstock.beam.exchange import Exchange
 from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
 from penstock.beam.pipeline_options import Engine
-from penstock.beam.shard_files import shard_url, write_atomically, write_record_shard
+from penstock.beam.shard_files import (
+    shard_url,
+    write_atomically,
+    write_record_shard,
+    write_row_counts,
+)
 from penstock.beam.statistics import sampled
 
 if TYPE_CHECKING:
@@ -124,7 +129,10 @@ def transform_on_beam(
         raise RuntimeError(
             f"Transform read {sum(rows.values())} rows, but its statistics saw {after.rows}."
         )
-    return Transformed({split: rows.get(split, 0) for split in shards}, before, after)
+    counts = {split: rows.get(split, 0) for split in shards}
+    if transformed_examples_uri is not None:
+        write_row_counts(transformed_examples_uri, counts)
+    return Transformed(counts, before, after)
 
 
 def _total(exchange: Exchange, name: str, observed: Observed | None) -> Total | None:

@@ -47,5 +47,5 @@ def _project_options() -> type:
     def add_arguments(cls: type, parser: Any) -> None:
         parser.add_argument(f"--{OPTION}", default=None, help="Archive of the user's code.")
 
-    members = {"_add_argparse_args": classmethod(add_arguments)}
+    members: dict[str, Any] = {"_add_argparse_args": classmethod(add_arguments)}
     return type("PenstockProjectOptions", (PipelineOptions,), members)

@@ -210,6 +210,7 @@ class Transform(Component):
     ) -> TransformResult:
         """Transforms the rows on Beam, and computes the statistics there."""
         from penstock.beam import transform_on_beam
+        from penstock.io import read_row_counts
 
         if self.transformed_examples is None and before is None:
             return analysis
@@ -223,6 +224,12 @@ class Transform(Component):
             observe_raw=(self._shards(splits.analyze), before.observed) if before else None,
             observe_transformed=after.observed if after else None,
         )
+        known = read_row_counts(self.examples.uri) or done.rows
+        if any(rows != known.get(split, rows) for split, rows in done.rows.items()):
+            raise RuntimeError(
+                f"The examples at {self.examples.uri} have {known} rows by their row_counts.json, "
+                f"and {dict(done.rows)} were transformed on Beam."
+            )
         if before is not None and done.before is not None:
             before.take(done.before.result)
         if after is not None and done.after is not None:

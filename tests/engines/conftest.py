@@ -1,0 +1,353 @@
+"""The engines of the suite, and what their workers run in: another venv, an empty folder."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import time
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
+
+ENGINES = [
+    "in-memory",
+    pytest.param("workers", marks=pytest.mark.slow),
+    pytest.param("job-service", marks=pytest.mark.slow),
+    pytest.param("prism", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """`beam_pipeline_args` of one engine."""
+    return arguments_of(request.param, request)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) for name in ("workers", "job-service", "prism")
+    ],
+)
+def remote_engine(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """`beam_pipeline_args` of an engine whose workers are other processes."""
+    return arguments_of(request.param, request)
+
+
+def arguments_of(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    if name == "in-memory":
+        return ("--runner=FnApiRunner",)
+    pool = request.getfixturevalue("worker_pool")
+    external = ("--environment_type=EXTERNAL", f"--environment_config={pool}")
+    if name == "workers":
+        return ("--runner=FnApiRunner", "--direct_num_workers=2", *external)
+    if name == "job-service":
+        job_service = request.getfixturevalue("job_service")
+        return ("--runner=PortableRunner", f"--job_endpoint={job_service}", *external)
+    return (
+        "--runner=PrismRunner",
+        f"--prism_location={request.getfixturevalue('prism')}",
+        *external,
+    )
+
+
+@pytest.fixture(scope="session")
+def worker_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a venv with Penstock's wheel and, by a path, this one's libraries.
+
+    A path file is not followed into this environment's own path files, so neither the repository
+    nor a project of the tests can be imported there.
+    """
+    root = tmp_path_factory.mktemp("worker-venv")
+    venv.create(root, with_pip=False, symlinks=True)
+    site = (
+        root / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    )
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "src"):
+        path = REPOSITORY / name
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(path, source / name)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet"]
+    pip += ["--no-deps", "--no-build-isolation", "--wheel-dir", str(source), str(source)]
+    subprocess.run(pip, check=True)
+    (wheel,) = source.glob("penstock-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return root / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def worker_pool(worker_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a pool that starts workers in that venv."""
+    folder = tmp_path_factory.mktemp("empty")
+    log = tmp_path_factory.mktemp("pool") / "log.txt"
+    command = [str(worker_python), "-P", "-m", "penstock.beam.worker_pool", "--service_port=0"]
+    with serving(command, folder, log) as (process, lines):
+        yield wait_for(process, lines, "Serving workers at ").rsplit(" ", 1)[1]
+
+
+@pytest.fixture(scope="session")
+def job_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Beam's portable job service."""
+    folder = tmp_path_factory.mktemp("job-service")
+    port_file = folder / "port"
+    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
+    command += [f"--port_file={port_file}", f"--staging_dir={folder / 'staging'}"]
+    with serving(command, folder, folder / "log.txt") as (process, _):
+        deadline = time.monotonic() + 60
+        while not port_file.exists():
+            assert process.poll() is None, (folder / "log.txt").read_text()
+            assert time.monotonic() < deadline, (folder / "log.txt").read_text()
+            time.sleep(0.1)
+        yield f"localhost:{port_file.read_text()}"
+
+
+@pytest.fixture(scope="session")
+def prism() -> str:
+    """Prism, Beam's portable runner in Go: from $PRISM, or built from its Go module once."""
+    import apache_beam
+
+    given = os.environ.get("PRISM") or shutil.which("prism")
+    if given:
+        return given
+    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if go is None:
+        pytest.skip("Prism needs $PRISM, `prism` on the path, or Go to build it")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "penstock"
+    folder = cache / f"prism-{apache_beam.__version__}"
+    if not (folder / "prism").exists():
+        done = subprocess.run(
+            [go, "install", f"{PRISM}@v{apache_beam.__version__}"],
+            env={**os.environ, "GOBIN": str(folder)},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            pytest.skip(f"Prism cannot be built here: {done.stderr[-300:]}")
+    return str(folder / "prism")
+
+
+class serving:
+    """A child process with its log, ended at the end."""
+
+    def __init__(self, command: list[str], folder: Path, log: Path) -> None:
+        self._log = log
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        with log.open("w") as file:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT
+            )
+
+    def __enter__(self) -> tuple[subprocess.Popen, Path]:
+        return self._process, self._log
+
+    def __exit__(self, *error: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def wait_for(process: subprocess.Popen, log: Path, beginning: str, seconds: float = 60) -> str:
+    """The first line of a process's log that begins so."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log.read_text().splitlines():
+            if line.startswith(beginning):
+                return line
+        time.sleep(0.1)
+    raise AssertionError(f"no line {beginning!r} in:\n{log.read_text()}")
+
+
+WORDS = [
+    "ash",
+    "birch",
+    "cedar",
+    "elm",
+    "fir",
+    "hazel",
+    "larch",
+    "maple",
+    "oak",
+    "pine",
+    "rowan",
+    "willow",
+    "yew",
+]
+
+
+def write_trees(folder: Path, files: int, rows: int) -> Path:
+    """CSV files about trees: missing cells, line breaks, and columns whose type only all files tell."""
+    folder.mkdir(parents=True)
+    for number in range(files):
+        generator = random.Random(number)
+        with (folder / f"trees-{number}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "kind", "height", "rings", "girth", "note", "nothing"])
+            for row in range(rows):
+                girth = generator.randrange(1000)
+                writer.writerow(
+                    [
+                        number * rows + row,
+                        generator.choices(WORDS, weights=range(1, len(WORDS) + 1))[0],
+                        "" if generator.random() < 0.1 else f"{generator.gauss(12, 5):.5f}",
+                        "" if generator.random() < 0.05 else generator.randrange(300),
+                        # Integers in all files but the last.
+                        girth + 0.5 if number == files - 1 else girth,
+                        "line\nbreak" if generator.random() < 0.01 else f"plot {row % 7}",
+                        "",
+                    ]
+                )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five files of 3,000 rows."""
+    return write_trees(tmp_path_factory.mktemp("data") / "trees", files=5, rows=3_000)
+
+
+@pytest.fixture(scope="session")
+def few_trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two files of 600 rows: few enough for the sketches to hold every value."""
+    return write_trees(tmp_path_factory.mktemp("data") / "trees", files=2, rows=600)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose module imports a sibling, which reads a data file of its package."""
+    root = tmp_path_factory.mktemp("project")
+    files = {
+        "pyproject.toml": "[tool.penstock]\n",
+        "forest/__init__.py": "",
+        "forest/evergreens.txt": "cedar\nfir\npine\nyew\n",
+        "forest/evergreens.py": """
+            from pathlib import Path
+
+            EVERGREENS = set((Path(__file__).parent / "evergreens.txt").read_text().split())
+            """,
+        "forest/features.py": FEATURES,
+        "forest/lines_example_gen.py": LINES_EXAMPLE_GEN,
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(textwrap.dedent(text).lstrip("\n"))
+    return root
+
+
+FEATURES = '''
+    """User code of Transform: some of it runs on Beam's workers."""
+
+    import apache_beam as beam
+    import numpy as np
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    from forest.evergreens import EVERGREENS
+
+
+    class CountEvergreens(beam.PTransform):
+        """An analyzer of the user's own: how many trees are evergreen."""
+
+        def expand(self, batches):
+            return (
+                batches
+                | beam.ParDo(IsEvergreen())
+                | beam.CombineGlobally(sum)
+                | beam.Map(lambda count: np.array(count, np.int64))
+            )
+
+
+    class IsEvergreen(beam.DoFn):
+        def process(self, batch):
+            yield sum(word.decode() in EVERGREENS for word in batch[0].ravel())
+
+
+    def preprocessing_fn(inputs, custom_config):
+        kind = tf.squeeze(inputs["kind"], 1)
+        height = inputs["height"]
+        if isinstance(height, tf.SparseTensor):
+            height = tf.sparse.to_dense(
+                tf.SparseTensor(height.indices, height.values, [height.dense_shape[0], 1])
+            )
+        height = tf.squeeze(height, 1)
+        outputs = {
+            "kind_index": tft.compute_and_apply_vocabulary(kind, vocab_filename="kinds"),
+            "height_z": tft.scale_to_z_score(height),
+            "height_bucket": tft.bucketize(height, 5),
+        }
+        if custom_config["count_evergreens"]:
+            (evergreens,) = tft.experimental.ptransform_analyzer(
+                [kind], CountEvergreens(), [tf.int64], [[]]
+            )
+            outputs["evergreens"] = tf.fill(tf.shape(kind), evergreens)
+        return outputs
+
+
+    def by_evergreen(batch):
+        """A slice function: evergreens and the others."""
+        import pyarrow as pa
+
+        column = batch.schema.get_field_index("kind")
+        if column < 0:
+            return
+        kinds = batch.column(column).flatten().to_pylist()
+        evergreen = [kind.decode() in EVERGREENS for kind in kinds]
+        yield "evergreen", batch.filter(pa.array(evergreen))
+
+
+    def stats_options_updater_fn(stats_type, options):
+        options.experimental_slice_functions = [by_evergreen]
+        return options
+    '''
+
+LINES_EXAMPLE_GEN = '''
+    """An ExampleGen of the user's own, which says where it ran."""
+
+    import os
+    import sys
+
+    import pyarrow as pa
+
+    import penstock
+    from forest import evergreens
+    from penstock.components.example_gen import FileBasedExampleGen
+    from penstock.io.ingestion import Rows
+
+
+    class LinesExampleGen(FileBasedExampleGen):
+        def read_rows(self, files):
+            for path in files:
+                with open(path) as file:
+                    words = file.read().split()
+                here = {
+                    "pid": str(os.getpid()),
+                    "folder": ",".join(os.listdir(".")),
+                    "module": __file__,
+                    "penstock": penstock.__file__,
+                    "python": sys.prefix,
+                }
+                columns = {
+                    "word": [[word.encode()] for word in words],
+                    "evergreen": [[int(word in evergreens.EVERGREENS)] for word in words],
+                }
+                columns |= {name: [[value.encode()]] * len(words) for name, value in here.items()}
+                yield from Rows.of_batches([pa.record_batch(columns)])
+    '''

@@ -1,0 +1,113 @@
+"""Transform on Beam, some of the user's code on the workers, against the local driver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penstock.artifacts import Schema
+from penstock.components import CsvExampleGen, StatisticsGen, Transform
+from penstock.data_validation import infer_schema, load_stats_binary, write_schema_text
+from penstock.io import read_record_batches, read_row_counts, split_files
+from penstock.testing import run_component
+
+pytestmark = pytest.mark.tensorflow
+
+EVERGREENS = {"cedar", "fir", "pine", "yew"}
+
+
+@pytest.fixture(scope="module")
+def inputs(few_trees, tmp_path_factory):
+    """Examples in two shards, and their schema."""
+    from penstock.beam import ingestion
+
+    root = tmp_path_factory.mktemp("inputs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingestion, "INPUT_BYTES_A_SHARD", 30_000)
+        component = CsvExampleGen(input_base=str(few_trees))
+        component = component.with_beam_pipeline_args(["--runner=FnApiRunner"])
+        examples = run_component(component, root, project_root=root)["examples"]
+    assert len(split_files(examples.uri, "train")) == 2
+    uri = run_component(StatisticsGen(examples=examples), root)["statistics"].uri
+    schema = infer_schema(load_stats_binary(f"{uri}/Split-train/FeatureStats.pb"))
+    write_schema_text(schema, f"{root}/schema/schema.pbtxt")
+    return examples, Schema(f"{root}/schema")
+
+
+def transform(inputs, project: Path, root: Path, engine=(), *, count_evergreens=False):
+    examples, schema = inputs
+    component = Transform(
+        examples=examples,
+        schema=schema,
+        module_file="forest/features.py",
+        custom_config={"count_evergreens": count_evergreens},
+        disable_analyzer_cache=True,
+    ).with_beam_pipeline_args(engine)
+    return run_component(component, root, project_root=project)
+
+
+def rows(examples, split: str) -> dict[str, np.ndarray]:
+    """The columns of a split, sorted by all of them."""
+    batches = list(read_record_batches(split_files(examples.uri, split)))
+    names = sorted(batches[0].schema.names)
+    columns = [
+        np.concatenate([b.column(name).flatten().to_numpy(zero_copy_only=False) for b in batches])
+        for name in names
+    ]
+    order = np.lexsort([np.round(column.astype(float), 4) for column in columns])
+    return {name: column[order] for name, column in zip(names, columns, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def local(inputs, project, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(project))
+        return transform(inputs, project, tmp_path_factory.mktemp("local"))
+
+
+def test_the_same_rows_vocabulary_buckets_and_statistics(
+    inputs, local, project, engine, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(project))
+    found = transform(inputs, project, tmp_path, engine)
+    vocabulary = "transform_fn/assets/kinds"
+    assert (Path(found["transform_graph"].uri) / vocabulary).read_bytes() == (
+        Path(local["transform_graph"].uri) / vocabulary
+    ).read_bytes()
+    for split in ("train", "eval"):
+        expected = rows(local["transformed_examples"], split)
+        transformed = rows(found["transformed_examples"], split)
+        assert list(transformed) == list(expected) == ["height_bucket", "height_z", "kind_index"]
+        np.testing.assert_array_equal(transformed["height_bucket"], expected["height_bucket"])
+        np.testing.assert_array_equal(transformed["kind_index"], expected["kind_index"])
+        np.testing.assert_allclose(transformed["height_z"], expected["height_z"], atol=1e-6)
+    counts = read_row_counts(inputs[0].uri)
+    assert read_row_counts(found["transformed_examples"].uri) == counts
+    for key in ("pre_transform_stats", "post_transform_stats"):
+        one, other = (
+            load_stats_binary(f"{each[key].uri}/FeatureStats.pb") for each in (local, found)
+        )
+        assert [(d.name, d.num_examples) for d in other.datasets] == [
+            (d.name, d.num_examples) for d in one.datasets
+        ]
+    for key in ("pre_transform_schema", "post_transform_schema"):
+        files = [Path(each[key].uri) / "schema.pbtxt" for each in (local, found)]
+        assert files[0].read_text() == files[1].read_text()
+
+
+def test_an_analyzer_of_the_users_own_runs_on_the_workers(
+    inputs, project, remote_engine, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(project))
+    found = transform(inputs, project, tmp_path, remote_engine, count_evergreens=True)
+    batches = read_record_batches(split_files(inputs[0].uri, "train"))
+    kinds = [kind.decode() for b in batches for kind in b.column("kind").flatten().to_pylist()]
+    expected = sum(kind in EVERGREENS for kind in kinds)
+    assert set(rows(found["transformed_examples"], "eval")["evergreens"].tolist()) == {expected}
+    statistics = load_stats_binary(f"{found['pre_transform_stats'].uri}/FeatureStats.pb")
+    assert [(d.name, d.num_examples) for d in statistics.datasets] == [
+        ("All Examples", len(kinds)),
+        ("evergreen", expected),
+    ]
