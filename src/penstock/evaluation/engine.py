@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from penstock.evaluation.config import as_eval_config
-from penstock.evaluation.examples import ExampleBatch, read_example_batches
-from penstock.evaluation.inputs import MetricInputs, labels_to_ids, select_prediction
+from penstock.evaluation.evaluated_model import BatchInputs, check_features, load_models
+from penstock.evaluation.examples import read_example_batches
 from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
 from penstock.evaluation.keys import MetricKey, SliceKey
-from penstock.evaluation.models import DEFAULT_SIGNATURE, SignatureModel
 from penstock.evaluation.plan import (
     PlannedMetric,
     label_sums_view,
@@ -24,10 +22,6 @@ from penstock.evaluation.plan import (
 )
 from penstock.evaluation.slicing import Slicer
 from penstock.evaluation.thresholds import Validation, check_thresholds, planned_thresholds
-
-Array = npt.NDArray[Any]
-
-TRANSFORM_SIGNATURE = "transform_features"
 
 
 @dataclass
@@ -126,9 +120,9 @@ def evaluate(
     thresholds = planned_thresholds(config, metrics)
     slicer = Slicer(config.slicing_specs)
     started = time.perf_counter()
-    models = _load_models(config, model, baseline)
+    models = load_models(config, model, baseline)
     if schema is not None:
-        _check_features(slicer, models, [f.name for f in schema.feature])
+        check_features(slicer, models, [f.name for f in schema.feature])
     loaded = time.perf_counter()
     accumulators = _Accumulators(metrics)
     sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
@@ -146,7 +140,7 @@ def evaluate(
         features = models[0].with_features(batch, slicer.features)
         seen.update(features.columns.schema.names)
         membership = slicer.assign(features.columns)
-        inputs = _Inputs(models, batch, outputs)
+        inputs = BatchInputs(models, batch, outputs)
         accumulators.add(inputs, membership)
         num_examples += len(batch.serialized)
     if not num_examples:
@@ -162,107 +156,6 @@ def evaluate(
         num_examples,
         {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
     )
-
-
-class _EvaluatedModel:
-    """A model with its ModelSpec."""
-
-    def __init__(self, spec: Any, path: str) -> None:
-        self.spec = spec
-        self.model = SignatureModel(path)
-        self.signature = spec.signature_name or DEFAULT_SIGNATURE
-        wanted = [self.signature, *spec.preprocessing_function_names]
-        for name in wanted:
-            if name not in self.model.signatures:
-                raise ValueError(
-                    f"The model at {path} has no signature {name!r}, which its ModelSpec names. "
-                    f"Signatures: {', '.join(self.model.signatures) or 'none'}"
-                )
-        self._transformed: tuple[int, dict[str, Array]] | None = None
-
-    @property
-    def features(self) -> list[str]:
-        """The features that labels and weights are taken from."""
-        spec = self.spec
-        names = [spec.label_key, spec.example_weight_key]
-        names += [*spec.label_keys.values(), *spec.example_weight_keys.values()]
-        return [name for name in names if name]
-
-    def predict(self, batch: ExampleBatch) -> dict[str, Array]:
-        return self.model.call(self.signature, batch.serialized)
-
-    def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
-        """Adds the model's transformed features.
-
-        They come from the functions that the ModelSpec names, and else from the signature
-        `transform_features` where a wanted feature is not among the raw ones.
-        """
-        names = list(self.spec.preprocessing_function_names)
-        if not names and set(wanted) - set(batch.columns.schema.names):
-            names = [name for name in (TRANSFORM_SIGNATURE,) if name in self.model.signatures]
-        if not names:
-            return batch
-        if self._transformed is None or self._transformed[0] != batch.first_row:
-            features: dict[str, Array] = {}
-            for name in names:
-                features.update(self.model.call(name, batch.serialized))
-            self._transformed = (batch.first_row, features)
-        return batch.with_features(self._transformed[1])
-
-
-def _load_models(config: Any, model: str, baseline: str | None) -> list[_EvaluatedModel]:
-    paths = {spec.name: baseline if spec.is_baseline else model for spec in config.model_specs}
-    return [_EvaluatedModel(spec, paths[spec.name] or model) for spec in config.model_specs]
-
-
-def _check_features(slicer: Slicer, models: Sequence[_EvaluatedModel], raw: list[str]) -> None:
-    """Names a misspelt slice feature before the first batch, where no transform may provide it."""
-    transforms = any(
-        m.spec.preprocessing_function_names or TRANSFORM_SIGNATURE in m.model.signatures
-        for m in models
-    )
-    if not transforms:
-        slicer.check_features(raw)
-
-
-class _Inputs:
-    """The metric inputs of a batch by model and output, made when a kernel asks for them."""
-
-    def __init__(
-        self,
-        models: Sequence[_EvaluatedModel],
-        batch: ExampleBatch,
-        outputs: dict[str, dict[str, Array]],
-    ) -> None:
-        self._models = {m.spec.name: m for m in models}
-        self._batch = batch
-        self._outputs = outputs
-        self._made: dict[tuple[str, str], MetricInputs] = {}
-
-    def get(self, view: View) -> MetricInputs:
-        name = (view.model_name, view.output_name)
-        if name not in self._made:
-            self._made[name] = self._make(*name)
-        return self._made[name]
-
-    def _make(self, model_name: str, output_name: str) -> MetricInputs:
-        model = self._models[model_name]
-        spec, outputs = model.spec, self._outputs[model_name]
-        label_key = spec.label_keys.get(output_name, "") or spec.label_key
-        weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
-        prediction_key = spec.prediction_keys.get(output_name, "") or spec.prediction_key
-        if not label_key:
-            raise ValueError("The ModelSpec has no label_key, which metrics need.")
-        batch = model.with_features(
-            self._batch, [label_key, weight_key] if weight_key else [label_key]
-        )
-        labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
-        weights = batch.dense(weight_key, "example weight") if weight_key else None
-        return MetricInputs(
-            labels,
-            select_prediction(outputs, prediction_key, output_name),
-            None if weights is None else weights.astype(np.float64),
-        )
 
 
 class _Accumulators:
@@ -284,7 +177,7 @@ class _Accumulators:
             kernel_class, params = spec
             self._kernels[spec, view] = kernel_class(params, view)
 
-    def add(self, inputs: _Inputs, membership: Any) -> None:
+    def add(self, inputs: BatchInputs, membership: Any) -> None:
         for kernel in self._kernels.values():
             kernel.add(inputs.get(kernel.view), membership)
         first = next(iter(self._kernels.values()))

@@ -123,8 +123,11 @@ def _narrowed(schema: Any, columns: Sequence[str] | None) -> bytes | None:
     narrow = type(schema)()
     wanted = set(columns) if columns is not None else None
     narrow.feature.extend(f for f in schema.feature if wanted is None or f.name in wanted)
+    if not narrow.feature:
+        # Something must say how many rows there are.
+        narrow.feature.extend(schema.feature[:1])
     result: bytes = narrow.SerializeToString()
-    return result if narrow.feature else None
+    return result
 
 
 def _as_lists(values: Array) -> pa.LargeListArray:

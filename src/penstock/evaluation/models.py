@@ -45,6 +45,10 @@ class SignatureModel:
         """The signatures' names."""
         return list(self._model.signatures)
 
+    def output_names(self, name: str) -> list[str]:
+        """Returns what a signature returns."""
+        return sorted(self._function(name).structured_outputs)
+
     def call(self, name: str, examples: Sequence[bytes]) -> dict[str, Array]:
         """Calls a signature on serialized tf.Examples.
 

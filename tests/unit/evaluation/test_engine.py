@@ -179,6 +179,36 @@ def test_what_does_not_exist_is_named(files, model, by_class, change, message):
         evaluate(files, model=model, eval_config={**by_class(ACCURACY), **change})
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"slicing_specs": [{"feature_keys": ["sgn"]}]},
+            "names the feature 'sgn'.* Did you mean 'sign'",
+        ),
+        ({"model_specs": [{"label_key": "labl_xf"}]}, "names 'labl_xf', which is no feature"),
+    ],
+)
+def test_with_a_schema_a_faulty_name_is_found_before_any_row_is_read(
+    model, by_class, change, message
+):
+    schema = text_format.Parse('feature { name: "x" type: FLOAT }', schema_pb2.Schema())
+    with pytest.raises(ValueError, match=message):
+        evaluate(
+            ["/no/such/file"],
+            model=model,
+            eval_config={**by_class(ACCURACY), **change},
+            schema=schema,
+        )
+
+
+def test_a_schema_without_what_is_wanted_still_counts_rows(files, model, by_class):
+    schema = text_format.Parse('feature { name: "size" type: INT }', schema_pb2.Schema())
+    config = by_class(COUNT)
+    config["model_specs"][0]["label_key"] = "label_xf"
+    assert evaluate(files, model=model, eval_config=config, schema=schema).num_examples == 120
+
+
 def test_no_model_and_no_examples_are_errors(files, model, by_class, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"saved_model\.pb is missing"):
         evaluate(files, model=str(tmp_path), eval_config=by_class(ACCURACY))

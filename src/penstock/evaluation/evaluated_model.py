@@ -1,0 +1,146 @@
+"""The models of an evaluation: their predictions, and where labels, weights and slices come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock.evaluation.examples import ExampleBatch
+from penstock.evaluation.inputs import MetricInputs, labels_to_ids, select_prediction
+from penstock.evaluation.kernels import View
+from penstock.evaluation.models import DEFAULT_SIGNATURE, SignatureModel
+from penstock.evaluation.slicing import Slicer
+
+Array = npt.NDArray[Any]
+
+TRANSFORM_SIGNATURE = "transform_features"
+
+
+class EvaluatedModel:
+    """A model with its ModelSpec."""
+
+    def __init__(self, spec: Any, path: str) -> None:
+        self.spec = spec
+        self.model = SignatureModel(path)
+        self.signature = spec.signature_name or DEFAULT_SIGNATURE
+        wanted = [self.signature, *spec.preprocessing_function_names]
+        for name in wanted:
+            if name not in self.model.signatures:
+                raise ValueError(
+                    f"The model at {path} has no signature {name!r}, which its ModelSpec names. "
+                    f"Signatures: {', '.join(self.model.signatures) or 'none'}"
+                )
+        self._transformed: tuple[int, dict[str, Array]] | None = None
+
+    @property
+    def transformed_features(self) -> list[str]:
+        """What the model's transform signatures return."""
+        names = list(self.spec.preprocessing_function_names)
+        if not names and TRANSFORM_SIGNATURE in self.model.signatures:
+            names = [TRANSFORM_SIGNATURE]
+        return [output for name in names for output in self.model.output_names(name)]
+
+    @property
+    def features(self) -> list[str]:
+        """The features that labels and weights are taken from."""
+        spec = self.spec
+        names = [spec.label_key, spec.example_weight_key]
+        names += [*spec.label_keys.values(), *spec.example_weight_keys.values()]
+        return [name for name in names if name]
+
+    def predict(self, batch: ExampleBatch) -> dict[str, Array]:
+        """Returns the signature's outputs for a batch."""
+        return self.model.call(self.signature, batch.serialized)
+
+    def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
+        """Adds the model's transformed features.
+
+        They come from the functions that the ModelSpec names, and else from the signature
+        `transform_features` where a wanted feature is not among the raw ones.
+        """
+        names = list(self.spec.preprocessing_function_names)
+        if not names and set(wanted) - set(batch.columns.schema.names):
+            names = [name for name in (TRANSFORM_SIGNATURE,) if name in self.model.signatures]
+        if not names:
+            return batch
+        if self._transformed is None or self._transformed[0] != batch.first_row:
+            features: dict[str, Array] = {}
+            for name in names:
+                features.update(self.model.call(name, batch.serialized))
+            self._transformed = (batch.first_row, features)
+        return batch.with_features(self._transformed[1])
+
+
+def load_models(config: Any, model: str, baseline: str | None) -> list[EvaluatedModel]:
+    """Loads the models of a resolved EvalConfig.
+
+    Raises:
+        ValueError: If a signature that a ModelSpec names does not exist.
+    """
+    paths = {spec.name: baseline if spec.is_baseline else model for spec in config.model_specs}
+    return [EvaluatedModel(spec, paths[spec.name] or model) for spec in config.model_specs]
+
+
+def check_features(
+    slicer: Slicer, models: Sequence[EvaluatedModel], raw_features: Sequence[str]
+) -> None:
+    """Raises a `ValueError` when a slice, label or weight is taken from a feature that does not exist.
+
+    Args:
+        slicer: The slices.
+        models: The models; what their transform signatures return counts as features too.
+        raw_features: The raw examples' features.
+    """
+    available = {*raw_features, *(name for model in models for name in model.transformed_features)}
+    slicer.check_features(sorted(available))
+    for model in models:
+        for name in model.features:
+            if name not in available:
+                raise ValueError(
+                    f"The ModelSpec names {name!r}, which is no feature of the examples. "
+                    f"Features: {', '.join(sorted(available))}"
+                )
+
+
+class BatchInputs:
+    """The metric inputs of a batch by model and output, made when a kernel asks for them."""
+
+    def __init__(
+        self,
+        models: Sequence[EvaluatedModel],
+        batch: ExampleBatch,
+        outputs: dict[str, dict[str, Array]],
+    ) -> None:
+        self._models = {m.spec.name: m for m in models}
+        self._batch = batch
+        self._outputs = outputs
+        self._made: dict[tuple[str, str], MetricInputs] = {}
+
+    def get(self, view: View) -> MetricInputs:
+        """Returns what a kernel with this view sees."""
+        name = (view.model_name, view.output_name)
+        if name not in self._made:
+            self._made[name] = self._make(*name)
+        return self._made[name]
+
+    def _make(self, model_name: str, output_name: str) -> MetricInputs:
+        model = self._models[model_name]
+        spec, outputs = model.spec, self._outputs[model_name]
+        label_key = spec.label_keys.get(output_name, "") or spec.label_key
+        weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
+        prediction_key = spec.prediction_keys.get(output_name, "") or spec.prediction_key
+        if not label_key:
+            raise ValueError("The ModelSpec has no label_key, which metrics need.")
+        batch = model.with_features(
+            self._batch, [label_key, weight_key] if weight_key else [label_key]
+        )
+        labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
+        weights = batch.dense(weight_key, "example weight") if weight_key else None
+        return MetricInputs(
+            labels,
+            select_prediction(outputs, prediction_key, output_name),
+            None if weights is None else weights.astype(np.float64),
+        )
