@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.components.csv_example_gen import CsvExampleGen
+    from penstock.components.distribution_validator import DistributionValidator
     from penstock.components.evaluator import Evaluator
+    from penstock.components.example_diff import ExampleDiff
     from penstock.components.example_validator import ExampleValidator
     from penstock.components.import_example_gen import ImportExampleGen
     from penstock.components.import_schema_gen import ImportSchemaGen
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CsvExampleGen": "csv_example_gen",
+    "DistributionValidator": "distribution_validator",
     "Evaluator": "evaluator",
+    "ExampleDiff": "example_diff",
     "ExampleValidator": "example_validator",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
@@ -36,7 +40,9 @@ _HOME = {
 
 __all__ = [
     "CsvExampleGen",
+    "DistributionValidator",
     "Evaluator",
+    "ExampleDiff",
     "ExampleValidator",
     "ImportExampleGen",
     "ImportSchemaGen",

@@ -66,7 +66,7 @@ class ExampleValidator(Component):
             found = validate_statistics(statistics, schema)
             target = f"{self.anomalies.uri}/Split-{split}/{ANOMALIES_FILE}"
             write_anomalies_binary(found, target)
-            lines = _describe(found)
+            lines = describe_anomalies(found)
             for severity, line in lines:
                 context.log.warning("Split %s, %s: %s", split, severity, line)
                 if self.fail_on == "WARNING" or (self.fail_on and severity == "ERROR"):
@@ -84,7 +84,7 @@ class ExampleValidator(Component):
             )
 
 
-def _describe(anomalies: anomalies_pb2.Anomalies) -> list[tuple[str, str]]:
+def describe_anomalies(anomalies: anomalies_pb2.Anomalies) -> list[tuple[str, str]]:
     """Returns the severity and a sentence for each anomaly."""
     lines = []
     if anomalies.data_missing:
@@ -94,5 +94,9 @@ def _describe(anomalies: anomalies_pb2.Anomalies) -> list[tuple[str, str]]:
         infos.append(("data set", anomalies.dataset_anomaly_info))
     for name, info in infos:
         severity = info.Severity.Name(info.severity)
-        lines.append((severity, f"{name}: {info.short_description}. {info.description}".strip()))
+        parts = [(info.short_description, info.description)]
+        if not info.short_description:  # a comparison: each reason is described by itself
+            parts = [(reason.short_description, reason.description) for reason in info.reason]
+        text = " ".join(f"{short.rstrip('.')}. {long}".strip() for short, long in parts)
+        lines.append((severity, f"{name}: {text}"))
     return lines

@@ -8,6 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.data_validation.distribution import validate_distributions
+    from penstock.data_validation.example_validation import (
+        identify_anomalous_examples,
+        validate_examples_in_csv,
+        validate_examples_in_tfrecord,
+        validate_instance,
+    )
     from penstock.data_validation.feature_path import FeaturePath
     from penstock.data_validation.generation import (
         generate_statistics_from_csv,
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     )
     from penstock.data_validation.schema_inference import infer_schema
     from penstock.data_validation.schema_lookup import get_domain, get_feature, set_domain
+    from penstock.data_validation.skew.detector import FeatureSkewDetector, detect_feature_skew
     from penstock.data_validation.statistics.generate import statistics_of_record_batches
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.data_validation.storage import (
@@ -36,13 +44,16 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "FeaturePath": "feature_path",
+    "FeatureSkewDetector": "skew.detector",
     "StatsOptions": "stats_options",
+    "detect_feature_skew": "skew.detector",
     "generate_statistics_from_csv": "generation",
     "generate_statistics_from_dataframe": "generation",
     "generate_statistics_from_parquet": "generation",
     "generate_statistics_from_tfrecord": "generation",
     "get_domain": "schema_lookup",
     "get_feature": "schema_lookup",
+    "identify_anomalous_examples": "example_validation",
     "infer_schema": "schema_inference",
     "load_anomalies_binary": "storage",
     "load_anomalies_text": "storage",
@@ -53,6 +64,10 @@ _MODULE_OF = {
     "set_domain": "schema_lookup",
     "statistics_of_record_batches": "statistics.generate",
     "update_schema": "validation",
+    "validate_distributions": "distribution",
+    "validate_examples_in_csv": "example_validation",
+    "validate_examples_in_tfrecord": "example_validation",
+    "validate_instance": "example_validation",
     "validate_statistics": "validation",
     "write_anomalies_binary": "storage",
     "write_anomalies_text": "storage",
@@ -63,13 +78,16 @@ _MODULE_OF = {
 
 __all__ = [
     "FeaturePath",
+    "FeatureSkewDetector",
     "StatsOptions",
+    "detect_feature_skew",
     "generate_statistics_from_csv",
     "generate_statistics_from_dataframe",
     "generate_statistics_from_parquet",
     "generate_statistics_from_tfrecord",
     "get_domain",
     "get_feature",
+    "identify_anomalous_examples",
     "infer_schema",
     "load_anomalies_binary",
     "load_anomalies_text",
@@ -80,6 +98,10 @@ __all__ = [
     "set_domain",
     "statistics_of_record_batches",
     "update_schema",
+    "validate_distributions",
+    "validate_examples_in_csv",
+    "validate_examples_in_tfrecord",
+    "validate_instance",
     "validate_statistics",
     "write_anomalies_binary",
     "write_anomalies_text",

@@ -60,21 +60,21 @@ def generate_statistics_from_tfrecord(
     Example:
         >>> stats = generate_statistics_from_tfrecord("examples/Split-train/*")
     """
-    schema = (
-        stats_options.schema if stats_options and stats_options.infer_type_from_schema else None
-    )
+    return _compute(tfrecord_batches(data_location, stats_options), stats_options, output_path)
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for path in _matching(data_location):
-            file_format = "tfrecords_gzip" if _is_gzip(path) else "tfrecords"
-            yield from read_record_batches(
-                [path],
-                file_format=file_format,
-                schema=schema,
-                batch_size=_batch_size(stats_options),
-            )
 
-    return _compute(batches(), stats_options, output_path)
+def tfrecord_batches(
+    data_location: str, stats_options: StatsOptions | None
+) -> Iterator[pa.RecordBatch]:
+    """Reads TFRecord files of tf.Examples; each file tells by its first bytes if it is gzipped."""
+    typed = stats_options is not None and stats_options.infer_type_from_schema
+    for path in _matching(data_location):
+        yield from read_record_batches(
+            [path],
+            file_format="tfrecords_gzip" if _is_gzip(path) else "tfrecords",
+            schema=stats_options.schema if stats_options is not None and typed else None,
+            batch_size=_batch_size(stats_options),
+        )
 
 
 def _is_gzip(path: str) -> bool:
@@ -136,13 +136,25 @@ def generate_statistics_from_csv(
     Example:
         >>> stats = generate_statistics_from_csv("taxi.csv")
     """
+    batches = csv_batches(data_location, stats_options, column_names, delimiter, na_values)
+    return _compute(batches, stats_options, output_path)
+
+
+def csv_batches(
+    data_location: str,
+    stats_options: StatsOptions | None,
+    column_names: Sequence[str] | None = None,
+    delimiter: str = ",",
+    na_values: Sequence[str] = (),
+) -> Iterator[pa.RecordBatch]:
+    """Reads CSV files; see `generate_statistics_from_csv`."""
     source = CsvFiles(
         _matching(data_location), delimiter, na_values=na_values, column_names=column_names
     )
     types = None
     if stats_options and stats_options.infer_type_from_schema and stats_options.schema is not None:
         types = {f.name: _CSV_TYPES[f.type] for f in stats_options.schema.feature}
-    return _compute(source.read(types), stats_options, output_path)
+    yield from source.read(types)
 
 
 def generate_statistics_from_dataframe(

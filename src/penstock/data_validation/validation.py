@@ -143,17 +143,29 @@ class _Validation:
         default = AnomalyType.ERROR
         info = anomalies_pb2.AnomalyInfo(
             severity=max(self._severities.get(finding.type, default) for finding in findings),
-            reason=[
+        )
+        summarize_reasons(
+            info,
+            [
                 anomalies_pb2.AnomalyInfo.Reason(
                     type=finding.type, short_description=finding.short, description=finding.long
                 )
                 for finding in findings
             ],
         )
-        described = [finding for finding in findings if finding.long]
-        info.description = " ".join(finding.long for finding in described)
-        if len(described) > 1:
-            info.short_description = _MULTIPLE
-        else:
-            info.short_description = (described or findings)[-1].short
         return info
+
+
+def summarize_reasons(
+    info: anomalies_pb2.AnomalyInfo, reasons: Sequence[anomalies_pb2.AnomalyInfo.Reason]
+) -> None:
+    """Sets the reasons of an anomaly and the descriptions that sum them up."""
+    kept = list(reasons)
+    del info.reason[:]
+    info.reason.extend(kept)
+    described = [reason for reason in kept if reason.description]
+    info.description = " ".join(reason.description for reason in described)
+    if len(described) > 1:
+        info.short_description = _MULTIPLE
+    else:
+        info.short_description = (described or kept)[-1].short_description

@@ -1,0 +1,170 @@
+"""ExampleDiff: how two sets of examples differ, row by row."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from penstock.artifacts import Examples, ExamplesDiff
+from penstock.components.split_pairs import check_pairs, split_pairs
+from penstock.dsl import Component, ExecutionContext, Input, Output, output
+
+_BYTES_A_PART = 128 << 20
+_RESULTS = ("skew_stats", "sample_pairs", "match_stats", "confusion")
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedExampleSkew:
+    """How examples are joined and compared.
+
+    Args:
+        identifier_features: Features that together identify an example.
+        skew_sample_size: How many pairs of differing examples to write.
+        ignore_features: Features that are not compared.
+        float_round_ndigits: Decimal digits to which floats are rounded first; None compares as is.
+        allow_duplicate_identifiers: Whether to compare examples that share an identifier; else such
+            examples are skipped and counted.
+        confusion_features: Features with one string a row whose pairs of values are counted.
+    """
+
+    identifier_features: Sequence[str]
+    skew_sample_size: int = 0
+    ignore_features: Sequence[str] = ()
+    float_round_ndigits: int | None = None
+    allow_duplicate_identifiers: bool = False
+    confusion_features: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.identifier_features or isinstance(self.identifier_features, str):
+            raise ValueError(
+                "PairedExampleSkew needs identifier_features, a list of names. Received: "
+                f"identifier_features={self.identifier_features!r}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleDiffConfig:
+    """What ExampleDiff does.
+
+    Args:
+        paired_example_skew: How examples are joined and compared.
+    """
+
+    paired_example_skew: PairedExampleSkew
+
+
+class ExampleDiff(Component):
+    """Joins two sets of examples on identifier features and compares them feature by feature.
+
+    Args:
+        examples_test: The examples that are looked at, such as serving data.
+        examples_base: The examples to compare with, such as training data.
+        config: How.
+        include_split_pairs: Pairs (split, split of the baseline); by default all pairs.
+
+    Outputs:
+        example_diff_result: For each pair `SplitPair-<split>_<baseline split>/` the TFRecord files
+            `skew_stats`, `sample_pairs`, `match_stats` and `confusion` (`-00000-of-00001`) with
+            TFDV's messages FeatureSkew, SkewPair, MatchStats and ConfusionCount.
+
+    Example:
+        ExampleDiff(
+            examples_test=serving.outputs["examples"],
+            examples_base=training.outputs["examples"],
+            config=ExampleDiffConfig(PairedExampleSkew(["id"], skew_sample_size=20)),
+        )
+    """
+
+    TYPE_NAME: ClassVar = "tfx.components.example_diff.component.ExampleDiff"
+    LIBRARIES: ClassVar = ("pyarrow", "tfx-bsl")
+    USES_SEED: ClassVar = False
+
+    examples_test: Input[Examples]
+    examples_base: Input[Examples]
+    config: ExampleDiffConfig
+    include_split_pairs: Sequence[Sequence[str]] | None = None
+    example_diff_result: Output[ExamplesDiff] = output()
+
+    def check(self) -> None:
+        """Checks the form of the split pairs."""
+        check_pairs(self.include_split_pairs)
+
+    def run(self, context: ExecutionContext) -> None:
+        """Compares each pair of splits and writes what differs."""
+        pairs = split_pairs(
+            self.examples_test,
+            self.examples_base,
+            self.include_split_pairs,
+            by_default_same_name=False,
+        )
+        for split, baseline_split in pairs:
+            found = self._compare(split, baseline_split)
+            differing = {
+                skew.feature_name: skew.diff_count for skew in found.skew if skew.diff_count
+            }
+            context.log.info(
+                "Splits %s and %s: %d pairs, %s",
+                split,
+                baseline_split,
+                found.match_stats.matching_pairs_count,
+                f"differing in {differing}" if differing else "none differing",
+            )
+            self._write(found, f"{self.example_diff_result.uri}/SplitPair-{split}_{baseline_split}")
+        names = [f"{split}_{baseline_split}" for split, baseline_split in pairs]
+        self.example_diff_result.custom_properties["split_names"] = names
+
+    def _compare(self, split: str, baseline_split: str) -> Any:
+        from penstock.data_validation import FeatureSkewDetector
+        from penstock.io import split_files
+
+        how = self.config.paired_example_skew
+        detector = FeatureSkewDetector(
+            how.identifier_features,
+            how.ignore_features,
+            how.skew_sample_size,
+            how.float_round_ndigits,
+            how.allow_duplicate_identifiers,
+            how.confusion_features,
+        )
+        test = split_files(self.examples_test.uri, split)
+        base = split_files(self.examples_base.uri, baseline_split)
+        size = sum(map(os.path.getsize, [*test, *base]))
+        parts = 1 + size // _BYTES_A_PART
+        for part in range(parts):
+            detector.compare(
+                _records(self.examples_base, base),
+                _records(self.examples_test, test),
+                part=part,
+                parts=parts,
+            )
+        return detector.result()
+
+    def _write(self, found: Any, folder: str) -> None:
+        from penstock.io import TFRecordWriter
+
+        os.makedirs(folder, exist_ok=True)
+        results = (found.skew, found.pairs, [found.match_stats], found.confusion)
+        for name, messages in zip(_RESULTS, results, strict=True):
+            with TFRecordWriter(f"{folder}/{name}-00000-of-00001", "") as writer:
+                for message in messages:
+                    writer.write(message.SerializeToString(deterministic=True))
+
+
+def _records(examples: Examples, files: Sequence[str]) -> Iterator[bytes]:
+    """Yields the serialized tf.Examples of files of any format."""
+    from penstock.io import read_record_batches, read_tfrecords, serialize_examples
+
+    payload = examples.custom_properties.get("payload_format") or "FORMAT_TF_EXAMPLE"
+    if payload != "FORMAT_TF_EXAMPLE":
+        raise ValueError(
+            f"ExampleDiff compares tf.Examples. Received: {examples.uri} with payload_format "
+            f"{payload!r}"
+        )
+    if examples.custom_properties.get("file_format") == "parquet":
+        for batch in read_record_batches(files, file_format="parquet"):
+            yield from serialize_examples(batch, missing="absent").to_pylist()
+        return
+    for file in files:
+        yield from read_tfrecords(file)

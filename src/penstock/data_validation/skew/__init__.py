@@ -1,0 +1,1 @@
+"""Feature skew: comparing two sets of examples row by row, joined on identifier features."""
