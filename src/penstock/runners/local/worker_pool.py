@@ -39,6 +39,7 @@ class WorkerPool:
         self._workers: list[WorkerProcess] = []
         self._leaving: list[WorkerProcess] = []
         self._expected: list[tuple[WorkerProfile, tuple[str, ...]]] = []
+        self._closed = False
         self._selector = selectors.DefaultSelector()
         self._bell, self._ringer = os.pipe()
         os.set_blocking(self._ringer, False)
@@ -123,8 +124,9 @@ class WorkerPool:
 
     def wake(self) -> None:
         """Make `wait` return; may be called by a signal's function or another thread."""
-        with contextlib.suppress(OSError):
-            os.write(self._ringer, b"!")
+        if not self._closed:
+            with contextlib.suppress(OSError):
+                os.write(self._ringer, b"!")
 
     def kill(self, attempt: Attempt, reason: str) -> None:
         """End the process of an attempt; `wait` returns the attempt with that reason."""
@@ -133,7 +135,13 @@ class WorkerPool:
                 worker.end(reason)
 
     def close(self) -> None:
-        """End every process at once, with all that they started, and wait until they are gone."""
+        """End every process at once, with all that they started, and wait until they are gone.
+
+        Idempotent.
+        """
+        if self._closed:
+            return
+        self._closed = True
         for worker in list(self._workers):
             self._dismiss(worker)
         deadline = time.monotonic() + 10

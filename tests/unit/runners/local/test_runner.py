@@ -445,3 +445,23 @@ def test_a_progress_whose_reader_is_gone_does_not_end_the_run(bench, nodes, mach
     runner.stderr.close()
     assert runner.wait(timeout=60) == 0
     runner.stderr = None
+
+
+@pytest.mark.parametrize(("signals", "longest"), [(1, 9.0), (2, 4.0)])
+def test_a_component_that_ignores_its_end(bench, nodes, machine, signals, longest) -> None:
+    """One Ctrl-C gives it a few seconds, a second one none."""
+    started = bench.folder / "started"
+    script = SCRIPT.format(
+        **vars(bench), slow=f"stubborn(started={str(started)!r})", in_process=False
+    )
+    runner = machine.start(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert machine.wait_until(started.exists)
+    began = time.monotonic()
+    for _ in range(signals):
+        runner.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    out, err = runner.communicate(timeout=30)
+    assert time.monotonic() - began < longest
+    assert "run r1 ended CANCELED: interrupted (Ctrl-C)" in out, err
+    with bench.open() as store:
+        assert store.run_states("r1")["stubborn"].state.name == "CANCELED"

@@ -187,6 +187,8 @@ def test_close_leaves_no_process(attempts, nodes, project, machine) -> None:
     pool.close()
     assert all(keeper.poll() is not None for keeper in keepers)
     assert machine.processes_named(marker) == []
+    pool.close()
+    pool.wake()
 
 
 def test_a_killed_keeper_takes_its_worker_along(pool, attempts, nodes, tmp_path, machine) -> None:

@@ -200,3 +200,15 @@ class HeavyDevices(Component):
 @component
 def variable(name: str) -> str:
     return os.environ.get(name, "")
+
+
+@component
+def stubborn(started: str) -> int:
+    """Ignore SIGTERM for a minute."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with open(started, "w") as file:
+        file.write("x")
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        time.sleep(0.1)
+    return 1
