@@ -59,7 +59,10 @@ def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str 
         # The folder's own name: a path would make equal evaluations differ by where they were made.
         model_locations={name: Path(path).name for name, path in evaluation.model_paths.items()},
     )
-    (root / EVAL_CONFIG_FILE).write_text(json_format.MessageToJson(run))
+    fields = json_format.MessageToDict(run)
+    # A map of a message comes in any order.
+    fields["modelLocations"] = dict(sorted(fields["modelLocations"].items()))
+    (root / EVAL_CONFIG_FILE).write_text(json.dumps(fields, indent=2) + "\n")
     slices = evaluation.slices
     _write(root / METRICS_FILE, (_metrics_message(result) for result in slices))
     _write(root / PLOTS_FILE, (_plots_message(result) for result in slices))

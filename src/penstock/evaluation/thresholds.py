@@ -71,9 +71,12 @@ class ThresholdCheck:
     spec: Any = field(repr=False, compare=False, default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold."""
+        """Returns what JSON can hold; a value that is no number becomes None."""
         hidden = ("key", "slice_key", "threshold", "spec")
         values = {k: v for k, v in vars(self).items() if k not in hidden}
+        for name in ("value", "baseline"):
+            if values[name] is not None and not math.isfinite(values[name]):
+                values[name] = None
         values["slice_key"] = [list(pair) for pair in self.slice_key]
         values["model"] = self.key.model_name
         return values

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from penstock.evaluation.config import as_eval_config
@@ -122,6 +124,14 @@ def test_without_thresholds_nothing_vouches_for_the_model():
     assert not validation.ok
     assert validation.missing_thresholds
     assert "No threshold is set" in validation.reasons()[0]
+
+
+def test_a_value_that_is_no_number_fails_and_is_json():
+    validation = check(config({"value_threshold": {"lower_bound": 0.2}}), {(): float("nan")})
+    assert not validation.ok
+    (found,) = json.loads(json.dumps(validation.to_dict(), allow_nan=False))["checks"]
+    assert found["value"] is None
+    assert found["reason"] == "mean_label on Overall: It is nan (lower 0.2)."
 
 
 def test_a_slice_without_metrics_fails_with_its_reason():
