@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,7 +22,19 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def image(engine: Engine) -> str:
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the Dockerfile copies: a build takes minutes, in which files may change."""
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md"):
+        shutil.copy2(REPOSITORY / name, folder)
+    for name in ("src", "pipelines", "modules", "data"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, source: Path) -> str:
     """The image, built from the Dockerfile as it stands."""
-    engine.build(IMAGE, REPOSITORY)
+    engine.build(IMAGE, source)
     return IMAGE

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from engine import REPOSITORY, Containers, Engine
 
+from penstock.cli.pipeline_file import load_pipeline
 from penstock.components import CsvExampleGen, StatisticsGen
 from penstock.dsl import Pipeline
-from penstock.graph import compile_pipeline
+from penstock.graph import Graph, compile_pipeline
 from penstock.runners.kubeflow import KubeflowConfig, compile_to_yaml
 from penstock.runners.local import LocalDagRunner
 from penstock.testing.kubeflow import CompiledPipeline
@@ -26,6 +27,13 @@ def _shared(folder: Path) -> Path:
     folder.mkdir()
     folder.chmod(0o777)
     return folder
+
+
+def _compiled(graph: Graph, image: str, engine: Engine, folder: Path) -> CompiledPipeline:
+    """Return a pipeline whose containers share `folder`."""
+    references = _shared(folder / "kubeflow")
+    text = compile_to_yaml(graph, KubeflowConfig(image=image, seed=7, deterministic=True))
+    return CompiledPipeline(text, references, Containers(engine, folder))
 
 
 def _pipeline() -> Pipeline:
@@ -48,7 +56,7 @@ def test_the_image_runs_as_nobody_special_and_carries_byte_code(engine: Engine, 
     assert said["compiled"] == [True, True]
 
 
-def test_the_image_carries_this_source(engine: Engine, image: str) -> None:
+def test_the_image_carries_this_source(engine: Engine, image: str, source: Path) -> None:
     program = (
         "import hashlib, json, pathlib, penstock\n"
         "root = pathlib.Path(penstock.__file__).parent\n"
@@ -56,7 +64,7 @@ def test_the_image_carries_this_source(engine: Engine, image: str) -> None:
         " for each in root.rglob('*.py')}))"
     )
     found = json.loads(engine.run_once(image, "python", "-c", program).splitlines()[-1])
-    root = REPOSITORY / "src" / "penstock"
+    root = source / "src" / "penstock"
     assert found == {
         str(each.relative_to(root)): hashlib.sha256(each.read_bytes()).hexdigest()
         for each in root.rglob("*.py")
@@ -78,13 +86,7 @@ def test_nodes_in_containers_write_what_they_write_here(
     engine: Engine, image: str, tmp_path: Path
 ) -> None:
     shared = _shared(tmp_path / "shared")
-    compiled = CompiledPipeline(
-        compile_to_yaml(compile_pipeline(_pipeline()), KubeflowConfig(image=image)),
-        shared / "kubeflow",
-        Containers(engine, shared),
-    )
-    (shared / "kubeflow").mkdir()
-    (shared / "kubeflow").chmod(0o777)
+    compiled = _compiled(compile_pipeline(_pipeline()), image, engine, shared)
     there = compiled.run({"pipeline_root": str(shared / "root")})
 
     project = tmp_path / "project"
@@ -96,3 +98,16 @@ def test_nodes_in_containers_write_what_they_write_here(
     )
     assert fingerprints(there) == fingerprints(here)
     assert len(fingerprints(here)["StatisticsGen"]["statistics"]) == 1
+
+
+def test_the_penguins_reach_a_pushed_model_each_node_in_a_container(
+    engine: Engine, image: str, tmp_path: Path
+) -> None:
+    shared = _shared(tmp_path / "shared")
+    graph = load_pipeline(str(REPOSITORY / "pipelines" / "penguin.py")).compile()
+    run = _compiled(graph, image, engine, shared).run({"pipeline_root": str(shared / "root")})
+    assert {node.id for node in graph.nodes} == {node.id for node in run.nodes.values()}
+    assert Path(run.artifact("Evaluator", "blessing").uri, "BLESSED").exists()
+    pushed = Path(run.artifact("Pusher", "pushed_model").uri, "saved_model.pb")
+    trained = Path(run.artifact("Trainer", "model").uri, "Format-Serving", "saved_model.pb")
+    assert pushed.read_bytes() == trained.read_bytes()
