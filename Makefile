@@ -23,12 +23,15 @@ test-faults: $(STAMP)
 test-container: $(STAMP)
 	$(BIN)/python -m pytest -m container tests/container
 
-# Imports and unit tests on the other supported Pythons that this machine has.
+# Imports and unit tests on the other supported Pythons that this machine has, pyenv's among them.
 test-pythons:
 	@for version in 3.12 3.13; do \
-	  if command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null; then \
-	    $(MAKE) --no-print-directory test-unit PYTHON=python$$version VENV=.venv-$$version || exit 1; \
-	  else echo "python$$version: not on this machine, skipped"; fi; \
+	  found=; \
+	  for python in python$$version $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version*/bin/python; do \
+	    if $$python -c '' 2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then echo "python$$version: not on this machine, skipped"; continue; fi; \
+	  $(MAKE) --no-print-directory test-unit PYTHON=$$found VENV=.venv-$$version || exit 1; \
 	done
 
 .PHONY: test-unit
