@@ -1,21 +1,20 @@
 """Reading CSV files as RecordBatches with the types that TFDV's CSV decoder infers."""
 
 import codecs
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 
 from penstock.io.arrow_arrays import numbers, to_numpy
-from penstock.io.csv_diagnosis import DECOMPRESSION_ERRORS, CsvError, diagnose, read_header
+from penstock.io.broken_rows import BrokenRow, OnBroken
+from penstock.io.csv_cells import CsvDialect, DoubtfulCsvError, exact_batches, fast_batches
+from penstock.io.csv_header import CsvError, read_header
 from penstock.io.csv_types import ARROW_TYPES, ColumnType, convert, infer_type
 from penstock.io.examples_reader import one_value_lists
-from penstock.io.files import open_decompressed
 
-_BLOCK_BYTES = 2 << 20
 _KEPT_BYTES = 64 << 20
 
 
@@ -90,50 +89,73 @@ class CsvFiles:
         Raises:
             CsvError: If a file cannot be read or no file has a row.
         """
-        types, _ = self._scan(kept_bytes=0)
-        return types
+        return self._scan(kept_bytes=0, on_broken=None).types
 
-    def read(self, types: dict[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
+    def read(
+        self,
+        types: dict[str, ColumnType] | None = None,
+        *,
+        on_broken: OnBroken | None = None,
+    ) -> Iterator[pa.RecordBatch]:
         """Reads the rows; every column is a list of values, null where the cell is missing.
 
         Args:
             types: The columns' types, from `infer_types` over more files than these; columns
                 without a type are left out. By default types are inferred from these files, which
                 are then read twice if they are large.
+            on_broken: Is told of each broken row, which is left out; by default the first one is an
+                error.
 
         Raises:
             CsvError: If a file cannot be read, or a cell is not of its column's type.
         """
+        exact: Set[str] = frozenset()
         kept: list[pa.RecordBatch] | None = None
-        if types is None:
-            types, kept = self._scan(kept_bytes=_KEPT_BYTES)
-        for strings in self._string_batches() if kept is None else kept:
+        if types is None or on_broken is not None:
+            scan = self._scan(_KEPT_BYTES if types is None else 0, on_broken)
+            types = types or scan.types
+            exact, kept = scan.exact, scan.kept
+        for strings in self._string_batches(exact) if kept is None else kept:
             kept_names = [name for name in strings.schema.names if name in types]
             columns = [
                 self._convert_column(name, strings.column(name), types[name]) for name in kept_names
             ]
             yield pa.RecordBatch.from_arrays(columns, kept_names)
 
-    def _scan(self, kept_bytes: int) -> tuple[dict[str, ColumnType], list[pa.RecordBatch] | None]:
-        """Infers all types; keeps the batches of strings unless they are too many."""
-        types = dict.fromkeys(self.read_header(), ColumnType.UNKNOWN)
-        kept: list[pa.RecordBatch] | None = []
-        size = rows = 0
-        for batch in self._string_batches():
-            rows += batch.num_rows
-            size += batch.nbytes
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                cells = self._split_cells(column).flatten() if self._splits(name) else column
-                types[name] = infer_type(cells, types[name])
-            if kept is not None and size <= kept_bytes:
-                kept.append(batch)
-            else:
-                kept = None
-        if not rows:
+    def _scan(self, kept_bytes: int, on_broken: OnBroken | None) -> "_Scan":
+        """Reads all files once: infers types, finds broken rows, keeps cells unless too many."""
+        header = self.read_header()
+        scan = _Scan(dict.fromkeys(header, ColumnType.UNKNOWN), [] if kept_bytes else None)
+        for path in self.files:
+            before = scan.copy()
+            try:
+                for batch in fast_batches(path, header, self._dialect):
+                    self._look_at(batch, scan, kept_bytes)
+            except DoubtfulCsvError:
+                scan = before
+                scan.exact.add(path)
+                for batch in exact_batches(path, header, self._dialect, on_broken):
+                    self._look_at(batch, scan, kept_bytes)
+        if not scan.rows:
             raise CsvError(
                 f"{', '.join(self.files)}: there is a header but no row. Expected rows of data."
             )
-        return types, kept
+        return scan
+
+    def _look_at(self, batch: pa.RecordBatch, scan: "_Scan", kept_bytes: int) -> None:
+        scan.rows += batch.num_rows
+        scan.size += batch.nbytes
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            cells = self._split_cells(column).flatten() if self._splits(name) else column
+            scan.types[name] = infer_type(cells, scan.types[name])
+        if scan.kept is not None and scan.size <= kept_bytes:
+            scan.kept.append(batch)
+        else:
+            scan.kept = None
+
+    @property
+    def _dialect(self) -> CsvDialect:
+        return CsvDialect(self.delimiter, self.na_values, self.encoding, self.column_names)
 
     def _splits(self, name: str) -> bool:
         return name in self.multivalent_columns
@@ -161,32 +183,41 @@ class CsvFiles:
         values = convert(lists.values, kind)
         return pa.LargeListArray.from_arrays(numbers(offsets), values, mask=mask)
 
-    def _string_batches(self) -> Iterator[pa.RecordBatch]:
+    def _string_batches(self, exact: Set[str]) -> Iterator[pa.RecordBatch]:
+        """Reads the cells; broken rows of the files named `exact` are known and left out."""
         header = self.read_header()
         for path in self.files:
-            yield from self._string_batches_of(path, header)
-
-    def _string_batches_of(self, path: str, header: list[str]) -> Iterator[pa.RecordBatch]:
-        with open_decompressed(path) as file:
+            if path in exact:
+                yield from exact_batches(path, header, self._dialect, _known)
+                continue
+            rows = 0
             try:
-                yield from pacsv.open_csv(
-                    file,
-                    read_options=pacsv.ReadOptions(
-                        block_size=_BLOCK_BYTES,
-                        encoding=self.encoding,
-                        column_names=self.column_names,
-                    ),
-                    parse_options=pacsv.ParseOptions(
-                        delimiter=self.delimiter, newlines_in_values=True
-                    ),
-                    convert_options=pacsv.ConvertOptions(
-                        column_types=dict.fromkeys(header, pa.string()),
-                        strings_can_be_null=True,
-                        null_values=["", *self.na_values],
-                    ),
-                )
-            except (pa.ArrowInvalid, UnicodeDecodeError, *DECOMPRESSION_ERRORS) as error:
-                raise diagnose(path, header, self.delimiter, self.encoding, error) from error
+                for batch in fast_batches(path, header, self._dialect):
+                    yield batch
+                    rows += batch.num_rows
+            except DoubtfulCsvError:
+                # What Arrow has read before it failed is sound.
+                for batch in exact_batches(path, header, self._dialect, None):
+                    if batch.num_rows > rows:
+                        yield batch.slice(rows)
+                    rows = max(0, rows - batch.num_rows)
+
+
+def _known(row: BrokenRow) -> None:
+    """Leaves out a broken row that the scan has told of."""
+
+
+@dataclass
+class _Scan:
+    types: dict[str, ColumnType]
+    kept: list[pa.RecordBatch] | None
+    exact: set[str] = field(default_factory=set)
+    rows: int = 0
+    size: int = 0
+
+    def copy(self) -> "_Scan":
+        kept = None if self.kept is None else list(self.kept)
+        return replace(self, types=dict(self.types), kept=kept, exact=set(self.exact))
 
 
 def read_csv(
@@ -197,6 +228,7 @@ def read_csv(
     secondary_delimiter: str | None = None,
     na_values: Sequence[str] = (),
     encoding: str = "utf-8",
+    on_broken: OnBroken | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Reads CSV files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
@@ -210,6 +242,7 @@ def read_csv(
         secondary_delimiter: What separates the values of such a cell.
         na_values: Cells that mean "missing" besides the empty one.
         encoding: The text's encoding.
+        on_broken: Is told of each broken row, which is left out; by default it is an error.
 
     Raises:
         CsvError: If a file is empty, ragged, wrongly encoded, or its header is faulty.
@@ -222,7 +255,7 @@ def read_csv(
     source = CsvFiles(
         files, delimiter, multivalent_columns, secondary_delimiter, na_values, encoding
     )
-    return source.read()
+    return source.read(on_broken=on_broken)
 
 
 __all__ = ["ARROW_TYPES", "ColumnType", "CsvError", "CsvFiles", "read_csv"]

@@ -1,35 +1,37 @@
 """Writing the folders of an Examples artifact: `Split-<name>/data_tfrecord-00000-of-00001.gz`."""
 
 import json
-import os
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 
 from penstock.io.example_serialization import MissingAs, serialize_examples
-from penstock.io.files import join, open_binary
-from penstock.io.tfrecord import TFRecordWriter
+from penstock.io.files import join, open_binary, open_for_writing
+from penstock.io.split_shards import FILE_EXTENSIONS, SplitShards
 
 ROW_COUNTS_FILE = "row_counts.json"
-
-_WRITABLE_FORMATS = ("tfrecords_gzip", "tfrecords", "parquet")
+QUARANTINE_KEY = "quarantine/"
+SHARD_BYTES = 64 << 20
 
 
 class ExamplesWriter:
     """Writes the splits of an Examples artifact and counts their rows.
 
-    On `close` every split has a file, also one without rows, and `row_counts.json` beside the
-    split folders holds the rows of each split.
+    On `close` every split has a shard, also one without rows, and `row_counts.json` beside the
+    split folders holds the rows of each split. Equal calls give equal bytes.
 
     Args:
-        uri: The artifact's folder, local; made when it does not exist.
+        uri: The artifact's folder, a local path or an fsspec URL; made when it does not exist.
         splits: The names of the splits.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
-        name: The shard's name without its number; by default `data_tfrecord`, in Parquet
+        name: The shards' name without their number; by default `data_tfrecord`, in Parquet
             `data_parquet`.
         missing: What a null cell becomes, see `serialize_examples`.
+        num_shards: How many shards a split gets; its rows are dealt to them one by one. By default
+            rows stay in order and a shard that is full is followed by another.
+        shard_bytes: Uncompressed bytes from which a shard is full.
 
     Example:
         >>> with ExamplesWriter("/tmp/examples", ["train", "eval"]) as writer:
@@ -46,37 +48,37 @@ class ExamplesWriter:
         file_format: str = "tfrecords_gzip",
         name: str | None = None,
         missing: MissingAs = "empty",
+        num_shards: int | None = None,
+        shard_bytes: int = SHARD_BYTES,
     ) -> None:
-        if file_format not in _WRITABLE_FORMATS:
+        if file_format not in FILE_EXTENSIONS:
             raise ValueError(
-                f"file_format must be one of {list(_WRITABLE_FORMATS)}. "
+                f"file_format must be one of {list(FILE_EXTENSIONS)}. "
                 f"Received: file_format={file_format!r}"
             )
-        self.row_counts = dict.fromkeys(splits, 0)
+        if num_shards is not None and num_shards < 1:
+            raise ValueError(f"num_shards must be 1 or more. Received: num_shards={num_shards}")
+        self.quarantined: int | None = None
         self._uri = uri
         self._parquet = file_format == "parquet"
-        self._gzip = file_format == "tfrecords_gzip"
         self._missing = missing
         base = name or ("data_parquet" if self._parquet else "data_tfrecord")
-        extension = ".parquet" if self._parquet else ".gz" if self._gzip else ""
-        self._file_name = f"{base}-00000-of-00001{extension}"
-        self._writers: dict[str, Any] = {}
-
-    def path_of(self, split: str) -> str:
-        """Returns the file that a split is written to."""
-        if split not in self.row_counts:
-            raise ValueError(
-                f"ExamplesWriter was opened for the splits {list(self.row_counts)}. "
-                f"Received: split={split!r}"
+        self._shards = {
+            split: SplitShards(
+                join(uri, f"Split-{split}"), base, file_format, num_shards, shard_bytes
             )
-        return join(self._uri, f"Split-{split}", self._file_name)
+            for split in splits
+        }
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """The rows written to each split so far."""
+        return {split: shards.rows for split, shards in self._shards.items()}
 
     def write(self, split: str, batch: pa.RecordBatch) -> None:
         """Appends the rows of a batch to a split."""
         if self._parquet:
-            writer = self._writer_of(split, batch.schema)
-            writer.write_batch(batch)
-            self.row_counts[split] += batch.num_rows
+            self._shards_of(split).write_batch(batch)
         else:
             self.write_records(split, serialize_examples(batch, missing=self._missing).to_pylist())
 
@@ -84,32 +86,30 @@ class ExamplesWriter:
         """Appends serialized records to a split (TFRecord formats only)."""
         if self._parquet:
             raise ValueError("Serialized records cannot be written as Parquet; write batches.")
-        self._writer_of(split, None).write_all(records)
-        self.row_counts[split] += len(records)
+        self._shards_of(split).write_records(records)
 
-    def _writer_of(self, split: str, schema: pa.Schema | None) -> Any:
-        if split not in self._writers:
-            path = self.path_of(split)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            if self._parquet:
-                import pyarrow.parquet as pq
-
-                self._writers[split] = pq.ParquetWriter(path, schema, compression="zstd")
-            else:
-                self._writers[split] = TFRecordWriter(path, "GZIP" if self._gzip else "")
-        return self._writers[split]
+    def _shards_of(self, split: str) -> SplitShards:
+        if split not in self._shards:
+            raise ValueError(
+                f"ExamplesWriter was opened for the splits {list(self._shards)}. "
+                f"Received: split={split!r}"
+            )
+        return self._shards[split]
 
     def close(self) -> None:
-        """Completes every split and writes the row counts."""
-        empty = pa.schema([])
-        written = [writer.schema for writer in self._writers.values()] if self._parquet else []
-        for split in self.row_counts:
-            self._writer_of(split, written[0] if written else empty)
-        for writer in self._writers.values():
-            writer.close()
-        with open(join(self._uri, ROW_COUNTS_FILE), "w", encoding="utf-8") as file:
-            json.dump(self.row_counts, file, indent=1, sort_keys=True)
-            file.write("\n")
+        """Completes every split and writes the row counts.
+
+        They hold `quarantined`, if that was set, under a key that no split can have.
+        """
+        shards = list(self._shards.values())
+        schema = next((each.schema for each in shards if each.schema is not None), pa.schema([]))
+        for each in shards:
+            each.close(schema)
+        counts: dict[str, int] = self.row_counts
+        if self.quarantined is not None:
+            counts[QUARANTINE_KEY] = self.quarantined
+        with open_for_writing(join(self._uri, ROW_COUNTS_FILE)) as file:
+            file.write((json.dumps(counts, indent=1, sort_keys=True) + "\n").encode())
 
     def __enter__(self) -> Self:
         return self
@@ -123,18 +123,18 @@ class ExamplesWriter:
         if error is None:
             self.close()
             return
-        for writer in self._writers.values():
-            if self._parquet:
-                writer.close()
-            else:
-                writer.__exit__(kind, error, traceback)
+        for shards in self._shards.values():
+            shards.abort(error)
 
 
 def read_row_counts(uri: str) -> dict[str, int] | None:
-    """Reads the row counts beside an artifact's splits; None where another tool wrote it."""
+    """Reads the row counts beside an artifact's splits; None where another tool wrote it.
+
+    Rows that were quarantined are in no split and not among them.
+    """
     try:
         with open_binary(join(uri, ROW_COUNTS_FILE)) as file:
             counts = json.load(file)
     except FileNotFoundError:
         return None
-    return {str(split): int(rows) for split, rows in counts.items()}
+    return {str(split): int(rows) for split, rows in counts.items() if split != QUARANTINE_KEY}

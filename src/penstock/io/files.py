@@ -1,4 +1,4 @@
-"""Opening and listing files by local path or fsspec URL."""
+"""Opening, listing and renaming files by local path or fsspec URL."""
 
 import bz2
 import glob
@@ -26,6 +26,34 @@ def open_binary(path: str) -> IO[bytes]:
     import fsspec
 
     return cast("IO[bytes]", fsspec.open(path, "rb").open())
+
+
+def open_for_writing(path: str) -> IO[bytes]:
+    """Opens a file for writing bytes, replacing what is there; its folder is made.
+
+    Args:
+        path: A local path or an fsspec URL.
+    """
+    if is_url(path):
+        import fsspec
+
+        return cast("IO[bytes]", fsspec.open(path, "wb").open())
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return open(path, "wb")
+
+
+def rename(path: str, new_path: str) -> None:
+    """Renames a file within its folder, replacing what has the new name."""
+    if not is_url(path):
+        os.replace(path, new_path)
+        return
+    import fsspec
+
+    file_system, inner = fsspec.core.url_to_fs(path)
+    file_system.mv(inner, fsspec.core.url_to_fs(new_path)[1])
 
 
 def open_decompressed(path: str) -> IO[bytes]:

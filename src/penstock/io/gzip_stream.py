@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import IO, Self
 
+from penstock.io.files import open_for_writing
+
 BLOCK_BYTES = 1 << 20
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 # An empty final block with fixed Huffman codes.
@@ -29,7 +31,7 @@ class GzipStreamWriter:
     """A gzip file being written; compression overlaps with the caller's work.
 
     Args:
-        path: Where to write; an existing file is replaced.
+        path: Where to write, a local path or an fsspec URL; an existing file is replaced.
         level: zlib's level. 1 compresses serialized Examples at three times the speed of zlib's
             default 6 and to 1.3 times its size.
 
@@ -40,7 +42,7 @@ class GzipStreamWriter:
 
     def __init__(self, path: str, level: int = 1) -> None:
         self._level = level
-        self._file: IO[bytes] = open(path, "wb")  # noqa: SIM115 - closed by close()
+        self._file: IO[bytes] = open_for_writing(path)
         self._file.write(_HEADER)
         self._buffer = bytearray()
         self._pending: deque[Future[bytes]] = deque()

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, Literal, Self
 
-from penstock.io.files import open_binary
+from penstock.io.files import open_binary, open_for_writing
 from penstock.io.gzip_stream import GzipStreamWriter
 
 Compression = Literal["GZIP", ""]
@@ -142,7 +142,7 @@ class TFRecordWriter:
     """Writes a TFRecord file.
 
     Args:
-        path: A local path; an existing file is replaced.
+        path: A local path or an fsspec URL; an existing file is replaced.
         compression: "GZIP" (byte-stable, see `gzip_stream`) or "" for none.
 
     Example:
@@ -161,7 +161,7 @@ class TFRecordWriter:
         self._crc32c = crc32c
         self._headers: dict[int, bytes] = {}
         self._out: GzipStreamWriter | IO[bytes]
-        self._out = GzipStreamWriter(path) if compression == "GZIP" else open(path, "wb")  # noqa: SIM115
+        self._out = GzipStreamWriter(path) if compression == "GZIP" else open_for_writing(path)
 
     def write(self, record: bytes) -> None:
         """Appends one record."""

@@ -1,10 +1,15 @@
+import csv as python_csv
+import io
+
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penstock.io import csv_reader
+from penstock.io import csv_cells, csv_reader
+from penstock.io.broken_rows import BrokenRow
 from penstock.io.csv_reader import CsvError, CsvFiles, read_csv
+from penstock.io.csv_records import csv_records
 from penstock.io.csv_types import ColumnType, convert, infer_cell_type, infer_type
 
 
@@ -91,14 +96,14 @@ def test_compressed_files_are_read_and_damage_is_named(csv):
     content = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 65537) for i in range(5000))
     assert len(rows(csv(gzip.compress(content), "d.csv.gz"))) == 5000
     assert len(rows(csv(bz2.compress(content), "d.csv.bz2"))) == 5000
-    with pytest.raises(CsvError, match=r"cut\.csv\.gz.*(damaged|cannot be read)"):
+    with pytest.raises(CsvError, match=r"cut\.csv\.gz, line \d+: truncated compressed file"):
         rows(csv(gzip.compress(content)[:-2000], "cut.csv.gz"))
-    with pytest.raises(CsvError, match=r"no\.csv\.gz: cannot be read: Not a gzipped file"):
+    with pytest.raises(CsvError, match=r"no\.csv\.gz, line 1: damaged compressed file"):
         rows(csv(content, "no.csv.gz"))
 
 
 def test_large_files_are_read_in_blocks(csv, monkeypatch):
-    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_cells, "_BLOCK_BYTES", 1000)
     monkeypatch.setattr(csv_reader, "_KEPT_BYTES", 2000)
     path = csv("a,b\n" + "".join(f"{i},{i / 2}\n" for i in range(2000)))
     batches = list(read_csv([path]))
@@ -134,14 +139,126 @@ def test_a_cell_that_is_not_of_the_given_type_is_named(csv):
         (b'a,b\n"x\ny",2\n3\n', r"data\.csv, line 4: expected 2 cells"),
         (
             b"a,b\n1,2\n3,\xff\n",
-            r"data\.csv, line 3: byte b'\\xff' at position 2 is not valid utf-8",
+            r"data\.csv, line 3, column 'b': byte b'\\xff' is not valid utf-8",
         ),
-        (b"\xff,b\n1,2\n", r"data\.csv, line 1: byte b'\\xff' at position 0"),
+        (b'a,b\n1,2\n3,"4\n5,6\n', r"data\.csv, line 3: a quote is opened and not closed"),
+        (b'a,b\n1,"2\n3,"4"\n', r"data\.csv, line 2: bad quoting"),
+        (b"\xff,b\n1,2\n", r"data\.csv, line 1: byte b'\\xff' is not valid utf-8"),
     ],
 )
 def test_faults_are_named_with_file_and_line(csv, content, message):
     with pytest.raises(CsvError, match=message):
         rows(csv(content))
+
+
+BROKEN = [
+    (b"3\n", 3, None, "expected 2 cells"),
+    (b"3,4,5\n", 3, None, "expected 2 cells"),
+    (b'"x\ny",2,3\n', 3, None, "expected 2 cells"),
+    (b'3,"4\n', 3, None, "bad quoting"),
+    (b"\xfe,4\n", 3, "a", "not valid utf-8"),
+    (b'3,"two\nlines \xfe"\n', 3, "b", "not valid utf-8"),
+]
+
+
+@pytest.mark.parametrize(("raw", "line", "column", "reason"), BROKEN)
+def test_a_broken_row_can_be_left_out(csv, raw, line, column, reason):
+    path = csv(b"a,b\n1,2\n" + raw + b'5,"six"\n')
+    told = []
+    assert rows(path, on_broken=told.append) == [
+        {"a": [1], "b": [b"2"]},
+        {"a": [5], "b": [b"six"]},
+    ]
+    ((row,)) = told
+    assert (row.file, row.line, row.column, row.raw) == (path, line, column, raw)
+    assert reason in row.reason
+
+
+def test_broken_rows_of_large_files_are_told_of_once(csv, monkeypatch):
+    monkeypatch.setattr(csv_cells, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_reader, "_KEPT_BYTES", 2000)
+    body = "".join(f"{i},{i}\n" if i % 1000 else "x\n" for i in range(5000))
+    told = []
+    found = rows(csv("a,b\n" + body), csv("a,b\n1,2\n", "2.csv"), on_broken=told.append)
+    assert [row.line for row in told] == [2, 1002, 2002, 3002, 4002]
+    assert len(found) == 5000 - 5 + 1
+
+
+def test_what_is_left_of_a_truncated_file_is_read(csv):
+    import gzip
+
+    content = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 65537) for i in range(5000))
+    path = csv(gzip.compress(content)[:-2000], "cut.csv.gz")
+    told = []
+    found = rows(path, on_broken=told.append)
+    assert 1000 < len(found) < 5000
+    ((row,)) = told
+    assert row.line == len(found) + 2
+    assert "truncated compressed file" in row.reason
+    assert content[sum(len(b"%d,%d\n" % (r["a"][0], r["b"][0])) for r in found) + 4 :].startswith(
+        row.raw
+    )
+
+
+def test_quotes_within_cells_are_text(csv):
+    path = csv('a,b\n5" pipe,1\n"quoted" and more,2\n')
+    assert [row["a"] for row in rows(path)] == [[b'5" pipe'], [b"quoted and more"]]
+
+
+def test_huge_cells(csv):
+    huge = "x" * 10_000_000
+    found = rows(csv(f'a,b\n"{huge}\n",1\n{huge},2\n'))
+    assert [len(row["a"][0]) for row in found] == [10_000_001, 10_000_000]
+    assert [row["b"] for row in found] == [[1], [2]]
+
+
+def test_the_limits_of_int64(csv):
+    path = csv(f"a,b\n{2**63 - 1},{2**63}\n{-(2**63)},1\n")
+    assert rows(path) == [
+        {"a": [2**63 - 1], "b": [str(2**63).encode()]},
+        {"a": [-(2**63)], "b": [b"1"]},
+    ]
+
+
+CELLS = st.text(st.sampled_from('ab,"\n\r é;1'), max_size=6)
+
+
+def as_strings(source):
+    kinds = dict.fromkeys(source.read_header(), ColumnType.STRING)
+    return [
+        ["" if cell is None else cell[0].decode() for cell in row.values()]
+        for batch in source.read(kinds)
+        for row in batch.to_pylist()
+    ]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=5), st.booleans())
+def test_what_the_csv_module_writes_is_read(csv, table, quote_all):
+    text = io.StringIO()
+    quoting = python_csv.QUOTE_ALL if quote_all else python_csv.QUOTE_MINIMAL
+    python_csv.writer(text, quoting=quoting).writerows([["k", "v"], *table])
+    assert as_strings(CsvFiles([csv(text.getvalue())])) == table
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from('ab,"\n'), max_size=30))
+def test_every_line_is_read_or_told_of(csv, body):
+    path = csv("k,v\n0,0\n" + body)
+    records = list(csv_records(path, ",", "utf-8"))
+    broken = [record for record in records if isinstance(record, BrokenRow)]
+    sound = [record.cells for record in records if not isinstance(record, BrokenRow)]
+    told = []
+    found = rows(path, on_broken=told.append)
+    assert told == broken
+    assert len(found) == len(sound) - 1
+    if not broken:
+        parsed = python_csv.reader(io.StringIO("k,v\n0,0\n" + body, newline=""))
+        assert sound == [row for row in parsed if row]
+        assert as_strings(CsvFiles([path])) == sound[1:]
+    lines = {record.line: record for record in records}
+    starts = {number for number, line in enumerate(body.splitlines(), start=3) if line}
+    assert set(lines) - {1, 2} <= starts
 
 
 def test_files_with_different_headers_are_refused(csv):

@@ -98,7 +98,9 @@ def test_faults_are_named(tmp_path):
     with pytest.raises(ValueError, match="Received: file_format='orc'"):
         list(read_record_batches([], file_format="orc"))
     with pytest.raises(ValueError, match="Received: split='test'"):
-        ExamplesWriter(str(tmp_path), ["train"]).path_of("test")
+        ExamplesWriter(str(tmp_path), ["train"]).write("test", BATCH)
+    with pytest.raises(ValueError, match="Received: num_shards=0"):
+        ExamplesWriter(str(tmp_path), ["train"], num_shards=0)
 
 
 def test_an_interrupted_write_leaves_no_readable_split(tmp_path):
@@ -107,8 +109,50 @@ def test_an_interrupted_write_leaves_no_readable_split(tmp_path):
             out.write("train", BATCH)
             raise RuntimeError("stop")
     assert read_row_counts(str(tmp_path)) is None
-    with pytest.raises(ValueError, match="trunc"):
+    with pytest.raises(FileNotFoundError, match="has no files"):
         read(str(tmp_path), "train")
+
+
+def numbers_in(uri, split, file_format):
+    return [
+        [
+            cell[0]
+            for b in read_record_batches([f], file_format=file_format)
+            for cell in b[0].to_pylist()
+        ]
+        for f in split_files(uri, split)
+    ]
+
+
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])
+def test_rows_are_dealt_to_a_given_number_of_shards(tmp_path, file_format):
+    uri = str(tmp_path)
+    with ExamplesWriter(uri, ["x"], file_format=file_format, num_shards=3) as out:
+        out.write("x", pa.record_batch({"n": [[0], [1], [2], [3]]}))
+        out.write("x", pa.record_batch({"n": [[4], [5]]}))
+    assert numbers_in(uri, "x", file_format) == [[0, 3], [1, 4], [2, 5]]
+    assert "-00002-of-00003" in split_files(uri, "x")[2]
+
+
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])
+def test_a_full_shard_is_followed_by_another(tmp_path, file_format):
+    uri = str(tmp_path)
+    with ExamplesWriter(uri, ["x"], file_format=file_format, shard_bytes=100) as out:
+        for first in range(0, 100, 20):
+            out.write("x", pa.record_batch({"n": [[n] for n in range(first, first + 20)]}))
+    found = numbers_in(uri, "x", file_format)
+    assert len(found) > 1
+    assert [n for shard in found for n in shard] == list(range(100))
+
+
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "tfrecords", "parquet"])
+def test_a_url_is_written_and_read(file_format):
+    uri = f"memory://written/{file_format}"
+    with ExamplesWriter(uri, ["x", "empty"], file_format=file_format) as out:
+        out.write("x", pa.record_batch({"n": [[7], [8]]}))
+    assert numbers_in(uri, "x", file_format) == [[7, 8]]
+    assert read_row_counts(uri) == {"x": 2, "empty": 0}
+    assert split_names(uri) == ["empty", "x"]
 
 
 def test_write_examples_divides_every_row(tmp_path):

@@ -1,0 +1,77 @@
+"""Decompressing files in chunks, giving what there is of a damaged one before saying so."""
+
+import bz2
+import zlib
+from collections.abc import Iterator
+from typing import IO, Protocol
+
+from penstock.io.files import open_binary
+
+_READ_BYTES = 64 << 10
+
+
+class DamagedFileError(ValueError):
+    """A compressed file is truncated or corrupt."""
+
+
+class _Decompressor(Protocol):
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _new_decompressor(path: str) -> _Decompressor | None:
+    if path.endswith(".gz"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 16)
+    if path.endswith(".bz2"):
+        return bz2.BZ2Decompressor()
+    return None
+
+
+def decompressed_chunks(path: str) -> Iterator[bytes]:
+    """Yields a file's content, decompressed if it ends in `.gz` or `.bz2`.
+
+    Args:
+        path: A local path or an fsspec URL.
+
+    Raises:
+        DamagedFileError: If the file is truncated or corrupt, after all that could be read.
+    """
+    with open_binary(path) as file:
+        if _new_decompressor(path) is None:
+            while chunk := file.read(_READ_BYTES):
+                yield chunk
+        else:
+            yield from _decompressed(file, path)
+
+
+def _decompressed(file: IO[bytes], path: str) -> Iterator[bytes]:
+    """Yields the content of all gzip members or bzip2 streams."""
+    decompressor: _Decompressor | None = None
+    consumed = 0
+    while chunk := file.read(_READ_BYTES):
+        consumed += len(chunk)
+        while chunk:
+            if decompressor is None:
+                chunk = chunk.lstrip(b"\0")  # padding between members
+                if not chunk:
+                    break
+                decompressor = _new_decompressor(path)
+                assert decompressor is not None
+            try:
+                data = decompressor.decompress(chunk)
+            except (zlib.error, OSError) as error:
+                raise DamagedFileError(
+                    f"damaged compressed file, before its byte {consumed} ({error})"
+                ) from error
+            if data:
+                yield data
+            chunk = b""
+            if decompressor.eof:
+                chunk = decompressor.unused_data
+                decompressor = None
+    if decompressor is not None:
+        raise DamagedFileError(
+            f"truncated compressed file: it ends in the middle, at byte {consumed}"
+        )

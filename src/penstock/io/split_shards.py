@@ -1,0 +1,133 @@
+"""Writing the shards of one split: `data_tfrecord-00000-of-00003.gz` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from penstock.io.files import join, open_for_writing, rename
+from penstock.io.tfrecord import TFRecordWriter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILE_EXTENSIONS = {"tfrecords_gzip": ".gz", "tfrecords": "", "parquet": ".parquet"}
+
+
+class SplitShards:
+    """The shards of one split while they are written.
+
+    Until `close` knows their number, files have a hidden name, so that nobody takes half a split for
+    a whole one.
+
+    Args:
+        folder: Where they belong; a path or an fsspec URL, made when it does not exist.
+        name: Their name without number and extension.
+        file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        num_shards: How many shards the rows are dealt to, one by one. None: rows stay in order and
+            a new shard begins when one has `shard_bytes`.
+        shard_bytes: Uncompressed bytes from which a shard is full.
+    """
+
+    def __init__(
+        self, folder: str, name: str, file_format: str, num_shards: int | None, shard_bytes: int
+    ) -> None:
+        self.rows = 0
+        self.schema: pa.Schema | None = None
+        self._folder = folder
+        self._name = name
+        self._format = file_format
+        self._num_shards = num_shards
+        self._shard_bytes = shard_bytes
+        self._paths: list[str] = []
+        self._writers: list[Any] = []
+        self._bytes = 0
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Appends the rows of a batch (Parquet)."""
+        from penstock.io.arrow_arrays import numbers
+
+        if self.schema is None:
+            self.schema = batch.schema
+        for shard, rows in self._deal(batch.num_rows, batch.nbytes):
+            part = batch if rows is None else batch.take(numbers(rows))
+            if part.num_rows:
+                self._writer(shard).write_batch(part)
+        self.rows += batch.num_rows
+
+    def write_records(self, records: Sequence[bytes]) -> None:
+        """Appends serialized records (TFRecord)."""
+        for shard, rows in self._deal(len(records), sum(map(len, records))):
+            part = records if rows is None else [records[row] for row in rows.tolist()]
+            self._writer(shard).write_all(part)
+        self.rows += len(records)
+
+    def close(self, schema: pa.Schema) -> None:
+        """Completes the shards and gives them their names.
+
+        Args:
+            schema: The columns of Parquet shards, for a split without rows.
+        """
+        self.schema = self.schema or schema
+        for shard in range(self._num_shards or max(1, len(self._writers))):
+            self._writer(shard)
+        for writer in self._writers:
+            writer.close()
+        for shard, path in enumerate(self._paths):
+            numbered = f"{self._name}-{shard:05d}-of-{len(self._paths):05d}"
+            rename(path, join(self._folder, numbered + FILE_EXTENSIONS[self._format]))
+
+    def abort(self, error: BaseException) -> None:
+        """Closes the files without completing them."""
+        for writer in self._writers:
+            writer.__exit__(type(error), error, error.__traceback__)
+
+    def _deal(self, rows: int, size: int) -> Iterator[tuple[int, Any]]:
+        """Yields each shard with the rows that it gets, None for all of them."""
+        if self._num_shards is None:
+            if self._bytes >= self._shard_bytes:
+                self._writers[-1].close()
+                self._bytes = 0
+                self._writer(len(self._writers))
+            self._bytes += size
+            yield max(0, len(self._writers) - 1), None
+        elif self._num_shards == 1:
+            yield 0, None
+        else:
+            import numpy as np
+
+            for shard in range(self._num_shards):
+                yield (
+                    shard,
+                    np.arange((shard - self.rows) % self._num_shards, rows, self._num_shards),
+                )
+
+    def _writer(self, shard: int) -> Any:
+        while len(self._writers) <= shard:
+            path = join(self._folder, f".{self._name}-{len(self._writers):05d}")
+            self._paths.append(path)
+            if self._format == "parquet":
+                writer: Any = _ParquetShard(path, self.schema)
+            else:
+                compression = "GZIP" if self._format == "tfrecords_gzip" else ""
+                writer = TFRecordWriter(path, compression)
+            self._writers.append(writer)
+        return self._writers[shard]
+
+
+class _ParquetShard:
+    """A Parquet file being written; closes the file beneath, which pyarrow leaves open."""
+
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
+        self._file = open_for_writing(path)
+        self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
+        self.write_batch = self._writer.write_batch
+
+    def close(self) -> None:
+        self._writer.close()
+        self._file.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
