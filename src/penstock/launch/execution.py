@@ -92,6 +92,10 @@ class _Context(ExecutionContext):
 
 
 def _run(attempt: Attempt, context: ExecutionContext) -> tuple[dict[str, Artifact], int]:
+    if attempt.node.uses_tensorflow and "keras" in sys.modules:
+        # Names of layers count up in a process: equal inputs must not give other files because of
+        # what ran before.
+        sys.modules["keras"].utils.clear_session()
     seed_everything(context.seed, context.deterministic, attempt.node.uses_tensorflow)
     component_class: type[Component] = resolve(attempt.node.component)
     for artifact in attempt.outputs.values():

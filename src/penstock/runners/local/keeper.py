@@ -47,8 +47,9 @@ def main(conversation: int, life: int) -> None:
         serve(conversation)
         os._exit(0)
     os.close(conversation)
-    for descriptor in (1, 2):
-        os.close(descriptor)
+    # What the worker prints is no business of the keeper's; standard input is the null device.
+    os.dup2(0, 1)
+    os.dup2(0, 2)
     _keep(worker, socket.socket(fileno=life))
     os._exit(0)
 

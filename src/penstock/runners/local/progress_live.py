@@ -167,6 +167,8 @@ class LiveProgress:
 
 def remark(node: NodeResult) -> str:
     """Return what is to say of a node besides its state and time."""
+    if node.kept:
+        return "done already"
     if node.state is NodeState.CACHED:
         return "cached"
     if node.state is NodeState.RETRYING:

@@ -60,6 +60,8 @@ class PlainProgress:
 
 def describe(node: NodeResult) -> str:
     """Return a node's state in words."""
+    if node.kept:
+        return "is done already"
     if node.state is NodeState.RUNNING:
         what = f"runs, attempt {node.attempts}" if node.attempts > 1 else "runs"
         return f"{what} ({node.why})" if node.why else what
@@ -90,8 +92,10 @@ def summary(result: RunResult) -> str:
         NodeState.SKIPPED: "skipped",
         NodeState.CANCELED: "canceled",
     }
-    states = [node.state for node in result.nodes.values()]
+    states = [node.state for node in result.nodes.values() if not node.kept]
     counts = [f"{states.count(state)} {word}" for state, word in words.items() if state in states]
+    kept = len(result.nodes) - len(states)
+    counts += [f"{kept} done before"] if kept else []
     why = f" ({result.error})" if result.state == "CANCELED" else ""
     return (
         f"run {result.run_id} {result.state.lower()} in {elapsed(result.seconds)}: "

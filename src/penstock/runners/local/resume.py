@@ -45,9 +45,10 @@ def adopted(store: MetadataStore, graph: Graph, run_id: str) -> Iterator[NodeRes
     }
     for node in graph.nodes:
         record = good.get(node.id)
-        if record is None or not all(
-            each.id in good for each in graph.nodes if each.id in node.upstream
-        ):
+        if record is None:
+            continue
+        if not all(upstream in good for upstream in node.upstream):
+            del good[node.id]
             continue
         outputs = published.get(node.id, {})
         if not intact(outputs):
@@ -62,4 +63,5 @@ def adopted(store: MetadataStore, graph: Graph, run_id: str) -> Iterator[NodeRes
             log_path=record.log_path,
             outputs=outputs,
             metrics=record.metrics,
+            kept=True,
         )

@@ -194,9 +194,13 @@ class WorkerPool:
             self._dismiss(min(idle, key=lambda worker: worker.profile in wanted))
 
     def _warm_next(self) -> None:
-        """Start a worker for the next profile that has none, unless one is importing."""
+        """Start a worker for the next profile that has none, unless one is importing.
+
+        Nobody makes space for it: it may not be needed.
+        """
         heavy = [worker for worker in self._workers if worker.profile.tensorflow]
-        if any(not worker.ready for worker in heavy):
+        full = len(self._workers) >= 2 * self._size
+        if full or any(not worker.ready for worker in heavy):
             return
         spare = [worker for worker in heavy if not worker.used]
         for profile, imports in self._expected:

@@ -21,6 +21,9 @@ from penstock.runners.local.frames import FrameSocket
 _START = "import sys; sys.path.append({!r}); from penstock.runners.local.keeper import main; main({}, {})"
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(penstock.__file__)))
 
+START_SECONDS = 120.0
+"""How long a process may take to begin with an attempt that has a timeout: it may be importing."""
+
 # What keeps a worker's imports quiet and its order of sets the same; the user's own setting wins.
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -101,6 +104,9 @@ class WorkerProcess:
         self.attempt = attempt
         self.profile = profile
         self.used = True
+        timeout = attempt.node.policy.timeout_seconds
+        if timeout is not None:
+            self.deadline = time.monotonic() + timeout + START_SECONDS
         self._send({"attempt": attempt.to_json()})
 
     def started(self) -> None:

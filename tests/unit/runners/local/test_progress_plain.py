@@ -83,6 +83,16 @@ def test_the_last_line_of_a_stopped_run() -> None:
     )
 
 
+def test_a_resumed_run_says_what_was_done_before() -> None:
+    nodes = {
+        "a": NodeResult("a", NodeState.COMPLETE, kept=True),
+        "b": NodeResult("b", NodeState.COMPLETE),
+    }
+    assert summary(RunResult("r1", "COMPLETE", nodes, 1.0)) == (
+        "run r1 complete in 1.0 s: 1 ran, 1 done before"
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0.0 s"), (59.94, "59.9 s"), (59.96, "1:00 min"), (3599, "59:59 min"), (3660, "1:01 h")],

@@ -211,6 +211,7 @@ def test_resume_of_a_complete_run_does_nothing(bench, nodes) -> None:
     done = bench.run(nodes.number(value=4), run_id="r1")
     again = bench.runner().resume("r1")
     assert again["number"].execution_id == done["number"].execution_id
+    assert again["number"].kept
     assert again.artifact("number", "result").value == 4
 
 

@@ -165,7 +165,7 @@ def test_the_timeout_begins_with_the_execution(pool, attempts, nodes) -> None:
     node = nodes.number(value=3).with_policy(timeout_seconds=5)
     pool.submit(attempts(node))
     (worker,) = pool._workers
-    assert worker.deadline is None
+    assert worker.deadline > time.monotonic() + 60
     assert value(finish(pool)[0]) == 3
 
 
@@ -227,6 +227,24 @@ def test_wake_ends_a_wait(pool) -> None:
     began = time.monotonic()
     assert pool.wait(30) == []
     assert time.monotonic() - began < 5
+
+
+def test_more_profiles_than_space_are_not_warmed_in_turns(attempts, nodes, project) -> None:
+    pool = WorkerPool(project, 1)
+    try:
+        for devices in (1, 2):
+            pool._start(pool._profile(attempts(nodes.Devices(devices=devices)).node, {}, ()), ())
+        before = list(pool._workers)
+        pool._expected = [
+            (pool._profile(attempts(nodes.Devices(devices=devices)).node, {}, ()), ())
+            for devices in (1, 2, 3)
+        ]
+        while not all(worker.ready for worker in pool._workers):
+            pool.wait(0.2)
+        pool._warm_next()
+        assert pool._workers == before
+    finally:
+        pool.close()
 
 
 @pytest.mark.tensorflow
