@@ -15,9 +15,10 @@ class DamagedFileError(ValueError):
 
 
 class _Decompressor(Protocol):
-    eof: bool
-    unused_data: bytes
-
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, /) -> bytes: ...
 
 

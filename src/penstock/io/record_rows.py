@@ -1,10 +1,11 @@
 """Reading TFRecord files as rows for ingestion, in the form that is hashed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import pyarrow as pa
 
+from penstock.io.broken_rows import BrokenRow, OnBroken
 from penstock.io.canonical_records import canonical_records
 from penstock.io.examples_reader import DEFAULT_BATCH_SIZE, RecordDecoder
 from penstock.io.ingestion import Rows
@@ -17,6 +18,7 @@ def read_record_rows(
     *,
     unify_schema: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
+    on_broken: OnBroken | None = None,
 ) -> Iterator[Rows]:
     """Reads TFRecord files, gzipped or not.
 
@@ -26,31 +28,66 @@ def read_record_rows(
         unify_schema: Whether all batches get the same columns, those of all records, for writing
             Parquet. The files are then read twice.
         batch_size: Rows a batch, at most.
+        on_broken: Is told of each record that is corrupt or not of the payload format, which is
+            left out; by default it is an error.
 
     Raises:
+        TFRecordError: If a file is corrupt or truncated.
         ValueError: If a record is not of the payload format, or a feature changes its type.
     """
-    schema = _unified_schema(files, payload_format, batch_size) if unify_schema else None
-    for records, batch in _decoded(files, payload_format, batch_size):
+    schema = None
+    if unify_schema:
+        known = None if on_broken is None else _known
+        schema = _unified_schema(_decoded(files, payload_format, batch_size, known))
+    for records, batch in _decoded(files, payload_format, batch_size, on_broken):
         canonical = canonical_records(records, batch, payload_format)
         yield Rows(batch if schema is None else _with_schema(batch, schema), canonical)
 
 
+def _known(row: BrokenRow) -> None:
+    """Leaves out a broken record that the second pass tells of."""
+
+
 def _decoded(
-    files: Sequence[str], payload_format: str, batch_size: int
+    files: Sequence[str], payload_format: str, batch_size: int, on_broken: OnBroken | None
 ) -> Iterator[tuple[list[bytes], pa.RecordBatch]]:
     decode = RecordDecoder(payload_format)
     for path in files:
-        reader = read_tfrecords(path)
+        reader = read_tfrecords(path, on_broken=on_broken)
         first_row = 0
         while records := list(islice(reader, batch_size)):
-            yield records, decode(records, path, first_row)
-            first_row += len(records)
+            read = len(records)
+            try:
+                batch = decode(records, path, first_row)
+            except ValueError:
+                if on_broken is None:
+                    raise
+                records = _decodable(decode, records, path, first_row, on_broken)
+                batch = decode(records, path, first_row) if records else None
+            if batch is not None:
+                yield records, batch
+            first_row += read
 
 
-def _unified_schema(files: Sequence[str], payload_format: str, batch_size: int) -> pa.Schema:
+def _decodable(
+    decode: RecordDecoder, records: list[bytes], path: str, first_row: int, on_broken: OnBroken
+) -> list[bytes]:
+    """Decodes records one by one; tells of those that fail and returns the others."""
+    kept = []
+    for row, record in enumerate(records, start=first_row):
+        try:
+            decode([record], path, row)
+        except ValueError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            on_broken(BrokenRow(path, reason, record))
+        else:
+            kept.append(record)
+    return kept
+
+
+def _unified_schema(decoded: Iterable[tuple[list[bytes], pa.RecordBatch]]) -> pa.Schema:
     types: dict[str, pa.DataType] = {}
-    for _, batch in _decoded(files, payload_format, batch_size):
+    for _, batch in decoded:
         for field in batch.schema:
             known = types.get(field.name, pa.null())
             if pa.types.is_null(known):

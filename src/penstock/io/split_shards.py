@@ -109,8 +109,7 @@ class SplitShards:
             if self._format == "parquet":
                 writer: Any = _ParquetShard(path, self.schema)
             else:
-                compression = "GZIP" if self._format == "tfrecords_gzip" else ""
-                writer = TFRecordWriter(path, compression)
+                writer = TFRecordWriter(path, "GZIP" if self._format == "tfrecords_gzip" else "")
             self._writers.append(writer)
         return self._writers[shard]
 

@@ -7,10 +7,11 @@ little-endian. Source of the format: TensorFlow's guide "TFRecord and tf.train.E
 import contextlib
 import struct
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, Literal, Self
 
+from penstock.io.broken_rows import BrokenRow, OnBroken
 from penstock.io.files import open_binary, open_for_writing
 from penstock.io.gzip_stream import GzipStreamWriter
 
@@ -72,13 +73,17 @@ def _chunks(path: str, compression: Compression | None) -> Generator[bytes, None
                 yield chunk
 
 
-def read_tfrecords(path: str, *, compression: Compression | None = None) -> Iterator[bytes]:
+def read_tfrecords(
+    path: str, *, compression: Compression | None = None, on_broken: OnBroken | None = None
+) -> Iterator[bytes]:
     """Yields the records of a TFRecord file, checking both checksums of each.
 
     Args:
         path: A local path or an fsspec URL.
         compression: "GZIP", "" for none, or None to tell by the first two bytes. (An uncompressed
             file whose first record is 35,615 bytes modulo 65,536 looks like gzip: say "" there.)
+        on_broken: Is told of each corrupt record; reading goes on with the next one whose length
+            has a matching checksum. By default it is an error.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -89,30 +94,57 @@ def read_tfrecords(path: str, *, compression: Compression | None = None) -> Iter
         ...     example = tf.train.Example.FromString(record)
     """
     with contextlib.closing(_chunks(path, compression)) as chunks:
-        yield from _records(path, chunks)
+        yield from _records(path, chunks, on_broken or _refuse)
 
 
-def _records(path: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _refuse(row: BrokenRow) -> None:
+    raise TFRecordError(f"{row.file}: {row.reason}")
+
+
+def _until_damage(
+    path: str, chunks: Iterable[bytes], on_broken: OnBroken, damage: list[str]
+) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except TFRecordError as error:
+        if on_broken is _refuse:
+            raise
+        damage.append(str(error).removeprefix(f"{path}: "))
+
+
+def _records(path: str, chunks: Iterable[bytes], on_broken: OnBroken) -> Iterator[bytes]:
     from google_crc32c import value as crc32c
 
     lengths: dict[bytes, int] = {}
     unpack_footer = struct.Struct("<I").unpack_from
+    damage: list[str] = []
+    lost: _Lost | None = None
     buffer = b""
     base = 0  # offset of buffer[0] in the uncompressed file
-    for chunk in chunks:
+    for chunk in _until_damage(path, chunks, on_broken, damage):
         buffer = buffer + chunk if buffer else chunk
         position = 0
         available = len(buffer)
         while available - position >= 12:
+            if lost is not None:
+                next_header = _find_header(buffer, position, crc32c)
+                lost.raw += buffer[position:next_header]
+                position = next_header
+                if available - position < 12:
+                    break
+                on_broken(lost.as_row(path))
+                lost = None
             header = buffer[position : position + 12]
             length = lengths.get(header)
             if length is None:
                 length, stored = struct.unpack("<QI", header)
                 if _masked(crc32c(header[:8])) != stored:
-                    raise TFRecordError(
-                        f"{path}: corrupt record at offset {base + position}: the checksum of its "
-                        f"length ({length}) does not match. The file is damaged or not a TFRecord."
-                    )
+                    lost = _Lost(base + position, f"the checksum of its length ({length})")
+                    if on_broken is _refuse:
+                        on_broken(lost.as_row(path))
+                    lost.raw += buffer[position : position + 1]
+                    position += 1
+                    continue
                 if len(lengths) < 100_000:
                     lengths[header] = length
             end = position + 12 + length
@@ -123,19 +155,58 @@ def _records(path: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
             if ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF != unpack_footer(buffer, end)[
                 0
             ]:
-                raise TFRecordError(
-                    f"{path}: corrupt record at offset {base + position}: the checksum of its "
-                    f"{length} bytes does not match. The file is damaged: write it again."
-                )
-            yield data
+                corrupt = _Lost(base + position, f"the checksum of its {length} bytes")
+                corrupt.raw += buffer[position : end + 4]
+                on_broken(corrupt.as_row(path))
+            else:
+                yield data
             position = end + 4
         buffer = buffer[position:]
         base += position
-    if buffer:
-        raise TFRecordError(
-            f"{path}: truncated record at offset {base}: the file ends {len(buffer)} bytes after "
-            f"its start. Write the file again."
+    if lost is not None:
+        lost.raw += buffer
+        on_broken(lost.as_row(path))
+    elif buffer or damage:
+        reason = (
+            damage[0]
+            if damage
+            else (
+                f"truncated record at offset {base}: the file ends {len(buffer)} bytes after its "
+                f"start. Write the file again."
+            )
         )
+        on_broken(BrokenRow(path, reason, buffer, offset=base))
+
+
+class _Lost:
+    """Bytes from a corrupt record on, up to the next sound one."""
+
+    def __init__(self, offset: int, what: str) -> None:
+        self.raw = bytearray()
+        self._offset = offset
+        self._what = what
+
+    def as_row(self, path: str) -> BrokenRow:
+        reason = (
+            f"corrupt record at offset {self._offset}: {self._what} does not match. The file is "
+            f"damaged or not a TFRecord: write it again."
+        )
+        return BrokenRow(path, reason, bytes(self.raw), offset=self._offset)
+
+
+def _find_header(buffer: bytes, start: int, crc32c: Callable[[bytes], int]) -> int:
+    """Returns where the next record with a sound length starts; the last 11 bytes without one."""
+    place = start
+    while True:
+        # A length below 2**40 has three zero bytes at its end.
+        zeros = buffer.find(b"\0\0\0", place + 5, len(buffer) - 4)
+        if zeros < 0:
+            return max(start, len(buffer) - 11)
+        place = zeros - 5
+        header = buffer[place : place + 12]
+        if _masked(crc32c(header[:8])) == int.from_bytes(header[8:], "little"):
+            return place
+        place += 1
 
 
 class TFRecordWriter:

@@ -1,6 +1,8 @@
+import pyarrow as pa
 import pytest
 
 from penstock.io.example_messages import example_class, sequence_example_class
+from penstock.io.example_serialization import serialize_examples
 from penstock.io.record_rows import read_record_rows
 from penstock.io.tfrecord import TFRecordWriter
 
@@ -67,3 +69,20 @@ def test_a_feature_that_changes_its_type_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="Feature 'a' is .* one type a column"):
         list(read_record_rows(files, "FORMAT_TF_EXAMPLE", unify_schema=True, batch_size=1))
+
+
+def test_records_of_another_kind_can_be_left_out(tmp_path):
+    path = str(tmp_path / "records.gz")
+    examples = serialize_examples(pa.record_batch({"n": list(range(5))})).to_pylist()
+    with TFRecordWriter(path) as writer:
+        writer.write_all([*examples[:2], b"\xff not an Example", *examples[2:]])
+    with pytest.raises(ValueError, match="cannot decode records 0 to 5 as FORMAT_TF_EXAMPLE"):
+        list(read_record_rows([path], "FORMAT_TF_EXAMPLE"))
+    for unify in (False, True):
+        told = []
+        rows = list(
+            read_record_rows([path], "FORMAT_TF_EXAMPLE", unify_schema=unify, on_broken=told.append)
+        )
+        assert [record for part in rows for record in part.records] == examples
+        assert [row.raw for row in told] == [b"\xff not an Example"]
+        assert "records 2 to 2" in told[0].reason

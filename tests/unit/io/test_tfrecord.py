@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import struct
 from pathlib import Path
 
@@ -128,3 +129,54 @@ def test_tensorflow_reads_what_is_written(tmp_path):
         for record in records:
             writer.write(record)
     assert list(read_tfrecords(str(tmp_path / "theirs.gz"))) == records
+
+
+def damaged(path, at):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0xFF
+    path.write_bytes(content)
+
+
+RECORDS = [b"record %d" % i * 3 for i in range(9)]
+SIZE = 16 + len(RECORDS[0])
+
+
+@pytest.mark.parametrize("within", [0, 5, 9, 20, SIZE - 1])
+def test_reading_goes_on_after_a_corrupt_record(tmp_path, within):
+    path = tmp_path / "records"
+    with TFRecordWriter(str(path), "") as writer:
+        writer.write_all(RECORDS)
+    whole = path.read_bytes()
+    damaged(path, 4 * SIZE + within)
+    told = []
+    assert list(read_tfrecords(str(path), on_broken=told.append)) == RECORDS[:4] + RECORDS[5:]
+    ((row,)) = told
+    assert (row.file, row.offset) == (str(path), 4 * SIZE)
+    assert row.raw == path.read_bytes()[4 * SIZE : 5 * SIZE] != whole[4 * SIZE : 5 * SIZE]
+    assert "does not match" in row.reason
+    with pytest.raises(TFRecordError, match=rf"corrupt record at offset {4 * SIZE}"):
+        list(read_tfrecords(str(path)))
+
+
+@pytest.mark.parametrize("compression", ["GZIP", ""])
+def test_what_is_left_of_a_truncated_file_is_read(tmp_path, compression):
+    path = tmp_path / "records"
+    records = [hashlib.sha256(b"%d" % i).digest() for i in range(1000)]
+    with TFRecordWriter(str(path), compression) as writer:
+        writer.write_all(records)
+    path.write_bytes(path.read_bytes()[:-5000])
+    told = []
+    found = list(read_tfrecords(str(path), on_broken=told.append))
+    assert 500 < len(found) < 1000
+    assert found == records[: len(found)]
+    ((row,)) = told
+    assert row.offset == 48 * len(found)
+    assert "truncated" in row.reason
+
+
+def test_a_file_of_another_kind_is_one_broken_row(tmp_path):
+    path = tmp_path / "records"
+    path.write_bytes(b"a,b\n1,2\n" * 1000 + bytes(100))
+    told = []
+    assert list(read_tfrecords(str(path), on_broken=told.append)) == []
+    assert [(row.offset, row.raw) for row in told] == [(0, path.read_bytes())]
