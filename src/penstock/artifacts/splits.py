@@ -48,3 +48,23 @@ class SplitArtifact(Artifact):
                 f"{self.TYPE_NAME} at {self.uri} has no split {split!r}; it has {self.splits}"
             )
         return split_uri(self.uri, split)
+
+    def splits_without(self, excluded: Sequence[str]) -> list[str]:
+        """Return the splits but for the excluded ones.
+
+        Raises:
+            ValueError: If an excluded split does not exist, or none is left.
+        """
+        unknown = sorted(set(excluded) - set(self.splits))
+        if unknown:
+            raise ValueError(
+                f"exclude_splits={list(excluded)} names {unknown}, which {self.TYPE_NAME} at "
+                f"{self.uri} does not have. Splits: {self.splits}"
+            )
+        kept = [split for split in self.splits if split not in excluded]
+        if not kept:
+            raise ValueError(
+                f"No split of {self.TYPE_NAME} at {self.uri} is left. "
+                f"Splits: {self.splits}, exclude_splits={list(excluded)}"
+            )
+        return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from penstock.artifacts import location
 from penstock.artifacts.artifact import Artifact, PropertyType
 from penstock.artifacts.splits import SplitArtifact
 
@@ -35,6 +36,11 @@ class ExampleAnomalies(SplitArtifact):
 class Schema(Artifact):
     """A tensorflow-metadata schema: `schema.pbtxt`."""
 
+    @property
+    def file(self) -> str:
+        """The schema's file, a text proto."""
+        return f"{self.uri.rstrip('/')}/schema.pbtxt"
+
 
 class TransformGraph(Artifact):
     """What Transform learnt: `transform_fn/`, `metadata/` and `transformed_metadata/`."""
@@ -56,6 +62,21 @@ class Model(Artifact):
     """A trained model: `Format-Serving/` and, if exported, `Format-TFMA/`."""
 
     TYPE_ANNOTATION: ClassVar = "mlmd.Model"
+    SERVING_FOLDER: ClassVar = "Format-Serving"
+    EVAL_FOLDER: ClassVar = "Format-TFMA"
+
+    @property
+    def serving_uri(self) -> str:
+        """The SavedModel that serves; an imported model may be one without further folders."""
+        folder = f"{self.uri.rstrip('/')}/{self.SERVING_FOLDER}"
+        bare = f"{self.uri.rstrip('/')}/saved_model.pb"
+        return self.uri if not location.exists(folder) and location.exists(bare) else folder
+
+    @property
+    def eval_uri(self) -> str:
+        """The SavedModel to evaluate: one exported for that, or the one that serves."""
+        folder = f"{self.uri.rstrip('/')}/{self.EVAL_FOLDER}"
+        return folder if location.exists(folder) else self.serving_uri
 
 
 class ModelRun(Artifact):
@@ -69,9 +90,15 @@ class ModelEvaluation(Artifact):
 class ModelBlessing(Artifact):
     """An empty file `BLESSED` or `NOT_BLESSED`."""
 
+    BLESSED_FILE: ClassVar = "BLESSED"
+    NOT_BLESSED_FILE: ClassVar = "NOT_BLESSED"
+
 
 class InfraBlessing(Artifact):
     """An empty file `INFRA_BLESSED` or `INFRA_NOT_BLESSED`."""
+
+    BLESSED_FILE: ClassVar = "INFRA_BLESSED"
+    NOT_BLESSED_FILE: ClassVar = "INFRA_NOT_BLESSED"
 
 
 class PushedModel(Artifact):

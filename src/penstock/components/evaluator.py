@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
-from penstock.components.model_folders import BLESSED_FILE, NOT_BLESSED_FILE, eval_model_path
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.evaluation.config import as_eval_config
 
@@ -60,7 +59,7 @@ class Evaluator(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Evaluates, writes the results and the blessing."""
-        from penstock.components.schema_files import read_schema
+        from penstock.data_validation import load_schema_text
         from penstock.evaluation import evaluate, write_evaluation
         from penstock.io import split_files
 
@@ -68,17 +67,18 @@ class Evaluator(Component):
         files = [file for split in splits for file in split_files(self.examples.uri, split)]
         evaluation = evaluate(
             files,
-            model=eval_model_path(self.model),
+            model=self.model.eval_uri,
             eval_config=self.eval_config,
-            baseline=eval_model_path(self.baseline_model) if self.baseline_model else None,
-            schema=read_schema(self.schema) if self.schema is not None else None,
+            baseline=self.baseline_model.eval_uri if self.baseline_model else None,
+            schema=load_schema_text(self.schema.file) if self.schema else None,
             file_format=self.examples.custom_properties.get("file_format") or "tfrecords_gzip",
         )
         write_evaluation(evaluation, self.evaluation.uri)
         validation = evaluation.validation
         folder = Path(self.blessing.uri)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / (BLESSED_FILE if validation.ok else NOT_BLESSED_FILE)).touch()
+        name = self.blessing.BLESSED_FILE if validation.ok else self.blessing.NOT_BLESSED_FILE
+        (folder / name).touch()
         properties: dict[str, Any] = {
             "blessed": int(validation.ok),
             "current_model": self.model.uri,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
-from penstock.components.splits import included_splits
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class ExampleValidator(Component):
         )
 
         schema = load_schema_text(f"{self.schema.uri}/schema.pbtxt")
-        splits = included_splits(self.statistics, self.exclude_splits)
+        splits = self.statistics.splits_without(self.exclude_splits)
         blessed, fatal = {}, []
         for split in splits:
             folder = f"{self.statistics.uri}/Split-{split}"

@@ -18,7 +18,6 @@ from penstock.artifacts import (
     Schema,
 )
 from penstock.artifacts import ModelCard as ModelCardArtifact
-from penstock.components.model_folders import serving_model_path
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 
 
@@ -77,7 +76,7 @@ class ModelCard(Component):
         data = collect(
             title=self.title or context.pipeline_name,
             description=self.description,
-            model=serving_model_path(self.model),
+            model=self.model.serving_uri,
             evaluation=self.evaluation.uri if self.evaluation is not None else None,
             blessing=self.blessing.custom_properties if self.blessing is not None else None,
             schema=f"{self.schema.uri}/schema.pbtxt" if self.schema is not None else None,

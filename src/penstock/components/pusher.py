@@ -8,11 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from penstock.artifacts import Artifact, InfraBlessing, Model, ModelBlessing, PushedModel
-from penstock.components.model_folders import BLESSED_FILE, serving_model_path
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.serving.destination import Filesystem, PushDestination
-
-INFRA_BLESSED_FILE = "INFRA_BLESSED"
 
 
 class Pusher(Component):
@@ -75,7 +72,7 @@ class Pusher(Component):
             destination = PushDestination(Filesystem(destination))
         folder = destination.filesystem
         pushed = push_model(
-            serving_model_path(self.model),
+            self.model.serving_uri,
             context.resolve_path(folder.base_directory),
             versioning="next" if folder.versioning == "next" else "timestamp",
         )
@@ -92,10 +89,14 @@ class Pusher(Component):
         context.log.info("Pushed version %d to %s", pushed.version, pushed.path)
 
     def _objection(self) -> str:
-        if self.model_blessing is not None and not _has(self.model_blessing, BLESSED_FILE):
+        if self.model_blessing is not None and not _has(
+            self.model_blessing, ModelBlessing.BLESSED_FILE
+        ):
             reasons = self.model_blessing.custom_properties.get("reasons") or []
             return " ".join(["The model is not blessed.", *reasons])
-        if self.infra_blessing is not None and not _has(self.infra_blessing, INFRA_BLESSED_FILE):
+        if self.infra_blessing is not None and not _has(
+            self.infra_blessing, InfraBlessing.BLESSED_FILE
+        ):
             return "The model did not pass the InfraValidator."
         return ""
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from penstock.artifacts import ExampleStatistics, Schema
-from penstock.components.splits import included_splits
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 
 
@@ -47,7 +46,7 @@ class SchemaGen(Component):
         )
 
         schema = None
-        for split in included_splits(self.statistics, self.exclude_splits):
+        for split in self.statistics.splits_without(self.exclude_splits):
             statistics = load_stats_binary(f"{self.statistics.uri}/Split-{split}/FeatureStats.pb")
             if schema is None:
                 schema = infer_schema(statistics, self.infer_feature_shape)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples, ExampleStatistics, Schema
-from penstock.components.splits import included_splits
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 
@@ -64,7 +63,7 @@ class StatisticsGen(Component):
         if self.schema is not None:
             schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
             options = StatsOptions(**{**vars(options), "schema": schema})
-        splits = included_splits(self.examples, self.exclude_splits)
+        splits = self.examples.splits_without(self.exclude_splits)
         stored = self.examples.custom_properties
         for split, statistics in self._statistics(context, splits, options):
             rows = statistics.datasets[0].num_examples

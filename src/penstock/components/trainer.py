@@ -16,8 +16,6 @@ from penstock.artifacts import (
     Schema,
     TransformGraph,
 )
-from penstock.components.fn_args import make_fn_args
-from penstock.components.model_folders import EVAL_FOLDER, SERVING_FOLDER
 from penstock.dsl import (
     Component,
     ExecutionContext,
@@ -109,6 +107,7 @@ class Trainer(Component):
         """Calls `run_fn` and checks what it exported."""
         from penstock.training.distribution import use_devices
         from penstock.training.reproducibility import forget_layers, set_precision
+        from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
         from penstock.training.user_functions import user_function
         from penstock.tuning import read_best_hyperparameters
 
@@ -120,8 +119,10 @@ class Trainer(Component):
         if self.module_file is not None:
             source = context.load_module(self.module_file)
         run_fn = user_function(source, "run_fn")
-        fn_args = make_fn_args(
-            context,
+        fn_args = fn_args_from_artifacts(
+            working_dir=context.working_dir,
+            seed=context.seed,
+            deterministic=context.deterministic,
             examples=self.examples,
             transform_graph=self.transform_graph,
             schema=self.schema,
@@ -131,8 +132,8 @@ class Trainer(Component):
             custom_config=self.custom_config,
             statistics=self.statistics,
         )
-        fn_args.serving_model_dir = f"{self.model.uri}/{SERVING_FOLDER}"
-        fn_args.eval_model_dir = f"{self.model.uri}/{EVAL_FOLDER}"
+        fn_args.serving_model_dir = f"{self.model.uri}/{self.model.SERVING_FOLDER}"
+        fn_args.eval_model_dir = f"{self.model.uri}/{self.model.EVAL_FOLDER}"
         fn_args.model_run_dir = self.model_run.uri
         fn_args.distribution, fn_args.precision = self.distribution, self.precision
         if self.hyperparameters is not None:

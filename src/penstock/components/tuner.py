@@ -13,7 +13,6 @@ from penstock.artifacts import (
     TransformGraph,
     TunerResults,
 )
-from penstock.components.fn_args import make_fn_args
 from penstock.components.trainer import check_one_function
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
 from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
@@ -76,6 +75,7 @@ class Tuner(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Runs the search and writes what it found."""
+        from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
         from penstock.training.user_functions import user_function
         from penstock.tuning import run_search, write_best_hyperparameters, write_results
 
@@ -83,8 +83,10 @@ class Tuner(Component):
         if self.module_file is not None:
             source = context.load_module(self.module_file)
         tuner_fn = user_function(source, "tuner_fn")
-        fn_args = make_fn_args(
-            context,
+        fn_args = fn_args_from_artifacts(
+            working_dir=context.working_dir,
+            seed=context.seed,
+            deterministic=context.deterministic,
             examples=self.examples,
             transform_graph=self.transform_graph,
             schema=self.schema,

@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str | None) -> _Inputs:
     if task.archive:
-        from penstock.launch.project_archive import unpack_project
+        from penstock.io.project_archive import unpack_project
 
         project_root = unpack_project(task.archive)
     root = str(find_project_root(project_root or os.getcwd()))

@@ -65,6 +65,8 @@ class SourceClosure:
                     continue
                 if used and self._find(f"{name}.{used}"):
                     pending.append(f"{name}.{used}")
+                elif used in module.exports:
+                    pending.append(f"{module.exports[used]}:{used}")
                 elif used:
                     # A package that exports lazily names its modules in strings only: take all.
                     pending.extend(module.lazy)
@@ -79,7 +81,7 @@ class SourceClosure:
             if path is None:
                 self._modules[name] = None
             else:
-                kind = f"module:{name}"
+                kind = f"imports of {name}"
                 read = self._memo.value(kind, path, lambda path: _read_module(name, path))
                 self._modules[name] = _Module(*read)
         return self._modules[name]
@@ -102,12 +104,14 @@ class _Module(NamedTuple):
     """What is known of a module.
 
     `imports` are the modules that it may import, and `module:name` for a name that it takes from one
-    (`*` for any). `lazy` are the modules of a package that exports by `__getattr__`.
+    (`*` for any). `lazy` are the modules of a package that exports by `__getattr__`, and `exports` says
+    which of them gives a name, where the package says so to type checkers.
     """
 
     digest: str
     imports: list[str]
     lazy: list[str]
+    exports: dict[str, str]
 
 
 def _read_module(name: str, path: str) -> _Module:
@@ -115,7 +119,7 @@ def _read_module(name: str, path: str) -> _Module:
     try:
         tree = ast.parse(source, path)
     except SyntaxError:
-        return _Module(hashlib.sha256(source).hexdigest()[:16], [], [])
+        return _Module(hashlib.sha256(source).hexdigest()[:16], [], [], {})
     digest = hashlib.sha256()
     for piece in _canonical(tree):
         digest.update(piece.encode("utf-8", "surrogatepass"))
@@ -123,9 +127,10 @@ def _read_module(name: str, path: str) -> _Module:
     is_package = os.path.basename(path) == "__init__.py"
     package = name if is_package else name.rpartition(".")[0]
     imports: set[str] = set()
+    exports: dict[str, str] = {}
     lazy: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+    for node, for_types in _walk(tree):
+        if isinstance(node, ast.Import) and not for_types:
             for alias in node.names:
                 imports.update(_prefixes(alias.name))
                 imports.add(f"{alias.name}:*")
@@ -133,12 +138,28 @@ def _read_module(name: str, path: str) -> _Module:
             base = node.module or ""
             if node.level:
                 base = importlib.util.resolve_name("." * node.level + base, package)
+            if for_types:
+                exports.update({alias.asname or alias.name: base for alias in node.names})
+                continue
             imports.update(_prefixes(base))
             imports.update(f"{base}:{alias.name}" for alias in node.names)
         elif is_package and isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
             lazy = sorted(f"{name}.{entry.stem}" for entry in Path(path).parent.glob("*.py"))
     imports.discard(name)
-    return _Module(digest.hexdigest()[:16], sorted(imports), lazy)
+    return _Module(digest.hexdigest()[:16], sorted(imports), lazy, exports if lazy else {})
+
+
+def _walk(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield every node of a tree, and whether only type checkers see it."""
+    pending: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while pending:
+        node, for_types = pending.pop()
+        yield node, for_types
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            pending.extend((child, True) for child in node.body)
+            pending.extend((child, for_types) for child in node.orelse)
+        else:
+            pending.extend((child, for_types) for child in ast.iter_child_nodes(node))
 
 
 def _prefixes(name: str) -> Iterator[str]:

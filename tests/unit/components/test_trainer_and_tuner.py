@@ -194,9 +194,7 @@ def test_a_tuner_fn_that_returns_nothing_is_named(run):
 
 
 def test_a_base_model_may_be_a_plain_saved_model(tmp_path):
-    from penstock.components.model_folders import eval_model_path, serving_model_path
-
     (tmp_path / "saved_model.pb").touch()
-    assert serving_model_path(Model(str(tmp_path))) == str(tmp_path)
+    assert Model(str(tmp_path)).serving_uri == str(tmp_path)
     (tmp_path / "Format-TFMA").mkdir()
-    assert eval_model_path(Model(str(tmp_path))) == f"{tmp_path}/Format-TFMA"
+    assert Model(str(tmp_path)).eval_uri == f"{tmp_path}/Format-TFMA"

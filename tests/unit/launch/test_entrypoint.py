@@ -235,7 +235,7 @@ def test_user_code_comes_from_an_archive(tmp_path: Path, project: Path) -> None:
         "from penstock.dsl import Pipeline\n"
         "from penstock.graph import compile_pipeline\n"
         "from penstock.launch.container_task import ContainerTask\n"
-        "from penstock.launch.project_archive import upload_project\n"
+        "from penstock.io.project_archive import upload_project\n"
         "graph = compile_pipeline(Pipeline('p', None, [answer()]))\n"
         "archive = upload_project('.', sys.argv[1])\n"
         "print(ContainerTask.of(graph, graph['answer'], archive=archive).to_text())\n"

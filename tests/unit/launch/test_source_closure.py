@@ -109,3 +109,25 @@ def test_a_file_that_does_not_parse_is_taken_by_its_bytes(project):
     first = digests(project, "lazy")
     (project / "lazy.py").write_text("def (:  # changed\n")
     assert digests(project, "lazy") != first
+
+
+def test_imports_for_type_checkers_do_not_count(project):
+    (project / "lazy.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import modules.unused\n"
+    )
+    assert "modules.unused" not in digests(project, "lazy")
+
+
+def test_a_lazily_exporting_package_may_say_which_module_gives_a_name(project):
+    (project / "modules/__init__.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from modules.features import scale\n"
+        "def __getattr__(name):\n    raise AttributeError\n"
+    )
+    (project / "lazy.py").write_text("from modules import scale\n")
+    assert sorted(digests(project, "lazy")) == [
+        "lazy",
+        "modules",
+        "modules.features",
+        "modules.numbers_of",
+    ]

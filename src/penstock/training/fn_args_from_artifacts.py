@@ -1,4 +1,4 @@
-"""Filling the `FnArgs` of a Trainer or Tuner from its artifacts."""
+"""The `FnArgs` of a Trainer or Tuner, from its artifacts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.artifacts import Examples, ExampleStatistics, Model, Schema, TransformGraph
-from penstock.components.model_folders import serving_model_path
-from penstock.dsl import ExecutionContext
 from penstock.training.args import EvalArgs, TrainArgs
 from penstock.training.fn_args import FnArgs
 
 
-def make_fn_args(
-    context: ExecutionContext,
+def fn_args_from_artifacts(
     *,
+    working_dir: str,
+    seed: int | None,
+    deterministic: bool,
     examples: Examples,
     transform_graph: TransformGraph | None,
     schema: Schema | None,
@@ -35,7 +35,7 @@ def make_fn_args(
     schema_file = f"{schema.uri}/schema.pbtxt" if schema is not None else None
     graph = transform_graph.uri if transform_graph is not None else None
     return FnArgs(
-        working_dir=context.working_dir,
+        working_dir=working_dir,
         train_files=_patterns(examples, train_args.splits or ("train",), "train_args"),
         eval_files=_patterns(examples, eval_args.splits or ("eval",), "eval_args"),
         train_steps=train_args.num_steps or None,
@@ -48,11 +48,11 @@ def make_fn_args(
             stored.get("file_format") or "tfrecords_gzip",
             stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
         ),
-        base_model=serving_model_path(base_model) if base_model is not None else None,
+        base_model=base_model.serving_uri if base_model is not None else None,
         custom_config=dict(custom_config or {}),
         num_examples=_num_examples(statistics) if statistics is not None else {},
-        seed=context.seed,
-        deterministic=context.deterministic,
+        seed=seed,
+        deterministic=deterministic,
     )
 
 
