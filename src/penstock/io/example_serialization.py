@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.io.arrow_arrays import byte_strings, numbers, to_numpy, valid_rows
+from penstock.io.arrow_arrays import booleans, byte_strings, numbers, to_numpy, valid_rows
 
-MissingAs = Literal["empty", "absent"]
+MissingAs = Literal["empty", "absent", "kindless"]
 
 _TAG = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}
 _EMPTY = byte_strings([b""])[0]
@@ -239,7 +239,8 @@ def serialize_examples(
             them. A column of Arrow's null type becomes a Feature without a kind.
         missing: What a null cell becomes. "empty": a feature with an empty list of its column's
             kind, as TFX's CsvExampleGen writes; "absent": no feature at all, as tfx-bsl's encoder
-            writes.
+            writes; "kindless": a feature of no kind, also for an empty list, as TFX's other
+            ExampleGens write.
 
     Returns:
         One serialized Example a row.
@@ -265,6 +266,10 @@ def serialize_examples(
             present = column.is_valid()
             headers = pc.if_else(present, headers, _EMPTY)
             header_lengths = header_lengths * to_numpy(present)
+        elif missing == "kindless" and kind is not None and not lengths.all():
+            kindless = _HeaderOf(None, names[index])(0)
+            headers = pc.if_else(booleans(lengths > 0), headers, byte_strings([kindless])[0])
+            header_lengths = np.where(lengths > 0, header_lengths, len(kindless))
         parts += [headers, payloads]
         total += header_lengths
         total += lengths

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from penstock.io.arrow_arrays import booleans
+from penstock.io.broken_rows import Quarantine
 from penstock.io.example_gen_config import Output
-from penstock.io.example_serialization import serialize_examples
+from penstock.io.example_serialization import MissingAs, serialize_examples
 from penstock.io.examples_writer import ExamplesWriter
 from penstock.io.hash_split import HashSplitter
 
@@ -26,10 +27,12 @@ class Rows(NamedTuple):
     records: Sequence[bytes]
 
     @classmethod
-    def of_batches(cls, batches: Iterable[pa.RecordBatch]) -> "Iterator[Rows]":
-        """Serializes batches as tf.Examples; a missing cell becomes an empty typed list."""
+    def of_batches(
+        cls, batches: Iterable[pa.RecordBatch], missing: MissingAs = "empty"
+    ) -> "Iterator[Rows]":
+        """Serializes batches as tf.Examples; `missing` says what a null cell becomes."""
         for batch in batches:
-            yield cls(batch, serialize_examples(batch).to_pylist())
+            yield cls(batch, serialize_examples(batch, missing=missing).to_pylist())
 
 
 def output_splits(input_splits: Sequence[str], output: Output) -> list[str]:
@@ -53,6 +56,9 @@ def write_examples(
     output: Output,
     uri: str,
     file_format: str = "tfrecords_gzip",
+    *,
+    num_shards: int | None = None,
+    quarantine: Quarantine | None = None,
 ) -> dict[str, int]:
     """Writes rows to the output's splits and checks that none got lost.
 
@@ -61,6 +67,9 @@ def write_examples(
         output: How to divide them.
         uri: The folder of the Examples artifact.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        num_shards: How many shards a split gets; by default as many as its size asks for.
+        quarantine: Where broken rows go, if the readers were given it; their number is written into
+            `row_counts.json`.
 
     Returns:
         The number of rows of each output split.
@@ -72,7 +81,10 @@ def write_examples(
     config = output.split_config
     rows_in = 0
     with ExamplesWriter(
-        uri, output_splits(list(rows_by_split), output), file_format=file_format
+        uri,
+        output_splits(list(rows_by_split), output),
+        file_format=file_format,
+        num_shards=num_shards,
     ) as writer:
         splitter = HashSplitter(config) if config.splits else None
         for input_split, parts in rows_by_split.items():
@@ -82,11 +94,14 @@ def write_examples(
                     _write(writer, input_split, rows, file_format)
                 else:
                     _divide(writer, splitter, rows, file_format)
+        if quarantine is not None:
+            writer.quarantined = quarantine.rows
     rows_out = sum(writer.row_counts.values())
     if rows_in != rows_out:
         raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
     if not rows_in:
-        raise ValueError(f"There was no row to write to {uri}. Look at the input files.")
+        broken = f" {quarantine.rows} were broken." if quarantine and quarantine.rows else ""
+        raise ValueError(f"There was no row to write to {uri}.{broken} Look at the input.")
     return writer.row_counts
 
 

@@ -1,0 +1,96 @@
+"""Reading Parquet files as rows for ingestion."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from penstock.io.broken_rows import BrokenRow, OnBroken
+from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+from penstock.io.files import open_binary
+from penstock.io.table_columns import ColumnError, example_columns, value_type
+from penstock.io.table_types import TableTypes
+
+_FAULTS = (pa.ArrowException, OSError)
+
+
+class ParquetError(ValueError):
+    """A Parquet file cannot be read, or has other columns; the message names the file."""
+
+
+def read_parquet(
+    files: Sequence[str],
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    on_broken: OnBroken | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Reads Parquet files as RecordBatches whose columns are lists of int64, float32 or bytes.
+
+    All files have the columns of the first, in any order; a column that is null throughout a file
+    may be of Arrow's null type there. For types see `table_columns`.
+
+    Args:
+        files: Local paths or fsspec URLs.
+        batch_size: Rows a batch, at most.
+        on_broken: Is told of each file that is damaged or has other columns; what of it cannot be
+            read is left out. By default that is an error.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ParquetError: If a file is damaged or has other columns.
+        ColumnError: If a column does not fit into tf.Examples.
+
+    Example:
+        >>> next(read_parquet(["taxi.parquet"])).schema.field("fare").type
+        LargeListType(large_list<item: float>)
+    """
+    types = TableTypes("Parquet")
+    sound = []
+    for path in files:
+        row = _survey(path, types)
+        if row is None:
+            sound.append(path)
+        elif on_broken is None:
+            raise ParquetError(str(row))
+        else:
+            on_broken(row)
+    for path in sound:
+        yield from _read(path, types.agreed, batch_size, on_broken)
+
+
+def _survey(path: str, types: TableTypes) -> BrokenRow | None:
+    with open_binary(path) as file:
+        try:
+            parquet = pq.ParquetFile(file)
+            schema = parquet.schema_arrow
+        except _FAULTS as error:
+            return BrokenRow(path, f"not a Parquet file, or damaged: {error}", None)
+        try:
+            found = {field.name: value_type(field.name, field.type) for field in schema}
+            types.add(path, found)
+        except ColumnError as error:
+            rows = parquet.metadata.num_rows
+            return BrokenRow(path, error.reason, None, column=error.column, rows=rows)
+    return None
+
+
+def _read(
+    path: str, types: Mapping[str, pa.DataType], batch_size: int, on_broken: OnBroken | None
+) -> Iterator[pa.RecordBatch]:
+    rows = 0
+    with open_binary(path) as file:
+        parquet: Any = pq.ParquetFile(file)
+        try:
+            for batch in parquet.iter_batches(batch_size):
+                columns = example_columns(batch, types)
+                rows += batch.num_rows
+                yield columns
+        except (ColumnError, *_FAULTS) as error:
+            column = error.column if isinstance(error, ColumnError) else None
+            reason = f"after row {rows}: {getattr(error, 'reason', error)}"
+            left = parquet.metadata.num_rows - rows
+            row = BrokenRow(path, reason, None, column=column, rows=left)
+            if on_broken is None:
+                raise ParquetError(str(row)) from error
+            on_broken(row)
