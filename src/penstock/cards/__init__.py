@@ -1,15 +1,35 @@
-"""Cards: self-contained HTML about a model."""
+"""Cards: self-contained HTML about a model, statistics, a schema, anomalies."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.cards.anomalies_page import display_anomalies
+    from penstock.cards.html_page import HtmlPage
     from penstock.cards.model_card import collect, write_model_card
     from penstock.cards.page import render
+    from penstock.cards.schema_page import display_schema
+    from penstock.cards.statistics_page import visualize_statistics
 
-_MODULE_OF = {"collect": "model_card", "render": "page", "write_model_card": "model_card"}
+_MODULE_OF = {
+    "HtmlPage": "html_page",
+    "collect": "model_card",
+    "display_anomalies": "anomalies_page",
+    "display_schema": "schema_page",
+    "render": "page",
+    "visualize_statistics": "statistics_page",
+    "write_model_card": "model_card",
+}
 
-__all__ = ["collect", "render", "write_model_card"]
+__all__ = [
+    "HtmlPage",
+    "collect",
+    "display_anomalies",
+    "display_schema",
+    "render",
+    "visualize_statistics",
+    "write_model_card",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ class Markup(str):
 
 Child = str | int | float | None | Iterable["Child"]
 
-_VOID = {"meta", "line", "rect", "circle", "path", "polyline", "br", "link"}
+_VOID = {"meta", "input", "line", "rect", "circle", "path", "polyline", "br", "link"}
 
 
 def tag(element: str, /, *children: Child, **attributes: object) -> Markup:

@@ -51,6 +51,13 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
+        "Data",
+        (
+            Verb("stats", "show statistics of data, or compare two data sets, on a page"),
+            Verb("validate", "check data against a schema; infer or extend one"),
+        ),
+    ),
+    (
         "Clean up",
         (Verb("gc", "remove artifacts that nothing needs; says first what would go"),),
     ),

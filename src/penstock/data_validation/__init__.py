@@ -111,11 +111,17 @@ __all__ = [
 ]
 
 
+# TFDV has its pages in the same namespace; ours are cards, which this room does not depend on.
+_PAGES = frozenset({"display_anomalies", "display_schema", "visualize_statistics"})
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PAGES:
+        return getattr(import_module("penstock.cards"), name)
     if name in _MODULE_OF:
         return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_PAGES})

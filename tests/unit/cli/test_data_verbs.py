@@ -1,0 +1,106 @@
+"""`penstock stats` and `penstock validate`."""
+
+import json
+
+import pytest
+
+from penstock.cli import main
+from penstock.data_validation import load_schema_text, load_stats_binary, write_schema_text
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("fare,kind\n1.5,a\n2.5,b\n,a\n")
+    return str(path)
+
+
+@pytest.fixture
+def schema(tmp_path, csv):
+    path = str(tmp_path / "schema.pbtxt")
+    assert main(["validate", csv, "--accept", path]) == 0
+    return path
+
+
+def test_statistics_are_printed(csv, capsys):
+    assert main(["stats", csv]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "3 rows"
+    assert lines[3].split()[:5] == ["fare", "float", "33.3%", "2", "1.5"]
+    assert main(["stats", csv, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["rows"] == 3
+    assert found["features"][1]["top_values"][0] == {"value": "a", "count": 2.0}
+
+
+def test_statistics_are_stored_and_read_again(csv, tmp_path, capsys):
+    stored = str(tmp_path / "stats.pb")
+    assert main(["stats", csv, "-o", stored]) == 0
+    assert load_stats_binary(stored).datasets[0].num_examples == 3
+    assert main(["stats", stored, "--against", csv]) == 0
+    assert "0.000" in capsys.readouterr().out
+    page = tmp_path / "page.html"
+    assert main(["stats", stored, "--against", csv, "-o", str(page)]) == 0
+    assert "differs by" in page.read_text()
+
+
+def test_splits_of_artifacts(tmp_path, capsys):
+    import pyarrow as pa
+
+    from penstock.io import ExamplesWriter
+
+    uri = str(tmp_path / "examples")
+    with ExamplesWriter(uri, ["a", "b"]) as writer:
+        for split in ("a", "b"):
+            writer.write(split, pa.record_batch({"x": [[1]]}))
+    assert main(["stats", uri, "--split", "a"]) == 0
+    assert "1 rows" in capsys.readouterr().out
+    assert main(["stats", uri]) == 2
+    assert "say which with --split" in capsys.readouterr().err
+    assert main(["stats", uri, "--split", "c"]) == 3
+
+
+def test_data_is_validated(csv, schema, tmp_path, capsys):
+    assert main(["validate", csv, "--schema", schema]) == 0
+    assert "is as the schema expects" in capsys.readouterr().out
+    narrow = load_schema_text(schema)
+    del narrow.string_domain[0].value[1:]
+    write_schema_text(narrow, schema)
+    page, wider = tmp_path / "page.html", str(tmp_path / "wider.pbtxt")
+    arguments = ["validate", csv, "--schema", schema, "-o", str(page), "--accept", wider]
+    assert main(arguments) == 1
+    out = capsys.readouterr().out
+    assert "kind" in out
+    assert "ENUM_TYPE_UNEXPECTED_STRING_VALUES" in out
+    assert "Unexpected string values" in page.read_text()
+    assert main(["validate", csv, "--schema", wider]) == 0
+    capsys.readouterr()
+    assert main(["validate", csv, "--schema", schema, "--json"]) == 1
+    (entry,) = json.loads(capsys.readouterr().out)["anomalies"]
+    assert (entry["feature"], entry["severity"]) == ("kind", "ERROR")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["stats", "nowhere.csv"], 3, "There is no file nowhere.csv."),
+        (["stats", "{csv}", "-o", "x.doc"], 2, "ends in .html, .pb or .pbtxt"),
+        (["validate", "{csv}"], 2, "missing --schema"),
+        (
+            ["validate", "{csv}", "--schema", "nowhere.pbtxt"],
+            3,
+            "There is no schema nowhere.pbtxt.",
+        ),
+        (
+            ["validate", "{csv}", "--schema", "{schema}", "--environment", "X"],
+            2,
+            "no environment 'X'",
+        ),
+        (["stats", "{script}"], 2, "the name does not say what it is"),
+    ],
+)
+def test_what_is_wrong_is_said(csv, schema, arguments, code, text, capsys, tmp_path):
+    (tmp_path / "script.sh").write_text("")
+    known = {"csv": csv, "schema": schema, "script": str(tmp_path / "script.sh")}
+    assert main([argument.format(**known) for argument in arguments]) == code
+    assert text in capsys.readouterr().err
