@@ -115,6 +115,11 @@ def plan_metrics(config: Any) -> list[PlannedMetric]:
                 planned[metric.key] = replace(metric, config=metric_config)
     if not planned:
         raise ValueError("The EvalConfig asks for no metric: metrics_specs has no metrics.")
+    if config.options.compute_confidence_intervals.value:
+        raise ValueError(
+            "options.compute_confidence_intervals: confidence intervals are not supported yet. "
+            "Leave it out."
+        )
     return list(planned.values())
 
 

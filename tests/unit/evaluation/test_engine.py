@@ -161,6 +161,13 @@ def test_parquet_gives_the_same(files, model, by_class, tmp_path):
         ({"metrics_specs": [{"metrics": [{"class_name": "Acc"}]}]}, "There is no metric 'Acc'"),
         ({"metrics_specs": []}, "asks for no metric"),
         (
+            {
+                "metrics_specs": [{"metrics": [{"class_name": "AUC"}]}],
+                "options": {"compute_confidence_intervals": True},
+            },
+            "confidence intervals are not supported yet",
+        ),
+        (
             {"metrics_specs": [{"metrics": [{"class_name": "AUC"}], "query_key": "q"}]},
             "query_key='q': query-based",
         ),
