@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-import signal
-import sqlite3
+import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from penstock.artifacts import ArtifactState
@@ -18,79 +17,44 @@ from penstock.store import ExecutionState, MetadataStore, RunState
 
 PROJECT = Path(__file__).resolve().parents[1] / "unit" / "runners" / "local" / "project"
 
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_EVENTS = {
-    "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate",
-}  # fmt: skip
 
+class FaultProcess:
+    """A process that forks a child for each run; see `fault_process`."""
 
-class Calls:
-    """Counts the calls that change the file system or use the database, and dies at one of them.
+    def __init__(self) -> None:
+        script = str(Path(__file__).with_name("fault_process.py"))
+        self._process = subprocess.Popen(
+            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
-    Args:
-        die_at: Before which call the process kills itself with signal 9; 0 for never.
-    """
+    def run(self, site: Site, *, in_process: bool, die_at: int = 0) -> tuple[int | None, int]:
+        """Run or resume at a site.
 
-    def __init__(self, die_at: int) -> None:
-        self.count = 0
-        self._die_at = die_at
-        sys.addaudithook(self._heard)
-        calls = self
+        Args:
+            site: Where.
+            in_process: Without workers.
+            die_at: Before which call the process kills itself; 0 for never.
 
-        class Connection(sqlite3.Connection):
-            def execute(self, *arguments):
-                calls.met()
-                return super().execute(*arguments)
+        Returns:
+            The signal that ended it, or None; and how many calls it made, if it lived.
+        """
+        order = {"folder": site.folder, "in_process": in_process, "die_at": die_at}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        answer = json.loads(self._process.stdout.readline())
+        assert not answer["failed"], "the run failed; its traceback is above"
+        return answer["signal"], answer["calls"]
 
-            def executemany(self, *arguments):
-                calls.met()
-                return super().executemany(*arguments)
-
-        connect = sqlite3.connect
-        sqlite3.connect = lambda *given, **named: connect(*given, **named, factory=Connection)
-
-    def _heard(self, event: str, arguments: tuple) -> None:
-        if event in _EVENTS or (event == "open" and (arguments[2] or 0) & _WRITING):
-            self.met()
-
-    def met(self) -> None:
-        self.count += 1
-        if self.count == self._die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def in_child(work: Callable[[], None], die_at: int = 0) -> tuple[int | None, int]:
-    """Run `work` in a forked process that counts its calls.
-
-    Returns:
-        The signal that ended it, or None; and how many calls it made, if it lived.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.close(reading)
-            calls = Calls(die_at)
-            work()
-            os.write(writing, str(calls.count).encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with os.fdopen(reading) as told:
-        count = told.read()
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return os.WTERMSIG(status), 0
-    assert status == 0, "the run in the child failed; its traceback is above"
-    return None, int(count)
+    def close(self) -> None:
+        self._process.communicate()
 
 
 class Site:
     """A store and a root at which runs are started and killed."""
 
     def __init__(self, folder: Path, *, store: Path | None = None) -> None:
+        self.folder = str(folder)
         self.project = str(PROJECT)
         self.store = str((store or folder) / "metadata.db")
         self.root = str(folder / "root")

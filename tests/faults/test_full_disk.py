@@ -15,7 +15,8 @@ from penstock.store import MetadataStore, RunState
 
 def fail(site: Site, *nodes, in_process: bool = False):
     with pytest.raises(RunFailed) as caught:
-        site.runner(in_process=in_process).run(
+        # One after another: what runs beside on a full disk may fail for want of space, too.
+        site.runner(in_process=in_process, max_parallel=1).run(
             site.pipeline(*nodes), project_root=site.project, run_id="r1"
         )
     return caught.value.result

@@ -18,6 +18,9 @@ _PAUSE_SECONDS = 0.01
 class FileLease:
     """A locked file. The kernel unlocks it when the process dies, however it dies.
 
+    Attributes:
+        descriptor: Of the locked file; None once it is released.
+
     Args:
         store_path: The store's file; the lease lies in `<store_path>.leases/`.
         name: Name of the lease, usually a run's id.
@@ -29,7 +32,7 @@ class FileLease:
     def __init__(self, store_path: str, name: str) -> None:
         self.name = name
         self._path = _path(store_path, name)
-        self._descriptor: int | None = None
+        self.descriptor: int | None = None
         try:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             self._acquire()
@@ -49,7 +52,7 @@ class FileLease:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The owner before may have removed the file between our open and our lock.
                 if _is_same(descriptor, self._path):
-                    self._descriptor = descriptor
+                    self.descriptor = descriptor
                     with contextlib.suppress(OSError):
                         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
                     return
@@ -65,11 +68,11 @@ class FileLease:
 
     def release(self) -> None:
         """Give the lease up; idempotent."""
-        if self._descriptor is not None:
+        if self.descriptor is not None:
             with contextlib.suppress(OSError):
                 os.remove(self._path)
-            os.close(self._descriptor)
-            self._descriptor = None
+            os.close(self.descriptor)
+            self.descriptor = None
 
 
 def is_held(store_path: str, name: str) -> bool:

@@ -40,6 +40,14 @@ class Lease:
         """Name of the lease: its run's id, unless said otherwise."""
         return self._held.name
 
+    @property
+    def descriptor(self) -> int | None:
+        """Descriptor of the locked file: the lease is held while any process that inherited it lives.
+
+        None on a server, where a lease outlasts its owner by seconds anyway.
+        """
+        return self._held.descriptor if isinstance(self._held, FileLease) else None
+
     def renew(self) -> bool:
         """Keep the lease; return whether somebody asked the run of its name to stop.
 

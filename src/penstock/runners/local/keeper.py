@@ -25,19 +25,23 @@ GRACE_SECONDS = 5.0
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
-def main(conversation: int, life: int) -> None:
+def main(conversation: int, life: int, lease: int) -> None:
     """Fork the worker and keep it until it ends or `life` is closed.
 
     Args:
         conversation: Descriptor of the worker's socket to the runner.
         life: Descriptor of the keeper's. The runner writes `t` to end the worker gently and closes it to
             end it at once; the keeper writes `{"exit": code}` or `{"signal": number}` when it has ended.
+        lease: Descriptor of the run's locked lease, or -1. The keeper holds it as long as it lives, so that
+            nobody takes a dead run over while a process of it may still write.
     """
     _control_process(_SET_CHILD_SUBREAPER, 1)
     keeper = os.getpid()
     worker = os.fork()
     if worker == 0:
         os.close(life)
+        if lease >= 0:
+            os.close(lease)
         os.setpgid(0, 0)
         _control_process(_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != keeper:

@@ -25,7 +25,9 @@ from penstock.runners.local.resume import adopted, graph_of
 from penstock.runners.local.session import RunSession
 from penstock.runners.local.stop import StopRequest
 from penstock.runners.result import RunFailed, RunResult
-from penstock.store import MetadataStore, RunRecord
+from penstock.store import Lease, MetadataStore, RunRecord
+
+_LAST_WORDS_SECONDS = 3.0
 
 
 class LocalDagRunner:
@@ -131,7 +133,9 @@ class LocalDagRunner:
                         labels={"cache": cache, "base_run": base_run},
                     )
                 )
-                session = self._session(store, bound, settings, stop, project.memo, accelerators)
+                session = self._session(
+                    store, bound, settings, stop, project.memo, accelerators, lease
+                )
                 result = session.run(cache=cache, base_run=base_run)
         if result.state != "COMPLETE":
             raise RunFailed(result)
@@ -156,8 +160,9 @@ class LocalDagRunner:
         location = absolute(self._store, os.getcwd()) if self._store else project.store
         stop = StopRequest()
         with stop.on_signals(), MetadataStore.open(location, create=False) as store:
-            recover(store)
             record = store.get_run(run_id)
+            _wait_for_its_end(store, record.run_id)
+            recover(store)
             graph = graph_of(record)
             accelerators = check_accelerators(graph)
             if project_root is None and record.project:
@@ -172,7 +177,9 @@ class LocalDagRunner:
             )
             with store.acquire_lease(record.run_id) as lease, LeaseRenewal(lease, stop):
                 store.reopen_run(record.run_id)
-                session = self._session(store, graph, settings, stop, project.memo, accelerators)
+                session = self._session(
+                    store, graph, settings, stop, project.memo, accelerators, lease
+                )
                 result = session.run(
                     cache=bool(record.labels.get("cache", True)),
                     base_run=record.labels.get("base_run"),
@@ -190,6 +197,7 @@ class LocalDagRunner:
         stop: StopRequest,
         memo: str,
         accelerators: Sequence[str],
+        lease: Lease,
     ) -> RunSession:
         return RunSession(
             store,
@@ -201,6 +209,7 @@ class LocalDagRunner:
             progress=self._progress,
             store_option=self._store,
             accelerators=accelerators,
+            lease=lease.descriptor,
         )
 
 
@@ -230,6 +239,13 @@ def available_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _wait_for_its_end(store: MetadataStore, run_id: str) -> None:
+    """Wait a little for the processes of a run that was killed just now: they hold its lease, too."""
+    deadline = time.monotonic() + _LAST_WORDS_SECONDS
+    while store.is_held(run_id) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _script_folder() -> str:

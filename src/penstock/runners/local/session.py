@@ -37,6 +37,7 @@ class RunSession:
         progress: As in `LocalDagRunner`.
         store_option: What `--store` says, for the command that resumes.
         accelerators: Those of the machine.
+        lease: Descriptor of the run's lease, or None.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class RunSession:
         progress: ProgressKind = "none",
         store_option: str | None = None,
         accelerators: Sequence[str] = (),
+        lease: int | None = None,
     ) -> None:
         self._store = store
         self._graph = graph
@@ -63,6 +65,7 @@ class RunSession:
         self._progress = make_progress("plain" if in_process and progress == "auto" else progress)
         self._store_option = store_option
         self._accelerators = accelerators
+        self._lease = lease
 
     def run(
         self, *, cache: bool, base_run: str | None, adopt: Iterable[NodeResult] = ()
@@ -134,7 +137,12 @@ class RunSession:
             return InProcessExecutor()
         from penstock.runners.local.worker_pool import WorkerPool
 
-        return WorkerPool(self._settings.project_root, self._max_parallel, self._accelerators)
+        return WorkerPool(
+            self._settings.project_root,
+            self._max_parallel,
+            accelerators=self._accelerators,
+            lease=self._lease,
+        )
 
     def _say_limits(self) -> None:
         if self._max_parallel:

@@ -30,12 +30,21 @@ class WorkerPool:
         project_root: Folder that user code is imported from.
         size: How many attempts run at once.
         accelerators: Those of the machine; a process sees only what its attempt holds.
+        lease: Descriptor of the run's lease, held until the last process is gone; None for none.
     """
 
-    def __init__(self, project_root: str, size: int, accelerators: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        project_root: str,
+        size: int,
+        *,
+        accelerators: Sequence[str] = (),
+        lease: int | None = None,
+    ) -> None:
         self._project_root = project_root
         self._size = size
         self._accelerators = tuple(accelerators)
+        self._lease = lease
         self._workers: list[WorkerProcess] = []
         self._leaving: list[WorkerProcess] = []
         self._expected: list[tuple[WorkerProfile, tuple[str, ...]]] = []
@@ -177,7 +186,9 @@ class WorkerPool:
     def _start(self, profile: WorkerProfile, imports: Iterable[str]) -> WorkerProcess:
         self._make_space()
         self._leaving = [each for each in self._leaving if not each.is_gone()]
-        worker = WorkerProcess(profile, self._project_root, tuple(dict.fromkeys(imports)))
+        worker = WorkerProcess(
+            profile, self._project_root, tuple(dict.fromkeys(imports)), self._lease
+        )
         self._workers.append(worker)
         self._selector.register(worker.life, selectors.EVENT_READ, (worker, _LIFE))
         self._selector.register(worker.frames, selectors.EVENT_READ, (worker, _FRAMES))

@@ -18,7 +18,7 @@ from penstock.launch.attempt import Attempt
 from penstock.launch.profile import WorkerProfile
 from penstock.runners.local.frames import FrameSocket
 
-_START = "import sys; sys.path.append({!r}); from penstock.runners.local.keeper import main; main({}, {})"
+_START = "import sys; sys.path.append({!r}); from penstock.runners.local import keeper as k; k.main({}, {}, {})"
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(penstock.__file__)))
 
 START_SECONDS = 120.0
@@ -40,6 +40,7 @@ class WorkerProcess:
         profile: What it is for; `settings` are settled by its first attempt.
         project_root: First on its import path.
         imports: What it imports at once.
+        lease: Descriptor of the run's lease, which its keeper holds as long as it lives; None for none.
 
     Attributes:
         profile: Its profile; until it is given an attempt only the `base` of it holds.
@@ -52,7 +53,11 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, profile: WorkerProfile, project_root: str, imports: Sequence[str] = ()
+        self,
+        profile: WorkerProfile,
+        project_root: str,
+        imports: Sequence[str] = (),
+        lease: int | None = None,
     ) -> None:
         self.profile = profile
         self.attempt: Attempt | None = None
@@ -71,14 +76,17 @@ class WorkerProcess:
         for mine in (conversation, self.life):
             mine.setblocking(False)
         with theirs, keepers:
-            command = _START.format(_LIBRARY, theirs.fileno(), keepers.fileno())
+            held = () if lease is None else (lease,)
+            command = _START.format(
+                _LIBRARY, theirs.fileno(), keepers.fileno(), -1 if lease is None else lease
+            )
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", command],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL if self._early is None else self._early,
                     stderr=subprocess.STDOUT,
-                    pass_fds=(theirs.fileno(), keepers.fileno()),
+                    pass_fds=(theirs.fileno(), keepers.fileno(), *held),
                     env=environment,
                     start_new_session=True,
                 )
