@@ -18,7 +18,10 @@ from penstock.launch.attempt import Attempt
 from penstock.launch.profile import WorkerProfile
 from penstock.runners.local.frames import FrameSocket
 
-_START = "import sys; sys.path.append({!r}); from penstock.runners.local import keeper as k; k.main({}, {}, {})"
+_START = (
+    "import sys; sys.path.append({!r}); "
+    "from penstock.runners.local.keeper import main; main({}, {}, {})"
+)
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(penstock.__file__)))
 
 START_SECONDS = 120.0
