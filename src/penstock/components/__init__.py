@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.components.avro_example_gen import AvroExampleGen
+    from penstock.components.big_query_example_gen import BigQueryExampleGen
     from penstock.components.csv_example_gen import CsvExampleGen
     from penstock.components.distribution_validator import DistributionValidator
     from penstock.components.evaluator import Evaluator
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from penstock.components.import_example_gen import ImportExampleGen
     from penstock.components.import_schema_gen import ImportSchemaGen
     from penstock.components.model_card import ModelCard
+    from penstock.components.parquet_example_gen import ParquetExampleGen
     from penstock.components.pusher import Pusher
+    from penstock.components.query_example_gen import QueryExampleGen
     from penstock.components.schema_gen import SchemaGen
     from penstock.components.statistics_gen import StatisticsGen
     from penstock.components.trainer import Trainer
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from penstock.components.tuner import Tuner
 
 _HOME = {
+    "AvroExampleGen": "avro_example_gen",
+    "BigQueryExampleGen": "big_query_example_gen",
     "CsvExampleGen": "csv_example_gen",
     "DistributionValidator": "distribution_validator",
     "Evaluator": "evaluator",
@@ -30,7 +36,9 @@ _HOME = {
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
     "ModelCard": "model_card",
+    "ParquetExampleGen": "parquet_example_gen",
     "Pusher": "pusher",
+    "QueryExampleGen": "query_example_gen",
     "SchemaGen": "schema_gen",
     "StatisticsGen": "statistics_gen",
     "Trainer": "trainer",
@@ -39,6 +47,8 @@ _HOME = {
 }
 
 __all__ = [
+    "AvroExampleGen",
+    "BigQueryExampleGen",
     "CsvExampleGen",
     "DistributionValidator",
     "Evaluator",
@@ -47,7 +57,9 @@ __all__ = [
     "ImportExampleGen",
     "ImportSchemaGen",
     "ModelCard",
+    "ParquetExampleGen",
     "Pusher",
+    "QueryExampleGen",
     "SchemaGen",
     "StatisticsGen",
     "Trainer",

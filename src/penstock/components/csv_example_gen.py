@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
+    from penstock.io.broken_rows import OnBroken
+    from penstock.io.csv_reader import CsvFiles
     from penstock.io.ingestion import Rows
 
 
@@ -19,9 +21,14 @@ class CsvExampleGen(FileBasedExampleGen):
     A column is int64 if all its cells are integers, else float if all are numbers, else bytes; an
     empty cell becomes a feature with an empty list. Quoted cells may hold line breaks.
 
+    Further arguments are those of `FileBasedExampleGen`.
+
     Args:
         na_values: Cells that mean "missing" besides the empty one, such as "NA".
         delimiter: What separates cells.
+        multivalent_columns: Columns whose cells hold several values.
+        secondary_delimiter: What separates the values of such a cell.
+        encoding: The text's encoding.
 
     Example:
         CsvExampleGen(input_base="data/penguins")
@@ -31,20 +38,40 @@ class CsvExampleGen(FileBasedExampleGen):
 
     na_values: Sequence[str] = ()
     delimiter: str = ","
+    multivalent_columns: Sequence[str] = ()
+    secondary_delimiter: str | None = None
+    encoding: str = "utf-8"
 
-    def read_rows(self, files: list[str]) -> Iterable[Rows]:
+    def check(self) -> None:
+        """Checks the parameters' values."""
+        super().check()
+        if bool(self.multivalent_columns) != bool(self.secondary_delimiter):
+            raise ValueError(
+                f"multivalent_columns and secondary_delimiter go together. Received: "
+                f"multivalent_columns={self.multivalent_columns!r}, "
+                f"secondary_delimiter={self.secondary_delimiter!r}"
+            )
+
+    def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads CSV files of one split."""
-        from penstock.io.csv_reader import read_csv
         from penstock.io.ingestion import Rows
 
-        batches = read_csv(files, delimiter=self.delimiter, na_values=tuple(self.na_values))
-        return Rows.of_batches(batches)
+        return Rows.of_batches(self._source()(files).read(on_broken=on_broken))
+
+    def _source(self) -> Callable[[Sequence[str]], CsvFiles]:
+        from penstock.io.csv_reader import CsvFiles
+
+        return functools.partial(
+            CsvFiles,
+            delimiter=self.delimiter,
+            na_values=tuple(self.na_values),
+            multivalent_columns=tuple(self.multivalent_columns),
+            secondary_delimiter=self.secondary_delimiter,
+            encoding=self.encoding,
+        )
 
     def beam_input(self) -> InputReader:
         """Infers column types over all files, then reads blocks of them."""
         from penstock.beam import CsvInput
-        from penstock.io.csv_reader import CsvFiles
 
-        return CsvInput(
-            functools.partial(CsvFiles, delimiter=self.delimiter, na_values=tuple(self.na_values))
-        )
+        return CsvInput(self._source())

@@ -1,8 +1,8 @@
-"""What the file-based ExampleGens have in common: inputs, splits, spans and the artifact."""
+"""What ExampleGens have in common, and the base of those that read files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples
@@ -13,46 +13,45 @@ from penstock.io.example_gen_config import RangeConfig
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
+    from penstock.io.broken_rows import OnBroken, Quarantine
     from penstock.io.ingestion import Rows
+    from penstock.io.span_pattern import ResolvedInput
 
 _FILE_FORMATS = ("tfrecords_gzip", "parquet")
+_ON_ERROR = ("raise", "skip")
 
 
-class FileBasedExampleGen(Component):
-    """Reads files into `Examples`; the base of ExampleGens, also of one's own.
-
-    A subclass defines `read_rows`. Files are found by `input_config`'s patterns, the latest span
-    and version win, and rows are divided into splits by hash buckets, all as TFX does.
+class ExampleGen(Component):
+    """Writes rows from the outside world as `Examples`; the base of all ExampleGens.
 
     Args:
-        input_base: The folder that the patterns are relative to; a path or an fsspec URL.
-        input_config: The input splits and their patterns; by default all files make one split.
+        input_config: The input splits and their patterns.
         output_config: The output splits; by default two thirds train and one third eval, or the
             input's splits if it has several.
-        range_config: Which span to take instead of the latest.
+        range_config: Which span to take.
         output_file_format: "tfrecords_gzip" or "parquet".
+        num_shards: How many shards a split gets; by default as many as its size asks for.
 
     Outputs:
         examples: `Split-<name>/` folders, and `row_counts.json` beside them.
     """
 
-    LIBRARIES: ClassVar = ("pyarrow", "tfx-bsl")
+    LIBRARIES: ClassVar[Sequence[str]] = ("pyarrow", "tfx-bsl")
     USES_SEED: ClassVar = False
 
-    input_base: ExternalPath
     input_config: InputConfig | None = None
     output_config: OutputConfig | None = None
     range_config: RangeConfig | None = None
     output_file_format: str = "tfrecords_gzip"
+    num_shards: int | None = None
     examples: Output[Examples] = output()
 
     def check(self) -> None:
-        """Checks the file format, and that several input splits are not hashed."""
-        value = self.output_file_format
-        if not isinstance(value, RuntimeParameter) and value not in _FILE_FORMATS:
+        """Checks the file format, the shards, and that several input splits are not hashed."""
+        _check_choice("output_file_format", self.output_file_format, _FILE_FORMATS)
+        if isinstance(self.num_shards, int) and self.num_shards < 1:
             raise ValueError(
-                f"output_file_format must be one of {list(_FILE_FORMATS)}. "
-                f"Received: output_file_format={value!r}"
+                f"num_shards must be 1 or more. Received: num_shards={self.num_shards}"
             )
         inputs, outputs = self._configs()
         names = [split.name for split in inputs.splits]
@@ -65,6 +64,79 @@ class FileBasedExampleGen(Component):
     def _configs(self) -> tuple[InputConfig, OutputConfig]:
         inputs = self.input_config or InputConfig()
         return inputs, self.output_config or OutputConfig.default_for(inputs)
+
+    def payload(self) -> str:
+        """Returns what a record of the output is, for the property `payload_format`."""
+        return "FORMAT_TF_EXAMPLE"
+
+    def _write(
+        self,
+        context: ExecutionContext,
+        rows: Mapping[str, Iterable[Rows]],
+        quarantine: Quarantine | None = None,
+    ) -> None:
+        """Writes the rows of each input split here, and describes the artifact."""
+        from penstock.io.ingestion import write_examples
+
+        counts = write_examples(
+            rows,
+            self._configs()[1],
+            self.examples.uri,
+            self.output_file_format,
+            num_shards=self.num_shards,
+            quarantine=quarantine,
+        )
+        self._describe(context, list(rows), counts)
+
+    def _describe(
+        self, context: ExecutionContext, input_splits: list[str], counts: Mapping[str, int]
+    ) -> None:
+        from penstock.io.ingestion import output_splits
+
+        context.log.info("Rows by split: %s", counts)
+        context.report_metrics({f"rows/{split}": count for split, count in counts.items()})
+        self.examples.splits = output_splits(input_splits, self._configs()[1])
+        self.examples.custom_properties.update(
+            payload_format=self.payload(), file_format=self.output_file_format
+        )
+
+
+class FileBasedExampleGen(ExampleGen):
+    """Reads files into `Examples`; the base of ExampleGens for a format of one's own.
+
+    A subclass defines `read_rows`. Files are found by `input_config`'s patterns, the latest span
+    and version win, and rows are divided into splits by hash buckets, all as TFX does.
+
+    Args:
+        input_base: The folder that the patterns are relative to; a path or an fsspec URL.
+        input_config: The input splits and their patterns; by default all files make one split.
+        output_config: The output splits; by default two thirds train and one third eval, or the
+            input's splits if it has several.
+        range_config: Which span to take instead of the latest.
+        output_file_format: "tfrecords_gzip" or "parquet".
+        num_shards: How many shards a split gets; by default as many as its size asks for.
+        on_error: "raise": a broken row is an error. "skip": it is left out, counted and kept in
+            `quarantine/`.
+
+    Outputs:
+        examples: `Split-<name>/` folders, and `row_counts.json` beside them.
+
+    Example:
+        class JsonLinesExampleGen(FileBasedExampleGen):
+            def read_rows(self, files, on_broken=None):
+                import pyarrow.json
+                for file in files:
+                    table = pyarrow.json.read_json(file)
+                    yield from Rows.of_batches(table.to_batches())
+    """
+
+    input_base: ExternalPath
+    on_error: str = "raise"
+
+    def check(self) -> None:
+        """Checks the parameters' values."""
+        super().check()
+        _check_choice("on_error", self.on_error, _ON_ERROR)
 
     def external_files(self, resolve: Callable[[str], str]) -> Mapping[str, str]:
         """Returns the files that the patterns choose."""
@@ -80,13 +152,16 @@ class FileBasedExampleGen(Component):
             for file in files
         }
 
-    def read_rows(self, files: list[str]) -> Iterable[Rows]:
+    def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads the files of one input split.
 
         Args:
             files: Paths or URLs, sorted.
+            on_broken: To be told of each broken row, which is left out; None: it is an error.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define read_rows(self, files)")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define read_rows(self, files, on_broken=None)"
+        )
 
     def beam_input(self) -> InputReader:
         """Returns how Beam's workers read the input: by default `read_rows`, a file at a time.
@@ -97,46 +172,70 @@ class FileBasedExampleGen(Component):
 
         return RowsInput(self.read_rows)
 
-    def payload(self) -> str:
-        """Returns what a record of the output is, for the property `payload_format`."""
-        return "FORMAT_TF_EXAMPLE"
-
     def run(self, context: ExecutionContext) -> None:
         """Finds the files, reads them and writes the splits."""
         from penstock.beam import runs_locally
-        from penstock.io.files import file_size
-        from penstock.io.ingestion import output_splits, write_examples
         from penstock.io.span_pattern import resolve_input
 
-        inputs, outputs = self._configs()
         base = context.resolve_path(self.input_base)
-        resolved = resolve_input(base, inputs, self.range_config)
+        resolved = resolve_input(base, self.input_config, self.range_config)
         if runs_locally(context.beam_pipeline_args):
-            rows = {split: self.read_rows(files) for split, files in resolved.files.items()}
-            counts = write_examples(rows, outputs, self.examples.uri, self.output_file_format)
+            self._run_locally(context, base, resolved)
         else:
-            from penstock.beam import Engine, write_examples_on_beam
+            self._run_on_beam(context, resolved)
+        self._add_input(resolved)
 
-            counts = write_examples_on_beam(
-                Engine.of(context),
-                resolved.files,
-                self.beam_input(),
-                outputs,
+    def _run_locally(self, context: ExecutionContext, base: str, resolved: ResolvedInput) -> None:
+        from penstock.io.broken_rows import Quarantine
+
+        if self.on_error == "raise":
+            self._write(context, {s: self.read_rows(f) for s, f in resolved.files.items()})
+            return
+        with Quarantine(self.examples.uri, base) as quarantine:
+            rows = {s: self.read_rows(f, quarantine) for s, f in resolved.files.items()}
+            self._write(context, rows, quarantine)
+        context.report_metrics({"rows/quarantined": quarantine.rows})
+        if quarantine.rows:
+            context.log.warning(
+                "%d broken rows were left out; they are in %s/quarantine. The first:\n%s",
+                quarantine.rows,
                 self.examples.uri,
-                self.output_file_format,
+                "\n".join(quarantine.first),
             )
-        context.log.info("Rows by split: %s", counts)
-        context.report_metrics({f"rows/{split}": count for split, count in counts.items()})
-        self.examples.splits = output_splits(list(resolved.files), outputs)
+
+    def _run_on_beam(self, context: ExecutionContext, resolved: ResolvedInput) -> None:
+        from penstock.beam import Engine, write_examples_on_beam
+
+        if self.on_error == "skip":
+            raise ValueError(
+                "Broken rows are quarantined by the local driver only. Received: on_error='skip' "
+                f"with beam_pipeline_args={list(context.beam_pipeline_args)}. Leave the runner out "
+                "of this node's beam_pipeline_args, or on_error."
+            )
+        counts = write_examples_on_beam(
+            Engine.of(context),
+            resolved.files,
+            self.beam_input(),
+            self._configs()[1],
+            self.examples.uri,
+            self.output_file_format,
+        )
+        self._describe(context, list(resolved.files), counts)
+
+    def _add_input(self, resolved: ResolvedInput) -> None:
+        from penstock.io.files import file_size
+
         fingerprint = ";".join(
             f"split:{split},num_files:{len(files)},total_bytes:{sum(map(file_size, files))}"
             for split, files in resolved.files.items()
         )
         self.examples.custom_properties.update(
-            payload_format=self.payload(),
-            file_format=self.output_file_format,
-            input_fingerprint=fingerprint,
-            span=resolved.span or 0,
+            input_fingerprint=fingerprint, span=resolved.span or 0
         )
         if resolved.version is not None:
             self.examples.custom_properties["version"] = resolved.version
+
+
+def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if not isinstance(value, RuntimeParameter) and value not in allowed:
+        raise ValueError(f"{name} must be one of {list(allowed)}. Received: {name}={value!r}")

@@ -9,6 +9,7 @@ from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
+    from penstock.io.broken_rows import OnBroken
     from penstock.io.ingestion import Rows
 
 _PAYLOADS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
@@ -16,6 +17,8 @@ _PAYLOADS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
 
 class ImportExampleGen(FileBasedExampleGen):
     """Reads TFRecord files, gzipped or not, into `Examples`.
+
+    Further arguments are those of `FileBasedExampleGen`.
 
     Args:
         payload_format: What a record is: "FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE" or
@@ -48,12 +51,12 @@ class ImportExampleGen(FileBasedExampleGen):
         """Returns the payload format."""
         return self.payload_format
 
-    def read_rows(self, files: list[str]) -> Iterable[Rows]:
+    def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads TFRecord files of one split."""
         from penstock.io.record_rows import read_record_rows
 
         unify = self.output_file_format == "parquet"
-        return read_record_rows(files, self.payload_format, unify_schema=unify)
+        return read_record_rows(files, self.payload_format, unify_schema=unify, on_broken=on_broken)
 
     def beam_input(self) -> InputReader:
         """Reads some thousand records at a time."""
