@@ -86,6 +86,7 @@ def write_examples_on_beam(
         for split, paths in files_by_split.items()
         for number, path in enumerate(paths)
     ]
+    engine.check_reachable([uri, *(file.path for file in files)])
     size = sum(file_size(file.path) for file in files)
     shards = max(1, -(-size // INPUT_BYTES_A_SHARD))
     with Exchange(uri) as exchange:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
+
+from penstock.artifacts import location
 
 _LOCAL = {"DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner"}
 _IN_MEMORY = "FnApiRunner"
@@ -117,6 +119,25 @@ class Engine:
 
                 stage_user_code(options, self.project_root, self.scratch)
         return options
+
+    def check_reachable(self, paths: Iterable[str]) -> None:
+        """Refuses what the runner's workers surely cannot open, before machines are started.
+
+        Args:
+            paths: files and folders that workers are to read or write.
+
+        Raises:
+            ValueError: if Dataflow is to use a folder of this machine.
+        """
+        if runner_name(self.beam_pipeline_args) != "DataflowRunner":
+            return
+        for path in paths:
+            if location.is_local(path):
+                raise ValueError(
+                    f"Dataflow's workers do not reach the folder {path} of this machine. Keep the "
+                    "data and the pipeline's root in Cloud Storage: input_base='gs://...' and "
+                    "Pipeline(pipeline_root='gs://...')."
+                )
 
     def pipeline(self) -> Any:
         """A Beam pipeline; as a context manager it runs at the end and is waited for.

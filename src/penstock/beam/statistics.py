@@ -54,6 +54,9 @@ def combine_on_beam(
                                  functools.partial(SlicedStatistics, options), uri)
         totals["train"].rows
     """
+    engine.check_reachable(
+        [exchange_folder, *(path for paths in files_by_split.values() for path in paths)]
+    )
     with Exchange(exchange_folder) as exchange:
         with engine.pipeline() as pipeline:
             _ = (

@@ -93,6 +93,9 @@ def transform_on_beam(
     Raises:
         RuntimeError: If the rows written are not the rows read, or the pipeline failed.
     """
+    engine.check_reachable(
+        [transform_graph_uri, *(file for each in shards.values() for file in each.files)]
+    )
     apply = _Transform(
         schema.SerializeToString(),
         transform_graph_uri,
