@@ -60,20 +60,44 @@ def resolve_input(
         4
     """
     config = config or Input()
-    resolved = {split.name: _resolve_split(base, split, range_config) for split in config.splits}
-    chosen = {name: (found[0].span, found[0].version) for name, found in resolved.items()}
-    if len(set(chosen.values())) > 1:
-        listed = ", ".join(f"{n}: span {s}, version {v}" for n, (s, v) in chosen.items())
+    kinds = {split.name: _check_pattern(split.pattern) for split in config.splits}
+    if len(set(kinds.values())) > 1:
+        listed = "; ".join(f"{split.name}: {split.pattern}" for split in config.splits)
         raise ValueError(
-            f"The splits of {base} disagree on the latest span and version ({listed}). Add what is "
-            f"missing, or choose a span that all splits have by range_config."
+            f"The patterns of all splits need the same placeholders. Received: {listed}"
+        )
+    found = {split.name: _find(base, split) for split in config.splits}
+    resolved = {
+        split.name: _choose(base, split, found[split.name], range_config) for split in config.splits
+    }
+    chosen = {name: (matches[0].span, matches[0].version) for name, matches in resolved.items()}
+    if len(set(chosen.values())) > 1:
+        listed = "\n".join(
+            f"  {split.name}: looked for {join(base, split.pattern)}, took "
+            f"{_named(*chosen[split.name])}; there: {_listed(found[split.name])}"
+            for split in config.splits
+        )
+        raise ValueError(
+            f"The splits of {base} disagree on the span or version:\n{listed}\nAdd what is missing, "
+            f"or choose a span that all splits have by range_config."
         )
     span, version = next(iter(chosen.values()))
-    files = {name: [match.file for match in found] for name, found in resolved.items()}
+    files = {name: [match.file for match in matches] for name, matches in resolved.items()}
     return ResolvedInput(files, span, version)
 
 
-def _check_pattern(pattern: str) -> None:
+def _named(span: int | None, version: int | None) -> str:
+    return f"span {span}" if version is None else f"span {span}, version {version}"
+
+
+def _listed(matches: list[_Match]) -> str:
+    places = sorted({(m.span or 0, -1 if m.version is None else m.version) for m in matches})
+    shown = [_named(span, None if v < 0 else v) for span, v in places[-_LISTED:]]
+    return "; ".join(shown if len(places) <= _LISTED else ["...", *shown])
+
+
+def _check_pattern(pattern: str) -> frozenset[str]:
+    """Checks a pattern's placeholders and returns their names."""
     names = [match[1] or match[3] for match in _TOKEN.finditer(pattern)]
     leftover = re.search(r"\{[^}]*\}", _TOKEN.sub("", pattern))
     dates = [name for name in names if name in _DATE_WIDTHS]
@@ -90,6 +114,7 @@ def _check_pattern(pattern: str) -> None:
         fault = "{VERSION} needs {SPAN} or a date beside it"
     if fault:
         raise ValueError(f"Faulty split pattern {pattern!r}: {fault}.")
+    return frozenset(names)
 
 
 def _glob_to_regex(text: str) -> str:
@@ -132,8 +157,8 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], str]:
     return re.compile(regex + _glob_to_regex(tail) + r"\Z"), wildcards + tail
 
 
-def _resolve_split(base: str, split: Split, range_config: RangeConfig | None) -> list[_Match]:
-    _check_pattern(split.pattern)
+def _find(base: str, split: Split) -> list[_Match]:
+    """Finds all files of a split, of every span and version."""
     regex, wildcards = _compiled(split.pattern)
     found = list_matching(join(glob.escape(base), wildcards))
     prefix = join(canonical(base), "")
@@ -142,10 +167,20 @@ def _resolve_split(base: str, split: Split, range_config: RangeConfig | None) ->
         match = regex.match(file[len(prefix) :])
         if match:
             matches.append(_Match(file, _span_of(match, file), _number(match, "VERSION")))
-    looked_for = f"Split {split.name!r}: looked for {join(base, split.pattern)}"
     if not matches:
         padded = " Zero-padded numbers need a width, such as {SPAN:3}." if found else ""
-        raise FileNotFoundError(f"{looked_for}, found nothing. {_what_is_there(base)}{padded}")
+        raise FileNotFoundError(
+            f"Split {split.name!r}: looked for {join(base, split.pattern)}, found nothing. "
+            f"{_what_is_there(base)}{padded}"
+        )
+    return matches
+
+
+def _choose(
+    base: str, split: Split, matches: list[_Match], range_config: RangeConfig | None
+) -> list[_Match]:
+    """Chooses the files of the span that is asked for, and of its latest version."""
+    looked_for = f"Split {split.name!r}: looked for {join(base, split.pattern)}"
     if matches[0].span is not None:
         span = _choose_span(
             {m.span for m in matches if m.span is not None}, range_config, looked_for

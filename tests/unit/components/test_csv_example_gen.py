@@ -1,3 +1,5 @@
+import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from penstock.io import (
     read_row_counts,
     split_files,
 )
+from penstock.io.broken_rows import read_quarantine
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component
 
@@ -179,3 +182,77 @@ def test_definitions_are_checked():
             input_config=Input([Split("a"), Split("b")]),
             output_config=Output(SplitConfig([Split("c", hash_buckets=1)])),
         )
+
+
+BROKEN = b'n,s\n1,a\n2\n3,\xff\n4,d\n5,"e\n6,f\n'
+
+
+def test_broken_rows_are_quarantined(tmp_path):
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input/d.csv").write_bytes(BROKEN)
+    (tmp_path / "input/e.csv").write_bytes(gzip.compress(b"n,s\n" + b"7,g\n" * 9))
+    (tmp_path / "input/e.csv").rename(tmp_path / "input/e.csv.gz")
+    component = CsvExampleGen(input_base=str(tmp_path / "input"), on_error="skip")
+    examples = run(component, tmp_path)
+    assert sum(read_row_counts(examples.uri).values()) == 3 + 9
+    written = json.loads(Path(examples.uri, "row_counts.json").read_text())
+    assert written["quarantine/"] == 3
+    found = sorted(values(examples, "train", "n") + values(examples, "eval", "n"))
+    assert found == [1, 4, 6] + [7] * 9
+    assert [
+        (row["file"], row["line"], row.get("column"), row["raw"])
+        for row in read_quarantine(examples.uri)
+    ] == [
+        ("d.csv", 3, None, b"2\n"),
+        ("d.csv", 4, "s", b"3,\xff\n"),
+        ("d.csv", 6, None, b'5,"e\n'),
+    ]
+    assert examples.splits == ["train", "eval"]
+
+
+def test_nothing_is_quarantined_from_sound_files(base, tmp_path):
+    component = CsvExampleGen(input_base=base(d_csv=ROWS), on_error="skip")
+    examples = run(component, tmp_path)
+    assert not Path(examples.uri, "quarantine").exists()
+    assert json.loads(Path(examples.uri, "row_counts.json").read_text())["quarantine/"] == 0
+
+
+def test_only_broken_rows_are_an_error(base, tmp_path):
+    component = CsvExampleGen(input_base=base(d_csv="a,b\n1\n2\n"), on_error="skip")
+    with pytest.raises(ComponentFailed, match=r"d\.csv: there is a header but no row"):
+        run(component, tmp_path)
+
+
+def test_the_contract_with_broken_rows_and_shards(base, tmp_path):
+    component = CsvExampleGen(input_base=base(d_csv=ROWS + "x\n"), on_error="skip", num_shards=3)
+    examples = check_component(component, tmp_path / "work")["examples"]
+    assert len(split_files(examples.uri, "train")) == 3
+
+
+def test_multivalent_columns(base, tmp_path):
+    component = CsvExampleGen(
+        input_base=base(d_csv="tags,n\n" + "1|2,5\n" * 9),
+        multivalent_columns=["tags"],
+        secondary_delimiter="|",
+        output_config=Output(SplitConfig([Split("all", hash_buckets=1)])),
+    )
+    examples = run(component, tmp_path)
+    with pytest.raises(ValueError, match="go together"):
+        CsvExampleGen(input_base="x", secondary_delimiter="|")
+    (batch,) = read_record_batches(split_files(examples.uri, "all"))
+    assert batch.to_pylist()[0] == {"n": [5], "tags": [1, 2]}
+
+
+def test_input_from_a_url(tmp_path):
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    for day in (1, 2):
+        files.pipe({f"/trips/{day}/a.csv": b"n\n1\n", f"/trips/{day}/b.csv": b"n\n%d\n" % day})
+    component = CsvExampleGen(
+        input_base="memory://trips", input_config=Input([Split("all", "{SPAN}/*.csv")])
+    )
+    examples = run(component, tmp_path)
+    assert sorted(values(examples, "train", "n") + values(examples, "eval", "n")) == [1, 2]
+    assert examples.custom_properties["span"] == 2
+    assert sorted(component.external_files(str)) == ["all/2/a.csv", "all/2/b.csv"]

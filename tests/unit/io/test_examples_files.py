@@ -14,6 +14,8 @@ from penstock.io import (
     split_files,
     split_names,
 )
+from penstock.io.broken_rows import Quarantine, read_quarantine
+from penstock.io.csv_reader import read_csv
 from penstock.io.ingestion import Rows, output_splits, write_examples
 from penstock.io.tfrecord import TFRecordWriter
 
@@ -174,3 +176,15 @@ def test_input_splits_are_kept_without_output_splits(tmp_path):
 def test_no_row_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="no row"):
         write_examples({"x": iter(())}, Output(), str(tmp_path))
+
+
+def test_a_url_takes_the_quarantine_too(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_bytes(b"n\n1\n2,2\n3\n")
+    uri = "memory://quarantined/1"
+    with Quarantine(uri, str(tmp_path)) as quarantine:
+        rows = {"x": Rows.of_batches(read_csv([str(path)], on_broken=quarantine))}
+        assert write_examples(rows, Output(), uri, quarantine=quarantine) == {"x": 2}
+    ((entry,)) = read_quarantine(uri)
+    assert (entry["file"], entry["line"], entry["raw"]) == ("d.csv", 3, b"2,2\n")
+    assert "d.csv, line 3: expected 1 cells" in quarantine.first[0]

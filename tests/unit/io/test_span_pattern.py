@@ -77,8 +77,11 @@ def test_zero_padding_needs_a_width(base):
 
 def test_splits_must_agree_on_the_span(base):
     root = base("train/1/d", "train/2/d", "eval/1/d")
-    with pytest.raises(ValueError, match=r"disagree .*s0: span 2, version None, s1: span 1"):
+    with pytest.raises(ValueError, match="disagree on the span") as caught:
         resolve(root, "train/{SPAN}/*", "eval/{SPAN}/*")
+    said = str(caught.value)
+    assert f"s0: looked for {root}/train/{{SPAN}}/*, took span 2; there: span 1; span 2\n" in said
+    assert f"s1: looked for {root}/eval/{{SPAN}}/*, took span 1; there: span 1\n" in said
     assert (
         resolve(
             root,
@@ -118,6 +121,35 @@ def test_an_error_says_what_was_looked_for_and_what_is_there(base):
         FileNotFoundError, match=r"with span 7, found nothing\. Spans there: \[1, 2\]"
     ):
         resolve(root, "data-{SPAN}.txt", range_config=RangeConfig(static_range=StaticRange(7, 7)))
+
+
+def test_splits_must_agree_on_the_version(base):
+    root = base("train/1/v0/d", "train/1/v1/d", "eval/1/v0/d")
+    with pytest.raises(ValueError, match="disagree on the span or version") as caught:
+        resolve(root, "train/{SPAN}/v{VERSION}/*", "eval/{SPAN}/v{VERSION}/*")
+    said = str(caught.value)
+    assert "took span 1, version 1; there: span 1, version 0; span 1, version 1\n" in said
+    assert "took span 1, version 0; there: span 1, version 0\n" in said
+
+
+def test_splits_need_the_same_placeholders(base):
+    root = base("train/1/d", "eval/d")
+    with pytest.raises(ValueError, match=r"same placeholders\. Received: s0: train/\{SPAN\}"):
+        resolve(root, "train/{SPAN}/*", "eval/*")
+
+
+def test_the_first_version_is_zero(base):
+    root = base("0/0/d", "0/1/d")
+    assert resolve(root, "{SPAN}/{VERSION}/*") == ({"s0": ["0/1/d"]}, 0, 1)
+    assert resolve(base("7/0/d"), "{SPAN}/{VERSION}/*") == ({"s0": ["7/0/d"]}, 7, 0)
+
+
+def test_dates_with_versions_and_ranges(base):
+    root = base("20260130/1/d", "20260130/2/d", "20260131/1/d")
+    pattern = "{YYYY}{MM}{DD}/{VERSION}/*"
+    assert resolve(root, pattern) == ({"s0": ["20260131/1/d"]}, 20484, 1)
+    day = RangeConfig(static_range=StaticRange(20483, 20483))
+    assert resolve(root, pattern, range_config=day) == ({"s0": ["20260130/2/d"]}, 20483, 2)
 
 
 def test_ranges_of_several_spans_are_refused(base):
