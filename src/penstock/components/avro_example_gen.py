@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
+    from penstock.beam import InputReader
     from penstock.io.broken_rows import OnBroken
     from penstock.io.ingestion import Rows
 
@@ -32,3 +33,10 @@ class AvroExampleGen(FileBasedExampleGen):
         from penstock.io.ingestion import Rows
 
         return Rows.of_batches(read_avro(files, on_broken=on_broken), missing="kindless")
+
+    def beam_input(self) -> InputReader:
+        """Agrees on the columns of all files, then reads a file at a time."""
+        from penstock.components.table_input import TableInput
+        from penstock.io.avro_rows import avro_types, read_avro
+
+        return TableInput("Avro", avro_types, read_avro)

@@ -61,7 +61,8 @@ def _clients(project: str | None) -> tuple[Any, Any]:
             "BigQueryExampleGen needs Google's client: pip install 'penstock[gcp]'"
         ) from error
     try:
-        return bigquery.Client(project=project), bigquery_storage.BigQueryReadClient()
+        storage: Any = bigquery_storage.BigQueryReadClient
+        return bigquery.Client(project=project), storage()
     except (DefaultCredentialsError, OSError) as error:
         raise RuntimeError(
             "BigQueryExampleGen needs Google's application default credentials and a project where "

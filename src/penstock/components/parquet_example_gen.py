@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
+    from penstock.beam import InputReader
     from penstock.io.broken_rows import OnBroken
     from penstock.io.ingestion import Rows
 
@@ -30,3 +31,10 @@ class ParquetExampleGen(FileBasedExampleGen):
         from penstock.io.parquet_rows import read_parquet
 
         return Rows.of_batches(read_parquet(files, on_broken=on_broken), missing="kindless")
+
+    def beam_input(self) -> InputReader:
+        """Agrees on the columns of all files, then reads a file at a time."""
+        from penstock.components.table_input import TableInput
+        from penstock.io.parquet_rows import parquet_types, read_parquet
+
+        return TableInput("Parquet", parquet_types, read_parquet)

@@ -32,7 +32,10 @@ class AvroError(ValueError):
 
 
 def read_avro(
-    files: Sequence[str], *, on_broken: OnBroken | None = None
+    files: Sequence[str],
+    *,
+    types: Mapping[str, pa.DataType] | None = None,
+    on_broken: OnBroken | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Reads Avro files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
@@ -42,6 +45,7 @@ def read_avro(
 
     Args:
         files: Local paths or fsspec URLs.
+        types: The fields' value types, if they are known; by default those of the files.
         on_broken: Is told of each damaged block and of each file that is none or has other fields;
             they are left out. By default that is an error.
 
@@ -54,18 +58,21 @@ def read_avro(
         >>> next(read_avro(["users.avro"])).schema.names
         ['name', 'age']
     """
-    types = TableTypes("Avro")
-    sound = []
-    for path in files:
-        row = _survey(path, types)
-        if row is None:
-            sound.append(path)
-        elif on_broken is None:
-            raise AvroError(str(row))
-        else:
-            on_broken(row)
+    sound = list(files)
+    if types is None:
+        agreed = TableTypes("Avro")
+        sound = []
+        for path in files:
+            row = _survey(path, agreed)
+            if row is None:
+                sound.append(path)
+            elif on_broken is None:
+                raise AvroError(str(row))
+            else:
+                on_broken(row)
+        types = agreed.agreed
     for path in sound:
-        yield from _read(path, types.agreed, on_broken)
+        yield from _read(path, types, on_broken)
 
 
 def _fastavro() -> Any:
@@ -76,6 +83,19 @@ def _fastavro() -> Any:
             "Reading Avro files needs fastavro: pip install 'penstock[avro]'"
         ) from error
     return fastavro
+
+
+def avro_types(path: str) -> dict[str, pa.DataType]:
+    """Returns the value types of a file's fields.
+
+    Raises:
+        AvroError: If it is no Avro file, or one of its fields does not fit into tf.Examples.
+    """
+    types = TableTypes("Avro")
+    row = _survey(path, types)
+    if row is not None:
+        raise AvroError(str(row))
+    return types.agreed
 
 
 def _survey(path: str, types: TableTypes) -> BrokenRow | None:

@@ -22,6 +22,7 @@ class ParquetError(ValueError):
 def read_parquet(
     files: Sequence[str],
     *,
+    types: Mapping[str, pa.DataType] | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
     on_broken: OnBroken | None = None,
 ) -> Iterator[pa.RecordBatch]:
@@ -32,6 +33,7 @@ def read_parquet(
 
     Args:
         files: Local paths or fsspec URLs.
+        types: The columns' value types, if they are known; by default those of the files.
         batch_size: Rows a batch, at most.
         on_broken: Is told of each file that is damaged or has other columns; what of it cannot be
             read is left out. By default that is an error.
@@ -45,18 +47,34 @@ def read_parquet(
         >>> next(read_parquet(["taxi.parquet"])).schema.field("fare").type
         LargeListType(large_list<item: float>)
     """
-    types = TableTypes("Parquet")
-    sound = []
-    for path in files:
-        row = _survey(path, types)
-        if row is None:
-            sound.append(path)
-        elif on_broken is None:
-            raise ParquetError(str(row))
-        else:
-            on_broken(row)
+    sound = list(files)
+    if types is None:
+        agreed = TableTypes("Parquet")
+        sound = []
+        for path in files:
+            row = _survey(path, agreed)
+            if row is None:
+                sound.append(path)
+            elif on_broken is None:
+                raise ParquetError(str(row))
+            else:
+                on_broken(row)
+        types = agreed.agreed
     for path in sound:
-        yield from _read(path, types.agreed, batch_size, on_broken)
+        yield from _read(path, types, batch_size, on_broken)
+
+
+def parquet_types(path: str) -> dict[str, pa.DataType]:
+    """Returns the value types of a file's columns.
+
+    Raises:
+        ParquetError: If it is no Parquet file, or one of its columns does not fit into tf.Examples.
+    """
+    types = TableTypes("Parquet")
+    row = _survey(path, types)
+    if row is not None:
+        raise ParquetError(str(row))
+    return types.agreed
 
 
 def _survey(path: str, types: TableTypes) -> BrokenRow | None:

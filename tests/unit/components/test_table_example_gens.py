@@ -1,4 +1,5 @@
 import datetime
+import pickle
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -124,3 +125,28 @@ def test_splits_by_date(tmp_path):
     assert examples.custom_properties["span"] == days
     (batch,) = read_record_batches(split_files(examples.uri, "train"))
     assert batch.to_pylist() == [{"day": [b"2026-01-31"]}]
+
+
+@WRITERS
+def test_beam_reads_the_same_rows(write, tmp_path):
+    gen = write(tmp_path / "in", ROWS[:100])
+    write(tmp_path / "in", ROWS[100:], "z")
+    files = sorted(str(path) for path in (tmp_path / "in").iterdir())
+    component = gen(input_base=str(tmp_path / "in"))
+    reader = pickle.loads(pickle.dumps(component.beam_input()))
+    plan = pickle.loads(pickle.dumps(reader.plan([reader.survey(path) for path in files])))
+    parts = [part for path in files for part in reader.parts(path, plan)]
+    on_beam = [
+        record for part in parts for rows in reader.rows(part, plan) for record in rows.records
+    ]
+    assert on_beam == [record for rows in component.read_rows(files) for record in rows.records]
+    assert len(on_beam) == 200
+
+
+def test_beam_refuses_another_schema(tmp_path):
+    write_parquet(tmp_path / "in")
+    write_parquet(tmp_path / "in", [{"n": "text"}], "z.parquet")
+    reader = ParquetExampleGen(input_base=str(tmp_path / "in")).beam_input()
+    surveys = [reader.survey(str(tmp_path / "in" / name)) for name in ("rows.parquet", "z.parquet")]
+    with pytest.raises(ValueError, match=r"z\.parquet: column 'n' holds strings"):
+        reader.plan(surveys)
