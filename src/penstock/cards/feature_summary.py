@@ -146,8 +146,8 @@ def _custom(feature: Any) -> dict[str, str]:
 def distance(a: FeatureSummary, b: FeatureSummary) -> float | None:
     """Returns the Jensen-Shannon divergence of two data sets' feature, 0 (equal) to 1.
 
-    Numbers are compared by their quantiles, which one outlier does not move as it moves the equi-width
-    histogram.
+    Numbers are compared by both histograms, and the smaller divergence counts: one outlier spoils the
+    equi-width histogram, and few distinct values spoil the quantiles.
     """
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -158,12 +158,15 @@ def distance(a: FeatureSummary, b: FeatureSummary) -> float | None:
 
     if a.values and b.values:
         return categorical_divergence(dict(a.values), dict(b.values))
-    if not a.quantiles or not b.quantiles:
-        return None
-    protos = []
-    for side in (a, b):
-        proto = statistics_pb2.Histogram()
-        for low, high, count in side.quantiles:
-            proto.buckets.add(low_value=low, high_value=high, sample_count=count)
-        protos.append(proto)
-    return histogram_divergence(*protos)
+    found = []
+    for name in ("buckets", "quantiles"):
+        pair = []
+        for side in (a, b):
+            histogram = statistics_pb2.Histogram()
+            for low, high, count in getattr(side, name):
+                histogram.buckets.add(low_value=low, high_value=high, sample_count=count)
+            pair.append(histogram)
+        divergence = histogram_divergence(*pair)
+        if divergence is not None:
+            found.append(divergence)
+    return min(found, default=None)

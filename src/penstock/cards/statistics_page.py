@@ -225,7 +225,9 @@ def _figures(sides: _Sides) -> Markup:
 
 def _figure(side: FeatureSummary, value: float) -> str:
     whole = side.type == "INT" and float(value).is_integer() and abs(value) < 1e15
-    return f"{int(value):,}" if whole else number(value)
+    if not whole:
+        return number(value)
+    return f"{int(value):,}" if abs(value) < 1e8 else str(int(value))
 
 
 def _more(sides: _Sides) -> Markup | None:

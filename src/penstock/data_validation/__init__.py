@@ -25,7 +25,29 @@ if TYPE_CHECKING:
     from penstock.data_validation.schema_inference import infer_schema
     from penstock.data_validation.schema_lookup import get_domain, get_feature, set_domain
     from penstock.data_validation.skew.detector import FeatureSkewDetector, detect_feature_skew
+    from penstock.data_validation.slicing import (
+        FeatureValueSlicer,
+        get_feature_value_slicer,
+    )
     from penstock.data_validation.statistics.generate import statistics_of_record_batches
+    from penstock.data_validation.statistics.generators.base import (
+        CombinerFeatureStatsGenerator,
+        CombinerStatsGenerator,
+    )
+    from penstock.data_validation.statistics.generators.domains import (
+        ImageStats,
+        NaturalLanguageInference,
+        TimeStats,
+    )
+    from penstock.data_validation.statistics.generators.lift import (
+        LiftStats,
+    )
+    from penstock.data_validation.statistics.generators.mutual_information import (
+        MutualInformation,
+    )
+    from penstock.data_validation.statistics.generators.pairs import (
+        CrossFeatureStats,
+    )
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.data_validation.storage import (
         load_anomalies_binary,
@@ -43,9 +65,18 @@ if TYPE_CHECKING:
     from penstock.data_validation.validation import update_schema, validate_statistics
 
 _MODULE_OF = {
+    "CombinerFeatureStatsGenerator": "statistics.generators.base",
+    "CombinerStatsGenerator": "statistics.generators.base",
+    "CrossFeatureStats": "statistics.generators.pairs",
     "FeaturePath": "feature_path",
     "FeatureSkewDetector": "skew.detector",
+    "FeatureValueSlicer": "slicing",
+    "ImageStats": "statistics.generators.domains",
+    "LiftStats": "statistics.generators.lift",
+    "MutualInformation": "statistics.generators.mutual_information",
+    "NaturalLanguageInference": "statistics.generators.domains",
     "StatsOptions": "stats_options",
+    "TimeStats": "statistics.generators.domains",
     "detect_feature_skew": "skew.detector",
     "generate_statistics_from_csv": "generation",
     "generate_statistics_from_dataframe": "generation",
@@ -53,6 +84,7 @@ _MODULE_OF = {
     "generate_statistics_from_tfrecord": "generation",
     "get_domain": "schema_lookup",
     "get_feature": "schema_lookup",
+    "get_feature_value_slicer": "slicing",
     "identify_anomalous_examples": "example_validation",
     "infer_schema": "schema_inference",
     "load_anomalies_binary": "storage",
@@ -77,9 +109,18 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "CombinerFeatureStatsGenerator",
+    "CombinerStatsGenerator",
+    "CrossFeatureStats",
     "FeaturePath",
     "FeatureSkewDetector",
+    "FeatureValueSlicer",
+    "ImageStats",
+    "LiftStats",
+    "MutualInformation",
+    "NaturalLanguageInference",
     "StatsOptions",
+    "TimeStats",
     "detect_feature_skew",
     "generate_statistics_from_csv",
     "generate_statistics_from_dataframe",
@@ -87,6 +128,7 @@ __all__ = [
     "generate_statistics_from_tfrecord",
     "get_domain",
     "get_feature",
+    "get_feature_value_slicer",
     "identify_anomalous_examples",
     "infer_schema",
     "load_anomalies_binary",

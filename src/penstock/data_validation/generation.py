@@ -107,8 +107,12 @@ def generate_statistics_from_parquet(
 
 
 def _needed_columns(options: StatsOptions | None) -> list[str] | None:
-    sliced = options is not None and options.experimental_slice_functions
-    if options is None or options.feature_allowlist is None or sliced:
+    if options is None or options.feature_allowlist is None:
+        return None
+    # What these look at is not known beforehand.
+    if options.experimental_slice_functions or options.slicing_config or options.generators:
+        return None
+    if options.label_feature is not None:
         return None
     weights = {options.weight_feature, *options.per_feature_weight_override.values()} - {None}
     return [*options.feature_allowlist, *sorted(str(name) for name in weights)]

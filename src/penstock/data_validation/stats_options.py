@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
+    from penstock.data_validation.statistics.generators.base import StatsGenerator
+
     SliceFunction = Callable[[pa.RecordBatch], Iterable[tuple[str, pa.RecordBatch]]]
 
 _INTEGERS_FROM_ONE = (
@@ -17,6 +19,7 @@ _INTEGERS_FROM_ONE = (
     "num_quantiles_histogram_buckets",
     "desired_batch_size",
 )
+_CODE = ("experimental_slice_functions", "generators")
 
 
 class StatsOptions:
@@ -40,6 +43,13 @@ class StatsOptions:
         infer_type_from_schema: Take the types of CSV columns from `schema`.
         desired_batch_size: Rows that are decoded at once.
         feature_allowlist: The names of the features to look at; by default all.
+        generators: Further statistics: CrossFeatureStats, MutualInformation, ImageStats, or one's own
+            (CombinerStatsGenerator, CombinerFeatureStatsGenerator).
+        label_feature: A label; with `schema`, the lift of its values by categorical features.
+        vocab_paths: Files of vocabularies by the names that the schema's natural-language domains
+            give them.
+        enable_semantic_domain_stats: Whether to recognize images, natural language and times.
+        slicing_config: Slices by values, each a mapping from features to values (None for all).
 
     Example:
         >>> StatsOptions(num_top_values=5, weight_feature="weight")
@@ -64,6 +74,11 @@ class StatsOptions:
         infer_type_from_schema: bool = False,
         desired_batch_size: int | None = None,
         feature_allowlist: Sequence[str] | None = None,
+        generators: "Sequence[StatsGenerator] | None" = None,
+        label_feature: str | None = None,
+        vocab_paths: Mapping[str, str] | None = None,
+        enable_semantic_domain_stats: bool = False,
+        slicing_config: "Sequence[Mapping[str, Sequence[str | int] | None]] | None" = None,
     ) -> None:
         self.schema = schema
         self.weight_feature = weight_feature
@@ -81,6 +96,11 @@ class StatsOptions:
         self.infer_type_from_schema = infer_type_from_schema
         self.desired_batch_size = desired_batch_size
         self.feature_allowlist = None if feature_allowlist is None else list(feature_allowlist)
+        self.generators = list(generators or [])
+        self.label_feature = label_feature
+        self.vocab_paths = dict(vocab_paths or {})
+        self.enable_semantic_domain_stats = enable_semantic_domain_stats
+        self.slicing_config = [dict(each) for each in slicing_config or []]
         self._check()
 
     def _check(self) -> None:
@@ -101,18 +121,19 @@ class StatsOptions:
             raise ValueError(f"epsilon must be in (0, 1). Received: epsilon={self.epsilon!r}")
         if self.infer_type_from_schema and self.schema is None:
             raise ValueError("infer_type_from_schema=True needs a schema. Received: schema=None")
+        if not all(self.slicing_config):
+            raise ValueError("A slice of slicing_config needs a feature. Received: {}")
 
     def to_json(self) -> str:
         """Returns the options as a JSON string.
 
         Raises:
-            ValueError: If slice functions are set: code has no JSON form.
+            ValueError: If slice functions or generators are set: code has no JSON form.
         """
-        if self.experimental_slice_functions:
-            raise ValueError(
-                "StatsOptions with experimental_slice_functions cannot be written as JSON."
-            )
-        values = {k: v for k, v in vars(self).items() if k != "experimental_slice_functions"}
+        for name in _CODE:
+            if getattr(self, name):
+                raise ValueError(f"StatsOptions with {name} cannot be written as JSON.")
+        values = {k: v for k, v in vars(self).items() if k not in _CODE}
         if self.schema is not None:
             from google.protobuf import json_format
 

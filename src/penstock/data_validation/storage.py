@@ -1,11 +1,11 @@
 """Reading and writing statistics, schemas and anomalies, binary and as text protos."""
 
-import os
 from typing import Any, TypeVar
 
 from google.protobuf import message, text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from penstock.artifacts import location
 from penstock.io.files import open_binary
 
 _Proto = TypeVar("_Proto", bound=message.Message)
@@ -33,18 +33,12 @@ def _load_text(path: str, proto: _Proto) -> _Proto:
     return proto
 
 
-def _write(path: str, content: bytes) -> None:
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(content)
-
-
 def _write_binary(proto: Any, path: str) -> None:
-    _write(path, proto.SerializeToString(deterministic=True))
+    location.write_bytes(path, proto.SerializeToString(deterministic=True))
 
 
 def _write_text(proto: Any, path: str) -> None:
-    _write(path, text_format.MessageToString(proto).encode())
+    location.write_bytes(path, text_format.MessageToString(proto).encode())
 
 
 def load_schema_text(input_path: str) -> schema_pb2.Schema:

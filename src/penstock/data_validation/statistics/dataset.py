@@ -7,6 +7,10 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from penstock.data_validation.feature_path import FeaturePath
 from penstock.data_validation.schema_features import FeatureKinds
+from penstock.data_validation.statistics.generators.running import (
+    RunningGenerators,
+    generators_of,
+)
 from penstock.data_validation.statistics.numeric import Numeric
 from penstock.data_validation.statistics.presence import Presence
 from penstock.data_validation.statistics.text import Bytes, Text
@@ -145,6 +149,7 @@ class DatasetStatistics:
         self._rows = 0
         self._weighted_rows = 0.0
         self._features: dict[FeaturePath, FeatureStatistics] = {}
+        self._generators = RunningGenerators(generators_of(options))
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Adds rows.
@@ -159,6 +164,7 @@ class DatasetStatistics:
         if default is not None:
             weights_by_feature[default] = _weights(batch, default)
             self._weighted_rows += float(weights_by_feature[default].sum())
+        self._generators.add(batch)
         allowed = self._options.feature_allowlist
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             weight_name = self._options.per_feature_weight_override.get(name, default)
@@ -176,6 +182,7 @@ class DatasetStatistics:
         if feature is None:
             feature = FeatureStatistics(path, self._options, self._kinds, weights is not None)
             self._features[path] = feature
+        self._generators.add_feature(path, array)
         values, weights = feature.add(array, weights)
         if pa.types.is_struct(values.type):
             names = [field.name for field in values.type]
@@ -184,6 +191,7 @@ class DatasetStatistics:
 
     def merge(self, other: "DatasetStatistics") -> None:
         """Adds what another one has seen; the other one must not be used afterwards."""
+        self._generators.merge(other._generators)
         self._rows += other._rows
         self._weighted_rows += other._weighted_rows
         for path, feature in other._features.items():
@@ -200,6 +208,7 @@ class DatasetStatistics:
         for path, feature in sorted(self._features.items()):
             parent = self._features.get(path[:-1])
             proto.features.append(feature.result(self._rows, self._weighted_rows, parent))
+        self._generators.add_to(proto)
         return proto
 
 

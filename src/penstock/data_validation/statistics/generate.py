@@ -1,14 +1,19 @@
 """Driving the statistics kernels over RecordBatches: whole data set, slices, samples."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.slicing import FeatureValueSlicer
 from penstock.data_validation.statistics.dataset import DatasetStatistics
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.io.arrow_arrays import booleans
+
+if TYPE_CHECKING:
+    from penstock.data_validation.stats_options import SliceFunction
 
 ALL_EXAMPLES = "All Examples"
 _SAMPLING_SEED = 0
@@ -18,18 +23,22 @@ class SlicedStatistics:
     """Statistics of all rows and of every slice, as a mergeable kernel.
 
     Args:
-        options: What to compute; its `experimental_slice_functions` make the slices.
+        options: What to compute; `slicing_config` and `experimental_slice_functions` make the slices.
     """
 
     def __init__(self, options: StatsOptions) -> None:
         self._options = options
-        sliced = bool(options.experimental_slice_functions)
+        self._slicers: list[SliceFunction] = [
+            *map(FeatureValueSlicer, options.slicing_config),
+            *options.experimental_slice_functions,
+        ]
+        sliced = bool(self._slicers)
         self._slices = {"": DatasetStatistics(options, ALL_EXAMPLES if sliced else "")}
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
         self._slices[""].add(batch)
-        for slice_function in self._options.experimental_slice_functions:
+        for slice_function in self._slicers:
             for name, rows in slice_function(batch):
                 self._slice(name).add(rows)
 

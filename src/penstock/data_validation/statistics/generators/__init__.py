@@ -1,0 +1,1 @@
+"""Statistics beyond the common ones: composite features, meaning of values, pairs of features."""

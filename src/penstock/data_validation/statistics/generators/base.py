@@ -1,0 +1,122 @@
+"""The interface of further statistics, one's own included, with TFDV's method names.
+
+A generator folds batches into an accumulator; accumulators are merged in any order. Accumulators must
+be picklable, since parts of the data may be worked through in other processes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from penstock.data_validation.feature_path import FeaturePath
+from penstock.io.arrow_arrays import to_numpy, valid_rows
+
+DOMAIN_INFO = "domain_info"
+
+
+class CombinerStatsGenerator(ABC):
+    """Statistics of whole RecordBatches, such as of pairs of features.
+
+    Example:
+        >>> class RowsWithoutFare(CombinerStatsGenerator):
+        ...     def create_accumulator(self): return 0
+        ...     def add_input(self, accumulator, batch):
+        ...         return accumulator + batch.column("fare").null_count
+        ...     def merge_accumulators(self, accumulators): return sum(accumulators)
+        ...     def extract_output(self, accumulator):
+        ...         result = statistics_pb2.DatasetFeatureStatistics()
+        ...         feature = result.features.add(path={"step": ["fare"]})
+        ...         feature.custom_stats.add(name="rows_without", num=accumulator)
+        ...         return result
+        >>> StatsOptions(generators=[RowsWithoutFare()])
+    """
+
+    @abstractmethod
+    def create_accumulator(self) -> Any:
+        """Returns an accumulator that has seen nothing."""
+
+    @abstractmethod
+    def add_input(self, accumulator: Any, batch: pa.RecordBatch) -> Any:
+        """Returns the accumulator with a batch added."""
+
+    @abstractmethod
+    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+        """Returns one accumulator that has seen what all of them have."""
+
+    @abstractmethod
+    def extract_output(self, accumulator: Any) -> statistics_pb2.DatasetFeatureStatistics:
+        """Returns the statistics; they are merged into the data set's, by the paths of features."""
+
+
+class CombinerFeatureStatsGenerator(ABC):
+    """Statistics of each feature by itself; one accumulator a feature."""
+
+    @abstractmethod
+    def create_accumulator(self) -> Any:
+        """Returns an accumulator that has seen nothing."""
+
+    @abstractmethod
+    def add_input(self, accumulator: Any, path: FeaturePath, array: pa.Array) -> Any:
+        """Returns the accumulator with a feature's column of a batch added."""
+
+    @abstractmethod
+    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+        """Returns one accumulator that has seen what all of them have."""
+
+    @abstractmethod
+    def extract_output(self, accumulator: Any) -> statistics_pb2.FeatureNameStatistics:
+        """Returns the statistics, without the path."""
+
+
+StatsGenerator = CombinerStatsGenerator | CombinerFeatureStatsGenerator
+
+
+class Leaves(NamedTuple):
+    """The innermost values of a column and the row of each.
+
+    Args:
+        values: The values, without nulls.
+        rows: The index of each value's row.
+    """
+
+    values: pa.Array
+    rows: npt.NDArray[np.int64]
+
+
+def leaves_of(array: pa.Array) -> Leaves:
+    """Returns the innermost values of a column."""
+    rows = np.arange(len(array), dtype=np.int64)
+    while pa.types.is_nested(array.type) and not pa.types.is_struct(array.type):
+        lengths = np.where(valid_rows(array), to_numpy(array.value_lengths()), 0)
+        rows = np.repeat(rows, lengths)
+        array = array.flatten()
+    if pa.types.is_null(array.type):
+        return Leaves(array.slice(0, 0), rows[:0])
+    if array.null_count:
+        keep = array.is_valid()
+        rows, array = rows[to_numpy(keep)], array.filter(keep)
+    return Leaves(array, rows)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are strings or bytes."""
+    tests = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_string,
+        pa.types.is_large_string,
+    )
+    return any(test(kind) for test in tests)
+
+
+def column_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
+    """Returns a top-level column of lists; None if it is absent."""
+    if len(path) != 1 or path[0] not in batch.schema.names:
+        return None
+    column = batch.column(batch.schema.names.index(path[0]))
+    return None if pa.types.is_null(column.type) else column
