@@ -59,6 +59,8 @@ def write_examples_on_beam(
     output: Output,
     uri: str,
     file_format: str = "tfrecords_gzip",
+    *,
+    num_shards: int | None = None,
 ) -> dict[str, int]:
     """Reads files on Beam's workers and writes the output's splits, in shards.
 
@@ -72,6 +74,7 @@ def write_examples_on_beam(
         output: How to divide the rows.
         uri: The folder of the Examples artifact; every worker must reach it.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        num_shards: How many shards a split gets; by default as many as the input's size asks for.
 
     Returns:
         The number of rows of each output split.
@@ -88,7 +91,7 @@ def write_examples_on_beam(
     ]
     engine.check_reachable([uri, *(file.path for file in files)])
     size = sum(file_size(file.path) for file in files)
-    shards = max(1, -(-size // INPUT_BYTES_A_SHARD))
+    shards = num_shards or max(1, -(-size // INPUT_BYTES_A_SHARD))
     with Exchange(uri) as exchange:
         with engine.pipeline() as pipeline:
             listed = pipeline | "Files" >> beam.Create(files) | "SpreadFiles" >> beam.Reshuffle()

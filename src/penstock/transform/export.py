@@ -15,6 +15,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import TFTransformOutput, graph_context, schema_inference
 
+from penstock.artifacts import location
 from penstock.transform.analysis import Analysis
 from penstock.transform.stable_saved_model import stabilize
 from penstock.transform.tracing import TracedFn
@@ -90,6 +91,5 @@ def write_transformed_metadata(
 
 def write_schema(schema: schema_pb2.Schema, directory: str) -> None:
     """Writes `schema.pbtxt` into a folder, which is made."""
-    os.makedirs(directory, exist_ok=True)
-    with open(os.path.join(directory, "schema.pbtxt"), "w", encoding="utf-8") as file:
-        file.write(text_format.MessageToString(schema))
+    text = text_format.MessageToString(schema)
+    location.write_bytes(f"{directory}/schema.pbtxt", text.encode())

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from penstock.beam import make_pipeline, runner_name, runs_locally
+from penstock.beam import Engine, make_pipeline, runner_name, runs_locally
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,8 @@ from penstock.beam import make_pipeline, runner_name, runs_locally
         (("--runner=DirectRunner",), "DirectRunner", True),
         (("--runner", "DataflowRunner", "--project=p"), "DataflowRunner", False),
         (("--runner=DirectRunner", "--runner=FlinkRunner"), "FlinkRunner", False),
+        (("--runner=FnApiRunner",), "FnApiRunner", False),
+        (("--runner=apache_beam.runners.PrismRunner",), "PrismRunner", False),
     ],
 )
 def test_runner_of_arguments(args, name, local):
@@ -28,6 +30,54 @@ def test_runner_of_arguments(args, name, local):
 def test_runner_without_a_name():
     with pytest.raises(ValueError, match="ends in --runner without a name"):
         runner_name(["--project=p", "--runner"])
+
+
+def test_a_runner_that_loses_rows_is_refused():
+    with pytest.raises(ValueError, match="--runner=DaskRunner is not offered: it loses rows"):
+        runs_locally(["--runner=DaskRunner"])
+
+
+@pytest.mark.parametrize(
+    ("args", "staged"),
+    [
+        ((), False),
+        (("--runner=FnApiRunner",), False),
+        (("--runner=FnApiRunner", "--environment_type=EXTERNAL"), True),
+        (("--runner=PrismRunner",), False),
+        (("--runner=PrismRunner", "--environment_type=DOCKER"), True),
+        (("--runner=FlinkRunner", "--flink_master=[local]"), False),
+        (("--runner=FlinkRunner", "--flink_master=host:8081"), True),
+        (("--runner=FlinkRunner", "--flink_master=h:1", "--environment_type=LOOPBACK"), False),
+        (("--runner=PortableRunner", "--job_endpoint=host:1"), True),
+        (("--runner=DataflowRunner", "--project=p"), True),
+    ],
+)
+def test_code_is_staged_for_workers_elsewhere(args, staged, tmp_path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "module.py").write_text("A = 1\n")
+    engine = Engine(args, str(tmp_path / "project"), str(tmp_path))
+    options = engine.options().get_all_options()
+    assert bool(options["files_to_stage"]) is staged
+    assert (options["beam_plugins"] == ["penstock.beam.worker_plugin"]) is staged
+    if staged:
+        (archive,) = options["files_to_stage"]
+        assert options["penstock_project"] == archive
+        assert archive.startswith(str(tmp_path))
+
+
+def test_a_job_is_named_and_labelled_after_its_node():
+    labels = {"pipeline": "9 Trees", "node": "StatisticsGen", "run": "2026_11"}
+    given = ("--runner=DataflowRunner", "--labels=team=a")
+    options = Engine(given, labels=labels).options().get_all_options()
+    assert options["job_name"] == "p-9-trees-statisticsgen-2026-11"
+    assert options["labels"] == [
+        "team=a",
+        "penstock-pipeline=9-trees",
+        "penstock-node=statisticsgen",
+        "penstock-run=2026_11",
+    ]
+    options = Engine((*given, "--job_name=mine"), labels=labels).options().get_all_options()
+    assert options["job_name"] == "mine"
 
 
 def test_local_work_runs_in_memory():
