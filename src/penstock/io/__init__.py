@@ -1,4 +1,4 @@
-"""Reading and writing data: CSV, Parquet and TFRecord files, splits, spans and Examples folders.
+"""Reading and writing data: CSV, Parquet, Avro, SQL and TFRecords; splits, spans, Examples folders.
 
 Importing this package imports none of pyarrow, numpy or tfx-bsl; each name loads its module when
 it is first used.
@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.io.avro_rows import read_avro
+    from penstock.io.broken_rows import BrokenRow, Quarantine, read_quarantine
     from penstock.io.csv_reader import CsvFiles, read_csv
     from penstock.io.example_gen_config import (
         Input,
@@ -29,24 +31,34 @@ if TYPE_CHECKING:
     )
     from penstock.io.examples_writer import ExamplesWriter, read_row_counts
     from penstock.io.hash_split import HashSplitter
+    from penstock.io.ingestion import Rows, write_examples
+    from penstock.io.parquet_rows import read_parquet
+    from penstock.io.query_rows import read_query
     from penstock.io.span_pattern import ResolvedInput, resolve_input
     from penstock.io.tfrecord import TFRecordError, TFRecordWriter, read_tfrecords
 
 _MODULE_OF = {
+    "BrokenRow": "broken_rows",
     "CsvFiles": "csv_reader",
     "ExamplesWriter": "examples_writer",
     "HashSplitter": "hash_split",
     "Input": "example_gen_config",
     "Output": "example_gen_config",
+    "Quarantine": "broken_rows",
     "RangeConfig": "example_gen_config",
     "ResolvedInput": "span_pattern",
     "RollingRange": "example_gen_config",
+    "Rows": "ingestion",
     "Split": "example_gen_config",
     "SplitConfig": "example_gen_config",
     "StaticRange": "example_gen_config",
     "TFRecordError": "tfrecord",
     "TFRecordWriter": "tfrecord",
+    "read_avro": "avro_rows",
     "read_csv": "csv_reader",
+    "read_parquet": "parquet_rows",
+    "read_quarantine": "broken_rows",
+    "read_query": "query_rows",
     "read_record_batches": "examples_reader",
     "read_row_counts": "examples_writer",
     "read_tfrecords": "tfrecord",
@@ -55,23 +67,31 @@ _MODULE_OF = {
     "serialize_feature": "example_serialization",
     "split_files": "examples_reader",
     "split_names": "examples_reader",
+    "write_examples": "ingestion",
 }
 
 __all__ = [
+    "BrokenRow",
     "CsvFiles",
     "ExamplesWriter",
     "HashSplitter",
     "Input",
     "Output",
+    "Quarantine",
     "RangeConfig",
     "ResolvedInput",
     "RollingRange",
+    "Rows",
     "Split",
     "SplitConfig",
     "StaticRange",
     "TFRecordError",
     "TFRecordWriter",
+    "read_avro",
     "read_csv",
+    "read_parquet",
+    "read_quarantine",
+    "read_query",
     "read_record_batches",
     "read_row_counts",
     "read_tfrecords",
@@ -80,6 +100,7 @@ __all__ = [
     "serialize_feature",
     "split_files",
     "split_names",
+    "write_examples",
 ]
 
 

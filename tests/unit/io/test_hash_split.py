@@ -92,3 +92,47 @@ def test_golden_shards_are_read_as_batches():
             assert batch.num_rows <= 50
             rows[split] += batch.num_rows
     assert rows == {"train": 234, "eval": 100}
+
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+FLOATS = st.floats(width=32, allow_nan=False)
+COLUMNS = st.integers(1, 6).flatmap(
+    lambda rows: st.fixed_dictionaries(
+        {
+            "i": st.lists(st.none() | INTEGERS, min_size=rows, max_size=rows),
+            "f": st.lists(st.none() | FLOATS, min_size=rows, max_size=rows),
+            "b": st.lists(st.none() | st.binary(max_size=300), min_size=rows, max_size=rows),
+            "l": st.lists(st.none() | st.lists(INTEGERS, max_size=4), min_size=rows, max_size=rows),
+        }
+    )
+)
+TYPES = {"i": pa.int64(), "f": pa.float32(), "b": pa.binary(), "l": pa.list_(pa.int64())}
+FIELDS = {"i": "int64_list", "f": "float_list", "b": "bytes_list", "l": "int64_list"}
+
+
+def by_protobuf(row, missing):
+    message = example_class()()
+    message.features.SetInParent()
+    for name, cell in row.items():
+        if cell is None and missing == "absent":
+            continue
+        feature = message.features.feature[name]
+        values = cell if isinstance(cell, list) else [] if cell is None else [cell]
+        if values or missing != "kindless":
+            getattr(feature, FIELDS[name]).SetInParent()
+            getattr(feature, FIELDS[name]).value.extend(values)
+    return message.SerializeToString(deterministic=True)
+
+
+@settings(deadline=None)
+@given(COLUMNS, st.sampled_from(["empty", "absent", "kindless"]), st.integers(1, 50))
+def test_rows_are_hashed_by_their_deterministic_serialization(columns, missing, buckets):
+    batch = pa.record_batch({name: pa.array(columns[name], TYPES[name]) for name in columns})
+    records = serialize_examples(batch, missing=missing).to_pylist()
+    expected = [by_protobuf(row, missing) for row in batch.to_pylist()]
+    assert records == expected
+    splits = [Split("a", hash_buckets=1), Split("b", hash_buckets=buckets)]
+    places = HashSplitter(SplitConfig(splits)).assign(batch, records).tolist()
+    assert places == [
+        int(int(hashlib.sha256(record).hexdigest(), 16) % (buckets + 1) > 0) for record in expected
+    ]
