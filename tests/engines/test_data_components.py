@@ -63,9 +63,8 @@ def test_one_shard_has_the_local_drivers_bytes(trees, local, engine, tmp_path):
     assert [path.name for path in Path(found.uri).iterdir() if path.name.startswith(".")] == []
 
 
-def test_several_shards_have_the_same_rows(trees, local, engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(ingestion, "INPUT_BYTES_A_SHARD", 200_000)
-    found = ingest(trees, tmp_path, engine)
+def test_several_shards_have_the_same_rows(trees, local, engine, tmp_path):
+    found = ingest(trees, tmp_path, engine, num_shards=3)
     assert read_row_counts(found.uri) == read_row_counts(local.uri)
     for split in local.splits:
         assert len(split_files(found.uri, split)) == 3
@@ -110,6 +109,18 @@ def test_statistics_of_a_sample_count_what_was_read(local, engine, tmp_path):
     total = read_row_counts(local.uri)["train"]
     assert once == again
     assert 0.45 * total < once["train"].datasets[0].num_examples < 0.55 * total
+
+
+def test_bundles_that_are_run_again_count_once(trees, local, tmp_path):
+    again = ("--runner=FnApiRunner", "--direct_runner_bundle_repeat=2")
+    found = ingest(trees, tmp_path, again)
+    assert read_row_counts(found.uri) == read_row_counts(local.uri)
+    assert [records(found, split) for split in found.splits] == [
+        records(local, split) for split in local.splits
+    ]
+    expected = compute(local, tmp_path / "local")
+    for split, statistics in compute(found, tmp_path, again).items():
+        assert_same(expected[split], statistics)
 
 
 @pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])

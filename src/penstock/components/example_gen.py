@@ -219,6 +219,7 @@ class FileBasedExampleGen(ExampleGen):
             self._configs()[1],
             self.examples.uri,
             self.output_file_format,
+            num_shards=self.num_shards,
         )
         self._describe(context, list(resolved.files), counts)
 
