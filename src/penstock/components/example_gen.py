@@ -212,6 +212,8 @@ class FileBasedExampleGen(ExampleGen):
                 f"with beam_pipeline_args={list(context.beam_pipeline_args)}. Leave the runner out "
                 "of this node's beam_pipeline_args, or on_error."
             )
+        if self.num_shards is not None:
+            context.log.warning("On Beam the input's size decides the shards, not num_shards.")
         counts = write_examples_on_beam(
             Engine.of(context),
             resolved.files,

@@ -13,6 +13,8 @@ from penstock.io.files import open_binary
 from penstock.io.table_columns import ColumnError, example_columns
 from penstock.io.table_types import TableTypes
 
+# How much of a file is quarantined when its blocks can no longer be told apart.
+_KEPT_BYTES = 64 << 20
 _VALUE_TYPES = {
     "null": pa.null(),
     "boolean": pa.int64(),
@@ -179,7 +181,9 @@ def _read(
             except Exception as error:
                 file.seek(before)
                 reason = f"damaged after row {rows}: {_told(error)}"
-                _tell(BrokenRow(path, reason, file.read(), offset=before), on_broken, error)
+                _tell(
+                    BrokenRow(path, reason, file.read(_KEPT_BYTES), offset=before), on_broken, error
+                )
                 return
             if block is None:
                 return

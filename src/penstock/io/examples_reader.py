@@ -172,14 +172,17 @@ def _read_parquet(
     for path in files:
         with open_binary(path) as file:
             try:
-                parquet = pq.ParquetFile(file)
+                parquet = pq.ParquetFile(file, page_checksum_verification=True)
             except pa.ArrowInvalid as error:
                 raise ValueError(f"{path}: not a Parquet file ({error})") from error
             known = [
                 name for name in parquet.schema_arrow.names if columns is None or name in columns
             ]
-            for batch in parquet.iter_batches(batch_size, columns=known):
-                yield as_list_columns(batch)
+            try:
+                for batch in parquet.iter_batches(batch_size, columns=known):
+                    yield as_list_columns(batch)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise ValueError(f"{path}: damaged Parquet file ({error})") from error
 
 
 def as_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -98,7 +98,7 @@ def _read(
 ) -> Iterator[pa.RecordBatch]:
     rows = 0
     with open_binary(path) as file:
-        parquet: Any = pq.ParquetFile(file)
+        parquet: Any = pq.ParquetFile(file, page_checksum_verification=True)
         try:
             for batch in parquet.iter_batches(batch_size):
                 columns = example_columns(batch, types)

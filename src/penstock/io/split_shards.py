@@ -121,7 +121,9 @@ class _ParquetShard:
         import pyarrow.parquet as pq
 
         self._file = open_for_writing(path)
-        self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            self._file, schema, compression="zstd", write_page_checksum=True
+        )
         self.write_batch = self._writer.write_batch
 
     def close(self) -> None:

@@ -19,6 +19,8 @@ Compression = Literal["GZIP", ""]
 
 _READ_BYTES = 1 << 20
 _MASK_DELTA = 0xA282EAD8
+# How far to look for the next sound record.
+_LOST_BYTES = 64 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -130,6 +132,9 @@ def _records(path: str, chunks: Iterable[bytes], on_broken: OnBroken) -> Iterato
                 next_header = _find_header(buffer, position, crc32c)
                 lost.raw += buffer[position:next_header]
                 position = next_header
+                if len(lost.raw) >= _LOST_BYTES:
+                    on_broken(lost.as_row(path, "What follows was not looked at."))
+                    return
                 if available - position < 12:
                     break
                 on_broken(lost.as_row(path))
@@ -186,11 +191,11 @@ class _Lost:
         self._offset = offset
         self._what = what
 
-    def as_row(self, path: str) -> BrokenRow:
+    def as_row(self, path: str, more: str = "") -> BrokenRow:
         reason = (
             f"corrupt record at offset {self._offset}: {self._what} does not match. The file is "
-            f"damaged or not a TFRecord: write it again."
-        )
+            f"damaged or not a TFRecord: write it again. {more}"
+        ).rstrip()
         return BrokenRow(path, reason, bytes(self.raw), offset=self._offset)
 
 

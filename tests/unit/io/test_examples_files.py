@@ -188,3 +188,15 @@ def test_a_url_takes_the_quarantine_too(tmp_path):
     ((entry,)) = read_quarantine(uri)
     assert (entry["file"], entry["line"], entry["raw"]) == ("d.csv", 3, b"2,2\n")
     assert "d.csv, line 3: expected 1 cells" in quarantine.first[0]
+
+
+def test_damage_to_parquet_shards_is_noticed(tmp_path):
+    uri = str(tmp_path)
+    with ExamplesWriter(uri, ["x"], file_format="parquet") as out:
+        out.write("x", pa.record_batch({"s": [[str(n * 7919).encode()] for n in range(20_000)]}))
+    (path,) = split_files(uri, "x")
+    content = bytearray(Path(path).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    Path(path).write_bytes(content)
+    with pytest.raises(ValueError, match="data_parquet-00000-of-00001.parquet: damaged Parquet"):
+        numbers_in(uri, "x", "parquet")

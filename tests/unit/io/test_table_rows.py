@@ -107,6 +107,22 @@ def test_a_damaged_parquet_file(parquet, tmp_path):
     assert [row.file for row in told] == [bad]
 
 
+def test_damaged_parquet_pages(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"a": list(range(40_000))})
+    pq.write_table(table, path, row_group_size=10_000, write_page_checksum=True)
+    start = pq.read_metadata(path).row_group(2).column(0).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start + 5000] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ParquetError, match=r"a\.parquet: after row 20000"):
+        rows(read_parquet([str(path)]))
+    told = []
+    found = rows(read_parquet([str(path)], on_broken=told.append))
+    assert [row["a"][0] for row in found] == list(range(20_000))
+    assert [(row.rows, row.raw) for row in told] == [(20_000, None)]
+
+
 AVRO = {
     "type": "record",
     "name": "user",

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.io import tfrecord
 from penstock.io.gzip_stream import BLOCK_BYTES, GzipStreamWriter
 from penstock.io.tfrecord import TFRecordError, TFRecordWriter, read_tfrecords
 
@@ -180,3 +181,14 @@ def test_a_file_of_another_kind_is_one_broken_row(tmp_path):
     told = []
     assert list(read_tfrecords(str(path), on_broken=told.append)) == []
     assert [(row.offset, row.raw) for row in told] == [(0, path.read_bytes())]
+
+
+def test_the_search_for_the_next_record_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfrecord, "_LOST_BYTES", 3 << 20)
+    path = tmp_path / "records"
+    path.write_bytes(b"x" * (8 << 20))
+    told = []
+    assert list(read_tfrecords(str(path), on_broken=told.append)) == []
+    ((row,)) = told
+    assert 3 << 20 <= len(row.raw) < 5 << 20
+    assert "What follows was not looked at" in row.reason
