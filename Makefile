@@ -60,6 +60,7 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "$(PYTHON) -m venv failed. On Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Installing Penstock and what it runs on into $(VENV) (some minutes, once)"
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check wheel
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
 	  --editable '.[run,kubeflow,postgres,mysql,dev]'
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
