@@ -48,7 +48,7 @@ class FeatureSummary:
     @property
     def is_numeric(self) -> bool:
         """Whether it has numbers, not values that are counted."""
-        return bool(self.buckets) or "mean" in self.numbers
+        return self.type in ("INT", "FLOAT") and self.unique is None
 
     @property
     def boundaries(self) -> list[float]:
@@ -87,12 +87,11 @@ def _summarize(feature: Any, rows: int) -> FeatureSummary:
     quantiles: list[tuple[float, float, float]] = []
     values: list[tuple[str, float]] = []
     unique = None
-    if field == "num_stats":
+    if field == "num_stats" and total:
         numbers = {
             name: getattr(stats, name) for name in ("mean", "std_dev", "min", "median", "max")
         }
-        if present:
-            numbers["zeros"] = stats.num_zeros / total if total else 0.0
+        numbers["zeros"] = stats.num_zeros / total
         for histogram in stats.histograms:
             bounds = [(b.low_value, b.high_value, b.sample_count) for b in histogram.buckets]
             if histogram.type == _STANDARD and not buckets:

@@ -215,10 +215,10 @@ def _figures(sides: _Sides) -> Markup:
             if label in _SHARES and value is not None:
                 text = f"{value:.1%}"
             much = label in _MUCH and value is not None and value > _MUCH[label]
-            compared = f"t{i}" if len(sides) > 1 else ""
-            shown.append(
-                tag("b", text, class_=f"{compared} {'much' if much else ''}".strip() or None)
-            )
+            styles = [f"t{i}"] if len(sides) > 1 else []
+            styles += ["much"] if much else []
+            styles += ["long"] if len(text) > 9 else []
+            shown.append(tag("b", text, class_=" ".join(styles) or None))
         cells.append(tag("div", tag("span", _LABELS.get(label, label)), shown))
     return tag("div", cells, class_="figures-grid")
 

@@ -1,4 +1,7 @@
-"""For each anomaly type: data that raises it, and data just inside the limit."""
+"""For each anomaly type that the reference emits: what raises it, and what is just inside the limit.
+
+The cases are tensorflow-metadata text protos; `test_every_type_has_both_cases` keeps the tables whole.
+"""
 
 import pytest
 from google.protobuf import text_format
@@ -395,6 +398,143 @@ CASES = [
         None,
     ),
 ]
+
+
+# The same types just inside the limit, where the schema and not the statistics make the difference.
+INSIDE = [
+    ("DOMAIN_INVALID_FOR_TYPE", x("int_domain {}", "INT"), numbers("INT", 0, 1)),
+    ("FEATURE_COVERAGE_TOO_LOW", nl("coverage { min_coverage: 0.5 }"), TOKENS),
+    (
+        "FEATURE_COVERAGE_TOO_SHORT_AVG_TOKEN_LENGTH",
+        nl("coverage { min_avg_token_length: 4 }"),
+        TOKENS,
+    ),
+    ("SEQUENCE_VALUE_TOO_FEW_OCCURRENCES", token("min_per_sequence: 2"), TOKENS),
+    ("SEQUENCE_VALUE_TOO_MANY_OCCURRENCES", token("max_per_sequence: 3"), TOKENS),
+    ("SEQUENCE_VALUE_TOO_SMALL_FRACTION", token("min_fraction_of_sequences: 0.5"), TOKENS),
+    ("SEQUENCE_VALUE_TOO_LARGE_FRACTION", token("max_fraction_of_sequences: 0.5"), TOKENS),
+    ("SCHEMA_NEW_COLUMN", x(""), numbers("INT", 0, 9)),
+    ("SCHEMA_MISSING_COLUMN", x(ANY), None),
+    ("SPARSE_FEATURE_NAME_COLLISION", SPARSE + x("lifecycle_stage: DEPRECATED"), custom()),
+    ("WEIGHTED_FEATURE_NAME_COLLISION", WEIGHTED, custom()),
+    ("FEATURE_MISSING_TYPE", x(""), numbers("INT", 0, 9)),
+    ("FEATURE_MISSING_NAME", 'feature { name: "" type: INT }', None),
+    (
+        "INVALID_SCHEMA_SPECIFICATION",
+        x("value_count { min: 2 max: 2 }"),
+        numbers("INT", 0, 9, common(low=2, high=2)),
+    ),
+    (
+        "INVALID_DOMAIN_SPECIFICATION",
+        x('domain: "there"', "BYTES") + 'string_domain { name: "there" value: "a" }',
+        strings({"a": 10}),
+    ),
+    (
+        "DERIVED_FEATURE_BAD_LIFECYCLE",
+        x('validation_derived_source { deriver_name: "d" } lifecycle_stage: VALIDATION_DERIVED'),
+        numbers("INT", 0, 9),
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "schema", "stats"), INSIDE, ids=lambda v: str(v)[:40])
+def test_just_inside(kind, schema, stats):
+    assert kind
+    found = validate_statistics(stats_of(*[stats] if stats else []), schema_of(schema))
+    assert not found.anomaly_info
+
+
+# What other tests of this file raise.
+ELSEWHERE = {
+    "SCHEMA_MISSING_COLUMN",
+    "COMPARATOR_CONTROL_DATA_MISSING",
+    "COMPARATOR_L_INFTY_HIGH",
+    "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH",
+    "COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH",
+    "COMPARATOR_LOW_NUM_EXAMPLES",
+    "COMPARATOR_HIGH_NUM_EXAMPLES",
+    "DATASET_LOW_NUM_EXAMPLES",
+    "DATASET_HIGH_NUM_EXAMPLES",
+    "FEATURE_MISSING_NAME",
+}
+EMITTED = {
+    "BOOL_TYPE_BIG_INT",
+    "BOOL_TYPE_SMALL_INT",
+    "BOOL_TYPE_UNEXPECTED_STRING",
+    "BOOL_TYPE_UNEXPECTED_FLOAT",
+    "INVALID_DOMAIN_SPECIFICATION",
+    "ENUM_TYPE_INVALID_UTF8",
+    "ENUM_TYPE_UNEXPECTED_STRING_VALUES",
+    "FEATURE_TYPE_HIGH_NUMBER_VALUES",
+    "FEATURE_TYPE_LOW_NUMBER_VALUES",
+    "FEATURE_TYPE_LOW_FRACTION_PRESENT",
+    "FEATURE_TYPE_LOW_NUMBER_PRESENT",
+    "FEATURE_TYPE_HIGH_UNIQUE",
+    "FEATURE_TYPE_LOW_UNIQUE",
+    "FEATURE_TYPE_NO_UNIQUE",
+    "VALUE_NESTEDNESS_MISMATCH",
+    "INVALID_FEATURE_SHAPE",
+    "COMPARATOR_CONTROL_DATA_MISSING",
+    "COMPARATOR_L_INFTY_HIGH",
+    "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH",
+    "COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH",
+    "FLOAT_TYPE_BIG_FLOAT",
+    "FLOAT_TYPE_SMALL_FLOAT",
+    "FLOAT_TYPE_STRING_NOT_FLOAT",
+    "FLOAT_TYPE_HAS_NAN",
+    "FLOAT_TYPE_HAS_INF",
+    "INT_TYPE_BIG_INT",
+    "INT_TYPE_SMALL_INT",
+    "INT_TYPE_NOT_INT_STRING",
+    "DOMAIN_INVALID_FOR_TYPE",
+    "LOW_SUPPORTED_IMAGE_FRACTION",
+    "MAX_IMAGE_BYTE_SIZE_EXCEEDED",
+    "SEQUENCE_VALUE_TOO_FEW_OCCURRENCES",
+    "SEQUENCE_VALUE_TOO_MANY_OCCURRENCES",
+    "SEQUENCE_VALUE_TOO_SMALL_FRACTION",
+    "SEQUENCE_VALUE_TOO_LARGE_FRACTION",
+    "FEATURE_COVERAGE_TOO_LOW",
+    "FEATURE_COVERAGE_TOO_SHORT_AVG_TOKEN_LENGTH",
+    "STATS_NOT_AVAILABLE",
+    "COMPARATOR_LOW_NUM_EXAMPLES",
+    "COMPARATOR_HIGH_NUM_EXAMPLES",
+    "DATASET_LOW_NUM_EXAMPLES",
+    "DATASET_HIGH_NUM_EXAMPLES",
+    "FEATURE_TYPE_NOT_PRESENT",
+    "SCHEMA_MISSING_COLUMN",
+    "SCHEMA_NEW_COLUMN",
+    "SPARSE_FEATURE_MISSING_VALUE",
+    "SPARSE_FEATURE_MISSING_INDEX",
+    "SPARSE_FEATURE_LENGTH_MISMATCH",
+    "SPARSE_FEATURE_NAME_COLLISION",
+    "WEIGHTED_FEATURE_NAME_COLLISION",
+    "WEIGHTED_FEATURE_MISSING_VALUE",
+    "WEIGHTED_FEATURE_MISSING_WEIGHT",
+    "WEIGHTED_FEATURE_LENGTH_MISMATCH",
+    "SEMANTIC_DOMAIN_UPDATE",
+    "FEATURE_MISSING_NAME",
+    "FEATURE_MISSING_TYPE",
+    "INVALID_SCHEMA_SPECIFICATION",
+    "UNEXPECTED_DATA_TYPE",
+    "DERIVED_FEATURE_BAD_LIFECYCLE",
+    "DERIVED_FEATURE_INVALID_SOURCE",
+}
+
+
+def test_every_type_has_both_cases():
+    raised = {kind for kind, *_ in CASES} | ELSEWHERE
+    assert raised == EMITTED
+    inside = {kind for kind, _, _, inside in CASES if inside is not None}
+    inside |= {kind for kind, _, _ in INSIDE}
+    both_in_one_test = {kind for kind in ELSEWHERE if kind.startswith(("COMPARATOR", "DATASET"))}
+    assert inside | both_in_one_test == EMITTED
+
+
+def test_a_feature_without_a_name():
+    nameless = numbers("INT", 0, 9).replace('step: "x"', 'step: ""')
+    found = validate_statistics(stats_of(nameless), schema_of("feature { type: INT }"))
+    (info,) = found.anomaly_info.values()
+    assert [info.Type.Name(reason.type) for reason in info.reason] == ["FEATURE_MISSING_NAME"]
 
 
 @pytest.mark.parametrize(("kind", "schema", "outside", "inside"), CASES, ids=lambda v: str(v)[:40])
