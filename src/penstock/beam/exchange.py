@@ -61,13 +61,5 @@ class _Keep(beam.DoFn):  # type: ignore[misc]
         self._folder = folder
 
     def process(self, element: tuple[str, Any]) -> None:
-        from penstock.beam.shard_files import write_atomically
-
         name, value = element
-        content = pickle.dumps(value)
-        write_atomically(f"{self._folder}/{name}", lambda path: _write(path, content))
-
-
-def _write(path: str, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
+        location.write_bytes(f"{self._folder}/{name}", pickle.dumps(value))

@@ -11,10 +11,8 @@ from penstock.beam.exchange import Exchange
 from penstock.beam.pipeline_options import Engine
 from penstock.beam.shard_files import (
     shard_url,
-    write_atomically,
-    write_parquet_shard,
-    write_record_shard,
     write_row_counts,
+    written_whole,
 )
 from penstock.beam.shard_readers import InputReader, Part, batch_from_bytes, batch_to_bytes
 from penstock.io.files import file_size
@@ -44,12 +42,13 @@ class _Numbered(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """Rows of one part that belong to one output shard."""
+    """Rows that belong to one output shard, with their place in the input."""
 
     file: int
+    part: int
     number: int
     rows: int
-    content: Any
+    content: list[bytes]
 
 
 def write_examples_on_beam(
@@ -187,20 +186,14 @@ class _Divide(beam.DoFn):  # type: ignore[misc]
         self._splitter = HashSplitter(config) if config.splits else None
 
     def process(self, element: _Numbered, plans: Mapping[str, Any]) -> Iterator[Any]:
-        shard = (element.file + element.number) % self._shards
         rows_read = 0
-        contents: dict[str, list[Any]] = {}
-        counts: dict[str, int] = {}
-        for rows in self._reader.rows(element.part, plans[element.split]):
+        found = self._reader.rows(element.part, plans[element.split])
+        for number, rows in enumerate(found):
             rows_read += rows.batch.num_rows
+            shard = (element.file + element.number + number) % self._shards
             for split, count, content in self._by_split(rows, element.split):
-                counts[split] = counts.get(split, 0) + count
-                contents.setdefault(split, []).extend(content)
-        for split, content in contents.items():
-            yield (
-                (split, shard),
-                _Piece(element.file, element.number, counts[split], content),
-            )
+                piece = _Piece(element.file, element.number, number, count, content)
+                yield (split, shard), piece
         yield beam.pvalue.TaggedOutput(self.READ, (element.split, rows_read))
 
     def _by_split(self, rows: Rows, split: str) -> Iterator[tuple[str, int, list[bytes]]]:
@@ -241,23 +234,33 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
         parquet = self._file_format == "parquet"
         name = "data_parquet" if parquet else "data_tfrecord"
         url = shard_url(self._uri, split, name, shard, self._shards, self._file_format)
-        if parquet:
-            rows = self._write_parquet(url, contents)
-        else:
-            compress = self._file_format == "tfrecords_gzip"
-            write_atomically(
-                url, lambda path: write_record_shard(path, contents, compress=compress)
-            )
-            rows = len(contents)
+        with written_whole(url) as path:
+            if parquet:
+                rows = _write_parquet(path, contents)
+            else:
+                rows = _write_records(path, contents, self._file_format)
         expected = sum(piece.rows for piece in pieces)
         if rows != expected:
             raise RuntimeError(f"{url}: {expected} rows belong there and {rows} were written.")
         yield split, rows
 
-    def _write_parquet(self, url: str, contents: Sequence[bytes]) -> int:
-        import pyarrow as pa
 
-        batches = [batch_from_bytes(content) for content in contents]
-        schema = batches[0].schema if batches else pa.schema([])
-        write_atomically(url, lambda path: write_parquet_shard(path, batches, schema))
-        return sum(batch.num_rows for batch in batches)
+def _write_records(path: str, records: Sequence[bytes], file_format: str) -> int:
+    from penstock.io import TFRecordWriter
+
+    with TFRecordWriter(path, "GZIP" if file_format == "tfrecords_gzip" else "") as writer:
+        if records:
+            writer.write_all(records)
+    return len(records)
+
+
+def _write_parquet(path: str, contents: Sequence[bytes]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    batches = [batch_from_bytes(content) for content in contents]
+    schema = batches[0].schema if batches else pa.schema([])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return sum(batch.num_rows for batch in batches)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from penstock.artifacts import location
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _EXTENSIONS = {"tfrecords_gzip": ".gz", "tfrecords": "", "parquet": ".parquet"}
 
@@ -36,30 +33,30 @@ def shard_url(uri: str, split: str, name: str, number: int, shards: int, file_fo
     return f"{uri.rstrip('/')}/Split-{split}/{file}"
 
 
-def write_atomically(url: str, write: Callable[[str], None]) -> None:
-    """Writes a file so that nobody sees half of it, and a second attempt may come at any time.
+@contextlib.contextmanager
+def written_whole(url: str) -> Iterator[str]:
+    """Gives a local path to write to; the file appears at `url` when the block ends well.
+
+    So nobody sees half of it, and a second attempt may come at any time.
 
     Args:
         url: Where the file belongs; a path or an fsspec URL. Its folder is made.
-        write: Writes the content to the local path that it is given.
     """
     if location.is_local(url):
-        path = location.local_path(url)
-        folder, name = os.path.split(path)
+        folder, name = os.path.split(location.local_path(url))
         os.makedirs(folder, exist_ok=True)
         temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex}")
         try:
-            write(temporary)
-            os.replace(temporary, path)
-        except BaseException:
+            yield temporary
+            os.replace(temporary, os.path.join(folder, name))
+        finally:
             if os.path.exists(temporary):
                 os.remove(temporary)
-            raise
         return
-    # An object appears when its upload is complete.
     with tempfile.TemporaryDirectory(prefix="penstock-shard-") as folder:
         path = os.path.join(folder, "shard")
-        write(path)
+        yield path
+        # An object appears when its upload is complete.
         with open(path, "rb") as file:
             location.write_bytes(url, file.read())
 
@@ -70,21 +67,3 @@ def write_row_counts(uri: str, counts: Mapping[str, int]) -> None:
 
     text = json.dumps(dict(counts), indent=1, sort_keys=True) + "\n"
     location.write_bytes(f"{uri.rstrip('/')}/{ROW_COUNTS_FILE}", text.encode())
-
-
-def write_record_shard(path: str, records: Sequence[bytes], *, compress: bool = True) -> None:
-    """Writes serialized records as a TFRecord file."""
-    from penstock.io import TFRecordWriter
-
-    with TFRecordWriter(path, "GZIP" if compress else "") as writer:
-        if records:
-            writer.write_all(records)
-
-
-def write_parquet_shard(path: str, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Writes batches of one schema as a Parquet file."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in batches:
-            writer.write_batch(batch)

@@ -12,12 +12,7 @@ import apache_beam as beam
 from penstock.beam.exchange import Exchange
 from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
 from penstock.beam.pipeline_options import Engine
-from penstock.beam.shard_files import (
-    shard_url,
-    write_atomically,
-    write_record_shard,
-    write_row_counts,
-)
+from penstock.beam.shard_files import shard_url, write_row_counts, written_whole
 from penstock.beam.statistics import sampled
 
 if TYPE_CHECKING:
@@ -26,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
+    from penstock.io import TFRecordWriter
     from penstock.transform import Shards
 
 DEFAULT_BATCH_SIZE = 10_000
@@ -217,35 +213,41 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
         self._sample_rate = sample_rate
 
     def process(self, shard: _Shard) -> Iterator[Any]:
+        if self._output is None:
+            yield from self._apply(shard, None)
+            return
+        from penstock.io import TFRecordWriter
+
+        url = shard_url(
+            self._output,
+            shard.split,
+            "transformed_examples",
+            shard.number,
+            shard.shards,
+            "tfrecords_gzip",
+        )
+        with written_whole(url) as path, TFRecordWriter(path, "GZIP") as writer:
+            yield from self._apply(shard, writer)
+
+    def _apply(self, shard: _Shard, writer: TFRecordWriter | None) -> Iterator[Any]:
+        applied = _applied(self._schema, self._graph, self._batch_size)
         rows_read = 0
-        records: list[bytes] = []
-        apply = _applied(self._schema, self._graph, self._batch_size)
 
         def batches() -> Iterator[pa.RecordBatch]:
             nonlocal rows_read
-            for rows, batch in apply.batches(shard.source):
+            for rows, batch in applied.batches(shard.source):
                 rows_read += rows
-                if self._output is not None:
-                    records.extend(apply.serialize(batch))
+                if writer is not None:
+                    records = applied.serialize(batch)
+                    if len(records) != rows:
+                        raise RuntimeError(
+                            f"{list(shard.source.files)}: {rows} rows became {len(records)} records."
+                        )
+                    writer.write_all(records)
                 yield batch
 
         for sample in sampled(batches(), self._sample_rate, shard.number):
             yield _AFTER, sample
-        if self._output is not None:
-            if len(records) != rows_read:
-                raise RuntimeError(
-                    f"{list(shard.source.files)}: read {rows_read} rows, but transformed "
-                    f"{len(records)}."
-                )
-            url = shard_url(
-                self._output,
-                shard.split,
-                "transformed_examples",
-                shard.number,
-                shard.shards,
-                "tfrecords_gzip",
-            )
-            write_atomically(url, lambda path: write_record_shard(path, records))
         yield beam.pvalue.TaggedOutput(self.ROWS, (shard.split, rows_read))
 
 

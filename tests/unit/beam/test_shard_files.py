@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.beam.shard_files import shard_url, write_atomically, write_record_shard
-from penstock.io import read_tfrecords
+from penstock.beam.shard_files import shard_url, written_whole
 
 
 def test_names_are_those_of_tfx():
@@ -17,23 +16,30 @@ def test_names_are_those_of_tfx():
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
-    def write(path: str) -> None:
-        Path(path).write_text("half")
-        raise OSError("disk full")
-
     with pytest.raises(OSError, match="disk full"):
-        write_atomically(str(tmp_path / "folder" / "shard"), write)
+        with written_whole(str(tmp_path / "folder" / "shard")) as path:
+            Path(path).write_text("half")
+            raise OSError("disk full")
     assert list((tmp_path / "folder").iterdir()) == []
 
 
 def test_a_second_attempt_replaces_the_first(tmp_path):
-    url = str(tmp_path / "shard.gz")
-    for records in ([b"first"], [b"one", b"two"]):
-        write_atomically(url, lambda path, records=records: write_record_shard(path, records))
-    assert list(read_tfrecords(url)) == [b"one", b"two"]
-    assert [path.name for path in tmp_path.iterdir()] == ["shard.gz"]
+    url = tmp_path / "shard"
+    for text in ("first", "second"):
+        with written_whole(str(url)) as path:
+            Path(path).write_text(text)
+            assert not url.exists() or url.read_text() == "first"
+    assert url.read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["shard"]
 
 
-def test_a_shard_without_rows_is_a_file(tmp_path):
-    write_record_shard(str(tmp_path / "empty.gz"), [])
-    assert list(read_tfrecords(str(tmp_path / "empty.gz"))) == []
+def test_an_attempt_that_is_given_up_leaves_nothing(tmp_path):
+    def attempt():
+        with written_whole(str(tmp_path / "shard")) as path:
+            Path(path).write_text("half")
+            yield
+
+    bundle = attempt()
+    next(bundle)
+    bundle.close()
+    assert list(tmp_path.iterdir()) == []
