@@ -127,13 +127,16 @@ class CsvFiles:
         header = self.read_header()
         scan = _Scan(dict.fromkeys(header, ColumnType.UNKNOWN), [] if kept_bytes else None)
         for path in self.files:
-            before = scan.copy()
+            before = replace(scan, types=dict(scan.types))
+            batches_before = len(scan.kept or ())
             try:
                 for batch in fast_batches(path, header, self._dialect):
                     self._look_at(batch, scan, kept_bytes)
             except DoubtfulCsvError:
                 scan = before
                 scan.exact.add(path)
+                if scan.kept is not None:
+                    del scan.kept[batches_before:]
                 for batch in exact_batches(path, header, self._dialect, on_broken):
                     self._look_at(batch, scan, kept_bytes)
         if not scan.rows:
@@ -214,10 +217,6 @@ class _Scan:
     exact: set[str] = field(default_factory=set)
     rows: int = 0
     size: int = 0
-
-    def copy(self) -> "_Scan":
-        kept = None if self.kept is None else list(self.kept)
-        return replace(self, types=dict(self.types), kept=kept, exact=set(self.exact))
 
 
 def read_csv(

@@ -144,7 +144,7 @@ class _RecordReader:
     def _cells(self, first: str) -> list[str] | str:
         """Returns the cells of the record that starts with a line, or what is wrong with it."""
         bare = first.rstrip("\r\n")
-        if '"' not in bare and "\r" not in bare:
+        if '"' not in bare:
             return bare.split(self._delimiter)
         limit = csv.field_size_limit(_RECORD_BYTES)
         try:
