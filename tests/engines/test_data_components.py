@@ -20,6 +20,7 @@ from penstock.data_validation import (
     validate_statistics,
 )
 from penstock.io import read_record_batches, read_row_counts, read_tfrecords, split_files
+from penstock.io.ingestion import Rows
 from penstock.testing import run_component
 
 Histogram = statistics_pb2.Histogram
@@ -150,6 +151,21 @@ def test_records_go_through_import_example_gen(local, engine, tmp_path, file_for
             for name, each in found.items()
         }
         assert rows["beam"] == rows["local"]
+
+
+class FirstTen(CsvExampleGen):
+    """One's own rows, from a component that knows how Beam reads its input."""
+
+    def read_rows(self, files, on_broken=None):
+        for rows in super().read_rows(files, on_broken):
+            yield Rows(rows.batch.slice(0, 10), rows.records[:10])
+
+
+def test_rows_of_a_subclass_are_its_own(trees, tmp_path):
+    component = FirstTen(input_base=str(trees))
+    component = component.with_beam_pipeline_args(["--runner=FnApiRunner"])
+    found = run_component(component, tmp_path, project_root=trees)["examples"]
+    assert sum(read_row_counts(found.uri).values()) == 5 * 10
 
 
 def test_a_bad_row_fails_with_file_and_line(engine, tmp_path):

@@ -64,6 +64,8 @@ class AnalyzeOnBeam:
         from penstock.beam.transform_examples import split_by_file
 
         engine = Engine(self.beam_pipeline_args, self.project_root, temp_dir, self.labels)
+        listed = [one for each in shards.values() for one in split_by_file(each)]
+        engine.check_reachable([directory, *(file for one in listed for file in one.files)])
         pipeline = engine.pipeline()
         # Each phase reads the data anew: FnApiRunner cannot order the stages of three phases that
         # share one reader ("watermark-pending bundles did not execute").
@@ -76,8 +78,7 @@ class AnalyzeOnBeam:
             _LOG.info("Analyzing on Beam's %s", type(pipeline.runner).__name__)
             batches = (
                 pipeline
-                | "Shards"
-                >> beam.Create([one for each in shards.values() for one in split_by_file(each)])
+                | "Shards" >> beam.Create(listed)
                 | "Redistribute" >> beam.Reshuffle()
                 | "Read" >> beam.FlatMap(read)
             )

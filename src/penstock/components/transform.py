@@ -224,12 +224,17 @@ class Transform(Component):
             observe_raw=(self._shards(splits.analyze), before.observed) if before else None,
             observe_transformed=after.observed if after else None,
         )
-        known = read_row_counts(self.examples.uri) or done.rows
-        if any(rows != known.get(split, rows) for split, rows in done.rows.items()):
-            raise RuntimeError(
-                f"The examples at {self.examples.uri} have {known} rows by their row_counts.json, "
-                f"and {dict(done.rows)} were transformed on Beam."
-            )
+        known = read_row_counts(self.examples.uri)
+        if known is not None:
+            expected = sum(known.get(split, 0) for split in splits.analyze)
+            wrong = any(rows != known.get(split) for split, rows in done.rows.items())
+            if wrong or (done.before is not None and done.before.rows != expected):
+                raise RuntimeError(
+                    f"The examples at {self.examples.uri} have {known} rows by their "
+                    f"row_counts.json, but Beam transformed {dict(done.rows)} and saw "
+                    f"{done.before.rows if done.before else 'no'} rows of the splits "
+                    f"{list(splits.analyze)} for the statistics."
+                )
         if before is not None and done.before is not None:
             before.take(done.before.result)
         if after is not None and done.after is not None:
