@@ -11,6 +11,8 @@ from penstock.cards.markup import Markup, tag
 
 _WIDTH, _HEIGHT, _AXIS = 320, 92, 30
 _BAR_ROWS = 6
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+_Bucket = tuple[float, float, float]
 
 
 def numeric_chart(sides: Sequence[FeatureSummary | None]) -> Markup | None:
@@ -27,8 +29,12 @@ def numeric_chart(sides: Sequence[FeatureSummary | None]) -> Markup | None:
     finite = [(i, buckets) for i, buckets in finite if buckets]
     if not finite:
         return None
-    low = min(bucket[0] for _, buckets in finite for bucket in buckets)
-    high = max(bucket[1] for _, buckets in finite for bucket in buckets)
+    least = min(bucket[0] for _, buckets in finite for bucket in buckets)
+    greatest = max(bucket[1] for _, buckets in finite for bucket in buckets)
+    low, high = _middle([sides[i] for i, _ in finite], least, greatest)
+    if (low, high) != (least, greatest):
+        # A few outliers would leave one bar: the quantiles show where the rest of the values is.
+        finite = [(i, _within(sides[i], low, high)) for i, _ in finite]
     span = high - low
     if not math.isfinite(span):
         return None
@@ -64,8 +70,10 @@ def numeric_chart(sides: Sequence[FeatureSummary | None]) -> Markup | None:
         parts += _deciles(side.boundaries, low, span, below, i)
         below += 6.0
     text = below + 9
-    parts.append(tag("text", number(low), class_="tick", x=0, y=text))
-    parts.append(tag("text", number(high), class_="tick", x=_WIDTH, y=text, text_anchor="end"))
+    first = number(low) if low <= least else f"{number(least)} {_ELLIPSIS} {number(low)}"
+    last = number(high) if high >= greatest else f"{number(high)} {_ELLIPSIS} {number(greatest)}"
+    parts.append(tag("text", first, class_="tick", x=0, y=text))
+    parts.append(tag("text", last, class_="tick", x=_WIDTH, y=text, text_anchor="end"))
     return tag(
         "svg",
         parts,
@@ -78,9 +86,30 @@ def numeric_chart(sides: Sequence[FeatureSummary | None]) -> Markup | None:
     )
 
 
-def _densities(
-    buckets: Sequence[tuple[float, float, float]], span: float
-) -> list[tuple[float, float, float, str]]:
+def _middle(
+    sides: Sequence[FeatureSummary | None], least: float, greatest: float
+) -> tuple[float, float]:
+    """Returns the part of the axis to draw: all, unless 8 of 10 values share a tenth of it."""
+    deciles = [side.boundaries for side in sides if side is not None and len(side.boundaries) > 2]
+    ends = [value for each in deciles for value in (each[1], each[-2]) if math.isfinite(value)]
+    width = max(ends) - min(ends) if ends else 0.0
+    if not 0 < width < 0.1 * (greatest - least):
+        return least, greatest
+    return max(least, min(ends) - width), min(greatest, max(ends) + width)
+
+
+def _within(side: FeatureSummary | None, low: float, high: float) -> list[_Bucket]:
+    """Returns the quantiles' buckets inside of a range; of a cut bucket its share."""
+    found = []
+    for left, right, count in side.quantiles if side is not None else ():
+        start, end = max(left, low), min(right, high)
+        if start <= end and math.isfinite(count):
+            share = (end - start) / (right - left) if right > left else 1.0
+            found.append((start, end, count * share))
+    return found
+
+
+def _densities(buckets: Sequence[_Bucket], span: float) -> list[tuple[float, float, float, str]]:
     total = sum(count for *_, count in buckets) or 1.0
     shape = []
     for left, right, count in buckets:
