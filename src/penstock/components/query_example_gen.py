@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from penstock.io.ingestion import Rows
 
 _DAY_SECONDS = 86_400
-_PASSWORD = re.compile(r"://[^/@:]*:(?!\$\{\w+\}@)[^/@]+@")
+_PASSWORD = re.compile(
+    r"://[^/@:]*:(?!\$\{\w+\}@)[^/@]+@|[?&](?:password|pwd)=(?!\$\{\w+\}(?:&|$))[^&]", re.IGNORECASE
+)
 _SPAN_WORDS = ("@span_begin_timestamp", "@span_end_timestamp", "@span_yyyymmdd_utc")
 
 
@@ -140,7 +142,7 @@ class QueryExampleGen(QueryBasedExampleGen):
             raise ValueError(
                 "database holds a password, which would be recorded with every run. Write ${NAME} "
                 "in its place and set the environment variable NAME where the component runs. "
-                f"Received: database={_PASSWORD.sub('://...:...@', self.database)!r}"
+                f"Received: database='{self.database.partition('://')[0]}://...'"
             )
 
     def query_rows(self, query: str, context: ExecutionContext) -> Iterable[Rows]:

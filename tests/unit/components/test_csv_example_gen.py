@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock import Pipeline
 from penstock.components import CsvExampleGen
 from penstock.dsl import ParameterError
 from penstock.io import (
@@ -18,6 +19,7 @@ from penstock.io import (
     split_files,
 )
 from penstock.io.broken_rows import read_quarantine
+from penstock.runners.local import LocalDagRunner
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component
 
@@ -256,3 +258,22 @@ def test_input_from_a_url(tmp_path):
     assert sorted(values(examples, "train", "n") + values(examples, "eval", "n")) == [1, 2]
     assert examples.custom_properties["span"] == 2
     assert sorted(component.external_files(str)) == ["all/2/a.csv", "all/2/b.csv"]
+
+
+def test_the_pipeline_root_may_be_a_url(base, tmp_path):
+    pipeline = Pipeline(
+        "remote",
+        pipeline_root="memory://pipeline_root",
+        components=[CsvExampleGen(input_base=base(d_csv=ROWS + "x\n"), on_error="skip")],
+    )
+    runner = LocalDagRunner(in_process=True, store=str(tmp_path / "s.db"), progress="none")
+    first = runner.run(pipeline, project_root=tmp_path)
+    examples = first.artifact("CsvExampleGen", "examples")
+    assert examples.uri.startswith("memory://pipeline_root/CsvExampleGen/examples/")
+    assert sorted(values(examples, "train", "n") + values(examples, "eval", "n")) == list(
+        range(300)
+    )
+    assert [row["line"] for row in read_quarantine(examples.uri)] == [302]
+    assert first.nodes["CsvExampleGen"].metrics["rows/quarantined"] == 1
+    again = runner.run(pipeline, project_root=tmp_path)
+    assert again.nodes["CsvExampleGen"].state == "CACHED"

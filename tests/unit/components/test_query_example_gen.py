@@ -110,9 +110,11 @@ def test_a_result_is_used_again_only_when_told_to():
 def test_definitions_are_checked():
     with pytest.raises(ValueError, match="takes either query or input_config"):
         QueryExampleGen(database="sqlite:///d")
-    with pytest.raises(ValueError, match="holds a password") as caught:
-        QueryExampleGen(database="postgresql://me:secret@host/d", query="SELECT 1")
-    assert "secret" not in str(caught.value)
+    for database in ("postgresql://me:secret@host/d", "mssql://host/d?user=me&PWD=secret"):
+        with pytest.raises(ValueError, match="holds a password") as caught:
+            QueryExampleGen(database=database, query="SELECT 1")
+        assert "secret" not in str(caught.value)
+    QueryExampleGen(database="mssql://host/d?password=${DB_PASSWORD}", query="SELECT 1")
     QueryExampleGen(database="postgresql://me:${DB_PASSWORD}@host/d", query="SELECT 1")
     with pytest.raises(ValueError, match="there is no range_config"):
         BigQueryExampleGen(query="SELECT * FROM t WHERE day = @span_yyyymmdd_utc")
@@ -127,6 +129,20 @@ class Counting(QueryBasedExampleGen):
 
     def query_rows(self, query, context):
         yield from Rows.of_batches([pa.record_batch({"id": list(range(int(query)))})])
+
+
+def test_definitions_compile():
+    from penstock import Pipeline
+    from penstock.graph import Graph, compile_pipeline
+
+    span = RangeConfig(static_range=StaticRange(7, 7))
+    components = [
+        QueryExampleGen(database="sqlite:///d", query="SELECT 1", range_config=span),
+        BigQueryExampleGen(query="SELECT @span_yyyymmdd_utc", range_config=span, project="p"),
+    ]
+    graph = compile_pipeline(Pipeline("queries", components=components))
+    assert Graph.from_json(graph.to_json()).digest == graph.digest
+    assert [node.id for node in graph.nodes] == ["QueryExampleGen", "BigQueryExampleGen"]
 
 
 def test_an_example_gen_of_ones_own(tmp_path):
