@@ -45,10 +45,13 @@ class StatsOptions:
         feature_allowlist: The names of the features to look at; by default all.
         generators: Further statistics: CrossFeatureStats, MutualInformation, ImageStats, or one's own
             (CombinerStatsGenerator, CombinerFeatureStatsGenerator).
+        add_default_generators: Whether to compute the common statistics, too.
         label_feature: A label; with `schema`, the lift of its values by categorical features.
         vocab_paths: Files of vocabularies by the names that the schema's natural-language domains
             give them.
         enable_semantic_domain_stats: Whether to recognize images, natural language and times.
+        use_sketch_based_topk_uniques: Taken for TFDV's sake and without effect: values are counted
+            exactly while they fit into memory and by sketch beyond.
         slicing_config: Slices by values, each a mapping from features to values (None for all).
 
     Example:
@@ -75,10 +78,12 @@ class StatsOptions:
         desired_batch_size: int | None = None,
         feature_allowlist: Sequence[str] | None = None,
         generators: "Sequence[StatsGenerator] | None" = None,
+        add_default_generators: bool = True,
         label_feature: str | None = None,
         vocab_paths: Mapping[str, str] | None = None,
         enable_semantic_domain_stats: bool = False,
         slicing_config: "Sequence[Mapping[str, Sequence[str | int] | None]] | None" = None,
+        use_sketch_based_topk_uniques: bool = False,
     ) -> None:
         self.schema = schema
         self.weight_feature = weight_feature
@@ -97,10 +102,12 @@ class StatsOptions:
         self.desired_batch_size = desired_batch_size
         self.feature_allowlist = None if feature_allowlist is None else list(feature_allowlist)
         self.generators = list(generators or [])
+        self.add_default_generators = add_default_generators
         self.label_feature = label_feature
         self.vocab_paths = dict(vocab_paths or {})
         self.enable_semantic_domain_stats = enable_semantic_domain_stats
         self.slicing_config = [dict(each) for each in slicing_config or []]
+        self.use_sketch_based_topk_uniques = use_sketch_based_topk_uniques
         self._check()
 
     def _check(self) -> None:

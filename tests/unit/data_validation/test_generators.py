@@ -405,5 +405,9 @@ def test_generators_of_ones_own():
     batch = pa.record_batch({"x": lists([[1, 2, 3], None, [1]])})
     found = compute(batch, generators=[RowsWithout(), Longest()])
     assert custom(found, "x") == {"without": 1, "longest": 3}
+    alone = compute(batch, generators=[RowsWithout(), Longest()], add_default_generators=False)
+    (feature,) = alone.datasets[0].features
+    assert feature.WhichOneof("stats") is None
+    assert {stat.name: stat.num for stat in feature.custom_stats} == {"without": 1, "longest": 3}
     with pytest.raises(ValueError, match="generators cannot be written as JSON"):
         StatsOptions(generators=[Longest()]).to_json()

@@ -7,6 +7,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from penstock.data_validation.feature_path import FeaturePath
 from penstock.data_validation.schema_features import FeatureKinds
+from penstock.data_validation.statistics.generators.base import leaves_of
 from penstock.data_validation.statistics.generators.running import (
     RunningGenerators,
     generators_of,
@@ -178,11 +179,17 @@ class DatasetStatistics:
             self._add_feature((name,), column, weights)
 
     def _add_feature(self, path: FeaturePath, array: pa.Array, weights: _Floats | None) -> None:
+        self._generators.add_feature(path, array)
+        if not self._options.add_default_generators:
+            values = leaves_of(array).values
+            if pa.types.is_struct(values.type):
+                for field, child in zip(values.type, values.flatten(), strict=True):
+                    self._add_feature((*path, field.name), child, weights)
+            return
         feature = self._features.get(path)
         if feature is None:
             feature = FeatureStatistics(path, self._options, self._kinds, weights is not None)
             self._features[path] = feature
-        self._generators.add_feature(path, array)
         values, weights = feature.add(array, weights)
         if pa.types.is_struct(values.type):
             names = [field.name for field in values.type]

@@ -18,6 +18,8 @@ from penstock.data_validation.stats_options import StatsOptions
 def generators_of(options: StatsOptions) -> list[StatsGenerator]:
     """Returns the generators that options ask for, besides the common statistics."""
     generators: list[Any] = []
+    if not options.add_default_generators:
+        return list(options.generators)
     schema = options.schema
     if schema is not None and schema.sparse_feature:
         from penstock.data_validation.statistics.generators.composite import SparseFeatureStats
@@ -94,8 +96,7 @@ class RunningGenerators:
         for (index, path), accumulator in sorted(self._features.items(), key=lambda item: item[0]):
             generator = self._generators[index]
             assert isinstance(generator, CombinerFeatureStatsGenerator)
-            if path in by_path:
-                by_path[path].MergeFrom(generator.extract_output(accumulator))
+            self._merge_into(dataset, by_path, path, generator.extract_output(accumulator))
         for index, accumulator in sorted(self._whole.items()):
             generator = self._generators[index]
             assert isinstance(generator, CombinerStatsGenerator)
@@ -103,11 +104,22 @@ class RunningGenerators:
             dataset.cross_features.extend(found.cross_features)
             for feature in found.features:
                 path = path_from_proto(feature.path, feature.name)
-                if path not in by_path:
-                    by_path[path] = dataset.features.add()
-                    by_path[path].path.step.extend(path)
-                copy = statistics_pb2.FeatureNameStatistics()
-                copy.CopyFrom(feature)
-                copy.ClearField("path")
-                copy.ClearField("name")
-                by_path[path].MergeFrom(copy)
+                self._merge_into(dataset, by_path, path, feature)
+
+    def _merge_into(
+        self,
+        dataset: statistics_pb2.DatasetFeatureStatistics,
+        by_path: dict[FeaturePath, statistics_pb2.FeatureNameStatistics],
+        path: FeaturePath,
+        found: statistics_pb2.FeatureNameStatistics,
+    ) -> None:
+        added = statistics_pb2.FeatureNameStatistics()
+        added.CopyFrom(found)
+        added.ClearField("path")
+        added.ClearField("name")
+        if not added.ByteSize():
+            return
+        if path not in by_path:
+            by_path[path] = dataset.features.add()
+            by_path[path].path.step.extend(path)
+        by_path[path].MergeFrom(added)
