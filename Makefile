@@ -62,7 +62,7 @@ $(STAMP): pyproject.toml
 	@echo "Installing Penstock and what it runs on into $(VENV) (some minutes, once)"
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check wheel
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
-	  --editable '.[run,kubeflow,postgres,mysql,dev]'
+	  --editable '.[run,kubeflow,avro,postgres,mysql,dev]'
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $(STAMP)
 
