@@ -248,6 +248,15 @@ def test_the_size_of_domains_can_be_chosen():
     assert not infer_schema(stats, max_string_domain_size=2).string_domain
 
 
+def test_composite_features_are_not_invented():
+    sparse = 'path { step: "s" } custom_stats { name: "missing_value" num: 1 }'
+    schema = infer_schema(stats_of(numbers(), sparse))
+    assert [feature.name for feature in schema.feature] == ["x"]
+    declared = text_format.Parse('sparse_feature { name: "s" }', schema_pb2.Schema())
+    updated = update_schema(declared, stats_of(numbers(), sparse))
+    assert [feature.name for feature in updated.feature] == ["x"]
+
+
 def test_structs_are_inferred_inside():
     child = numbers(path='step: "x" step: "y"')
     schema = infer_schema(stats_of(STRUCT, child))

@@ -60,8 +60,16 @@ def infer_schema(
         >>> schema = infer_schema(generate_statistics_from_csv("taxi.csv"))
     """
     dataset = default_dataset(statistics)
+    # Of sparse and weighted features the statistics tell only how their parts fit, not what they are.
+    described = statistics_pb2.DatasetFeatureStatistics()
+    described.CopyFrom(dataset)
+    del described.features[:]
+    described.features.extend(f for f in dataset.features if f.WhichOneof("stats"))
     schema = update_schema(
-        schema_pb2.Schema(), statistics, infer_feature_shape, max_string_domain_size
+        schema_pb2.Schema(),
+        statistics_pb2.DatasetFeatureStatisticsList(datasets=[described]),
+        infer_feature_shape,
+        max_string_domain_size,
     )
     for transform in schema_transformations or ():
         schema = transform(schema, dataset)
