@@ -118,6 +118,7 @@ class ExampleDiff(Component):
     def _compare(self, split: str, baseline_split: str) -> Any:
         from penstock.data_validation import FeatureSkewDetector
         from penstock.io import split_files
+        from penstock.io.files import file_size
 
         how = self.config.paired_example_skew
         detector = FeatureSkewDetector(
@@ -130,7 +131,7 @@ class ExampleDiff(Component):
         )
         test = split_files(self.examples_test.uri, split)
         base = split_files(self.examples_base.uri, baseline_split)
-        size = sum(map(os.path.getsize, [*test, *base]))
+        size = sum(map(file_size, [*test, *base]))
         parts = 1 + size // _BYTES_A_PART
         for part in range(parts):
             detector.compare(

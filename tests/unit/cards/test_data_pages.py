@@ -115,6 +115,15 @@ def test_distances():
     assert distance(left["n"], right["<s>"]) is None
 
 
+def test_outliers_do_not_hide_the_rest():
+    skewed = statistics([float(i % 20) for i in range(2000)] + [1e6], ["a"] * 2001)
+    text = check(visualize_statistics(skewed))
+    assert "\N{HORIZONTAL ELLIPSIS} 1,000,000" in text
+    assert text.count('class="d0"') > 10
+    even = statistics([float(i) for i in range(100)], ["a"] * 100)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in visualize_statistics(even).html
+
+
 def test_missing_is_a_share_of_rows_for_absent_and_for_empty_cells():
     batch = pa.record_batch({"x": pa.array([[1], None, [], [2]], pa.list_(pa.int64()))})
     (summary,) = summarize_dataset(statistics_of_record_batches([batch]).datasets[0]).values()
