@@ -152,8 +152,10 @@ def test_the_archive_is_staged_and_named_to_the_workers(job, cloud, project):
 
 @pytest.mark.slow
 def test_a_failed_job_is_an_error(cloud, arguments, project, tmp_path, monkeypatch):
+    from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException
+
     monkeypatch.setattr(cloud, "state", "JOB_STATE_FAILED")
-    with pytest.raises(RuntimeError, match=r"Dataflow.*FAILED"):
+    with pytest.raises(DataflowRuntimeException, match="Dataflow pipeline failed"):
         submit(arguments, project, tmp_path)
 
 
