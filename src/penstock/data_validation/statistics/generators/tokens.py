@@ -185,14 +185,12 @@ class TokenStats(CombinerFeatureStatsGenerator):
             places = [i for i, pair in enumerate(zip(tokens, other, strict=True)) if token in pair]
             found = accumulator.occurrences.setdefault(token, _Occurrences())
             found.add(places, len(tokens), self._options.num_histogram_buckets)
-        words = [w for pair in zip(tokens, other, strict=True) for w in pair if isinstance(w, str)]
-        sizes = [len(word) for word in words if word not in domain.unknown]
-        shown = str(
-            [
-                next((w for w in pair if isinstance(w, str)), pair[0])
-                for pair in zip(tokens, other, strict=True)
-            ]
-        )
+        named = [
+            next((each for each in pair if isinstance(each, str)), pair[0])
+            for pair in zip(tokens, other, strict=True)
+        ]
+        sizes = [len(t) for t in named if isinstance(t, str) and t not in domain.unknown]
+        shown = str(named)
         accumulator.least_covered[shown] = len(sizes) / len(tokens)
         accumulator.least_long[shown] = sum(sizes) / len(sizes) if sizes else 0.0
         if len(accumulator.least_covered) > 20 * _REPORTED_SEQUENCES:
