@@ -91,8 +91,21 @@ def unpack_project(url: str, folder: str | None = None) -> str:
         )
     target = folder or tempfile.mkdtemp(prefix="penstock-project-")
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-        archive.extractall(target, filter="data")
+        _extract(archive, target)
     return target
+
+
+def _extract(archive: tarfile.TarFile, target: str) -> None:
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(target, filter="data")
+        return
+    # Python before 3.11.4 has no filter: only plain files below the target are taken.
+    root = os.path.realpath(target)
+    for member in archive.getmembers():
+        path = os.path.realpath(os.path.join(root, member.name))
+        if not (member.isfile() or member.isdir()) or os.path.commonpath([root, path]) != root:
+            raise ArchiveError(f"The project archive holds {member.name!r}, which is no file in it")
+    archive.extractall(target)
 
 
 def _files(root: str) -> Iterator[str]:

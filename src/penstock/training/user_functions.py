@@ -27,14 +27,15 @@ def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> C
         module_name, _, name = source.rpartition(".")
         where, source = source, import_module(module_name)
     if isinstance(source, ModuleType):
-        where = f"{name} of {source.__file__}"
+        file = getattr(source, "__file__", None) or source.__name__
+        where = f"{name} of {file}"
         function = getattr(source, name, None)
         if function is None:
             defined = [key for key, value in vars(source).items() if inspect.isfunction(value)]
             close = difflib.get_close_matches(name, defined, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"{source.__file__} does not define {name}(fn_args).{hint} "
+                f"{file} does not define {name}(fn_args).{hint} "
                 f"It defines: {', '.join(sorted(defined)) or 'no functions'}"
             )
     if not callable(function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import TextIO
 
@@ -55,7 +56,17 @@ class PlainProgress:
     def _print(self, *lines: str) -> None:
         # Whoever read this may be gone; the run goes on.
         with contextlib.suppress(OSError, ValueError):
-            print(*lines, sep="\n", file=self._stream, flush=True)
+            try:
+                print(*lines, sep="\n", file=self._stream, flush=True)
+            except BrokenPipeError:
+                _send_nowhere(self._stream)
+
+
+def _send_nowhere(stream: TextIO) -> None:
+    """Lead a stream that nobody reads to where what it still holds can be written at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def describe(node: NodeResult) -> str:

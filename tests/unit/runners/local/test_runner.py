@@ -444,10 +444,11 @@ def test_resume_in_a_fresh_process_finds_the_components(bench, nodes, tmp_path, 
 
 def test_a_progress_whose_reader_is_gone_does_not_end_the_run(bench, nodes, machine) -> None:
     script = SCRIPT.format(**vars(bench), slow="spins(seconds=0.05)", in_process=True)
-    runner = machine.start(script, stderr=subprocess.PIPE)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    runner = machine.start(script, stderr=subprocess.PIPE, env=buffered)
     runner.stderr.close()
-    assert runner.wait(timeout=60) == 0
     runner.stderr = None
+    assert runner.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize(("signals", "longest"), [(1, 9.0), (2, 4.0)])
