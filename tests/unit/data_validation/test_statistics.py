@@ -53,6 +53,13 @@ def test_nan_is_counted_apart_and_infinities_have_buckets():
     assert only_nan.mean == only_nan.max == 0
 
 
+@pytest.mark.parametrize("values", [[1.0, math.inf], [math.inf, 1.0], [math.inf, math.inf]])
+def test_moments_of_infinities_are_nan_in_any_order(values):
+    stats = feature([floats(values[:1]), floats(values[1:])]).num_stats
+    assert math.isnan(stats.mean)
+    assert math.isnan(stats.std_dev)
+
+
 @pytest.mark.parametrize("values", [[math.inf], [math.inf, -math.inf], [5.0], [3.4e38, -3.4e38]])
 def test_extreme_columns_have_statistics(values):
     stats = feature(floats(values)).num_stats

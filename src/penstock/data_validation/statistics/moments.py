@@ -4,6 +4,8 @@ Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for
 Variances" (1979).
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -44,6 +46,9 @@ class Moments:
             a, b = b, a  # the heavier side is corrected by the lighter one: less rounding
         share = b[0] / total
         new_mean = a[1] + share * (b[1] - a[1])
-        self.variance = a[2] + share * (b[2] - a[2] + (b[1] - new_mean) * (b[1] - a[1]))
-        self.mean = new_mean
+        variance = a[2] + share * (b[2] - a[2] + (b[1] - new_mean) * (b[1] - a[1]))
+        # With infinite values it would be infinite or NaN, by the order of the parts; all of them in one
+        # part give NaN, in the reference too.
+        self.variance = variance if math.isfinite(variance) else math.nan
+        self.mean = new_mean if math.isfinite(new_mean) else math.nan
         self.weight = total
