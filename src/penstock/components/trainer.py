@@ -106,8 +106,8 @@ class Trainer(Component):
     def run(self, context: ExecutionContext) -> None:
         """Calls `run_fn` and checks what it exported."""
         from penstock.training.distribution import use_devices
-        from penstock.training.reproducibility import forget_layers, set_precision
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
+        from penstock.training.reproducibility import forget_layers, set_precision
         from penstock.training.user_functions import user_function
         from penstock.tuning import read_best_hyperparameters
 
