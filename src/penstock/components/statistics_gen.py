@@ -80,7 +80,7 @@ class StatisticsGen(Component):
     ) -> Iterator[tuple[str, statistics_pb2.DatasetFeatureStatisticsList]]:
         """Yields each split's statistics, computed here or on Beam."""
         from penstock.beam import runs_locally
-        from penstock.data_validation import statistics_of_record_batches
+        from penstock.data_validation.statistics.shards import statistics_of_shards
         from penstock.io import read_record_batches, split_files
         from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
 
@@ -93,8 +93,7 @@ class StatisticsGen(Component):
         )
         files = {split: split_files(self.examples.uri, split) for split in splits}
         if runs_locally(context.beam_pipeline_args):
-            for split in splits:
-                yield split, statistics_of_record_batches(read(files[split]), options)
+            yield from statistics_of_shards(files, read, options)
             return
         from penstock.beam import Engine, combine_on_beam
         from penstock.data_validation.statistics.generate import SlicedStatistics
