@@ -8,31 +8,33 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from penstock.artifacts import Artifact, location
-from penstock.artifacts.fingerprint import fingerprint
 from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
-from penstock.dsl.resolver import LatestArtifacts, LatestBlessedModel
 from penstock.dsl.values import decode
-from penstock.graph import Edge, Graph, GraphNode, OutputDeclaration
+from penstock.graph import Edge, Graph, GraphNode
 from penstock.launch.attempt import (
     Attempt,
     AttemptResult,
     RunSettings,
     output_artifacts,
     output_folder,
-    stamp,
 )
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
 from penstock.launch.cache_miss import cache_miss
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.execution import discard_outputs
+from penstock.launch.lineage import RunLineage
+from penstock.launch.resolution import (
+    Outputs,
+    as_declared,
+    import_artifact,
+    published_before,
+    resolve_artifacts,
+)
 from penstock.store import CachedExecution, MetadataStore, Resources, StoreError
-
-Outputs = Mapping[str, Sequence[Artifact]]
 
 
 class InputMissing(RuntimeError):
@@ -103,7 +105,7 @@ class Launcher:
         self._base_run = base_run
         self._system_root = system_root or settings.pipeline_root
         self._outside: dict[str, Outputs] = {}
-        self._lineage: dict[str, dict[str, Any]] = {}
+        self._lineage = RunLineage()
         self.published: dict[str, Outputs] = {}
         self.key_parts: dict[str, KeyParts] = {}
 
@@ -124,7 +126,7 @@ class Launcher:
             state: `COMPLETE` or `CACHED`.
             outputs: Artifacts by key.
         """
-        self._finish(node, execution_id, state, _declared(node, outputs))
+        self._finish(node, execution_id, state, as_declared(node, outputs))
 
     def begin(self, node: GraphNode) -> Ended | Attempt:
         """Resolve a node's inputs, look it up in the cache, and register it if it must run.
@@ -278,7 +280,7 @@ class Launcher:
             outputs=outputs,
             working_dir=f"{system}/.temp",
             log_path=f"{system}/log.txt",
-            lineage=self._ancestors(node) if node.uses_lineage else {},
+            lineage=self._lineage.of(node) if node.uses_lineage else {},
         )
 
     def _find(self, node: GraphNode, key: str) -> CachedExecution | None:
@@ -287,7 +289,7 @@ class Launcher:
             return None
         if not all(location.exists(each.uri) for of in hit.outputs.values() for each in of):
             return None
-        outputs = _declared(node, hit.outputs)
+        outputs = as_declared(node, hit.outputs)
         component_class: type[Component] = resolve(node.component)
         if component_class.is_current is not Component.is_current:
             component = component_class.bind(
@@ -325,24 +327,7 @@ class Launcher:
         return self._outside[edge.producer].get(edge.key, ())
 
     def _resolve(self, node: GraphNode) -> Ended:
-        strategy = decode(dict(node.parameters))["strategy"]
-        found: dict[str, Sequence[Artifact]]
-        if isinstance(strategy, LatestBlessedModel):
-            pair = self._store.latest_blessed_model(pipeline=self._settings.pipeline)
-            by_type = {} if pair is None else {each.TYPE_NAME: each for each in pair}
-            found = {
-                key: [by_type[declaration.type_name]] if declaration.type_name in by_type else []
-                for key, declaration in node.outputs.items()
-            }
-        else:
-            assert isinstance(strategy, LatestArtifacts)
-            found = {
-                key: self._store.latest_artifacts(
-                    declaration.type_name, pipeline=self._settings.pipeline, count=strategy.count
-                )
-                for key, declaration in node.outputs.items()
-            }
-        outputs = _declared(node, {key: each for key, each in found.items() if each})
+        outputs = resolve_artifacts(self._store, node, self._settings.pipeline)
         execution_id = self._store.publish_resolved(
             outputs, run_id=self._settings.run_id, node_id=node.id, type_name=node.type_name
         )
@@ -350,22 +335,9 @@ class Launcher:
         return Ended(execution_id, "COMPLETE", outputs)
 
     def _import(self, node: GraphNode) -> Ended:
-        parameters = decode(dict(node.parameters))
-        ((key, declaration),) = node.outputs.items()
-        uri = self._absolute(parameters["source_uri"])
-        if not location.exists(uri):
-            raise FileNotFoundError(
-                f"{node.id}: there is nothing at {parameters['source_uri']!r} (looked at {uri})"
-            )
-        digest, _ = fingerprint(uri)
-        artifact = declaration.make(uri)
-        artifact.properties.update(parameters["properties"])
-        artifact.custom_properties.update(parameters["custom_properties"])
-        stamp(artifact)
-        artifact.fingerprint = digest
-        known = None
-        if not parameters["reimport"]:
-            known = self._published_as(artifact)
+        key, artifact = import_artifact(node, self._absolute)
+        reimport = node.parameters["reimport"]
+        known = None if reimport else published_before(self._store, artifact)
         outputs: Outputs = {key: [known or artifact]}
         execution_id = self._store.publish_imported(
             outputs,
@@ -374,53 +346,14 @@ class Launcher:
             type_name=node.type_name,
             parameters=node.parameters,
         )
-        outputs = _declared(node, outputs)
+        outputs = as_declared(node, outputs)
         state = "CACHED" if known else "COMPLETE"
         self._finish(node, execution_id, state, outputs)
         return Ended(execution_id, state, outputs)
 
-    def _published_as(self, artifact: Artifact) -> Artifact | None:
-        """Return the artifact of the store that an imported one equals, if there is one."""
-        for record in self._store.find_artifacts(type_name=artifact.TYPE_NAME, uri=artifact.uri):
-            known = record.artifact
-            if (
-                known.fingerprint == artifact.fingerprint
-                and known.properties == artifact.properties
-                and known.custom_properties == artifact.custom_properties
-            ):
-                return known
-        return None
-
     def _finish(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
         self.published[node.id] = outputs
-        self._lineage[node.id] = {
-            "component": node.type_name,
-            "execution_id": execution_id,
-            "state": state,
-            "upstream": list(node.upstream),
-            "parameters": node.parameters,
-            "outputs": {
-                key: [
-                    {
-                        "type": each.TYPE_NAME,
-                        "id": each.id,
-                        "uri": each.uri,
-                        "fingerprint": each.fingerprint,
-                    }
-                    for each in artifacts
-                ]
-                for key, artifacts in outputs.items()
-            },
-        }
-
-    def _ancestors(self, node: GraphNode) -> dict[str, Any]:
-        pending, found = list(node.upstream), set[str]()
-        while pending:
-            name = pending.pop()
-            if name not in found and name in self._lineage:
-                found.add(name)
-                pending.extend(self._lineage[name]["upstream"])
-        return {name: each for name, each in self._lineage.items() if name in found}
+        self._lineage.add(node, execution_id, state, outputs)
 
     def _absolute(self, path: str) -> str:
         if "://" in path or os.path.isabs(path):
@@ -452,22 +385,6 @@ def move_aside(folder: str, pipeline_root: str) -> None:
         target = os.path.join(pipeline_root, ".aside", f"{name}-{time.time_ns()}")
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.rename(folder, target)
-
-
-def _declared(node: GraphNode, outputs: Outputs) -> dict[str, Sequence[Artifact]]:
-    """Return artifacts that were read from the store as those of the declared classes."""
-    return {
-        key: [_as_declared(node.outputs[key], artifact) for artifact in artifacts]
-        for key, artifacts in outputs.items()
-        if key in node.outputs
-    }
-
-
-def _as_declared(declaration: OutputDeclaration, artifact: Artifact) -> Artifact:
-    made = declaration.make(artifact.uri)
-    if type(made) is type(artifact):
-        return artifact
-    return type(made).from_json(artifact.to_json())
 
 
 def _resources(result: AttemptResult) -> Resources:

@@ -7,21 +7,19 @@ import sys
 import uuid
 from collections.abc import Iterable, Sequence
 
-from penstock.artifacts import Artifact, location
-from penstock.artifacts.fingerprint import fingerprint
+from penstock.artifacts import Artifact
 from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
-from penstock.dsl.values import decode
 from penstock.graph import GraphNode
 from penstock.launch.attempt import (
     Attempt,
     AttemptResult,
     RunSettings,
     output_artifacts,
-    stamp,
 )
 from penstock.launch.execution import discard_outputs
 from penstock.launch.launcher import Ended, InputMissing
+from penstock.launch.resolution import import_artifact
 
 
 class StorelessLauncher:
@@ -60,7 +58,8 @@ class StorelessLauncher:
             )
             return Ended(execution_id, "COMPLETE", {})
         if node.kind == "importer":
-            return Ended(execution_id, "COMPLETE", self._import(node))
+            key, artifact = import_artifact(node, self._absolute)
+            return Ended(execution_id, "COMPLETE", {key: [artifact]})
         self._require_inputs(node)
         root = self._settings.pipeline_root
         system = f"{root}/{node.id}/.system/executor_execution/{execution_id}"
@@ -93,19 +92,7 @@ class StorelessLauncher:
                 sources = ", ".join(f"{edge.producer}.{edge.key}" for edge in node.inputs[key])
                 raise InputMissing(f"{node.id} needs an artifact for {key!r}; {sources} gave none.")
 
-    def _import(self, node: GraphNode) -> dict[str, Sequence[Artifact]]:
-        parameters = decode(dict(node.parameters))
-        ((key, declaration),) = node.outputs.items()
-        uri = parameters["source_uri"]
-        if "://" not in uri:
-            uri = os.path.normpath(os.path.join(self._settings.project_root, uri))
-        if not location.exists(uri):
-            raise FileNotFoundError(
-                f"{node.id}: there is nothing at {parameters['source_uri']!r} (looked at {uri})"
-            )
-        artifact = declaration.make(uri)
-        artifact.properties.update(parameters["properties"])
-        artifact.custom_properties.update(parameters["custom_properties"])
-        stamp(artifact)
-        artifact.fingerprint, _ = fingerprint(uri)
-        return {key: [artifact]}
+    def _absolute(self, path: str) -> str:
+        if "://" in path:
+            return path
+        return os.path.normpath(os.path.join(self._settings.project_root, path))

@@ -1,0 +1,54 @@
+"""What led to a node's inputs, as a component with `USES_LINEAGE` is told it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.artifacts import Artifact
+from penstock.graph import GraphNode
+
+
+class RunLineage:
+    """The executions of a run so far, as JSON values."""
+
+    def __init__(self) -> None:
+        self._executions: dict[str, dict[str, Any]] = {}
+
+    def add(
+        self,
+        node: GraphNode,
+        execution_id: int,
+        state: str,
+        outputs: Mapping[str, Sequence[Artifact]],
+    ) -> None:
+        """Remember how a node ended."""
+        self._executions[node.id] = {
+            "component": node.type_name,
+            "execution_id": execution_id,
+            "state": state,
+            "upstream": list(node.upstream),
+            "parameters": node.parameters,
+            "outputs": {
+                key: [
+                    {
+                        "type": each.TYPE_NAME,
+                        "id": each.id,
+                        "uri": each.uri,
+                        "fingerprint": each.fingerprint,
+                    }
+                    for each in artifacts
+                ]
+                for key, artifacts in outputs.items()
+            },
+        }
+
+    def of(self, node: GraphNode) -> dict[str, Any]:
+        """Return node to execution for all that a node comes after."""
+        pending, found = list(node.upstream), set[str]()
+        while pending:
+            name = pending.pop()
+            if name not in found and name in self._executions:
+                found.add(name)
+                pending.extend(self._executions[name]["upstream"])
+        return {name: each for name, each in self._executions.items() if name in found}
