@@ -194,7 +194,8 @@ def _close(pipe: IO[bytes]) -> None:
 
 
 def _send(pipe: IO[bytes], message: bytes) -> None:
-    pipe.write(len(message).to_bytes(8, "little") + message)
+    pipe.write(len(message).to_bytes(8, "little"))
+    pipe.write(message)
     pipe.flush()
 
 

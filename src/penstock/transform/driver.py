@@ -147,8 +147,10 @@ def transform(
     bound = bind_preprocessing_fn(preprocessing_fn, custom_config)
     features = RawFeatures(schema)
     read = shard_reader(features, batch_size)
+    read_here = shard_reader(features, batch_size, processes=None)
     analyzed = {
-        split: SplitReader(split, shards, read, on_raw_batch) for split, shards in analyze.items()
+        split: SplitReader(split, shards, read_here, on_raw_batch)
+        for split, shards in analyze.items()
     }
     with tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch:
         write_schema(schema, f"{transform_graph_dir}/metadata")
@@ -178,7 +180,9 @@ def transform(
                 reader.exhaust()
         transformed = {}
         if transformed_examples_dir is not None or on_transformed_batch is not None:
-            readers = {split: SplitReader(split, each, read) for split, each in transform.items()}
+            readers = {
+                split: SplitReader(split, each, read_here) for split, each in transform.items()
+            }
             transformed = _transform_splits(
                 settled, features, readers, transformed_examples_dir, on_transformed_batch
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.transform.features import RawFeatures
+
+# Starting a process takes as long as reading about so many (compressed) bytes.
+_BYTES_WORTH_A_PROCESS = 8 << 20
+# A few shards are in memory at once; those of an ExamplesWriter have up to 64 MiB of content.
+_LARGEST_FILE = 32 << 20
+_LARGEST_CONTENT = 96 << 20
 
 BatchObserver = Callable[[str, "pa.RecordBatch"], None]
 """Sees a split's name and one of its batches."""
@@ -34,28 +41,67 @@ class Shards:
     payload_format: str = "FORMAT_TF_EXAMPLE"
 
 
-def shard_reader(features: RawFeatures, batch_size: int) -> ShardReader:
+def shard_reader(
+    features: RawFeatures, batch_size: int, *, processes: int | None = 1
+) -> ShardReader:
     """A picklable function that reads shards as batches of the schema's columns and types.
 
     Args:
         features: what the schema says.
         batch_size: rows a batch, at most.
+        processes: how many processes decode shards, this one among them; None: one a core where the
+            shards are worth it and small enough to be kept whole. The batches are the same.
     """
-    return functools.partial(_read, features.schema.SerializeToString(), batch_size)
+    return functools.partial(_read, features.schema.SerializeToString(), batch_size, processes)
 
 
-def _read(schema: bytes, batch_size: int, shards: Shards) -> Iterator[pa.RecordBatch]:
+def _read(
+    schema: bytes, batch_size: int, processes: int | None, shards: Shards
+) -> Iterator[pa.RecordBatch]:
     from penstock.io import read_record_batches
+    from penstock.io.shard_processes import map_shards
 
     features = _features(schema)
-    for batch in read_record_batches(
-        shards.files,
+    read = functools.partial(
+        read_record_batches,
         file_format=shards.file_format,
         payload_format=shards.payload_format,
         schema=features.schema,
         batch_size=batch_size,
-    ):
+    )
+    if processes is None and not _worth_processes(shards):
+        processes = 1
+    if processes == 1:
+        batches = read(shards.files)
+    else:
+        decode = functools.partial(_decode, read)
+        parts = map_shards(decode, shards.files, processes=processes)
+        batches = itertools.chain.from_iterable(parts)
+    for batch in batches:
         yield features.conform(batch)
+
+
+def _decode(
+    read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]], path: str
+) -> list[pa.RecordBatch]:
+    return list(read([path]))
+
+
+def _worth_processes(shards: Shards) -> bool:
+    """Whether there is enough to read to start processes for, in shards that fit into memory."""
+    from penstock.io.files import file_size, open_binary
+
+    sizes = [file_size(path) for path in shards.files]
+    if len(sizes) < 2 or sum(sizes) < _BYTES_WORTH_A_PROCESS or max(sizes) > _LARGEST_FILE:
+        return False
+    if shards.file_format != "tfrecords_gzip":
+        return shards.file_format == "tfrecords"  # Parquet is decoded faster than it is handed over
+    for path, size in zip(shards.files, sizes, strict=True):
+        with open_binary(path) as file:
+            file.seek(max(0, size - 4))
+            if int.from_bytes(file.read(4), "little") > _LARGEST_CONTENT:  # gzip's last field
+                return False
+    return True
 
 
 @functools.lru_cache(maxsize=4)
