@@ -46,12 +46,13 @@ def run_node(
     outputs: dict[str, list[Artifact]],
     *,
     run_id: str = "run-1",
+    metrics: dict[str, float] | None = None,
     **more: Any,
 ) -> int:
     execution = store.register_execution(
         run_id=run_id, node_id=node_id, type_name=f"test.{node_id}", **more
     )
-    store.publish(execution, outputs)
+    store.publish(execution, outputs, metrics=metrics)
     return execution
 
 
@@ -282,7 +283,7 @@ def test_cache_hit_needs_live_outputs(store: MetadataStore) -> None:
         "b": [Examples("/b0", custom_properties={"i": 0}), Examples("/b1")],
         "a": [ExampleStatistics("/a", properties={"span": 3}, fingerprint="f")],
     }
-    old = run_node(store, "n", outputs, cache_key=key)
+    old = run_node(store, "n", outputs, cache_key=key, metrics={"m": 1.0})
     running = store.register_execution(
         run_id="run-1", node_id="n", type_name="test.n", cache_key=key
     )
@@ -298,7 +299,7 @@ def test_cache_hit_needs_live_outputs(store: MetadataStore) -> None:
     assert hit.outputs["b"][0].custom_properties == {"i": 0}
     begin_run(store, "run-2")
     reuse = store.publish_cached(
-        hit, run_id="run-2", node_id="n", type_name="test.n", cache_key=key, metrics={"m": 1.0}
+        hit, run_id="run-2", node_id="n", type_name="test.n", cache_key=key
     )
     record = store.get_execution(reuse)
     assert (record.state, record.cached_from) == (ExecutionState.CACHED, old)

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from penstock.artifacts import Artifact, location
 from penstock.dsl.component import Component
@@ -64,11 +64,13 @@ class Ended:
         execution_id: Row in the store.
         state: `CACHED` or `COMPLETE`.
         outputs: Artifacts by key.
+        metrics: What it reported when it ran.
     """
 
     execution_id: int
     state: str
     outputs: Outputs
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Launcher:
@@ -168,7 +170,7 @@ class Launcher:
                     key_parts=parts,
                 )
                 self._finish(node, execution_id, "CACHED", hit.outputs)
-                return Ended(execution_id, "CACHED", hit.outputs)
+                return Ended(execution_id, "CACHED", hit.outputs, hit.metrics)
         return self._register(node, inputs, key, parts, 1)
 
     def _not_started(self, node: GraphNode, error: Exception) -> NotStarted:
@@ -297,7 +299,8 @@ class Launcher:
             )
             if not component.is_current(outputs, self._absolute):
                 return None
-        return CachedExecution(hit.execution_id, {key: list(each) for key, each in outputs.items()})
+        declared = {key: list(each) for key, each in outputs.items()}
+        return dataclasses.replace(hit, outputs=declared)
 
     def _inputs(self, node: GraphNode) -> dict[str, Sequence[Artifact]]:
         """Return a node's input artifacts; keys without an artifact are left out."""

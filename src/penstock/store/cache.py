@@ -16,9 +16,9 @@ from penstock.store.session import Row
 _FIND = """
 SELECT hit.execution_id, a.id, t.name, a.uri, a.state, a.name, pa.fingerprint, pa.output_key,
   pa.output_index, p.name, p.is_custom_property, p.int_value, p.double_value, p.string_value,
-  p.bool_value
+  p.bool_value, hit.metrics
 FROM (
-  SELECT pe.execution_id FROM penstock_execution pe
+  SELECT pe.execution_id, pe.metrics FROM penstock_execution pe
   JOIN Execution e ON e.id = pe.execution_id AND e.last_known_state IN (3, 5)
   WHERE pe.cache_key = ? AND pe.finished >= ? AND NOT EXISTS (
     SELECT 1 FROM Event ev JOIN Artifact dead ON dead.id = ev.artifact_id
@@ -99,7 +99,8 @@ class Cache(StoreBase):
             if row[9] is not None:
                 set_property(artifact, row[9], row[10], row[11:15])
         outputs = {key: [of[index] for index in sorted(of)] for key, of in slots.items()}
-        return CachedExecution(rows[0][0], outputs)
+        metrics = rows[0][15]
+        return CachedExecution(rows[0][0], outputs, json.loads(metrics) if metrics else {})
 
     def nearest_executions(
         self, pipeline: str, node_id: str, *, before: int | None = None, limit: int = 20

@@ -113,7 +113,6 @@ class Executions(ExecutionRows):
         inputs: Artifacts | None = None,
         cache_key: str | None = None,
         key_parts: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, float] | None = None,
     ) -> int:
         """Write an execution, CACHED, whose outputs are those of `cached`; return its id.
 
@@ -127,7 +126,6 @@ class Executions(ExecutionRows):
             inputs: As for `register_execution`.
             cache_key: As for `register_execution`.
             key_parts: As for `register_execution`.
-            metrics: What the earlier execution reported.
         """
 
         def write() -> int:
@@ -145,10 +143,10 @@ class Executions(ExecutionRows):
             )
             self._write_events(execution_id, cached.outputs, EventType.OUTPUT)
             self._execution_contexts.pop(execution_id, None)
-            if metrics:
+            if cached.metrics:
                 self._session.execute(
                     "UPDATE penstock_execution SET metrics = ? WHERE execution_id = ?",
-                    (json.dumps(dict(metrics)), execution_id),
+                    (json.dumps(dict(cached.metrics)), execution_id),
                 )
             return execution_id
 

@@ -152,10 +152,11 @@ class ExecutionRecord:
 
 @dataclass(frozen=True, slots=True)
 class CachedExecution:
-    """A cache hit: an execution whose outputs are all live."""
+    """A cache hit: an execution whose outputs are all live, with what it reported."""
 
     execution_id: int
     outputs: Mapping[str, list[Artifact]]
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ class Scheduler:
         result.execution_id = begun.execution_id
         if isinstance(begun, Ended):
             result.outputs = begun.outputs
+            result.metrics = begun.metrics
             result.seconds = time.monotonic() - started
             self._end(node, NodeState(begun.state))
             return None
