@@ -48,6 +48,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 benchmarks: $(STAMP)
+	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/runner_overhead.py --nodes 1000
 	$(BIN)/python benchmarks/store.py --executions 100000
