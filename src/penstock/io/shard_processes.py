@@ -11,6 +11,7 @@ import contextlib
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -213,6 +214,7 @@ def _receive(pipe: IO[bytes]) -> Any:
 
 def serve() -> None:
     """Works as a helper process: reads a task and shard numbers, writes results."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller's Ctrl-C: it ends this process
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what is printed must not get between the answers
     messages: queue.SimpleQueue[bytes] = queue.SimpleQueue()
