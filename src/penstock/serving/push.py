@@ -111,14 +111,24 @@ def sweep_staging(destination: str) -> list[str]:
 
 @contextlib.contextmanager
 def _staging(root: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
-    descriptor = os.open(folder, os.O_RDONLY)
+    folder, descriptor = _locked_folder(root)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _locked_folder(root: Path) -> tuple[Path, int]:
+    """Makes a folder that is locked; one that a sweep took before it was locked is made anew."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, descriptor
+            os.close(descriptor)
 
 
 def _publish(copy: Path, root: Path, versioning: Versioning) -> int:
