@@ -5,13 +5,17 @@ PIPELINE ?= penguin
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test test-slow test-faults test-container test-pythons lint format benchmarks clean
+.PHONY: run test test-failed test-slow test-faults test-container test-pythons lint format benchmarks clean
 
 run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow and not container"
+
+# Only what failed the last time.
+test-failed: $(STAMP)
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures=none -m "not slow and not container"
 
 # Comparisons with the reference engines, full fault injection, several minutes each.
 test-slow: $(STAMP)
@@ -36,7 +40,8 @@ test-pythons:
 
 .PHONY: test-unit
 test-unit: $(STAMP)
-	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server"
+	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server" \
+	  -o cache_dir=$(VENV)/.pytest_cache
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -50,8 +55,9 @@ format: $(STAMP)
 benchmarks: $(STAMP)
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/main_job.py
-	$(BIN)/python benchmarks/runner_overhead.py --nodes 1000
+	$(BIN)/python benchmarks/runner_overhead.py --nodes 1000 --parallel
 	$(BIN)/python benchmarks/store.py --executions 100000
+	$(BIN)/python benchmarks/data_plane.py --rows 1000000
 
 # The byte code is written here: without it TensorFlow alone takes 15 s to import, each time, on a
 # machine that sets PYTHONDONTWRITEBYTECODE.
