@@ -24,6 +24,14 @@ from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder, stamp
 
+_EXTRA_RUN = frozenset(
+    {
+        "apache_beam", "google_crc32c", "keras", "keras_tuner", "numpy", "pyarrow", "tensorboard",
+        "tensorflow", "tensorflow_metadata", "tensorflow_transform", "tfx_bsl",
+    }
+)  # fmt: skip
+"""Modules that the extra `run` brings."""
+
 
 class OutputError(RuntimeError):
     """A component ended without an error but did not write what it declares."""
@@ -215,6 +223,8 @@ def _one_line(error: BaseException) -> str:
         return f"SystemExit: the component called exit({error.code!r})"
     text = " ".join(str(error).split())
     full = name if module in ("builtins", "__main__") else f"{module}.{name}"
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRA_RUN:
+        text += ". What executes pipelines is an extra: pip install 'penstock[run]'"
     return f"{full}: {text}" if text else full
 
 

@@ -95,6 +95,16 @@ def test_a_function_returns_values_by_name(tmp_path):
 
 
 @component
+def needs_arrow(a: int) -> int:
+    raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow.lib")
+
+
+def test_a_missing_extra_is_named(tmp_path):
+    with pytest.raises(ComponentFailed, match=r"'pyarrow'.* pip install 'penstock\[run\]'"):
+        run_component(needs_arrow(a=1), tmp_path)
+
+
+@component
 def table(a: int) -> dict:
     return {"result": a, "b": 2}
 
