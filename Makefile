@@ -5,17 +5,13 @@ PIPELINE ?= penguin
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test test-failed test-slow test-faults test-container test-pythons lint format benchmarks clean
+.PHONY: run test test-slow test-faults test-container test-pythons lint format benchmarks clean
 
 run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow and not container"
-
-# Only what failed the last time.
-test-failed: $(STAMP)
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures=none -m "not slow and not container"
 
 # Comparisons with the reference engines, full fault injection, several minutes each.
 test-slow: $(STAMP)

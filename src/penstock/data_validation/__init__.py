@@ -153,13 +153,15 @@ __all__ = [
 ]
 
 
-# TFDV has its pages in the same namespace; ours are cards, which this room does not depend on.
+# TFDV has its pages in the same namespace; ours are cards: an edge that the contracts name.
 _PAGES = frozenset({"display_anomalies", "display_schema", "visualize_statistics"})
 
 
 def __getattr__(name: str) -> Any:
     if name in _PAGES:
-        return getattr(import_module("penstock.cards"), name)
+        from penstock import cards
+
+        return getattr(cards, name)
     if name in _MODULE_OF:
         return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
