@@ -1,5 +1,6 @@
 """The cells of a CSV file as strings: by Arrow where the file is sound, else record by record."""
 
+import csv
 import io
 import zlib
 from collections.abc import Iterator, Sequence
@@ -8,11 +9,12 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from penstock.io.broken_rows import BrokenRow, OnBroken
 from penstock.io.csv_header import CsvError
-from penstock.io.csv_records import csv_records, is_wide
+from penstock.io.csv_records import any_field_size, csv_records, is_wide
 from penstock.io.files import open_decompressed
 
 _BLOCK_BYTES = 2 << 20
@@ -110,6 +112,27 @@ def _as_batch(rows: list[list[str]], header: Sequence[str], missing: set[str]) -
         for cells in zip(*rows, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, list(header))
+
+
+def split_cells(cells: pa.Array, delimiter: str) -> pa.ListArray:
+    """Splits cells of several values, which may be quoted as a cell may; null stays null.
+
+    Example:
+        >>> split_cells(pa.array(['1|2', '"a|b"|c']), "|").to_pylist()
+        [['1', '2'], ['a|b', 'c']]
+    """
+    if len(delimiter) > 1 or not pc.any(pc.match_substring(cells, '"')).as_py():
+        return pc.split_pattern(cells, delimiter)
+    with any_field_size():
+        values = [None if cell is None else _split(cell, delimiter) for cell in cells.to_pylist()]
+    return pa.array(values, pa.list_(pa.string()))
+
+
+def _split(cell: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([cell], delimiter=delimiter))
+    except csv.Error:  # a line break outside quotes
+        return cell.split(delimiter)
 
 
 class _QuoteCheck(io.RawIOBase):

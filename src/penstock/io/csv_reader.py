@@ -6,11 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from penstock.io.arrow_arrays import numbers, to_numpy
 from penstock.io.broken_rows import BrokenRow, OnBroken
-from penstock.io.csv_cells import CsvDialect, DoubtfulCsvError, exact_batches, fast_batches
+from penstock.io.csv_cells import (
+    CsvDialect,
+    DoubtfulCsvError,
+    exact_batches,
+    fast_batches,
+    split_cells,
+)
 from penstock.io.csv_header import CsvError, read_header
 from penstock.io.csv_types import ARROW_TYPES, ColumnType, convert, infer_type
 from penstock.io.examples_reader import one_value_lists
@@ -164,7 +169,8 @@ class CsvFiles:
         return name in self.multivalent_columns
 
     def _split_cells(self, column: pa.Array) -> pa.Array:
-        return pc.split_pattern(column, self.secondary_delimiter)
+        assert self.secondary_delimiter is not None
+        return split_cells(column, self.secondary_delimiter)
 
     def _convert_column(self, name: str, cells: pa.Array, kind: ColumnType) -> pa.Array:
         if kind is ColumnType.UNKNOWN:

@@ -7,6 +7,7 @@ next line, so that a stray quote costs one row and not the rest of the file.
 """
 
 import codecs
+import contextlib
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,16 @@ class CsvRecord(NamedTuple):
 def is_wide(encoding: str) -> bool:
     """Whether the encoding's line breaks are several bytes."""
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+
+
+@contextlib.contextmanager
+def any_field_size() -> Iterator[None]:
+    """Lifts the limit of 131,072 characters that Python's `csv` module sets a cell."""
+    limit = csv.field_size_limit(_RECORD_BYTES)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 class _Lines:
@@ -146,23 +157,21 @@ class _RecordReader:
         bare = first.rstrip("\r\n")
         if '"' not in bare:
             return bare.split(self._delimiter)
-        limit = csv.field_size_limit(_RECORD_BYTES)
-        try:
-            return next(
-                csv.reader(self._record_lines(first), delimiter=self._delimiter, strict=True)
-            )
-        except csv.Error as error:
-            # Within one line, text after a closed quote belongs to the cell, as csv has it.
-            alone = next(csv.reader([bare + "\n"], delimiter=self._delimiter))
-            if not alone[-1].endswith("\n"):
-                self._lines.put_back(self._taken[1:])
-                del self._taken[1:]
-                return alone
-            if "unexpected end of data" in str(error):
-                return "a quote is opened and not closed"
-            return f"bad quoting: {error}"
-        finally:
-            csv.field_size_limit(limit)
+        with any_field_size():
+            try:
+                return next(
+                    csv.reader(self._record_lines(first), delimiter=self._delimiter, strict=True)
+                )
+            except csv.Error as error:
+                # Within one line, text after a closed quote belongs to the cell, as csv has it.
+                alone = next(csv.reader([bare + "\n"], delimiter=self._delimiter))
+                if not alone[-1].endswith("\n"):
+                    self._lines.put_back(self._taken[1:])
+                    del self._taken[1:]
+                    return alone
+                if "unexpected end of data" in str(error):
+                    return "a quote is opened and not closed"
+                return f"bad quoting: {error}"
 
     def _record_lines(self, first: str) -> Iterator[str]:
         line: str | None = first

@@ -2,8 +2,8 @@
 
 A column is INT if every non-empty cell is a 64-bit integer, else FLOAT if every one is a number,
 else STRING; an integer that does not fit into 64 bits makes it STRING; a column with empty cells
-only is UNKNOWN. What a number is, Python's `int()` and `float()` decide; Arrow's faster parsers
-are used where both agree.
+only is UNKNOWN. What a number is, Python's `int()` and `float()` of the cell's bytes decide (so
+digits and spaces beyond ASCII are text); Arrow's faster parsers are used where both agree.
 """
 
 from enum import IntEnum
@@ -38,11 +38,12 @@ def infer_cell_type(cell: str) -> ColumnType:
     """Returns the type of one cell."""
     if not cell:
         return ColumnType.UNKNOWN
+    content = cell.encode()
     try:
-        number = int(cell)
+        number = int(content)
     except ValueError:
         try:
-            float(cell)
+            float(content)
         except ValueError:
             return ColumnType.STRING
         return ColumnType.FLOAT

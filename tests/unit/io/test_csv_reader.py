@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from penstock.io import csv_cells, csv_reader
 from penstock.io.broken_rows import BrokenRow
+from penstock.io.csv_cells import split_cells
 from penstock.io.csv_reader import CsvError, CsvFiles, read_csv
 from penstock.io.csv_records import csv_records
 from penstock.io.csv_types import ColumnType, convert, infer_cell_type, infer_type
@@ -29,6 +30,7 @@ def rows(*files, **options):
 
 ODD = ["", "0", "-7", "+5", " 5", "1_0", "0x1F", "9223372036854775807", "9223372036854775808"]
 ODD += ["-9223372036854775809", "1.5", "1e400", "nan", "nan(x)", "inf", "1e19", "abc", "٣", "1_0.5"]
+ODD += ["1\xa0", "\x1f5", "٣.5"]
 
 
 @settings(deadline=None)
@@ -79,6 +81,27 @@ def test_multivalent_columns_are_split(csv):
     path = csv("tags,n\n1|2,5\n,6\n3,7\n")
     found = rows(path, multivalent_columns=["tags"], secondary_delimiter="|")
     assert [row["tags"] for row in found] == [[1, 2], None, [3]]
+
+
+@pytest.mark.parametrize(
+    ("cell", "values"),
+    [
+        ("a|b", ["a", "b"]),
+        ("|", ["", ""]),
+        ('"a|b"|c', ["a|b", "c"]),
+        ('x"y|"say ""so"""', ['x"y', 'say "so"']),
+        ('"two\nlines"|c', ["two\nlines", "c"]),
+        ('two\nlines|"c"', ["two\nlines", '"c"']),
+    ],
+)
+def test_the_values_of_a_cell_may_be_quoted(cell, values):
+    assert split_cells(pa.array([cell, None]), "|").to_pylist() == [values, None]
+    assert split_cells(pa.array(["1", '"2"', cell]), "|").to_pylist() == [["1"], ["2"], values]
+
+
+def test_digits_and_spaces_beyond_ascii_are_text(csv):
+    path = csv("a,b,c\n٣,1\xa0,1\n٤,2, 2\n")
+    assert rows(path)[0] == {"a": ["٣".encode()], "b": ["1\xa0".encode()], "c": [1]}
 
 
 def test_other_delimiters_encodings_and_a_byte_order_mark(csv):
