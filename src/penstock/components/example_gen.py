@@ -235,7 +235,7 @@ class FileBasedExampleGen(ExampleGen):
     def _add_input(self, resolved: ResolvedInput) -> None:
         from penstock.io.files import file_size
 
-        fingerprint = ";".join(
+        fingerprint = "\n".join(
             f"split:{split},num_files:{len(files)},total_bytes:{sum(map(file_size, files))}"
             for split, files in resolved.files.items()
         )

@@ -33,7 +33,7 @@ class ImportExampleGen(FileBasedExampleGen):
     payload_format: str = "FORMAT_TF_EXAMPLE"
 
     def check(self) -> None:
-        """Checks the payload format."""
+        """Checks the payload format and what goes with it."""
         super().check()
         if isinstance(self.payload_format, str) and self.payload_format not in _PAYLOADS:
             raise ValueError(
@@ -45,6 +45,12 @@ class ImportExampleGen(FileBasedExampleGen):
             raise ValueError(
                 f"Parquet output holds tf.Examples only. Received: "
                 f"payload_format={self.payload_format!r}"
+            )
+        feature = self._configs()[1].split_config.partition_feature_name
+        if feature and self.payload_format == "FORMAT_PROTO":
+            raise ValueError(
+                f"Records of payload_format='FORMAT_PROTO' have no features to partition by. "
+                f"Received: partition_feature_name={feature!r}"
             )
 
     def payload(self) -> str:

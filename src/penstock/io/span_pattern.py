@@ -1,20 +1,23 @@
 """Resolving the file patterns of an ExampleGen's input to files, a span and a version.
 
 Semantics are TFX's: `{SPAN}` or the date `{YYYY}`, `{MM}`, `{DD}` (the span is then the days since
-1970-01-01), `{VERSION}` beside either; a width (`{SPAN:3}`) means zero padding; the latest span and
-its latest version win unless a range says otherwise; all splits must agree.
+1970-01-01), `{VERSION}` beside either; a width (`{SPAN:3}`) means exactly so many digits; the latest
+span and its latest version win unless a range says otherwise; all splits must agree. The span of a
+static range is filled in, so that one that is padded with zeros needs its width.
 """
 
 import glob
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from penstock.io.example_gen_config import Input, RangeConfig, Split
-from penstock.io.files import canonical, join, list_directory, list_matching
+from penstock.io.files import canonical, join, list_matching
+from penstock.io.missing_path import explain_missing
 
-_TOKEN = re.compile(r"\{(SPAN|VERSION)(?::(\d+))?\}|\{(YYYY|MM|DD)\}")
+_TOKEN = re.compile(r"\{(SPAN|VERSION)(?::([^}]*))?\}|\{(YYYY|MM|DD)\}")
+_EPOCH = date(1970, 1, 1)
 _DATE_WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}
 _LISTED = 10
 
@@ -39,6 +42,7 @@ class _Match:
     file: str
     span: int | None
     version: int | None
+    written: Mapping[str, str]
 
 
 def resolve_input(
@@ -66,24 +70,43 @@ def resolve_input(
         raise ValueError(
             f"The patterns of all splits need the same placeholders. Received: {listed}"
         )
-    found = {split.name: _find(base, split) for split in config.splits}
-    resolved = {
-        split.name: _choose(base, split, found[split.name], range_config) for split in config.splits
-    }
-    chosen = {name: (matches[0].span, matches[0].version) for name, matches in resolved.items()}
-    if len(set(chosen.values())) > 1:
+    if range_config is not None:
+        _check_range(range_config, config.splits)
+    chosen = {split.name: _choose(base, split, range_config) for split in config.splits}
+    places = {name: (matches[0].span, matches[0].version) for name, matches in chosen.items()}
+    if len(set(places.values())) > 1:
         listed = "\n".join(
             f"  {split.name}: looked for {join(base, split.pattern)}, took "
-            f"{_named(*chosen[split.name])}; there: {_listed(found[split.name])}"
+            f"{_named(*places[split.name])}; there: {_listed(_find(base, split.pattern))}"
             for split in config.splits
         )
         raise ValueError(
             f"The splits of {base} disagree on the span or version:\n{listed}\nAdd what is missing, "
             f"or choose a span that all splits have by range_config."
         )
-    span, version = next(iter(chosen.values()))
-    files = {name: [match.file for match in matches] for name, matches in resolved.items()}
+    span, version = next(iter(places.values()))
+    files = {name: [match.file for match in matches] for name, matches in chosen.items()}
     return ResolvedInput(files, span, version)
+
+
+def _check_range(range_config: RangeConfig, splits: list[Split]) -> None:
+    static, rolling = range_config.static_range, range_config.rolling_range
+    if static is not None and static.start_span_number != static.end_span_number:
+        raise ValueError(
+            f"An ExampleGen takes one span: start_span_number and end_span_number of its "
+            f"static_range must be equal. Received: {static}"
+        )
+    if rolling is not None and rolling.num_spans != 1:
+        raise ValueError(
+            f"An ExampleGen takes one span: num_spans of its rolling_range must be 1. "
+            f"Received: {rolling}"
+        )
+    for split in splits:
+        if not _TOKEN.search(split.pattern):
+            raise ValueError(
+                f"Split {split.name!r}: a range_config needs {{SPAN}} or a date in the pattern. "
+                f"Received: pattern={split.pattern!r}"
+            )
 
 
 def _named(span: int | None, version: int | None) -> str:
@@ -112,6 +135,9 @@ def _check_pattern(pattern: str) -> frozenset[str]:
         fault = "a date needs all of {YYYY}, {MM} and {DD}"
     elif "VERSION" in names and "SPAN" not in names and not dates:
         fault = "{VERSION} needs {SPAN} or a date beside it"
+    for match in _TOKEN.finditer(pattern):
+        if match[2] is not None and not re.fullmatch(r"0*[1-9]\d*", match[2], re.ASCII):
+            fault = f"the width in {match[0]} must be a positive integer"
     if fault:
         raise ValueError(f"Faulty split pattern {pattern!r}: {fault}.")
     return frozenset(names)
@@ -145,53 +171,105 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], str]:
     regex, wildcards, position = "", "", 0
     for match in _TOKEN.finditer(pattern):
         literal = pattern[position : match.start()]
-        name, width = match[1] or match[3], match[2]
-        if name in _DATE_WIDTHS:
-            digits = rf"\d{{{_DATE_WIDTHS[name]}}}"
-        else:
-            digits = rf"\d{{{width}}}" if width else r"(?:0|[1-9]\d*)"
+        name = match[1] or match[3]
+        width = _DATE_WIDTHS.get(name, int(match[2] or 0))
+        digits = f"[0-9]{{{width}}}" if width else "[0-9]+"
         regex += f"{_glob_to_regex(literal)}(?P<{name}>{digits})"
-        wildcards += literal + "*"
+        wildcards += literal + (width * "?" or "*")
         position = match.end()
     tail = pattern[position:]
     return re.compile(regex + _glob_to_regex(tail) + r"\Z"), wildcards + tail
 
 
-def _find(base: str, split: Split) -> list[_Match]:
-    """Finds all files of a split, of every span and version."""
-    regex, wildcards = _compiled(split.pattern)
-    found = list_matching(join(glob.escape(base), wildcards))
+def _find(base: str, pattern: str, span: int | None = None) -> list[_Match]:
+    """Finds all files of a pattern, of every span and version.
+
+    Args:
+        base: The folder.
+        pattern: The pattern.
+        span: The span, if it has been filled into the pattern.
+    """
+    regex, wildcards = _compiled(pattern)
     prefix = join(canonical(base), "")
     matches = []
-    for file in found:
+    for file in list_matching(join(glob.escape(base), wildcards)):
         match = regex.match(file[len(prefix) :])
         if match:
-            matches.append(_Match(file, _span_of(match, file), _number(match, "VERSION")))
+            found = span if span is not None else _span_of(match, file)
+            matches.append(_Match(file, found, _number(match, "VERSION"), match.groupdict()))
+    return matches
+
+
+def _choose(base: str, split: Split, range_config: RangeConfig | None) -> list[_Match]:
+    """Finds the files of the span that is asked for, and of its latest version."""
+    static = range_config.static_range if range_config else None
+    if static is not None:
+        span = static.start_span_number
+        pattern = _filled(split, span)
+        matches = _find(base, pattern, span)
+    else:
+        pattern = split.pattern
+        matches = _find(base, pattern)
+    looked_for = f"Split {split.name!r}: looked for {join(base, pattern)}"
     if not matches:
-        padded = " Zero-padded numbers need a width, such as {SPAN:3}." if found else ""
-        raise FileNotFoundError(
-            f"Split {split.name!r}: looked for {join(base, split.pattern)}, found nothing. "
-            f"{_what_is_there(base)}{padded}"
-        )
+        others = _find(base, split.pattern) if static is not None else []
+        there = f"There: {_listed(others)}." if others else explain_missing(base, split.pattern)
+        widths = [match[2] for match in _TOKEN.finditer(split.pattern)]
+        hint = _EXACT if any(widths) else _PADDED if others else ""
+        raise FileNotFoundError(f"{looked_for}, found nothing. {there}{hint}")
+    rolling = range_config.rolling_range if range_config else None
+    if rolling is not None and matches[0].span is not None:
+        late = [m for m in matches if (m.span or 0) >= rolling.start_span_number]
+        if not late:
+            raise FileNotFoundError(
+                f"{looked_for} with span {rolling.start_span_number} or later, found nothing. "
+                f"There: {_listed(matches)}."
+            )
+        matches = late
+    latest = max((m.span or 0, m.version or 0) for m in matches)
+    matches = [m for m in matches if (m.span or 0, m.version or 0) == latest]
+    _check_written_alike(matches, looked_for)
     return matches
 
 
-def _choose(
-    base: str, split: Split, matches: list[_Match], range_config: RangeConfig | None
-) -> list[_Match]:
-    """Chooses the files of the span that is asked for, and of its latest version."""
-    looked_for = f"Split {split.name!r}: looked for {join(base, split.pattern)}"
-    if matches[0].span is not None:
-        span = _choose_span(
-            {m.span for m in matches if m.span is not None}, range_config, looked_for
-        )
-        matches = [match for match in matches if match.span == span]
-    elif range_config is not None:
-        raise ValueError(f"{looked_for}: a range_config needs {{SPAN}} or a date in the pattern.")
-    if matches[0].version is not None:
-        version = max(match.version or 0 for match in matches)
-        matches = [match for match in matches if match.version == version]
-    return matches
+_PADDED = " A span that is padded with zeros needs its width, such as {SPAN:3}."
+_EXACT = " A width, as in {SPAN:3}, means exactly so many digits."
+
+
+def _check_written_alike(matches: list[_Match], looked_for: str) -> None:
+    for name, written in matches[0].written.items():
+        other = next((m.written[name] for m in matches if m.written[name] != written), None)
+        if other is not None:
+            raise ValueError(
+                f"{looked_for}: one {name} is written both {written!r} and {other!r}. Rename one, "
+                f"or say which is meant by a width, such as {{{name}:{len(written)}}}."
+            )
+
+
+def _filled(split: Split, span: int) -> str:
+    """Returns a split's pattern with a span filled in."""
+
+    def written(match: re.Match[str]) -> str:
+        name, width = match[1] or match[3], match[2]
+        if name == "VERSION":
+            return match[0]
+        if name != "SPAN":
+            day = _EPOCH + timedelta(days=span)
+            return {"YYYY": f"{day.year:04}", "MM": f"{day.month:02}", "DD": f"{day.day:02}"}[name]
+        if width and len(str(span)) > int(width):
+            raise ValueError(
+                f"Split {split.name!r}: span {span} has more digits than {match[0]} in its pattern "
+                f"{split.pattern!r} allows."
+            )
+        return str(span).zfill(int(width or 0))
+
+    try:
+        return _TOKEN.sub(written, split.pattern)
+    except OverflowError as error:
+        raise ValueError(
+            f"Split {split.name!r}: span {span} is no day of the calendar, which its pattern "
+            f"{split.pattern!r} needs."
+        ) from error
 
 
 def _number(match: re.Match[str], name: str) -> int | None:
@@ -203,45 +281,6 @@ def _span_of(match: re.Match[str], file: str) -> int | None:
         return _number(match, "SPAN")
     year, month, day = (int(match[name]) for name in ("YYYY", "MM", "DD"))
     try:
-        return (date(year, month, day) - date(1970, 1, 1)).days
+        return (date(year, month, day) - _EPOCH).days
     except ValueError as error:
         raise ValueError(f"{file}: {year:04}-{month:02}-{day:02} is no date: {error}.") from error
-
-
-def _choose_span(spans: set[int], range_config: RangeConfig | None, looked_for: str) -> int:
-    if range_config is None:
-        return max(spans)
-    listed = f"Spans there: {sorted(spans)}"
-    if range_config.static_range is not None:
-        static = range_config.static_range
-        if static.start_span_number != static.end_span_number:
-            raise ValueError(
-                f"An ExampleGen takes one span: start_span_number and end_span_number of its "
-                f"static_range must be equal. Received: {static}"
-            )
-        if static.start_span_number not in spans:
-            raise FileNotFoundError(
-                f"{looked_for} with span {static.start_span_number}, found nothing. {listed}"
-            )
-        return static.start_span_number
-    rolling = range_config.rolling_range
-    assert rolling is not None
-    if rolling.num_spans != 1:
-        raise ValueError(
-            f"An ExampleGen takes one span: num_spans of its rolling_range must be 1. "
-            f"Received: {rolling}"
-        )
-    late = [span for span in spans if span >= rolling.start_span_number]
-    if not late:
-        raise FileNotFoundError(
-            f"{looked_for} with span {rolling.start_span_number} or later, found nothing. {listed}"
-        )
-    return max(late)
-
-
-def _what_is_there(base: str) -> str:
-    names = list_directory(base)
-    if not names:
-        return f"{base} does not exist, is empty or is not a folder."
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"In {base}: {', '.join(names[:_LISTED])}{more}."

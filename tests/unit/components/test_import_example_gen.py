@@ -102,6 +102,9 @@ def test_definitions_are_checked():
         ImportExampleGen(
             input_base="x", payload_format="FORMAT_PROTO", output_file_format="parquet"
         )
+    by_user = Output(SplitConfig([Split("train", hash_buckets=1)], "user"))
+    with pytest.raises(ValueError, match="no features to partition by"):
+        ImportExampleGen(input_base="x", payload_format="FORMAT_PROTO", output_config=by_user)
 
 
 def test_sequence_examples(tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from penstock.io import (
@@ -68,11 +70,44 @@ def test_a_range_chooses_the_span(base, range_config, span):
     assert resolve(root, "s{SPAN}/*", range_config=range_config)[1] == span
 
 
-def test_zero_padding_needs_a_width(base):
-    root = base("span01/d", "span02/d")
+def test_a_width_means_exactly_so_many_digits(base):
+    root = base("span01/d", "span02/d", "span3/d")
     assert resolve(root, "span{SPAN:2}/*")[:2] == ({"s0": ["span02/d"]}, 2)
-    with pytest.raises(FileNotFoundError, match=r"need a width, such as \{SPAN:3\}"):
+    assert resolve(root, "span{SPAN:1}/*")[:2] == ({"s0": ["span3/d"]}, 3)
+    with pytest.raises(FileNotFoundError, match="means exactly so many digits"):
+        resolve(root, "span{SPAN:3}/*")
+
+
+def test_the_latest_span_may_be_padded_without_a_width(base):
+    root = base("span01/ver01/d", "span02/ver01/d", "span02/ver02/d")
+    assert resolve(root, "span{SPAN}/ver{VERSION}/*") == ({"s0": ["span02/ver02/d"]}, 2, 2)
+
+
+def test_a_number_written_in_two_ways_is_refused(base):
+    root = base("span2/d", "span02/d", "span1/d")
+    with pytest.raises(ValueError, match="one SPAN is written both '02' and '2'") as caught:
         resolve(root, "span{SPAN}/*")
+    assert "by a width, such as {SPAN:2}" in str(caught.value)
+    assert resolve(root, "span{SPAN:2}/*")[0] == {"s0": ["span02/d"]}
+
+
+def test_the_span_of_a_static_range_is_filled_in(base):
+    root = base("span01/d", "span2/d")
+    one, two, hundred = (RangeConfig(static_range=StaticRange(n, n)) for n in (1, 2, 100))
+    assert resolve(root, "span{SPAN:2}/*", range_config=one)[:2] == ({"s0": ["span01/d"]}, 1)
+    assert resolve(root, "span{SPAN}/*", range_config=two)[:2] == ({"s0": ["span2/d"]}, 2)
+    with pytest.raises(FileNotFoundError, match=r"padded with zeros needs its width") as caught:
+        resolve(root, "span{SPAN}/*", range_config=one)
+    assert "There: span 1; span 2." in str(caught.value)
+    with pytest.raises(ValueError, match=r"span 100 has more digits than \{SPAN:2\}"):
+        resolve(root, "span{SPAN:2}/*", range_config=hundred)
+    beyond = RangeConfig(static_range=StaticRange(10**7, 10**7))
+    with pytest.raises(ValueError, match="span 10000000 is no day of the calendar"):
+        resolve(root, "{YYYY}{MM}{DD}/*", range_config=beyond)
+
+
+def test_widths_need_no_separator(base):
+    assert resolve(base("1234/d", "1299/d"), "{SPAN:2}{VERSION:2}/*")[1:] == (12, 99)
 
 
 def test_splits_must_agree_on_the_span(base):
@@ -101,6 +136,8 @@ def test_splits_must_agree_on_the_span(base):
         ("{VERSION}/*", "needs {SPAN} or a date"),
         ("{SPAN}/{SPAN}", "comes twice"),
         ("{SPLIT}/*", "{SPLIT} is no placeholder"),
+        ("{SPAN:x}/*", "the width in {SPAN:x} must be a positive integer"),
+        ("{SPAN}/{VERSION:0}/*", "the width in {VERSION:0} must be a positive integer"),
     ],
 )
 def test_faulty_patterns_are_refused(base, pattern, message):
@@ -115,12 +152,38 @@ def test_an_error_says_what_was_looked_for_and_what_is_there(base):
         resolve(root, "span-{SPAN}/*.csv")
     assert f"looked for {root}/span-{{SPAN}}/*.csv" in str(caught.value)
     assert "data-1.txt, data-2.txt" in str(caught.value)
-    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
-        resolve_input("nowhere")
     with pytest.raises(
-        FileNotFoundError, match=r"with span 7, found nothing\. Spans there: \[1, 2\]"
+        FileNotFoundError, match=r"data-7\.txt, found nothing\. There: span 1; span 2"
     ):
         resolve(root, "data-{SPAN}.txt", range_config=RangeConfig(static_range=StaticRange(7, 7)))
+    late = RangeConfig(rolling_range=RollingRange(1, start_span_number=5))
+    with pytest.raises(FileNotFoundError, match="with span 5 or later, found nothing"):
+        resolve(root, "data-{SPAN}.txt", range_config=late)
+    with pytest.raises(ValueError, match=r"a range_config needs \{SPAN\} or a date"):
+        resolve(root, "data-1.txt", range_config=late)
+
+
+@pytest.mark.parametrize(
+    ("base_name", "pattern", "there"),
+    [
+        ("tarin", "*.csv", "/tarin does not exist. Did you mean 'train'?"),
+        ("", "trian/*.csv", "/trian does not exist. Did you mean 'train'?"),
+        ("", "train/rows.cvs", "/train: rows.csv. Did you mean 'rows.csv'?"),
+        ("train", "*.parquet", "/train: rows.csv."),
+        ("notes", "*", "/notes: .draft, _SUCCESS. Files whose names start with . or _ are not"),
+        ("bare", "*", "/bare is empty, or not a folder."),
+        ("train/rows.csv", "*", "/rows.csv is empty, or not a folder."),
+    ],
+)
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_is_there_is_said_of_folders_and_urls(base, base_name, pattern, there, remote):
+    root = base("train/rows.csv", "notes/.draft", "notes/_SUCCESS", "bare/below/x")
+    os.remove(f"{root}/bare/below/x")
+    os.rmdir(f"{root}/bare/below")
+    root = f"file://{root}" if remote else root
+    with pytest.raises(FileNotFoundError, match="found nothing") as caught:
+        resolve_input(f"{root}/{base_name}", Input([Split("s", pattern)]))
+    assert there in str(caught.value)
 
 
 def test_splits_must_agree_on_the_version(base):
