@@ -54,9 +54,9 @@ class CsvExampleGen(FileBasedExampleGen):
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads CSV files of one split."""
-        from penstock.io.ingestion import Rows
+        from penstock.io.row_blocks import csv_rows
 
-        return Rows.of_batches(self._source()(files).read(on_broken=on_broken))
+        return csv_rows(self._source()(files), on_broken)
 
     def _source(self) -> Callable[[Sequence[str]], CsvFiles]:
         from penstock.io.csv_reader import CsvFiles

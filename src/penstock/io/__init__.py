@@ -48,7 +48,7 @@ _MODULE_OF = {
     "RangeConfig": "example_gen_config",
     "ResolvedInput": "span_pattern",
     "RollingRange": "example_gen_config",
-    "Rows": "ingestion",
+    "Rows": "row_blocks",
     "Split": "example_gen_config",
     "SplitConfig": "example_gen_config",
     "StaticRange": "example_gen_config",

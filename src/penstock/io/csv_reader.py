@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -114,18 +115,43 @@ class CsvFiles:
         Raises:
             CsvError: If a file cannot be read, or a cell is not of its column's type.
         """
+        cells = self.read_cells(types, on_broken=on_broken)
+        for batch in cells.batches:
+            yield self.convert(batch, cells.types)
+
+    def read_cells(
+        self,
+        types: dict[str, ColumnType] | None = None,
+        *,
+        on_broken: OnBroken | None = None,
+    ) -> "CsvCells":
+        """Infers types as `read` does, and reads the rows as strings; `convert` does the rest.
+
+        Args:
+            types: See `read`.
+            on_broken: See `read`.
+
+        Example:
+            >>> cells = source.read_cells()
+            >>> [source.convert(batch, cells.types) for batch in cells.batches]
+        """
         exact: Set[str] = frozenset()
         kept: list[pa.RecordBatch] | None = None
         if types is None or on_broken is not None:
             scan = self._scan(_KEPT_BYTES if types is None else 0, on_broken)
             types = types or scan.types
             exact, kept = scan.exact, scan.kept
-        for strings in self._string_batches(exact) if kept is None else kept:
-            kept_names = [name for name in strings.schema.names if name in types]
-            columns = [
-                self._convert_column(name, strings.column(name), types[name]) for name in kept_names
-            ]
-            yield pa.RecordBatch.from_arrays(columns, kept_names)
+        return CsvCells(types, self._string_batches(exact) if kept is None else iter(kept))
+
+    def convert(self, cells: pa.RecordBatch, types: dict[str, ColumnType]) -> pa.RecordBatch:
+        """Converts cells to lists of values; a column without a type is left out.
+
+        Raises:
+            CsvError: If a cell is not of its column's type.
+        """
+        names = [name for name in cells.schema.names if name in types]
+        columns = [self._convert_column(name, cells.column(name), types[name]) for name in names]
+        return pa.RecordBatch.from_arrays(columns, names)
 
     def _scan(self, kept_bytes: int, on_broken: OnBroken | None) -> "_Scan":
         """Reads all files once: infers types, finds broken rows, keeps cells unless too many."""
@@ -210,6 +236,13 @@ class CsvFiles:
                     if batch.num_rows > rows:
                         yield batch.slice(rows)
                     rows = max(0, rows - batch.num_rows)
+
+
+class CsvCells(NamedTuple):
+    """The rows of CSV files as strings, null where a cell is missing, and the columns' types."""
+
+    types: dict[str, ColumnType]
+    batches: Iterator[pa.RecordBatch]
 
 
 def _known(row: BrokenRow) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from penstock.io.example_serialization import MissingAs, serialize_examples
 from penstock.io.files import join, open_binary, open_for_writing
+from penstock.io.record_frames import frame_records
 from penstock.io.split_shards import FILE_EXTENSIONS, SplitShards
 
 ROW_COUNTS_FILE = "row_counts.json"
@@ -84,9 +85,13 @@ class ExamplesWriter:
 
     def write_records(self, split: str, records: Sequence[bytes]) -> None:
         """Appends serialized records to a split (TFRecord formats only)."""
+        self.write_framed(split, frame_records(records))
+
+    def write_framed(self, split: str, framed: pa.LargeBinaryArray) -> None:
+        """Appends records that `frame_records` has framed to a split (TFRecord formats only)."""
         if self._parquet:
             raise ValueError("Serialized records cannot be written as Parquet; write batches.")
-        self._shards_of(split).write_records(records)
+        self._shards_of(split).write_framed(framed)
 
     def _shards_of(self, split: str) -> SplitShards:
         if split not in self._shards:

@@ -22,7 +22,7 @@ _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 _LAST_BLOCK = b"\x03\x00"
 
 
-def _deflate(block: bytes, level: int) -> bytes:
+def _deflate(block: bytearray, level: int) -> bytes:
     compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(block) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
@@ -50,17 +50,17 @@ class GzipStreamWriter:
         self._crc = 0
         self._size = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Appends `data` to the uncompressed content."""
         self._crc = zlib.crc32(data, self._crc)
         self._size += len(data)
         self._buffer += data
-        while len(self._buffer) >= BLOCK_BYTES:
-            block = bytes(self._buffer[:BLOCK_BYTES])
-            del self._buffer[:BLOCK_BYTES]
-            self._submit(block)
+        whole = len(self._buffer) // BLOCK_BYTES * BLOCK_BYTES
+        for start in range(0, whole, BLOCK_BYTES):
+            self._submit(self._buffer[start : start + BLOCK_BYTES])
+        del self._buffer[:whole]
 
-    def _submit(self, block: bytes) -> None:
+    def _submit(self, block: bytearray) -> None:
         workers = os.cpu_count() or 1
         if self._pool is None:
             self._pool = ThreadPoolExecutor(workers, thread_name_prefix="gzip")
@@ -76,7 +76,7 @@ class GzipStreamWriter:
             while self._pending:
                 self._file.write(self._pending.popleft().result())
             if self._buffer:
-                self._file.write(_deflate(bytes(self._buffer), self._level))
+                self._file.write(_deflate(self._buffer, self._level))
             trailer = struct.pack("<II", self._crc, self._size & 0xFFFFFFFF)
             self._file.write(_LAST_BLOCK + trailer)
         finally:

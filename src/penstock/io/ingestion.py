@@ -1,38 +1,24 @@
 """From input rows to the split folders of an Examples artifact, with every row accounted for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
-
-import pyarrow as pa
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from penstock.io.arrow_arrays import booleans
 from penstock.io.broken_rows import Quarantine
-from penstock.io.example_gen_config import Output
-from penstock.io.example_serialization import MissingAs, serialize_examples
+from penstock.io.example_gen_config import Output, SplitConfig
 from penstock.io.examples_writer import ExamplesWriter
 from penstock.io.hash_split import HashSplitter
+from penstock.io.record_frames import frame_records
+from penstock.io.row_blocks import RowBlocks, Rows
+from penstock.io.shard_processes import map_shards, usable_processes
 
 __all__ = ["Rows", "output_splits", "write_examples"]
 
-
-class Rows(NamedTuple):
-    """Some input rows: as a batch, and as canonical serialized records.
-
-    Args:
-        batch: The rows as columns.
-        records: The same rows serialized, in the same order.
-    """
-
-    batch: pa.RecordBatch
-    records: Sequence[bytes]
-
-    @classmethod
-    def of_batches(
-        cls, batches: Iterable[pa.RecordBatch], missing: MissingAs = "empty"
-    ) -> "Iterator[Rows]":
-        """Serializes batches as tf.Examples; `missing` says what a null cell becomes."""
-        for batch in batches:
-            yield cls(batch, serialize_examples(batch, missing=missing).to_pylist())
+# Fewer blocks are done before another process has started.
+_BLOCKS_WORTH_A_PROCESS = 4
+# Each holds a few blocks; the process that reads and writes keeps no more of them busy.
+_MOST_PROCESSES = 8
 
 
 def output_splits(input_splits: Sequence[str], output: Output) -> list[str]:
@@ -78,7 +64,7 @@ def write_examples(
         ValueError: If no row came in.
         RuntimeError: If fewer or more rows were written than came in.
     """
-    config = output.split_config
+    divide = _Divide(output.split_config, file_format)
     rows_in = 0
     with ExamplesWriter(
         uri,
@@ -86,14 +72,12 @@ def write_examples(
         file_format=file_format,
         num_shards=num_shards,
     ) as writer:
-        splitter = HashSplitter(config) if config.splits else None
-        for input_split, parts in rows_by_split.items():
-            for rows in parts:
-                rows_in += rows.batch.num_rows
-                if splitter is None:
-                    _write(writer, input_split, rows, file_format)
-                else:
-                    _divide(writer, splitter, rows, file_format)
+        write = writer.write if file_format == "parquet" else writer.write_framed
+        for input_split, rows in rows_by_split.items():
+            for block in _divided(rows, divide):
+                rows_in += block.rows
+                for split, part in block.parts:
+                    write(split or input_split, part)
         if quarantine is not None:
             writer.quarantined = quarantine.rows
     rows_out = sum(writer.row_counts.values())
@@ -105,23 +89,54 @@ def write_examples(
     return writer.row_counts
 
 
-def _write(writer: ExamplesWriter, split: str, rows: Rows, file_format: str) -> None:
-    if file_format == "parquet":
-        writer.write(split, rows.batch)
-    else:
-        writer.write_records(split, rows.records)
+@dataclass(frozen=True)
+class _Divided:
+    """Some rows, divided into output splits: as framed records or, for Parquet, as a batch.
+
+    A split is None where the rows stay in that of the input.
+    """
+
+    rows: int
+    parts: Sequence[tuple[str | None, Any]]
 
 
-def _divide(writer: ExamplesWriter, splitter: HashSplitter, rows: Rows, file_format: str) -> None:
-    places = splitter.assign(rows.batch, rows.records)
-    for place, split in enumerate(splitter.names):
-        chosen = places == place
-        if not chosen.any():
-            continue
-        if file_format == "parquet":
-            writer.write(split, rows.batch.filter(booleans(chosen)))
-        else:
-            kept = [
-                record for record, keep in zip(rows.records, chosen.tolist(), strict=True) if keep
-            ]
-            writer.write_records(split, kept)
+@dataclass(frozen=True)
+class _Divide:
+    """Divides rows into output splits."""
+
+    config: SplitConfig
+    file_format: str
+
+    def __call__(self, rows: Rows) -> _Divided:
+        count = rows.batch.num_rows
+        whole = rows.batch if self.file_format == "parquet" else frame_records(rows.records)
+        if not self.config.splits:
+            return _Divided(count, [(None, whole)])
+        splitter = HashSplitter(self.config)
+        places = splitter.assign(rows.batch, rows.records)
+        chosen = [(split, places == place) for place, split in enumerate(splitter.names)]
+        parts = [(split, whole.filter(booleans(kept))) for split, kept in chosen if kept.any()]
+        return _Divided(count, parts)
+
+
+@dataclass(frozen=True)
+class _DivideBlock:
+    """Makes rows of a block and divides them."""
+
+    to_rows: Callable[[Any], Rows]
+    divide: _Divide
+
+    def __call__(self, block: Any) -> _Divided:
+        return self.divide(self.to_rows(block))
+
+
+def _divided(rows: Iterable[Rows], divide: _Divide) -> Iterator[_Divided]:
+    if not isinstance(rows, RowBlocks):
+        return map(divide, rows)
+    to_rows, blocks = rows.start()
+    return map_shards(
+        _DivideBlock(to_rows, divide),
+        blocks,
+        processes=usable_processes(_MOST_PROCESSES),
+        at_least=_BLOCKS_WORTH_A_PROCESS,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from penstock.io.files import join, open_for_writing, rename
@@ -55,12 +55,15 @@ class SplitShards:
                 self._writer(shard).write_batch(part)
         self.rows += batch.num_rows
 
-    def write_records(self, records: Sequence[bytes]) -> None:
-        """Appends serialized records (TFRecord)."""
-        for shard, rows in self._deal(len(records), sum(map(len, records))):
-            part = records if rows is None else [records[row] for row in rows.tolist()]
-            self._writer(shard).write_all(part)
-        self.rows += len(records)
+    def write_framed(self, framed: pa.LargeBinaryArray) -> None:
+        """Appends records that `frame_records` has framed (TFRecord)."""
+        from penstock.io.arrow_arrays import numbers
+        from penstock.io.record_frames import content
+
+        for shard, rows in self._deal(len(framed), len(content(framed))):
+            part = framed if rows is None else framed.take(numbers(rows))
+            self._writer(shard).write_framed(part)
+        self.rows += len(framed)
 
     def close(self, schema: pa.Schema) -> None:
         """Completes the shards and gives them their names.

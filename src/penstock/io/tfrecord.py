@@ -9,11 +9,14 @@ import struct
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, TYPE_CHECKING, Literal, Self
 
 from penstock.io.broken_rows import BrokenRow, OnBroken
 from penstock.io.files import open_binary, open_for_writing
 from penstock.io.gzip_stream import GzipStreamWriter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Compression = Literal["GZIP", ""]
 
@@ -232,32 +235,28 @@ class TFRecordWriter:
                 f"TFRecordWriter writes compression 'GZIP' or ''. Received: "
                 f"compression={compression!r}"
             )
-        from google_crc32c import value as crc32c
-
-        self._crc32c = crc32c
-        self._headers: dict[int, bytes] = {}
         self._out: GzipStreamWriter | IO[bytes]
         self._out = GzipStreamWriter(path) if compression == "GZIP" else open_for_writing(path)
 
     def write(self, record: bytes) -> None:
         """Appends one record."""
-        self.write_all((record,))
+        from google_crc32c import value as crc32c
+
+        length = struct.pack("<Q", len(record))
+        header = length + struct.pack("<I", _masked(crc32c(length)))
+        self._out.write(header + record + struct.pack("<I", _masked(crc32c(record))))
 
     def write_all(self, records: Iterable[bytes]) -> None:
         """Appends records in order."""
-        crc32c, headers = self._crc32c, self._headers
-        pack_footer = struct.Struct("<I").pack
-        parts: list[bytes] = []
-        for record in records:
-            header = headers.get(len(record))
-            if header is None:
-                length = struct.pack("<Q", len(record))
-                header = length + pack_footer(_masked(crc32c(length)))
-                headers[len(record)] = header
-            crc = crc32c(record)
-            footer = pack_footer(((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF)
-            parts += (header, record, footer)
-        self._out.write(b"".join(parts))
+        from penstock.io.record_frames import frame_records
+
+        self.write_framed(frame_records(list(records)))
+
+    def write_framed(self, framed: "pa.LargeBinaryArray") -> None:
+        """Appends records that `frame_records` has framed."""
+        from penstock.io.record_frames import content
+
+        self._out.write(content(framed))
 
     def close(self) -> None:
         """Completes and closes the file."""
