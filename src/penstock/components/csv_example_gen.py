@@ -54,7 +54,7 @@ class CsvExampleGen(FileBasedExampleGen):
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads CSV files of one split."""
-        from penstock.io.row_blocks import csv_rows
+        from penstock.io.csv_rows import csv_rows
 
         return csv_rows(self._source()(files), on_broken)
 

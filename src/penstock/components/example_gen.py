@@ -125,9 +125,8 @@ class FileBasedExampleGen(ExampleGen):
         class JsonLinesExampleGen(FileBasedExampleGen):
             def read_rows(self, files, on_broken=None):
                 import pyarrow.json
-                for file in files:
-                    table = pyarrow.json.read_json(file)
-                    yield from Rows.of_batches(table.to_batches())
+                tables = (pyarrow.json.read_json(file) for file in files)
+                return Rows.of_batches(b for table in tables for b in table.to_batches())
     """
 
     input_base: ExternalPath
@@ -155,6 +154,9 @@ class FileBasedExampleGen(ExampleGen):
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads the files of one input split.
 
+        What `Rows.of_batches` returns is worked on in several processes; rows that are yielded
+        otherwise in one.
+
         Args:
             files: Paths or URLs, sorted.
             on_broken: To be told of each broken row, which is left out; None: it is an error.
@@ -174,26 +176,20 @@ class FileBasedExampleGen(ExampleGen):
 
     def run(self, context: ExecutionContext) -> None:
         """Finds the files, reads them and writes the splits."""
-        from penstock.beam import runs_locally
+        from penstock.io.broken_rows import Quarantine
         from penstock.io.span_pattern import resolve_input
 
         base = context.resolve_path(self.input_base)
         resolved = resolve_input(base, self.input_config, self.range_config)
-        if runs_locally(context.beam_pipeline_args):
-            self._run_locally(context, base, resolved)
+        if self.on_error == "raise":
+            self._read_and_write(context, resolved, None)
         else:
-            self._run_on_beam(context, resolved)
+            with Quarantine(self.examples.uri, base) as quarantine:
+                self._read_and_write(context, resolved, quarantine)
+            self._report(context, quarantine)
         self._add_input(resolved)
 
-    def _run_locally(self, context: ExecutionContext, base: str, resolved: ResolvedInput) -> None:
-        from penstock.io.broken_rows import Quarantine
-
-        if self.on_error == "raise":
-            self._write(context, {s: self.read_rows(f) for s, f in resolved.files.items()})
-            return
-        with Quarantine(self.examples.uri, base) as quarantine:
-            rows = {s: self.read_rows(f, quarantine) for s, f in resolved.files.items()}
-            self._write(context, rows, quarantine)
+    def _report(self, context: ExecutionContext, quarantine: Quarantine) -> None:
         context.report_metrics({"rows/quarantined": quarantine.rows})
         if quarantine.rows:
             context.log.warning(
@@ -202,6 +198,19 @@ class FileBasedExampleGen(ExampleGen):
                 self.examples.uri,
                 "\n".join(quarantine.first),
             )
+
+    def _read_and_write(
+        self, context: ExecutionContext, resolved: ResolvedInput, quarantine: Quarantine | None
+    ) -> None:
+        from penstock.beam import runs_locally
+
+        if not runs_locally(context.beam_pipeline_args):
+            self._run_on_beam(context, resolved, quarantine)
+        elif quarantine is None:
+            self._write(context, {s: self.read_rows(f) for s, f in resolved.files.items()})
+        else:
+            rows = {s: self.read_rows(f, quarantine) for s, f in resolved.files.items()}
+            self._write(context, rows, quarantine)
 
     def _beam_input(self) -> InputReader:
         """Returns `beam_input()`, unless a class below the one that defines it has other rows."""
@@ -212,15 +221,11 @@ class FileBasedExampleGen(ExampleGen):
         )
         return FileBasedExampleGen.beam_input(self) if rows < input_ else self.beam_input()
 
-    def _run_on_beam(self, context: ExecutionContext, resolved: ResolvedInput) -> None:
+    def _run_on_beam(
+        self, context: ExecutionContext, resolved: ResolvedInput, quarantine: Quarantine | None
+    ) -> None:
         from penstock.beam import Engine, write_examples_on_beam
 
-        if self.on_error == "skip":
-            raise ValueError(
-                "Broken rows are quarantined by the local driver only. Received: on_error='skip' "
-                f"with beam_pipeline_args={list(context.beam_pipeline_args)}. Leave the runner out "
-                "of this node's beam_pipeline_args, or on_error."
-            )
         counts = write_examples_on_beam(
             Engine.of(context),
             resolved.files,
@@ -229,6 +234,7 @@ class FileBasedExampleGen(ExampleGen):
             self.examples.uri,
             self.output_file_format,
             num_shards=self.num_shards,
+            quarantine=quarantine,
         )
         self._describe(context, list(resolved.files), counts)
 

@@ -1,7 +1,9 @@
 """Reading CSV files as RecordBatches with the types that TFDV's CSV decoder infers."""
 
 import codecs
-from collections.abc import Iterator, Sequence, Set
+import itertools
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -20,8 +22,10 @@ from penstock.io.csv_cells import (
 from penstock.io.csv_header import CsvError, read_header
 from penstock.io.csv_types import ARROW_TYPES, ColumnType, convert, infer_type
 from penstock.io.examples_reader import one_value_lists
+from penstock.io.row_blocks import WrongGuessError
 
 _KEPT_BYTES = 64 << 20
+_GUESSED_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,36 @@ class CsvFiles:
             exact, kept = scan.exact, scan.kept
         return CsvCells(types, self._string_batches(exact) if kept is None else iter(kept))
 
+    def guess_cells(self) -> "CsvCells":
+        """Infers types from the first 16 MiB of cells, and reads each file once.
+
+        Whoever uses them has to see, with `infer_more`, whether the types hold for all rows.
+
+        Raises:
+            WrongGuessError: At once or while batches are taken: the files need `read_cells`.
+        """
+        batches = self._fast_batches()
+        types = dict.fromkeys(self.read_header(), ColumnType.UNKNOWN)
+        first: deque[pa.RecordBatch] = deque()
+        size = 0
+        while size < _GUESSED_BYTES and (batch := next(batches, None)) is not None:
+            types = self.infer_more(batch, types)
+            first.append(batch)
+            size += batch.nbytes
+        if not first:
+            raise WrongGuessError("no row")
+        return CsvCells(types, itertools.chain(_emptying(first), batches))
+
+    def infer_more(
+        self, cells: pa.RecordBatch, types: Mapping[str, ColumnType]
+    ) -> dict[str, ColumnType]:
+        """Returns the columns' types, given more of their cells and the types of those before."""
+        inferred = dict(types)
+        for name, column in zip(cells.schema.names, cells.columns, strict=True):
+            values = self._split_cells(column).flatten() if self._splits(name) else column
+            inferred[name] = infer_type(values, types[name])
+        return inferred
+
     def convert(self, cells: pa.RecordBatch, types: dict[str, ColumnType]) -> pa.RecordBatch:
         """Converts cells to lists of values; a column without a type is left out.
 
@@ -158,7 +192,7 @@ class CsvFiles:
         header = self.read_header()
         scan = _Scan(dict.fromkeys(header, ColumnType.UNKNOWN), [] if kept_bytes else None)
         for path in self.files:
-            before = replace(scan, types=dict(scan.types))
+            before = replace(scan)
             batches_before = len(scan.kept or ())
             try:
                 for batch in fast_batches(path, header, self._dialect):
@@ -179,9 +213,7 @@ class CsvFiles:
     def _look_at(self, batch: pa.RecordBatch, scan: "_Scan", kept_bytes: int) -> None:
         scan.rows += batch.num_rows
         scan.size += batch.nbytes
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            cells = self._split_cells(column).flatten() if self._splits(name) else column
-            scan.types[name] = infer_type(cells, scan.types[name])
+        scan.types = self.infer_more(batch, scan.types)
         if scan.kept is not None and scan.size <= kept_bytes:
             scan.kept.append(batch)
         else:
@@ -218,6 +250,14 @@ class CsvFiles:
         values = convert(lists.values, kind)
         return pa.LargeListArray.from_arrays(numbers(offsets), values, mask=mask)
 
+    def _fast_batches(self) -> Iterator[pa.RecordBatch]:
+        header = self.read_header()
+        try:
+            for path in self.files:
+                yield from fast_batches(path, header, self._dialect)
+        except DoubtfulCsvError as error:
+            raise WrongGuessError(str(error)) from error
+
     def _string_batches(self, exact: Set[str]) -> Iterator[pa.RecordBatch]:
         """Reads the cells; broken rows of the files named `exact` are known and left out."""
         header = self.read_header()
@@ -243,6 +283,11 @@ class CsvCells(NamedTuple):
 
     types: dict[str, ColumnType]
     batches: Iterator[pa.RecordBatch]
+
+
+def _emptying(batches: deque[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    while batches:
+        yield batches.popleft()
 
 
 def _known(row: BrokenRow) -> None:

@@ -1,6 +1,7 @@
 """Opening, listing and renaming files by local path or fsspec URL."""
 
 import bz2
+import contextlib
 import glob
 import gzip
 import os
@@ -54,6 +55,19 @@ def rename(path: str, new_path: str) -> None:
 
     file_system, inner = fsspec.core.url_to_fs(path)
     file_system.mv(inner, fsspec.core.url_to_fs(new_path)[1])
+
+
+def remove(path: str) -> None:
+    """Removes a file, if it is there."""
+    if not is_url(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+        return
+    import fsspec
+
+    file_system, inner = fsspec.core.url_to_fs(path)
+    with contextlib.suppress(FileNotFoundError):
+        file_system.rm_file(inner)
 
 
 def open_decompressed(path: str) -> IO[bytes]:

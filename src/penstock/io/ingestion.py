@@ -10,7 +10,7 @@ from penstock.io.example_gen_config import Output, SplitConfig
 from penstock.io.examples_writer import ExamplesWriter
 from penstock.io.hash_split import HashSplitter
 from penstock.io.record_frames import frame_records
-from penstock.io.row_blocks import RowBlocks, Rows
+from penstock.io.row_blocks import RowBlocks, Rows, WrongGuessError
 from penstock.io.shard_processes import map_shards, usable_processes
 
 __all__ = ["Rows", "output_splits", "write_examples"]
@@ -64,29 +64,29 @@ def write_examples(
         ValueError: If no row came in.
         RuntimeError: If fewer or more rows were written than came in.
     """
+    splits = output_splits(list(rows_by_split), output)
     divide = _Divide(output.split_config, file_format)
-    rows_in = 0
-    with ExamplesWriter(
-        uri,
-        output_splits(list(rows_by_split), output),
-        file_format=file_format,
-        num_shards=num_shards,
-    ) as writer:
-        write = writer.write if file_format == "parquet" else writer.write_framed
-        for input_split, rows in rows_by_split.items():
-            for block in _divided(rows, divide):
-                rows_in += block.rows
-                for split, part in block.parts:
-                    write(split or input_split, part)
-        if quarantine is not None:
-            writer.quarantined = quarantine.rows
-    rows_out = sum(writer.row_counts.values())
+
+    def write(guess: bool) -> tuple[int, dict[str, int]]:
+        divided = {split: _divided(rows, divide, guess) for split, rows in rows_by_split.items()}
+        with ExamplesWriter(uri, splits, file_format=file_format, num_shards=num_shards) as writer:
+            rows_in = _write_divided(writer, divided, file_format)
+            if quarantine is not None:
+                writer.quarantined = quarantine.rows
+        return rows_in, writer.row_counts
+
+    all_guess = all(isinstance(rows, RowBlocks) and rows.guess for rows in rows_by_split.values())
+    try:
+        rows_in, counts = write(all_guess)
+    except WrongGuessError:
+        rows_in, counts = write(False)
+    rows_out = sum(counts.values())
     if rows_in != rows_out:
         raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
     if not rows_in:
         broken = f" {quarantine.rows} were broken." if quarantine and quarantine.rows else ""
         raise ValueError(f"There was no row to write to {uri}.{broken} Look at the input.")
-    return writer.row_counts
+    return counts
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,28 @@ class _DivideBlock:
         return self.divide(self.to_rows(block))
 
 
-def _divided(rows: Iterable[Rows], divide: _Divide) -> Iterator[_Divided]:
+def _divided(rows: Iterable[Rows], divide: _Divide, guess: bool) -> Iterator[_Divided]:
     if not isinstance(rows, RowBlocks):
-        return map(divide, rows)
-    to_rows, blocks = rows.start()
-    return map_shards(
+        yield from map(divide, rows)
+        return
+    to_rows, blocks = rows.guess() if guess and rows.guess else rows.read()
+    yield from map_shards(
         _DivideBlock(to_rows, divide),
         blocks,
         processes=usable_processes(_MOST_PROCESSES),
         at_least=_BLOCKS_WORTH_A_PROCESS,
     )
+
+
+def _write_divided(
+    writer: ExamplesWriter, divided: Mapping[str, Iterable[_Divided]], file_format: str
+) -> int:
+    """Writes the parts where they belong; returns how many rows there were to write."""
+    write = writer.write if file_format == "parquet" else writer.write_framed
+    rows_in = 0
+    for input_split, blocks in divided.items():
+        for block in blocks:
+            rows_in += block.rows
+            for split, part in block.parts:
+                write(split or input_split, part)
+    return rows_in

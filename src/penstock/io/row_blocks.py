@@ -2,13 +2,10 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from penstock.io.broken_rows import OnBroken
-from penstock.io.csv_reader import ColumnType, CsvFiles
 from penstock.io.example_serialization import MissingAs, serialize_examples
 
 
@@ -28,52 +25,47 @@ class Rows(NamedTuple):
         cls, batches: Iterable[pa.RecordBatch], missing: MissingAs = "empty"
     ) -> "RowBlocks":
         """Serializes batches as tf.Examples; `missing` says what a null cell becomes."""
-        return RowBlocks(lambda: (functools.partial(rows_of_batch, missing=missing), batches))
+        to_rows = functools.partial(rows_of_batch, missing=missing)
+        return RowBlocks(lambda: Blocks(to_rows, batches))
+
+
+class Blocks(NamedTuple):
+    """Blocks of input, and a function that makes rows of one.
+
+    Both should be picklable, else the calling process does all the work.
+    """
+
+    to_rows: Callable[[Any], Rows]
+    blocks: Iterable[Any]
+
+
+class WrongGuessError(Exception):
+    """What the first rows let one assume of the input does not hold for all of it."""
 
 
 class RowBlocks(Iterable[Rows]):
     """Blocks of input that become rows, by several processes where that is worthwhile.
 
     Args:
-        start: Opens the input when rows are wanted. Returns a function that makes rows of a block
-            and the blocks; both should be picklable, else the calling process does all the work.
+        read: Opens the input when rows are wanted.
+        guess: Does so faster, by a guess: `WrongGuessError`, from the blocks or from `to_rows`, says
+            that it was wrong, and that `read` is to be called. None if there is no such way.
 
     Example:
-        >>> rows = RowBlocks(lambda: (rows_of_batch, read_parquet(files)))
+        >>> rows = RowBlocks(lambda: Blocks(rows_of_batch, read_parquet(files)))
         >>> sum(block.batch.num_rows for block in rows)
         334
     """
 
-    def __init__(self, start: Callable[[], tuple[Callable[[Any], Rows], Iterable[Any]]]) -> None:
-        self.start = start
+    def __init__(
+        self, read: Callable[[], Blocks], guess: Callable[[], Blocks] | None = None
+    ) -> None:
+        self.read = read
+        self.guess = guess
 
     def __iter__(self) -> Iterator[Rows]:
-        to_rows, blocks = self.start()
+        to_rows, blocks = self.read()
         return map(to_rows, blocks)
-
-
-def csv_rows(source: CsvFiles, on_broken: OnBroken | None = None) -> RowBlocks:
-    """Reads the rows of CSV files.
-
-    Args:
-        source: The files.
-        on_broken: Is told of each broken row, which is left out; by default it is an error.
-    """
-
-    def start() -> tuple[Callable[[pa.RecordBatch], Rows], Iterable[pa.RecordBatch]]:
-        cells = source.read_cells(on_broken=on_broken)
-        return _RowsOfCells(source, cells.types), cells.batches
-
-    return RowBlocks(start)
-
-
-@dataclass(frozen=True)
-class _RowsOfCells:
-    source: CsvFiles
-    types: dict[str, ColumnType]
-
-    def __call__(self, cells: pa.RecordBatch) -> Rows:
-        return rows_of_batch(self.source.convert(cells, self.types))
 
 
 def rows_of_batch(batch: pa.RecordBatch, missing: MissingAs = "empty") -> Rows:

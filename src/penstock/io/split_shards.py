@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from penstock.io.files import join, open_for_writing, rename
+from penstock.io.files import join, open_for_writing, remove, rename
 from penstock.io.tfrecord import TFRecordWriter
 
 if TYPE_CHECKING:
@@ -81,9 +81,11 @@ class SplitShards:
             rename(path, join(self._folder, numbered + FILE_EXTENSIONS[self._format]))
 
     def abort(self, error: BaseException) -> None:
-        """Closes the files without completing them."""
+        """Closes the files without completing them, and removes them."""
         for writer in self._writers:
             writer.__exit__(type(error), error, error.__traceback__)
+        for path in self._paths:
+            remove(path)
 
     def _deal(self, rows: int, size: int) -> Iterator[tuple[int, Any]]:
         """Yields each shard with the rows that it gets, None for all of them."""
