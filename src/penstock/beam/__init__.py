@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.beam.analyze import AnalyzeOnBeam
+    from penstock.beam.csv_input import CsvInput
     from penstock.beam.ingestion import write_examples_on_beam
     from penstock.beam.kernels import Kernel, KernelCombineFn, Total
     from penstock.beam.pipeline_options import Engine, make_pipeline, runner_name, runs_locally
-    from penstock.beam.shard_readers import CsvInput, InputReader, RecordInput, RowsInput
+    from penstock.beam.shard_readers import InputReader, RecordInput, RowsInput
     from penstock.beam.statistics import combine_on_beam
     from penstock.beam.transform_examples import transform_on_beam
 
@@ -34,7 +35,7 @@ __all__ = [
 
 _MODULES = {
     "AnalyzeOnBeam": "analyze",
-    "CsvInput": "shard_readers",
+    "CsvInput": "csv_input",
     "Engine": "pipeline_options",
     "InputReader": "shard_readers",
     "Kernel": "kernels",

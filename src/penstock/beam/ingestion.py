@@ -9,16 +9,31 @@ import apache_beam as beam
 
 from penstock.beam.exchange import Exchange
 from penstock.beam.pipeline_options import Engine
+from penstock.beam.quarantine import (
+    BROKEN,
+    PLANNING,
+    READING,
+    BrokenRows,
+    CollectBroken,
+    broken_rows,
+)
 from penstock.beam.shard_files import (
     shard_url,
     write_row_counts,
     written_whole,
 )
-from penstock.beam.shard_readers import InputReader, Part, batch_from_bytes, batch_to_bytes
+from penstock.beam.shard_readers import (
+    InputReader,
+    Part,
+    batch_from_bytes,
+    batch_to_bytes,
+    schema_from_bytes,
+)
 from penstock.io.files import file_size
 from penstock.io.ingestion import output_splits
 
 if TYPE_CHECKING:
+    from penstock.io.broken_rows import Quarantine
     from penstock.io.example_gen_config import Output
     from penstock.io.ingestion import Rows
 
@@ -60,6 +75,7 @@ def write_examples_on_beam(
     file_format: str = "tfrecords_gzip",
     *,
     num_shards: int | None = None,
+    quarantine: Quarantine | None = None,
 ) -> dict[str, int]:
     """Reads files on Beam's workers and writes the output's splits, in shards.
 
@@ -74,6 +90,8 @@ def write_examples_on_beam(
         uri: The folder of the Examples artifact; every worker must reach it.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
         num_shards: How many shards a split gets; by default as many as the input's size asks for.
+        quarantine: Where broken rows go, in the order in which the local driver meets them; their
+            number is written into `row_counts.json`. None: a broken row is an error.
 
     Returns:
         The number of rows of each output split.
@@ -83,57 +101,73 @@ def write_examples_on_beam(
         RuntimeError: If fewer or more rows were written than came in, or the pipeline failed.
     """
     splits = output_splits(list(files_by_split), output)
-    files = [
-        _File(number, split, path)
-        for split, paths in files_by_split.items()
-        for number, path in enumerate(paths)
-    ]
+    listed = [(split, path) for split, paths in files_by_split.items() for path in paths]
+    files = [_File(number, split, path) for number, (split, path) in enumerate(listed)]
     engine.check_reachable([uri, *(file.path for file in files)])
     size = sum(file_size(file.path) for file in files)
     shards = num_shards or max(1, -(-size // INPUT_BYTES_A_SHARD))
+    skip = quarantine is not None
     with Exchange(uri) as exchange:
         with engine.pipeline() as pipeline:
-            listed = pipeline | "Files" >> beam.Create(files) | "SpreadFiles" >> beam.Reshuffle()
-            plans = beam.pvalue.AsSingleton(
-                listed
-                | "Survey" >> beam.Map(_survey, reader)
+            spread = pipeline | "Files" >> beam.Create(files) | "SpreadFiles" >> beam.Reshuffle()
+            surveyed = spread | "Survey" >> _tagged(_Survey(reader, skip), BROKEN)
+            planned = (
+                surveyed.main
                 | "Surveys" >> beam.combiners.ToList()
-                | "Plan" >> beam.Map(_plan, reader)
+                | "Plan" >> _tagged(_Plan(reader, skip), BROKEN)
             )
-            parts = (
-                listed
-                | "Read" >> beam.FlatMap(_read, reader, plans)
+            plans = beam.pvalue.AsSingleton(planned.main)
+            parts = spread | "Read" >> _tagged(_Read(reader, skip), BROKEN, plans)
+            divided = (
+                parts.main
                 | "SpreadParts" >> beam.Reshuffle()
+                | "Divide"
+                >> beam.ParDo(
+                    _Divide(reader, output, shards, file_format, skip), plans
+                ).with_outputs(_Divide.READ, _Divide.SCHEMA, BROKEN, main="main")
             )
-            divided = parts | "Divide" >> beam.ParDo(
-                _Divide(reader, output, shards, file_format), plans
-            ).with_outputs(_Divide.READ, main="pieces")
             # Every shard gets a file, also one without rows.
             empty = pipeline | "AllShards" >> beam.Create(
                 [((split, shard), None) for split in splits for shard in range(shards)]
             )
+            schema = beam.pvalue.AsSingleton(
+                divided[_Divide.SCHEMA] | "Schema" >> beam.CombineGlobally(_least)
+            )
             written = (
-                (divided.pieces, empty)
+                (divided.main, empty)
                 | beam.Flatten()
                 | "ByShard" >> beam.GroupByKey()
-                | "Write" >> beam.ParDo(_WriteShard(uri, shards, file_format))
+                | "Write" >> beam.ParDo(_WriteShard(uri, shards, file_format), schema)
             )
             read = divided[_Divide.READ] | "CountRead" >> beam.CombinePerKey(sum)
             written = written | "CountWritten" >> beam.CombinePerKey(sum)
+            broken = [each[BROKEN] for each in (surveyed, planned, parts, divided)]
             _ = (
-                ({"read": read, "written": written})
-                | "Collect" >> _Collect()
+                (
+                    {"read": read, "written": written} | "Collect" >> _Collect(),
+                    broken | "AllBroken" >> beam.Flatten() | "Broken" >> CollectBroken(),
+                )
+                | "Results" >> beam.Flatten()
                 | "Keep" >> exchange.keep()
             )
         counts = {split: exchange.read("written", {}).get(split, 0) for split in splits}
         rows_in = sum(exchange.read("read", {}).values())
+        if quarantine is not None:
+            numbers = [[file.number for file in files if file.split == s] for s in files_by_split]
+            for row in broken_rows(exchange, numbers):
+                quarantine(row)
     rows_out = sum(counts.values())
     if rows_in != rows_out:
         raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
     if not rows_in:
-        raise ValueError(f"There was no row to write to {uri}. Look at the input files.")
-    write_row_counts(uri, counts)
+        lost = f" {quarantine.rows} were broken." if quarantine and quarantine.rows else ""
+        raise ValueError(f"There was no row to write to {uri}.{lost} Look at the input files.")
+    write_row_counts(uri, counts, None if quarantine is None else quarantine.rows)
     return counts
+
+
+def _tagged(work: beam.DoFn, tag: str, *side_inputs: Any) -> beam.PTransform:
+    return beam.ParDo(work, *side_inputs).with_outputs(tag, main="main")
 
 
 class _Collect(beam.PTransform):  # type: ignore[misc]
@@ -148,33 +182,67 @@ class _Collect(beam.PTransform):  # type: ignore[misc]
         ] | beam.Flatten()
 
 
-def _survey(file: _File, reader: InputReader) -> tuple[str, int, Any]:
-    return file.split, file.number, reader.survey(file.path)
+def _least(schemas: Iterable[bytes]) -> bytes:
+    """Any of them would do; this one does not depend on their order."""
+    return min(filter(None, schemas), default=b"")
 
 
-def _plan(surveys: Iterable[tuple[str, int, Any]], reader: InputReader) -> dict[str, Any]:
+class _Survey(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, reader: InputReader, skip: bool) -> None:
+        self._reader = reader
+        self._skip = skip
+
+    def process(self, file: _File) -> Iterator[Any]:
+        broken = BrokenRows(self._skip)
+        yield file, self._reader.survey(file.path, broken.on_broken)
+        yield from broken.outputs(PLANNING, file.number, converted=False)
+
+
+class _Plan(beam.DoFn):  # type: ignore[misc]
     """Makes a plan for each input split."""
-    by_split: dict[str, list[tuple[int, Any]]] = {}
-    for split, number, survey in surveys:
-        by_split.setdefault(split, []).append((number, survey))
-    return {
-        split: reader.plan([survey for _, survey in sorted(found, key=lambda each: each[0])])
-        for split, found in by_split.items()
-    }
+
+    def __init__(self, reader: InputReader, skip: bool) -> None:
+        self._reader = reader
+        self._skip = skip
+
+    def process(self, surveys: Sequence[tuple[_File, Any]]) -> Iterator[Any]:
+        by_split: dict[str, list[tuple[_File, Any]]] = {}
+        for file, survey in sorted(surveys, key=lambda each: each[0].number):
+            by_split.setdefault(file.split, []).append((file, survey))
+        plans = {}
+        for split, found in by_split.items():
+            broken = BrokenRows(self._skip)
+            numbers = {file.path: file.number for file, _ in found}
+            plans[split] = self._reader.plan([survey for _, survey in found], broken.on_broken)
+            yield from broken.outputs(PLANNING, numbers, converted=True)
+        yield plans
 
 
-def _read(file: _File, reader: InputReader, plans: Mapping[str, Any]) -> Iterator[_Numbered]:
-    for number, part in enumerate(reader.parts(file.path, plans[file.split])):
-        yield _Numbered(file.number, number, file.split, part)
+class _Read(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, reader: InputReader, skip: bool) -> None:
+        self._reader = reader
+        self._skip = skip
+
+    def process(self, file: _File, plans: Mapping[str, Any]) -> Iterator[Any]:
+        broken = BrokenRows(self._skip)
+        number = 0
+        for part in self._reader.parts(file.path, plans[file.split], broken.on_broken):
+            yield _Numbered(file.number, number, file.split, part)
+            yield from broken.outputs(READING, file.number, number, converted=False)
+            number += 1
+        yield from broken.outputs(READING, file.number, number, converted=False)
 
 
 class _Divide(beam.DoFn):  # type: ignore[misc]
     """Converts the rows of a part and assigns each to its output split and shard."""
 
-    READ = "read"
+    READ, SCHEMA = "read", "schema"
 
-    def __init__(self, reader: InputReader, output: Output, shards: int, file_format: str) -> None:
+    def __init__(
+        self, reader: InputReader, output: Output, shards: int, file_format: str, skip: bool
+    ) -> None:
         self._reader = reader
+        self._skip = skip
         self._output = output
         self._shards = shards
         self._parquet = file_format == "parquet"
@@ -187,14 +255,19 @@ class _Divide(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: _Numbered, plans: Mapping[str, Any]) -> Iterator[Any]:
         rows_read = 0
-        found = self._reader.rows(element.part, plans[element.split])
+        broken = BrokenRows(self._skip)
+        found = self._reader.rows(element.part, plans[element.split], broken.on_broken)
         for number, rows in enumerate(found):
             rows_read += rows.batch.num_rows
+            if self._parquet and not number:
+                schema = rows.batch.schema.serialize().to_pybytes()
+                yield beam.pvalue.TaggedOutput(self.SCHEMA, schema)
             shard = (element.file + element.number + number) % self._shards
             for split, count, content in self._by_split(rows, element.split):
                 piece = _Piece(element.file, element.number, number, count, content)
                 yield (split, shard), piece
         yield beam.pvalue.TaggedOutput(self.READ, (element.split, rows_read))
+        yield from broken.outputs(READING, element.file, element.number, converted=True)
 
     def _by_split(self, rows: Rows, split: str) -> Iterator[tuple[str, int, list[bytes]]]:
         if self._splitter is None:
@@ -226,7 +299,7 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
         self._file_format = file_format
 
     def process(
-        self, element: tuple[tuple[str, int], Iterable[_Piece | None]]
+        self, element: tuple[tuple[str, int], Iterable[_Piece | None]], schema: bytes
     ) -> Iterator[tuple[str, int]]:
         (split, shard), found = element
         pieces = sorted(piece for piece in found if piece is not None)
@@ -236,7 +309,7 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
         url = shard_url(self._uri, split, name, shard, self._shards, self._file_format)
         with written_whole(url) as path:
             if parquet:
-                rows = _write_parquet(path, contents)
+                rows = _write_parquet(path, contents, schema)
             else:
                 rows = _write_records(path, contents, self._file_format)
         expected = sum(piece.rows for piece in pieces)
@@ -254,13 +327,16 @@ def _write_records(path: str, records: Sequence[bytes], file_format: str) -> int
     return len(records)
 
 
-def _write_parquet(path: str, contents: Sequence[bytes]) -> int:
+def _write_parquet(path: str, contents: Sequence[bytes], any_schema: bytes) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     batches = [batch_from_bytes(content) for content in contents]
-    schema = batches[0].schema if batches else pa.schema([])
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    if batches:
+        schema = batches[0].schema
+    else:
+        schema = schema_from_bytes(any_schema) if any_schema else pa.schema([])
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in batches:
             writer.write_batch(batch)
     return sum(batch.num_rows for batch in batches)

@@ -61,9 +61,16 @@ def written_whole(url: str) -> Iterator[str]:
             location.write_bytes(url, file.read())
 
 
-def write_row_counts(uri: str, counts: Mapping[str, int]) -> None:
-    """Writes `row_counts.json` beside the splits of an Examples artifact."""
-    from penstock.io.examples_writer import ROW_COUNTS_FILE
+def write_row_counts(uri: str, counts: Mapping[str, int], quarantined: int | None = None) -> None:
+    """Writes `row_counts.json` beside the splits of an Examples artifact.
 
-    text = json.dumps(dict(counts), indent=1, sort_keys=True) + "\n"
+    Args:
+        uri: The artifact's folder.
+        counts: The rows of each split.
+        quarantined: The rows that were left out; None where a broken row is an error.
+    """
+    from penstock.io.examples_writer import QUARANTINE_KEY, ROW_COUNTS_FILE
+
+    known = dict(counts) if quarantined is None else {**counts, QUARANTINE_KEY: quarantined}
+    text = json.dumps(known, indent=1, sort_keys=True) + "\n"
     location.write_bytes(f"{uri.rstrip('/')}/{ROW_COUNTS_FILE}", text.encode())

@@ -37,6 +37,6 @@ class AvroExampleGen(FileBasedExampleGen):
     def beam_input(self) -> InputReader:
         """Agrees on the columns of all files, then reads a file at a time."""
         from penstock.components.table_input import TableInput
-        from penstock.io.avro_rows import avro_types, read_avro
+        from penstock.io.avro_rows import read_avro, survey_avro
 
-        return TableInput("Avro", avro_types, read_avro)
+        return TableInput("Avro", survey_avro, read_avro)

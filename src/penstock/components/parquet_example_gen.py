@@ -35,6 +35,6 @@ class ParquetExampleGen(FileBasedExampleGen):
     def beam_input(self) -> InputReader:
         """Agrees on the columns of all files, then reads a file at a time."""
         from penstock.components.table_input import TableInput
-        from penstock.io.parquet_rows import parquet_types, read_parquet
+        from penstock.io.parquet_rows import read_parquet, survey_parquet
 
-        return TableInput("Parquet", parquet_types, read_parquet)
+        return TableInput("Parquet", survey_parquet, read_parquet)

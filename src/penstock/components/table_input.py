@@ -4,23 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.beam.shard_readers import Part
+    from penstock.io.broken_rows import BrokenRow, OnBroken
     from penstock.io.ingestion import Rows
+    from penstock.io.table_types import TableTypes
 
 
-class _Types(Protocol):
-    def __call__(self, path: str, /) -> dict[str, pa.DataType]: ...
+class _Survey(Protocol):
+    def __call__(self, path: str, types: TableTypes, /) -> BrokenRow | None: ...
 
 
 class _Read(Protocol):
     def __call__(
-        self, files: Sequence[str], *, types: Mapping[str, pa.DataType]
+        self,
+        files: Sequence[str],
+        *,
+        types: Mapping[str, pa.DataType],
+        on_broken: OnBroken | None,
     ) -> Iterator[pa.RecordBatch]: ...
+
+
+class TableSurvey(NamedTuple):
+    """What a look at a file tells.
+
+    Args:
+        path: The file.
+        types: Its columns' types.
+        broken: What is wrong with it.
+    """
+
+    path: str
+    types: dict[str, pa.DataType]
+    broken: BrokenRow | None
+
+
+class TablePlan(NamedTuple):
+    """What all files are read by.
+
+    Args:
+        types: The types of the columns over all files.
+        left_out: Files that cannot be read.
+    """
+
+    types: dict[str, pa.DataType]
+    left_out: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -29,43 +61,62 @@ class TableInput:
 
     Args:
         kind: What the files are called in messages.
-        types: Returns the value types of a file's columns.
+        look: Adds a file's columns to those that the files before it agree on, and says what is
+            wrong with it.
         read: Reads files with the types that all agree on.
     """
 
     kind: str
-    types: _Types
+    look: _Survey
     read: _Read
 
-    def survey(self, path: str) -> tuple[str, dict[str, pa.DataType]]:
-        """Returns the file and its columns' types."""
-        return path, self.types(path)
+    def survey(self, path: str, on_broken: OnBroken | None = None) -> TableSurvey:
+        """Looks at a file's columns."""
+        from penstock.io.table_types import TableTypes
 
-    def plan(self, surveys: Sequence[tuple[str, dict[str, pa.DataType]]]) -> dict[str, pa.DataType]:
-        """Returns the columns' types over all files.
+        types = TableTypes(self.kind)
+        broken = self.look(path, types)
+        return TableSurvey(path, types.agreed, broken)
+
+    def plan(self, surveys: Sequence[TableSurvey], on_broken: OnBroken | None = None) -> TablePlan:
+        """Returns what the files agree on.
 
         Raises:
-            ValueError: If a file has other columns than the first.
+            ValueError: If a file is damaged or has other columns than the first.
         """
         from penstock.io.table_columns import ColumnError
         from penstock.io.table_types import TableTypes
 
         agreed = TableTypes(self.kind)
-        for path, types in surveys:
-            try:
-                agreed.add(path, types)
-            except ColumnError as error:
-                raise ValueError(f"{path}: {error}") from error
-        return agreed.agreed
+        left_out = set()
+        for path, types, broken in surveys:
+            if broken is None:
+                try:
+                    agreed.add(path, types)
+                except ColumnError:
+                    broken = self.look(path, agreed)
+            if broken is None:
+                continue
+            if on_broken is None:
+                raise ValueError(str(broken))
+            on_broken(broken)
+            left_out.add(path)
+        return TablePlan(agreed.agreed, frozenset(left_out))
 
-    def parts(self, path: str, plan: dict[str, pa.DataType]) -> Iterator[Part]:
+    def parts(
+        self, path: str, plan: TablePlan, on_broken: OnBroken | None = None
+    ) -> Iterator[Part]:
         """Leaves the file whole."""
         from penstock.beam.shard_readers import Part
 
-        yield Part(path, 0, None)
+        if path not in plan.left_out:
+            yield Part(path, 0, None)
 
-    def rows(self, part: Part, plan: dict[str, pa.DataType]) -> Iterable[Rows]:
+    def rows(
+        self, part: Part, plan: TablePlan, on_broken: OnBroken | None = None
+    ) -> Iterable[Rows]:
         """Reads the file."""
         from penstock.io.ingestion import Rows
 
-        return Rows.of_batches(self.read([part.path], types=plan), missing="kindless")
+        batches = self.read([part.path], types=plan.types, on_broken=on_broken)
+        return Rows.of_batches(batches, missing="kindless")

@@ -65,7 +65,7 @@ def read_avro(
         agreed = TableTypes("Avro")
         sound = []
         for path in files:
-            row = _survey(path, agreed)
+            row = survey_avro(path, agreed)
             if row is None:
                 sound.append(path)
             elif on_broken is None:
@@ -87,20 +87,16 @@ def _fastavro() -> Any:
     return fastavro
 
 
-def avro_types(path: str) -> dict[str, pa.DataType]:
-    """Returns the value types of a file's fields.
+def survey_avro(path: str, types: TableTypes) -> BrokenRow | None:
+    """Adds the columns of a file to those that all files agree on.
 
-    Raises:
-        AvroError: If it is no Avro file, or one of its fields does not fit into tf.Examples.
+    Args:
+        path: The file.
+        types: Those of the files before it.
+
+    Returns:
+        What is wrong with the file; None if it is sound.
     """
-    types = TableTypes("Avro")
-    row = _survey(path, types)
-    if row is not None:
-        raise AvroError(str(row))
-    return types.agreed
-
-
-def _survey(path: str, types: TableTypes) -> BrokenRow | None:
     reader = _fastavro().block_reader
     with open_binary(path) as file:
         try:

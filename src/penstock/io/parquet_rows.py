@@ -52,7 +52,7 @@ def read_parquet(
         agreed = TableTypes("Parquet")
         sound = []
         for path in files:
-            row = _survey(path, agreed)
+            row = survey_parquet(path, agreed)
             if row is None:
                 sound.append(path)
             elif on_broken is None:
@@ -64,20 +64,16 @@ def read_parquet(
         yield from _read(path, types, batch_size, on_broken)
 
 
-def parquet_types(path: str) -> dict[str, pa.DataType]:
-    """Returns the value types of a file's columns.
+def survey_parquet(path: str, types: TableTypes) -> BrokenRow | None:
+    """Adds the columns of a file to those that all files agree on.
 
-    Raises:
-        ParquetError: If it is no Parquet file, or one of its columns does not fit into tf.Examples.
+    Args:
+        path: The file.
+        types: Those of the files before it.
+
+    Returns:
+        What is wrong with the file; None if it is sound.
     """
-    types = TableTypes("Parquet")
-    row = _survey(path, types)
-    if row is not None:
-        raise ParquetError(str(row))
-    return types.agreed
-
-
-def _survey(path: str, types: TableTypes) -> BrokenRow | None:
     with open_binary(path) as file:
         try:
             parquet = pq.ParquetFile(file)

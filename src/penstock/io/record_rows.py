@@ -37,15 +37,16 @@ def read_record_rows(
     """
     schema = None
     if unify_schema:
-        known = None if on_broken is None else _known
-        schema = _unified_schema(_decoded(files, payload_format, batch_size, known))
+        known = None if on_broken is None else leave_out
+        first_pass = _decoded(files, payload_format, batch_size, known)
+        schema = unified_schema(batch.schema for _, batch in first_pass)
     for records, batch in _decoded(files, payload_format, batch_size, on_broken):
         canonical = canonical_records(records, batch, payload_format)
-        yield Rows(batch if schema is None else _with_schema(batch, schema), canonical)
+        yield Rows(batch if schema is None else with_schema(batch, schema), canonical)
 
 
-def _known(row: BrokenRow) -> None:
-    """Leaves out a broken record that the second pass tells of."""
+def leave_out(row: BrokenRow) -> None:
+    """Leaves out a broken row that another pass tells of."""
 
 
 def _decoded(
@@ -56,17 +57,36 @@ def _decoded(
         reader = read_tfrecords(path, on_broken=on_broken)
         first_row = 0
         while records := list(islice(reader, batch_size)):
-            read = len(records)
-            try:
-                batch = decode(records, path, first_row)
-            except ValueError:
-                if on_broken is None:
-                    raise
-                records = _decodable(decode, records, path, first_row, on_broken)
-                batch = decode(records, path, first_row) if records else None
-            if batch is not None:
-                yield records, batch
-            first_row += read
+            decoded = decode_records(decode, records, path, first_row, on_broken)
+            if decoded is not None:
+                yield decoded
+            first_row += len(records)
+
+
+def decode_records(
+    decode: RecordDecoder,
+    records: list[bytes],
+    path: str,
+    first_row: int,
+    on_broken: OnBroken | None,
+) -> tuple[list[bytes], pa.RecordBatch] | None:
+    """Decodes records, and returns with the batch those that it holds; None if there are none.
+
+    Args:
+        decode: Decodes.
+        records: Records of one file.
+        path: The file.
+        first_row: The number of the first record in the file, from 0.
+        on_broken: Is told of each record that is not of the payload format, which is left out; by
+            default it is an error.
+    """
+    try:
+        return records, decode(records, path, first_row)
+    except ValueError:
+        if on_broken is None:
+            raise
+    kept = _decodable(decode, records, path, first_row, on_broken)
+    return (kept, decode(kept, path, first_row)) if kept else None
 
 
 def _decodable(
@@ -85,10 +105,15 @@ def _decodable(
     return kept
 
 
-def _unified_schema(decoded: Iterable[tuple[list[bytes], pa.RecordBatch]]) -> pa.Schema:
+def unified_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Returns the columns of all batches, by name.
+
+    Raises:
+        ValueError: If a feature changes its type.
+    """
     types: dict[str, pa.DataType] = {}
-    for _, batch in decoded:
-        for field in batch.schema:
+    for schema in schemas:
+        for field in schema:
             known = types.get(field.name, pa.null())
             if pa.types.is_null(known):
                 types[field.name] = field.type
@@ -100,7 +125,8 @@ def _unified_schema(decoded: Iterable[tuple[list[bytes], pa.RecordBatch]]) -> pa
     return pa.schema(sorted(types.items()))
 
 
-def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Gives a batch the columns of a schema; one that it lacks is null."""
     names = set(batch.schema.names)
     columns = [
         batch.column(field.name).cast(field.type)

@@ -148,5 +148,5 @@ def test_beam_refuses_another_schema(tmp_path):
     write_parquet(tmp_path / "in", [{"n": "text"}], "z.parquet")
     reader = ParquetExampleGen(input_base=str(tmp_path / "in")).beam_input()
     surveys = [reader.survey(str(tmp_path / "in" / name)) for name in ("rows.parquet", "z.parquet")]
-    with pytest.raises(ValueError, match=r"z\.parquet: column 'n' holds strings"):
+    with pytest.raises(ValueError, match=r"z\.parquet, column 'n': holds strings"):
         reader.plan(surveys)
