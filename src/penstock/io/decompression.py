@@ -8,6 +8,8 @@ from typing import IO, Protocol
 from penstock.io.files import open_binary
 
 _READ_BYTES = 64 << 10
+# A gzip header without a name.
+_HEADER_BYTES = 10
 
 
 class DamagedFileError(ValueError):
@@ -51,6 +53,7 @@ def _decompressed(file: IO[bytes], path: str) -> Iterator[bytes]:
     """Yields the content of all gzip members or bzip2 streams."""
     decompressor: _Decompressor | None = None
     consumed = 0
+    member = 0  # where the last member starts
     while chunk := file.read(_READ_BYTES):
         consumed += len(chunk)
         while chunk:
@@ -60,12 +63,17 @@ def _decompressed(file: IO[bytes], path: str) -> Iterator[bytes]:
                     break
                 decompressor = _new_decompressor(path)
                 assert decompressor is not None
+                member = consumed - len(chunk)
+            before = _copied(decompressor)
             try:
                 data = decompressor.decompress(chunk)
             except (zlib.error, OSError) as error:
-                raise DamagedFileError(
-                    f"damaged compressed file, before its byte {consumed} ({error})"
-                ) from error
+                sound = 0
+                for piece in _sound_pieces(before, chunk):
+                    sound += 1
+                    yield piece
+                place = consumed - len(chunk) + sound
+                raise DamagedFileError(_damage(place, member, error)) from error
             if data:
                 yield data
             chunk = b""
@@ -76,3 +84,25 @@ def _decompressed(file: IO[bytes], path: str) -> Iterator[bytes]:
         raise DamagedFileError(
             f"truncated compressed file: it ends in the middle, at byte {consumed}"
         )
+
+
+def _copied(decompressor: _Decompressor) -> _Decompressor | None:
+    copy = getattr(decompressor, "copy", None)
+    return copy() if copy else None
+
+
+def _sound_pieces(decompressor: _Decompressor | None, chunk: bytes) -> Iterator[bytes]:
+    """Yields what each byte of a chunk gives, up to the damaged one."""
+    if decompressor is None:  # bzip2: nothing of a damaged block can be read
+        return
+    for place in range(len(chunk)):
+        try:
+            yield decompressor.decompress(chunk[place : place + 1])
+        except zlib.error:
+            return
+
+
+def _damage(place: int, member: int, error: Exception) -> str:
+    if member and place < member + _HEADER_BYTES:
+        return f"what follows its byte {member} is no compressed data: is there rubbish at its end?"
+    return f"damaged compressed file, at byte {place} ({error})"

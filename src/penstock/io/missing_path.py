@@ -21,7 +21,8 @@ def explain_missing(base: str, pattern: str) -> str:
         >>> explain_missing("data", "trian/*.csv")
         "data/trian does not exist. Did you mean 'train'?"
     """
-    root = re.match(r"\w+:///+|\w+://[^/]*/?|/+|", base)  # a bucket's neighbours are not our business
+    # The neighbours of a bucket are not looked at.
+    root = re.match(r"\w+:///+|\w+://[^/]*/?|/+|", base)
     assert root is not None
     folder = root[0] or "."
     parts = [part for part in base[root.end() :].split("/") if part not in ("", ".")]

@@ -1,5 +1,8 @@
 import csv as python_csv
+import gzip
 import io
+import random
+import zlib
 
 import pyarrow as pa
 import pytest
@@ -114,7 +117,6 @@ def test_other_delimiters_encodings_and_a_byte_order_mark(csv):
 
 def test_compressed_files_are_read_and_damage_is_named(csv):
     import bz2
-    import gzip
 
     content = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 65537) for i in range(5000))
     assert len(rows(csv(gzip.compress(content), "d.csv.gz"))) == 5000
@@ -174,6 +176,45 @@ def test_faults_are_named_with_file_and_line(csv, content, message):
         rows(csv(content))
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b\n1,2\n".encode("utf-16"), "is written in UTF-16: say encoding='utf-16'"),
+        (gzip.compress(b"a,b\n1,2\n"), "is gzipped: let its name end in .gz"),
+        (b"PAR1\x15\x04\x15\n\0PAR1", "is a Parquet file"),
+        (b"a,\0b\n1,2\n", "line 1: there are control characters among the column names"),
+        (bytes(100), "line 1: there are control characters among the column names"),
+    ],
+)
+def test_other_files_than_csv_are_told(csv, content, message):
+    with pytest.raises(CsvError, match=r"data\.csv") as caught:
+        rows(csv(content))
+    assert message in str(caught.value)
+
+
+def test_compressed_files_are_read_up_to_the_damage(csv):
+    rng = random.Random(7)
+    lines = [b"a,b\n", *[b"%d,%d\n" % (i, rng.getrandbits(60)) for i in range(20_000)]]
+    deflate = zlib.compressobj(wbits=31)
+    sound = deflate.compress(b"".join(lines[:9_001])) + deflate.flush(zlib.Z_FULL_FLUSH)
+    rest = deflate.compress(b"".join(lines[9_001:])) + deflate.flush()
+    told = []
+    reserved_block_type = b"\7"
+    damaged = csv(sound + reserved_block_type + rest[1:], "damaged.csv.gz")
+    assert len(rows(damaged, on_broken=told.append)) == 9_000
+    ((row,)) = told
+    assert row.line == 9_002
+    assert f"damaged compressed file, at byte {len(sound)} (" in row.reason
+    packed = sound + rest
+    told = []
+    after = csv(packed + b"rubbish", "after.csv.gz")
+    with pytest.raises(CsvError, match=rf"line 20002: what follows its byte {len(packed)} is no"):
+        rows(after)
+    assert len(rows(after, on_broken=told.append)) == 20_000
+    assert len(rows(csv(packed * 2 + bytes(512), "two.csv.gz"), on_broken=told.append)) == 40_001
+    assert [row.line for row in told] == [20_002]
+
+
 BROKEN = [
     (b"3\n", 3, None, "expected 2 cells"),
     (b"3,4,5\n", 3, None, "expected 2 cells"),
@@ -208,8 +249,6 @@ def test_broken_rows_of_large_files_are_told_of_once(csv, monkeypatch):
 
 
 def test_what_is_left_of_a_truncated_file_is_read(csv):
-    import gzip
-
     content = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 65537) for i in range(5000))
     path = csv(gzip.compress(content)[:-2000], "cut.csv.gz")
     told = []
