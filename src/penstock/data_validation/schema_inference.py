@@ -60,17 +60,13 @@ def infer_schema(
         >>> schema = infer_schema(generate_statistics_from_csv("taxi.csv"))
     """
     dataset = default_dataset(statistics)
+    schema = schema_pb2.Schema()
     # Of sparse and weighted features the statistics tell only how their parts fit, not what they are.
     described = statistics_pb2.DatasetFeatureStatistics()
     described.CopyFrom(dataset)
     del described.features[:]
     described.features.extend(f for f in dataset.features if f.WhichOneof("stats"))
-    schema = update_schema(
-        schema_pb2.Schema(),
-        statistics_pb2.DatasetFeatureStatisticsList(datasets=[described]),
-        infer_feature_shape,
-        max_string_domain_size,
-    )
+    _extend(SchemaEditor(schema, max_string_domain_size, infer_feature_shape), described)
     for transform in schema_transformations or ():
         schema = transform(schema, dataset)
     return schema
@@ -87,8 +83,9 @@ def update_schema(
     Args:
         schema: The schema so far; it is not changed.
         statistics: Statistics of the new data.
-        infer_feature_shape: As for `infer_schema`, for features that are new.
-        max_string_domain_size: Likewise.
+        infer_feature_shape: Not used, as in TFDV: a feature that is new gets a number of values, and no
+            shape.
+        max_string_domain_size: As for `infer_schema`.
 
     Raises:
         TypeError: If `schema` is no Schema proto.
@@ -97,13 +94,18 @@ def update_schema(
         raise TypeError(f"schema must be a Schema proto. Received: {type(schema).__name__}")
     updated = schema_pb2.Schema()
     updated.CopyFrom(schema)
-    editor = SchemaEditor(updated, max_string_domain_size, infer_feature_shape)
-    view = DatasetView(default_dataset(statistics))
+    editor = SchemaEditor(updated, max_string_domain_size, infer_feature_shape=False)
+    _extend(editor, default_dataset(statistics))
+    return updated
+
+
+def _extend(editor: SchemaEditor, dataset: statistics_pb2.DatasetFeatureStatistics) -> None:
+    """Makes the editor's schema accept a data set."""
+    view = DatasetView(dataset)
     for root in view.roots():
         _update(editor, root)
     for path in editor.missing_paths(view):
         editor.deprecate(path)
-    return updated
 
 
 def _update(editor: SchemaEditor, view: FeatureView) -> None:

@@ -68,9 +68,10 @@ def validate_statistics(
     by_weight = DatasetView(dataset).by_weight
 
     def view_of(other: Statistics | None, name: str) -> DatasetView | None:
-        if other is None:
-            return None
-        return DatasetView(default_dataset(other, name), by_weight, environment)
+        control = None if other is None else default_dataset(other, name)
+        if control is None or not control.ByteSize():
+            return None  # as in TFDV, where empty statistics are none
+        return DatasetView(control, by_weight, environment)
 
     view = DatasetView(
         dataset,
@@ -134,8 +135,7 @@ class _Validation:
             self._findings[path] = checked.findings
         if checked.measurements is not None:
             self._measurements.append(checked.measurements)
-        fatal = (AnomalyType.UNEXPECTED_DATA_TYPE, AnomalyType.FEATURE_TYPE_NOT_PRESENT)
-        if not any(finding.type in fatal for finding in checked.findings):
+        if not checked.deprecated:
             for child in view.children:
                 self._check(child)
 

@@ -14,7 +14,7 @@ from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six
 from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 _Measurement: TypeAlias = anomalies_pb2.DriftSkewInfo.Measurement
-_LIMITS = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference")
+_LIMITS = ("infinity_norm", "normalized_abs_difference", "jensen_shannon_divergence")
 
 
 class _Sides(NamedTuple):

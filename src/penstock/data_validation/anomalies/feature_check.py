@@ -40,11 +40,13 @@ class FeatureCheck(NamedTuple):
         findings: What is wrong, in the order of the checks.
         drop_shared_domain: Whether the schema's string domain that it names is to be removed.
         measurements: The distances to other statistics, if any were measured.
+        deprecated: Whether the fix is to no longer check the feature, nor what is inside of it.
     """
 
     findings: list[Finding]
     drop_shared_domain: bool = False
     measurements: anomalies_pb2.DriftSkewInfo | None = None
+    deprecated: bool = False
 
 
 def is_in_environment(
@@ -155,7 +157,8 @@ def _check_domain(
     if view.stats_type == _Stats.BYTES and kind not in _DOMAINS_OF_BYTES:
         feature.ClearField(kind)
         kind = None
-        text = f"Data is marked as BYTES with incompatible domain_info: {feature}"
+        specified = _in_ascii(str(feature))
+        text = f"Data is marked as BYTES with incompatible domain_info: {specified}"
         short = "Invalid domain type"
         findings.append(Finding(AnomalyType.DOMAIN_INVALID_FOR_TYPE, short, text))
     constraints = feature.distribution_constraints
@@ -190,6 +193,14 @@ def _check_domain(
     return [*findings, *found], False
 
 
+def _in_ascii(text: str) -> str:
+    """Escapes what is not ASCII, as text protos of C++ do."""
+    return "".join(
+        char if char.isascii() else "".join(f"\\{byte:03o}" for byte in char.encode())
+        for char in text
+    )
+
+
 def _check_derivation(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
     findings = []
     if view.proto.HasField("validation_derived_source") and not feature.HasField(
@@ -202,6 +213,7 @@ def _check_derivation(feature: schema_pb2.Feature, view: FeatureView) -> list[Fi
     elif (
         feature.HasField("validation_derived_source")
         and feature.lifecycle_stage != schema_pb2.VALIDATION_DERIVED
+        and not is_deprecated(feature)
     ):
         feature.lifecycle_stage = schema_pb2.VALIDATION_DERIVED
         short = "Derived feature has wrong lifecycle."

@@ -21,6 +21,14 @@ class Finding(NamedTuple):
     long: str = ""
 
 
+def to_int64(value: float) -> int:
+    """Returns the nearest integer that an integer domain can hold.
+
+    Statistics hold extremes as doubles: the greatest int64 rounds to one more than fits.
+    """
+    return min(max(int(value), -(2**63)), 2**63 - 1)
+
+
 def six_digits(value: float) -> str:
     """Writes a number with six significant digits, as in the reference's descriptions."""
     return f"{value:.6g}"

@@ -6,14 +6,21 @@ import re
 import numpy as np
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits
+from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits, to_int64
 from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 _Stats = statistics_pb2.FeatureNameStatistics
 _Interval = tuple[float, float]
 _OUT_OF_RANGE = "Out-of-range values"
 _INVALID = "Invalid values"
-_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+# What strtof of C takes: decimals, hexadecimals with an exponent of two, infinities and NaN.
+_FLOAT = re.compile(
+    r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?"
+    r"|(?P<hex>0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?)"
+    r"|inf(?:inity)?|(?P<nan>nan(?:\([0-9a-z_]*\))?))\s*",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def _parse_int(text: str) -> int | None:
@@ -24,10 +31,17 @@ def _parse_int(text: str) -> int | None:
 
 
 def _parse_float(text: str) -> float | None:
-    try:
-        return None if "_" in text else float(np.float32(float(text)))
-    except (ValueError, OverflowError):
+    match = _FLOAT.fullmatch(text)
+    if match is None:
         return None
+    if match["nan"]:
+        return math.nan
+    try:
+        number = float.fromhex(text) if match["hex"] else float(text)
+    except OverflowError:
+        number = -math.inf if text.lstrip().startswith("-") else math.inf
+    with np.errstate(over="ignore"):
+        return float(np.float32(number))
 
 
 def _interval_of(values: list[str], integers: bool) -> _Interval | str | None:
@@ -49,7 +63,7 @@ def _int_interval(view: FeatureView) -> _Interval | str | None:
         low, high = view.numbers.min, view.numbers.max
         if low < -(2.0**63):
             return f"{low:f}"
-        return f"{high:f}" if high > 2.0**63 else (int(low), int(high))
+        return f"{high:f}" if high > 2.0**63 else (to_int64(low), to_int64(high))
     return _interval_of(values, integers=True)
 
 

@@ -128,7 +128,7 @@ class SchemaEditor:
                     self._index_again(path, original)
             if result.drop_shared_domain and shared is not None:
                 self._drop_domain(shared.name)
-        return result
+        return result._replace(deprecated=is_deprecated(copies[0]))
 
     def _shared_domain(self, path: FeaturePath) -> schema_pb2.StringDomain | None:
         feature = self._features.get(path)

@@ -52,7 +52,8 @@ class DatasetView:
     def _has_weights(self) -> bool:
         if not self.statistics.weighted_num_examples:
             return False
-        return all(view.has_weights for view in self._by_path.values())
+        described = (view for view in self._by_path.values() if view.proto.WhichOneof("stats"))
+        return all(view.has_weights for view in described)
 
     @property
     def num_examples(self) -> float:

@@ -4,7 +4,7 @@ import math
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits
+from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits, to_int64
 from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 TRUE_VALUES = frozenset({"TRUE", "true", "SET", "set", "1", ""})
@@ -49,7 +49,7 @@ def check_string_domain(
     fixed.CopyFrom(domain)
     missing = add_missing_values(fixed, view)
     total = view.num_values
-    off_domain = sum(missing.values()) / total if total else 0.0
+    off_domain = sum(missing.values()) / total if total else math.inf
     if not missing or (off_domain <= max_off_domain and max_off_domain):
         return [], False
     domain.CopyFrom(fixed)
@@ -121,7 +121,7 @@ def _check_bool_integers(feature: schema_pb2.Feature, view: FeatureView) -> list
         kind, example = AnomalyType.BOOL_TYPE_BIG_INT, numbers.max
     else:
         return []
-    feature.int_domain.max, feature.int_domain.min = int(numbers.max), int(numbers.min)
+    feature.int_domain.max, feature.int_domain.min = to_int64(numbers.max), to_int64(numbers.min)
     text = f"Integers (such as {six_digits(example)}) not in {{0, 1}}: converting to an integer."
     return [Finding(kind, _NON_BOOLEAN, text)]
 
