@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 
 from penstock.beam.exchange import Exchange
 from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
@@ -43,8 +42,7 @@ def combine_on_beam(
         read: Reads shards.
         make_kernel: Makes an empty kernel.
         exchange_folder: A folder that every worker and this process reach, for the results.
-        sample_rate: The fraction of rows that the kernel sees. Which rows depends on the number of
-            the shard and the place in it, so a retry chooses the same.
+        sample_rate: The fraction of rows that the kernel sees; see `RowSampler`.
 
     Returns:
         The kernel's result for each split, and the rows that were read.
@@ -114,19 +112,16 @@ def _samples(shard: _Shard, read: ReadFiles, rate: float | None) -> Iterator[tup
         yield shard.split, sample
 
 
-def sampled(batches: Iterator[Any], rate: float | None, seed: int) -> Iterator[Sample]:
-    """Chooses rows of batches, each with the same probability.
+def sampled(batches: Iterator[Any], rate: float | None, shard: int) -> Iterator[Sample]:
+    """Chooses rows of a shard's batches, as the local driver does.
 
     Args:
         batches: RecordBatches.
         rate: The probability; None for all rows.
-        seed: Decides which rows.
+        shard: The shard's number in its split.
     """
-    from penstock.io.arrow_arrays import booleans
+    from penstock.data_validation.statistics.sampling import RowSampler
 
-    random = np.random.default_rng([0, seed])
+    keep = RowSampler(rate, shard)
     for batch in batches:
-        rows = batch.num_rows
-        if rate is not None and rate < 1:
-            batch = batch.filter(booleans(random.random(rows) < rate))
-        yield Sample(batch, rows)
+        yield Sample(keep(batch), batch.num_rows)

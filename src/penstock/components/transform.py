@@ -21,13 +21,13 @@ from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output,
 from penstock.transform import SplitsConfig
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
     from penstock.beam import Engine
     from penstock.beam.transform_examples import Observed
     from penstock.data_validation.statistics.generate import SlicedStatistics
+    from penstock.data_validation.statistics.sampling import RowSampler
     from penstock.transform import Shards, TransformResult
 
 STATISTICS_FILE = "FeatureStats.pb"
@@ -356,18 +356,13 @@ class _Statistics:
         return SlicedStatistics(self._options)
 
     @functools.cached_property
-    def _random(self) -> np.random.Generator:
-        import numpy as np
+    def _sampler(self) -> RowSampler:
+        from penstock.data_validation.statistics.sampling import RowSampler
 
-        return np.random.default_rng(0)
+        return RowSampler(self._options.sample_rate)
 
     def __call__(self, split: str, batch: pa.RecordBatch) -> None:
-        rate = self._options.sample_rate
-        if rate is not None and rate < 1:
-            import pyarrow as pa
-
-            batch = batch.filter(pa.array(self._random.random(batch.num_rows) < rate))
-        self._kernel.add(batch)
+        self._kernel.add(self._sampler(batch))
 
     def result(self) -> statistics_pb2.DatasetFeatureStatisticsList:
         return self._kernel.result() if self._taken is None else self._taken

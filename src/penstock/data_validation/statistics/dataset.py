@@ -17,6 +17,7 @@ from penstock.data_validation.statistics.presence import Presence
 from penstock.data_validation.statistics.text import Bytes, Text
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.io.arrow_arrays import to_numpy
+from penstock.io.examples_reader import one_value_lists
 
 _Floats = npt.NDArray[np.float64]
 _Type = statistics_pb2.FeatureNameStatistics
@@ -179,6 +180,9 @@ class DatasetStatistics:
             self._add_feature((name,), column, weights)
 
     def _add_feature(self, path: FeaturePath, array: pa.Array, weights: _Floats | None) -> None:
+        if pa.types.is_struct(array.type):
+            # The features of a tf.SequenceExample's lists are one struct a row.
+            array = one_value_lists(array)
         self._generators.add_feature(path, array)
         if not self._options.add_default_generators:
             values = leaves_of(array).values

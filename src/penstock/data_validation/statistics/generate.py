@@ -3,20 +3,18 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from penstock.data_validation.slicing import FeatureValueSlicer
 from penstock.data_validation.statistics.dataset import DatasetStatistics
+from penstock.data_validation.statistics.sampling import RowSampler
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import booleans
 
 if TYPE_CHECKING:
     from penstock.data_validation.stats_options import SliceFunction
 
 ALL_EXAMPLES = "All Examples"
-_SAMPLING_SEED = 0
 
 
 class SlicedStatistics:
@@ -82,10 +80,7 @@ def statistics_of_record_batches(
     if schema is not None and options.schema is None:
         options = StatsOptions(**{**vars(options), "schema": schema})
     kernel = SlicedStatistics(options)
-    random = np.random.default_rng(_SAMPLING_SEED)
+    keep = RowSampler(options.sample_rate)
     for batch in batches:
-        if options.sample_rate is not None and options.sample_rate < 1:
-            kept = random.random(batch.num_rows) < options.sample_rate
-            batch = batch.filter(booleans(kept))
-        kernel.add(batch)
+        kernel.add(keep(batch))
     return kernel.result()

@@ -7,19 +7,17 @@ how the data is cut into files and not on how many processes worked on them.
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from penstock.data_validation.statistics.generate import SlicedStatistics
+from penstock.data_validation.statistics.sampling import RowSampler
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import booleans
 from penstock.io.files import file_size
 from penstock.io.shard_processes import map_shards
 
 # Starting a process takes as long as reading about so many (compressed) bytes.
 _BYTES_WORTH_A_PROCESS = 8 << 20
-_SAMPLING_SEED = 0
 
 Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 
@@ -62,11 +60,7 @@ def statistics_of_shards(
 def _kernel_of_shard(read: Read, options: StatsOptions, shard: tuple[int, str]) -> SlicedStatistics:
     index, path = shard
     kernel = SlicedStatistics(options)
-    # The first shard is sampled as a data set of one file is.
-    random = np.random.default_rng([_SAMPLING_SEED, index] if index else _SAMPLING_SEED)
+    keep = RowSampler(options.sample_rate, index)
     for batch in read([path]):
-        if options.sample_rate is not None and options.sample_rate < 1:
-            kept = random.random(batch.num_rows) < options.sample_rate
-            batch = batch.filter(booleans(kept))
-        kernel.add(batch)
+        kernel.add(keep(batch))
     return kernel

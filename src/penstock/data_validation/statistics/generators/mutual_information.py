@@ -126,7 +126,9 @@ class MutualInformation(CombinerStatsGenerator):
         codes = np.full(len(every), -1, np.int64)
         distinct = np.unique(every[known])
         if len(distinct) > self._bins:
-            distinct = np.unique(np.quantile(every[known], np.linspace(0, 1, self._bins + 1)[:-1]))
+            finite = distinct[np.isfinite(distinct)]
+            within = np.clip(every[known], finite[0], finite[-1])  # quantiles of infinity are NaN
+            distinct = np.unique(np.quantile(within, np.linspace(0, 1, self._bins + 1)[:-1]))
         if len(distinct):
             codes[known] = np.searchsorted(distinct, every[known], side="right")
         return codes

@@ -37,10 +37,11 @@ class PairMoments:
             return
         part = PairMoments()
         part.count = len(x)
-        part.mean_x, part.mean_y = float(x.mean()), float(y.mean())
-        dx, dy = x - part.mean_x, y - part.mean_y
-        part.sum_xx, part.sum_yy = float(dx @ dx), float(dy @ dy)
-        part.sum_xy = float(dx @ dy)
+        with np.errstate(invalid="ignore"):  # with an infinite value the rest is not a number
+            part.mean_x, part.mean_y = float(x.mean()), float(y.mean())
+            dx, dy = x - part.mean_x, y - part.mean_y
+            part.sum_xx, part.sum_yy = float(dx @ dx), float(dy @ dy)
+            part.sum_xy = float(dx @ dy)
         self.merge(part)
 
     def merge(self, other: "PairMoments") -> None:
