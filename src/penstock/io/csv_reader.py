@@ -183,9 +183,12 @@ class CsvFiles:
         Raises:
             CsvError: If a cell is not of its column's type.
         """
-        names = [name for name in cells.schema.names if name in types]
-        columns = [self._convert_column(name, cells.column(name), types[name]) for name in names]
-        return pa.RecordBatch.from_arrays(columns, names)
+        columns = {
+            name: self._convert_column(name, column, types[name])
+            for name, column in zip(cells.schema.names, cells.columns, strict=True)
+            if name in types
+        }
+        return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
     def _scan(self, kept_bytes: int, on_broken: OnBroken | None) -> "_Scan":
         """Reads all files once: infers types, finds broken rows, keeps cells unless too many."""

@@ -254,13 +254,14 @@ def serialize_examples(
     """
     parts: list[pa.Array | pa.Scalar] = []
     total: _Lengths = np.zeros(batch.num_rows, dtype=np.int64)
-    names = [name.encode() for name in batch.schema.names]
+    texts = batch.schema.names
+    names = [name.encode() for name in texts]
     if len(set(names)) != len(names):
-        duplicates = sorted({name for name in batch.schema.names if names.count(name.encode()) > 1})
+        duplicates = sorted({name for name in texts if texts.count(name) > 1})
         raise ValueError(f"A tf.Example cannot hold two features of one name: {duplicates}")
     for index in sorted(range(len(names)), key=lambda index: (*names[index], _AFTER_ALL)):
         column = batch.column(index)
-        kind, lengths, payloads = _encode_column(batch.schema.names[index], column)
+        kind, lengths, payloads = _encode_column(texts[index], column)
         headers, header_lengths = _by_length(lengths, _HeaderOf(kind, names[index]))
         if missing == "absent" and column.null_count:
             present = column.is_valid()

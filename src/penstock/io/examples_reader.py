@@ -1,5 +1,6 @@
 """Reading the folders of an Examples artifact as Arrow RecordBatches."""
 
+import functools
 import glob
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -13,9 +14,13 @@ from penstock.io.files import join, list_directory, list_matching, open_binary
 from penstock.io.tfrecord import Compression, read_tfrecords
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as pq
     from tensorflow_metadata.proto.v0 import schema_pb2
 
 DEFAULT_BATCH_SIZE = 10_000
+BATCH_BYTES = 64 << 20
+"""Serialized bytes from which a batch has enough rows, however few they are."""
+_RECORDS_AT_ONCE = 16
 RAW_RECORD_COLUMN = "raw_record"
 FILE_FORMATS = ("tfrecords_gzip", "tfrecords", "parquet")
 PAYLOAD_FORMATS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
@@ -83,7 +88,7 @@ def read_record_batches(
         schema: Which features to read with which types; features that no record has come as
             columns of nulls. Without it types are inferred batch by batch, and a feature that has
             no value in a batch comes with Arrow's null type.
-        batch_size: Rows a batch, at most.
+        batch_size: Rows a batch, at most; large rows (64 MiB in a batch) come in smaller ones.
         columns: Which columns to keep; by default all.
 
     Raises:
@@ -101,12 +106,13 @@ def read_record_batches(
         batches = _read_parquet(files, batch_size, columns)
     else:
         batches = _read_records(files, file_format, payload_format, schema, batch_size)
-    for batch in batches:
-        if columns is None:
-            yield batch
-        else:
-            kept = [name for name in batch.schema.names if name in set(columns)]
-            yield batch.select(kept)
+    # By `map`, which lets go of a batch before it asks for the next one.
+    yield from batches if columns is None else map(functools.partial(_select, columns), batches)
+
+
+def _select(columns: Sequence[str], batch: pa.RecordBatch) -> pa.RecordBatch:
+    kept = set(columns)
+    return batch.select([name for name in batch.schema.names if name in kept])
 
 
 def _read_records(
@@ -120,9 +126,33 @@ def _read_records(
     for path in files:
         records = read_tfrecords(path, compression=_COMPRESSION[file_format])
         first_row = 0
-        while batch := list(islice(records, batch_size)):
+        for batch in batched_records(records, batch_size):
             yield decode(batch, path, first_row)
             first_row += len(batch)
+
+
+def batched_records(records: Iterator[bytes], batch_size: int) -> Iterator[list[bytes]]:
+    """Gathers records into batches of `batch_size`, and of fewer where they are large (64 MiB)."""
+    batch: list[bytes] = []
+    size = 0
+    while more := list(islice(records, min(_RECORDS_AT_ONCE, batch_size - len(batch)))):
+        batch += more
+        size += sum(map(len, more))
+        if len(batch) == batch_size or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def batch_rows(parquet: "pq.ParquetFile", batch_size: int) -> int:
+    """Returns how many rows of a Parquet file make a batch: fewer than `batch_size` if large."""
+    metadata = parquet.metadata
+    size = sum(
+        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
+    )
+    fitting: int = BATCH_BYTES * metadata.num_rows // max(1, size)
+    return max(1, min(batch_size, fitting))
 
 
 class RecordDecoder:
@@ -179,7 +209,7 @@ def _read_parquet(
                 name for name in parquet.schema_arrow.names if columns is None or name in columns
             ]
             try:
-                for batch in parquet.iter_batches(batch_size, columns=known):
+                for batch in parquet.iter_batches(batch_rows(parquet, batch_size), columns=known):
                     yield as_list_columns(batch)
             except (pa.ArrowInvalid, OSError) as error:
                 raise ValueError(f"{path}: damaged Parquet file ({error})") from error

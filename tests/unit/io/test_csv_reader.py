@@ -129,6 +129,7 @@ def test_compressed_files_are_read_and_damage_is_named(csv):
 
 def test_large_files_are_read_in_blocks(csv, monkeypatch):
     monkeypatch.setattr(csv_cells, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_cells, "_BLOCK_BYTES_A_COLUMN", 0)
     monkeypatch.setattr(csv_reader, "_KEPT_BYTES", 2000)
     path = csv("a,b\n" + "".join(f"{i},{i / 2}\n" for i in range(2000)))
     batches = list(read_csv([path]))
@@ -240,6 +241,7 @@ def test_a_broken_row_can_be_left_out(csv, raw, line, column, reason):
 
 def test_broken_rows_of_large_files_are_told_of_once(csv, monkeypatch):
     monkeypatch.setattr(csv_cells, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_cells, "_BLOCK_BYTES_A_COLUMN", 0)
     monkeypatch.setattr(csv_reader, "_KEPT_BYTES", 2000)
     body = "".join(f"{i},{i}\n" if i % 1000 else "x\n" for i in range(5000))
     told = []

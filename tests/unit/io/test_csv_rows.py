@@ -21,6 +21,7 @@ HEAD = b"id,fare,note\n"
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_cells, "_BLOCK_BYTES", 4 << 10)
+    monkeypatch.setattr(csv_cells, "_BLOCK_BYTES_A_COLUMN", 0)
     monkeypatch.setattr(csv_reader, "_GUESSED_BYTES", 8 << 10)
 
 

@@ -9,6 +9,7 @@ from penstock.io import (
     Output,
     Split,
     SplitConfig,
+    examples_reader,
     read_record_batches,
     read_row_counts,
     split_files,
@@ -200,3 +201,16 @@ def test_damage_to_parquet_shards_is_noticed(tmp_path):
     Path(path).write_bytes(content)
     with pytest.raises(ValueError, match="data_parquet-00000-of-00001.parquet: damaged Parquet"):
         numbers_in(uri, "x", "parquet")
+
+
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])
+def test_large_rows_come_in_small_batches(tmp_path, monkeypatch, file_format):
+    uri = str(tmp_path)
+    with ExamplesWriter(uri, ["x"], file_format=file_format) as out:
+        out.write("x", pa.record_batch({"s": [[b"%05d" % n * 2_000] for n in range(100)]}))
+    monkeypatch.setattr(examples_reader, "BATCH_BYTES", 300_000)
+    batches = list(read_record_batches(split_files(uri, "x"), file_format=file_format))
+    assert 2 < len(batches) < 10
+    assert [value for batch in batches for value in batch["s"].to_pylist()] == [
+        [b"%05d" % n * 2_000] for n in range(100)
+    ]
