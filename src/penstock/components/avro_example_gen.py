@@ -29,10 +29,9 @@ class AvroExampleGen(FileBasedExampleGen):
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads Avro files of one split."""
-        from penstock.io.avro_rows import read_avro
-        from penstock.io.ingestion import Rows
+        from penstock.io.avro_rows import avro_rows
 
-        return Rows.of_batches(read_avro(files, on_broken=on_broken), missing="kindless")
+        return avro_rows(files, on_broken)
 
     def beam_input(self) -> InputReader:
         """Agrees on the columns of all files, then reads a file at a time."""

@@ -1,20 +1,19 @@
 """Reading Avro files as rows for ingestion."""
 
 import datetime
-import decimal
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from penstock.io.avro_blocks import AvroPart, fastavro, read_parts, told
 from penstock.io.broken_rows import BrokenRow, OnBroken
 from penstock.io.files import open_binary
+from penstock.io.row_blocks import Blocks, RowBlocks, Rows, rows_of_batch
 from penstock.io.table_columns import ColumnError, example_columns
 from penstock.io.table_types import TableTypes
 
-# How much of a file is quarantined when its blocks can no longer be told apart.
-_KEPT_BYTES = 64 << 20
 _VALUE_TYPES = {
     "null": pa.null(),
     "boolean": pa.int64(),
@@ -42,8 +41,7 @@ def read_avro(
     """Reads Avro files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
     All files have the fields of the first. A field is a number, boolean, string, bytes, enum, date,
-    time or decimal, an array of those, or a union of one of them with null (or of numbers). A block
-    of the file becomes a batch.
+    time or decimal, an array of those, or a union of one of them with null (or of numbers).
 
     Args:
         files: Local paths or fsspec URLs.
@@ -60,31 +58,39 @@ def read_avro(
         >>> next(read_avro(["users.avro"])).schema.names
         ['name', 'age']
     """
-    sound = list(files)
-    if types is None:
+    for batch in _read(files, types, on_broken or _refuse):
+        if batch.num_rows:
+            yield batch
+
+
+def avro_rows(files: Sequence[str], on_broken: OnBroken | None = None) -> RowBlocks:
+    """Reads Avro files as rows, see `read_avro`; a missing cell gets a feature without a kind."""
+
+    def read() -> Blocks:
+        if on_broken is not None:
+            return Blocks(_kindless, _read(files, None, on_broken))
         agreed = TableTypes("Avro")
-        sound = []
-        for path in files:
-            row = survey_avro(path, agreed)
-            if row is None:
-                sound.append(path)
-            elif on_broken is None:
-                raise AvroError(str(row))
-            else:
-                on_broken(row)
-        types = agreed.agreed
-    for path in sound:
-        yield from _read(path, types, on_broken)
+        sound = agreed.survey(files, survey_avro, _refuse)
+        parts = (part for path in sound for part in read_parts(path, _refuse))
+        return Blocks(_RowsOfPart(agreed.agreed), parts)
+
+    return RowBlocks(read)
 
 
-def _fastavro() -> Any:
-    try:
-        import fastavro
-    except ImportError as error:
-        raise ImportError(
-            "Reading Avro files needs fastavro: pip install 'penstock[avro]'"
-        ) from error
-    return fastavro
+@dataclass(frozen=True)
+class _RowsOfPart:
+    types: Mapping[str, pa.DataType]
+
+    def __call__(self, part: AvroPart) -> Rows:
+        return _kindless(_batch_of(part, self.types, _refuse))
+
+
+def _kindless(batch: pa.RecordBatch) -> Rows:
+    return rows_of_batch(batch, missing="kindless")
+
+
+def _refuse(row: BrokenRow) -> None:
+    raise AvroError(str(row))
 
 
 def survey_avro(path: str, types: TableTypes) -> BrokenRow | None:
@@ -97,12 +103,23 @@ def survey_avro(path: str, types: TableTypes) -> BrokenRow | None:
     Returns:
         What is wrong with the file; None if it is sound.
     """
-    reader = _fastavro().block_reader
+    block_reader = fastavro().block_reader
     with open_binary(path) as file:
         try:
-            schema = reader(file).writer_schema
+            reader = block_reader(file)
+        except OSError:
+            raise
         except Exception as error:
-            return BrokenRow(path, f"not an Avro file, or damaged: {_told(error)}", None)
+            return BrokenRow(path, f"not an Avro file, or damaged: {told(error)}", None)
+        try:
+            next(reader, None)
+        except ValueError as error:
+            if "codec" in str(error):
+                reason = f"its blocks cannot be decompressed: {error}. Use deflate or null."
+                return BrokenRow(path, reason, None)
+        except Exception:
+            pass  # `read_parts` tells of damaged blocks
+        schema = reader.writer_schema
     try:
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise ColumnError("", f"Expected records. The file holds {schema!r}")
@@ -113,10 +130,6 @@ def survey_avro(path: str, types: TableTypes) -> BrokenRow | None:
     except ColumnError as error:
         return BrokenRow(path, error.reason, None, column=error.column or None)
     return None
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _field_type(name: str, schema: Any) -> pa.DataType:
@@ -165,69 +178,79 @@ def _is_array(schema: Any) -> bool:
 
 
 def _read(
-    path: str, types: Mapping[str, pa.DataType], on_broken: OnBroken | None
+    files: Sequence[str], types: Mapping[str, pa.DataType] | None, on_broken: OnBroken
 ) -> Iterator[pa.RecordBatch]:
-    with open_binary(path) as file:
-        blocks = iter(_fastavro().block_reader(file))
-        rows = 0
-        while True:
-            before = file.tell()
-            try:
-                block = next(blocks, None)
-            except Exception as error:
-                file.seek(before)
-                reason = f"damaged after row {rows}: {_told(error)}"
-                _tell(
-                    BrokenRow(path, reason, file.read(_KEPT_BYTES), offset=before), on_broken, error
-                )
-                return
-            if block is None:
-                return
-            try:
-                batch = _as_batch(list(block), types)
-            except Exception as error:
-                file.seek(before)
-                raw = file.read(block.size)
-                column = error.column if isinstance(error, ColumnError) else None
-                reason = f"damaged block: {_told(error)}"
-                lost = block.num_records
-                _tell(
-                    BrokenRow(path, reason, raw, offset=before, column=column, rows=lost),
-                    on_broken,
-                    error,
-                )
-                file.seek(before + block.size)
-            else:
-                if batch.num_rows:
-                    yield batch
-            rows += block.num_records
+    if types is None:
+        agreed = TableTypes("Avro")
+        files = agreed.survey(files, survey_avro, on_broken)
+        types = agreed.agreed
+    for path in files:
+        for part in read_parts(path, on_broken):
+            yield _batch_of(part, types, on_broken)
 
 
-def _tell(row: BrokenRow, on_broken: OnBroken | None, cause: Exception) -> None:
-    if on_broken is None:
-        raise AvroError(str(row)) from cause
-    on_broken(row)
+def _batch_of(
+    part: AvroPart, types: Mapping[str, pa.DataType], on_broken: OnBroken
+) -> pa.RecordBatch:
+    """Decodes a part without the blocks that are damaged or hold values that do not fit."""
+    try:
+        return _as_batch(part.records(), types)
+    except Exception as error:  # fastavro raises many kinds
+        if len(part.blocks) > 1:
+            singles = [_batch_of(single, types, on_broken) for single in part.single_blocks()]
+            return pa.concat_batches(singles)
+        column = error.column if isinstance(error, ColumnError) else None
+        reason = error.reason if isinstance(error, ColumnError) else told(error)
+        on_broken(
+            BrokenRow(
+                part.path,
+                f"damaged block: {reason}",
+                part.blocks[0],
+                offset=part.offset,
+                column=column,
+                rows=part.rows,
+            )
+        )
+        return _as_batch([], types)
 
 
 def _as_batch(
     records: Sequence[Mapping[str, Any]], types: Mapping[str, pa.DataType]
 ) -> pa.RecordBatch:
-    columns = {}
-    for name, kind in types.items():
-        cells = [_plain(record[name]) for record in records]
-        nested = any(isinstance(cell, list) for cell in cells)
-        columns[name] = pa.array(cells, pa.large_list(kind) if nested else kind)
-    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-    return example_columns(batch, types)
+    columns = [_column([record[name] for record in records], kind) for name, kind in types.items()]
+    return example_columns(pa.RecordBatch.from_arrays(columns, list(types)), types)
 
 
-def _plain(cell: Any) -> Any:
+def _column(cells: list[Any], kind: pa.DataType) -> pa.Array:
+    found = set(map(type, cells)) - {type(None)}
+    if not found:
+        return pa.nulls(len(cells))
+    if len(found) == 1 and found <= _NATIVE.keys():
+        return pa.array(cells, _NATIVE[found.pop()])
+    plain = [_plain(cell, kind) for cell in cells]
+    plain_kind = pa.float64() if pa.types.is_floating(kind) else kind
+    return pa.array(plain, pa.large_list(plain_kind) if list in found else plain_kind)
+
+
+# Python's types that Arrow takes as they are.
+_NATIVE = {
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bytes: pa.large_binary(),
+    str: pa.large_string(),
+}
+
+
+def _plain(cell: Any, kind: pa.DataType) -> Any:
+    if cell is None:
+        return None
     if isinstance(cell, list):
-        return [_plain(value) for value in cell]
-    if isinstance(cell, bool):
-        return int(cell)
-    if isinstance(cell, decimal.Decimal):
+        return [_plain(value, kind) for value in cell]
+    if pa.types.is_floating(kind):
         return float(cell)
+    if pa.types.is_integer(kind):
+        return int(cell)
     if isinstance(cell, datetime.date | datetime.time):
         return cell.isoformat().replace("+00:00", "Z").encode()
-    return str(cell).encode() if isinstance(cell, str | uuid.UUID) else cell
+    return cell if isinstance(cell, bytes) else str(cell).encode()

@@ -2,10 +2,15 @@
 
 import bz2
 import contextlib
+import errno
 import glob
 import gzip
+import io
 import os
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 def is_url(path: str) -> bool:
@@ -26,7 +31,47 @@ def open_binary(path: str) -> IO[bytes]:
         return open(path, "rb")
     import fsspec
 
-    return cast("IO[bytes]", fsspec.open(path, "rb").open())
+    return io.BufferedReader(_RemoteFile(path, fsspec.open(path, "rb").open()))
+
+
+class _RemoteFile(io.RawIOBase):
+    """A file behind a URL, whose failures name it; they are OSErrors with a number.
+
+    A file system raises what its client library does, which seldom says of which file.
+    """
+
+    def __init__(self, path: str, file: IO[bytes]) -> None:
+        self._path = path
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        place = self._file.tell()
+        try:
+            content = self._file.read(len(view))
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            what = f"reading failed behind byte {place}: {type(error).__name__}: {error}"
+            raise OSError(errno.EIO, what, self._path) from error
+        view[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def open_for_writing(path: str) -> IO[bytes]:
@@ -84,7 +129,8 @@ def open_decompressed(path: str) -> IO[bytes]:
     if is_url(path):
         import fsspec
 
-        return cast("IO[bytes]", fsspec.open(path, "rb", compression="infer").open())
+        opened = fsspec.open(path, "rb", compression="infer").open()
+        return io.BufferedReader(_RemoteFile(path, opened))
     return cast("IO[bytes]", (gzip if path.endswith(".gz") else bz2).open(path, "rb"))
 
 

@@ -47,21 +47,17 @@ def read_parquet(
         >>> next(read_parquet(["taxi.parquet"])).schema.field("fare").type
         LargeListType(large_list<item: float>)
     """
-    sound = list(files)
+    tell = on_broken or _refuse
     if types is None:
         agreed = TableTypes("Parquet")
-        sound = []
-        for path in files:
-            row = survey_parquet(path, agreed)
-            if row is None:
-                sound.append(path)
-            elif on_broken is None:
-                raise ParquetError(str(row))
-            else:
-                on_broken(row)
+        files = agreed.survey(files, survey_parquet, tell)
         types = agreed.agreed
-    for path in sound:
-        yield from _read(path, types, batch_size, on_broken)
+    for path in files:
+        yield from _read(path, types, batch_size, tell)
+
+
+def _refuse(row: BrokenRow) -> None:
+    raise ParquetError(str(row))
 
 
 def survey_parquet(path: str, types: TableTypes) -> BrokenRow | None:
@@ -79,7 +75,9 @@ def survey_parquet(path: str, types: TableTypes) -> BrokenRow | None:
             parquet = pq.ParquetFile(file)
             schema = parquet.schema_arrow
         except _FAULTS as error:
-            return BrokenRow(path, f"not a Parquet file, or damaged: {error}", None)
+            _let_through(error)
+            reason = f"not a Parquet file, or damaged: {str(error).strip()}"
+            return BrokenRow(path, reason, None)
         try:
             found = {field.name: value_type(field.name, field.type) for field in schema}
             types.add(path, found)
@@ -90,7 +88,7 @@ def survey_parquet(path: str, types: TableTypes) -> BrokenRow | None:
 
 
 def _read(
-    path: str, types: Mapping[str, pa.DataType], batch_size: int, on_broken: OnBroken | None
+    path: str, types: Mapping[str, pa.DataType], batch_size: int, on_broken: OnBroken
 ) -> Iterator[pa.RecordBatch]:
     rows = 0
     with open_binary(path) as file:
@@ -101,10 +99,15 @@ def _read(
                 rows += batch.num_rows
                 yield columns
         except (ColumnError, *_FAULTS) as error:
+            _let_through(error)
             column = error.column if isinstance(error, ColumnError) else None
-            reason = f"after row {rows}: {getattr(error, 'reason', error)}"
+            found = error.reason if isinstance(error, ColumnError) else str(error).strip()
             left = parquet.metadata.num_rows - rows
-            row = BrokenRow(path, reason, None, column=column, rows=left)
-            if on_broken is None:
-                raise ParquetError(str(row)) from error
-            on_broken(row)
+            reason = f"after row {rows}: {found}"
+            on_broken(BrokenRow(path, reason, None, column=column, rows=left))
+
+
+def _let_through(error: Exception) -> None:
+    """Raises what the file system says: the file may be sound, and cannot be read now."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error

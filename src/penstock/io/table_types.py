@@ -1,9 +1,12 @@
 """Which columns of which types the files or batches of a table agree on."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
+from penstock.io.broken_rows import BrokenRow, OnBroken
 from penstock.io.table_columns import ColumnError
 
 
@@ -45,6 +48,28 @@ class TableTypes:
                     f"{self._advice}",
                 )
         self.agreed = found
+
+    def survey(
+        self,
+        files: Sequence[str],
+        look: Callable[[str, TableTypes], BrokenRow | None],
+        on_broken: OnBroken,
+    ) -> list[str]:
+        """Takes the columns of files one by one, and returns the files that can be read.
+
+        Args:
+            files: Paths or URLs.
+            look: Adds a file's columns to these, and says what is wrong with the file.
+            on_broken: Is told of each file that is left out.
+        """
+        sound = []
+        for path in files:
+            row = look(path, self)
+            if row is None:
+                sound.append(path)
+            else:
+                on_broken(row)
+        return sound
 
     @property
     def _advice(self) -> str:

@@ -1,12 +1,14 @@
 import datetime
 import decimal
+import pickle
+import re
 import sqlite3
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.io.avro_rows import AvroError, read_avro
+from penstock.io.avro_rows import AvroError, avro_rows, read_avro
 from penstock.io.parquet_rows import ParquetError, read_parquet
 from penstock.io.query_rows import QueryError, expand_database, read_query
 
@@ -201,6 +203,90 @@ def test_a_damaged_avro_block(avro, tmp_path):
     assert len(found) + row.rows == 2000
     assert len(found) > 1000
     assert row.raw == content[row.offset : row.offset + len(row.raw)]
+
+
+def test_reading_goes_on_behind_the_next_sync_marker(avro, tmp_path):
+    path = avro(count=2000)
+    content = bytearray((tmp_path / "a.avro").read_bytes())
+    marker = content[-16:]
+    places = [match.start() for match in re.finditer(re.escape(marker), content)]
+    content[places[2] + 5] ^= 0xFF  # the header's is the first: behind the second block
+    (tmp_path / "a.avro").write_bytes(content)
+    with pytest.raises(AvroError, match=rf"a\.avro, offset {places[1] + 16}: damaged after row \d"):
+        rows(read_avro([path]))
+    told = []
+    found = rows(read_avro([path], on_broken=told.append))
+    ((row,)) = told
+    assert "the sync marker behind the block does not match" in row.reason
+    assert row.raw == content[places[1] + 16 : places[3] + 16]  # with the block that follows
+    names = [int(row["s"][0][1:]) for row in found]
+    lost = sorted(set(range(2000)) - set(names))
+    assert names == sorted(names)
+    assert lost == list(range(lost[0], lost[-1] + 1))
+    assert 0 < len(lost) < 1500
+
+
+def test_a_truncated_avro_file(avro, tmp_path):
+    path = avro(count=2000)
+    whole = (tmp_path / "a.avro").read_bytes()
+    (tmp_path / "a.avro").write_bytes(whole[:-100])
+    with pytest.raises(
+        AvroError, match=r"a\.avro, offset \d+: damaged after row \d+: the file ends"
+    ):
+        rows(read_avro([path]))
+    told = []
+    found = rows(read_avro([path], on_broken=told.append))
+    assert [row["s"] for row in found] == [[b"s%d" % n] for n in range(len(found))]
+    assert told[0].raw == whole[told[0].offset : -100]
+
+
+def test_an_avro_codec_that_cannot_be_read(avro, tmp_path):
+    one, two = avro(), avro("b.avro")
+    content = (tmp_path / "b.avro").read_bytes()
+    (tmp_path / "b.avro").write_bytes(content.replace(b"deflate", b"deflat9"))
+    with pytest.raises(AvroError, match=r"b\.avro: its blocks cannot be decompressed: .*deflat9"):
+        rows(read_avro([one, two]))
+    told = []
+    assert len(rows(read_avro([one, two], on_broken=told.append))) == 3
+    assert [(row.file, row.raw) for row in told] == [(two, None)]
+
+
+def test_an_avro_value_that_does_not_fit_costs_its_block(avro):
+    types = {"type": "array", "items": ["null", "int"]}
+    schema = {"type": "record", "name": "r", "fields": [{"name": "l", "type": types}]}
+    path = avro(
+        count=3000, schema=schema, make=lambda n: {"l": [n, None] if n == 2500 else [n] * 9}
+    )
+    with pytest.raises(AvroError, match=r"a\.avro, offset \d+, column 'l': .*null within a list"):
+        rows(read_avro([path]))
+    told = []
+    found = rows(read_avro([path], on_broken=told.append))
+    ((row,)) = told
+    assert len(found) + row.rows == 3000
+    assert row.rows < 1000
+    assert [2500] not in [row["l"][:1] for row in found]
+
+
+def test_avro_rows_are_the_same_for_every_way_of_reading(avro):
+    path = avro(count=25_000)
+    fast = list(avro_rows([path]))
+    slow = list(avro_rows([path], on_broken=[].append))
+    assert [block.batch.num_rows for block in fast] == [b.num_rows for b in read_avro([path])]
+    assert [block.records for block in fast] == [block.records for block in slow]
+    assert 2 < len(fast) < 25
+    to_rows, parts = pickle.loads(pickle.dumps(avro_rows([path]).read().to_rows)), avro_rows([path])
+    parts = pickle.loads(pickle.dumps(list(parts.read().blocks)))
+    assert [to_rows(part).records for part in parts] == [block.records for block in fast]
+
+
+def test_mixed_avro_numbers(avro):
+    kinds = ["null", "long", "double", "boolean"]
+    schema = {"type": "record", "name": "r", "fields": [{"name": "n", "type": kinds}]}
+    values = [1, 2.5, None, True, 2**53 + 1]
+    path = avro(count=5, schema=schema, make=lambda n: {"n": values[n]})
+    assert rows(read_avro([path])) == [
+        {"n": [1.0]}, {"n": [2.5]}, {"n": None}, {"n": [1.0]}, {"n": [2.0**53]},
+    ]  # fmt: skip
 
 
 def test_avro_needs_fastavro(avro, monkeypatch):
