@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
-import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,22 +15,33 @@ from penstock.artifacts import (
     TransformCache,
     TransformGraph,
 )
-from penstock.data_validation.stats_options import StatsOptions
-from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
+from penstock.components.example_sources import joined, shards_of, splits_to_use
+from penstock.components.named_function import NamedFunction
+from penstock.components.transform_statistics import (
+    SCHEMA_FILE,
+    StatsType,
+    TransformStatistics,
+)
+from penstock.dsl import (
+    Component,
+    ExecutionContext,
+    Input,
+    ModuleFile,
+    Output,
+    RuntimeParameter,
+    output,
+)
 from penstock.transform import SplitsConfig
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+    from tensorflow_metadata.proto.v0 import schema_pb2
 
     from penstock.beam import Engine
-    from penstock.beam.transform_examples import Observed
-    from penstock.data_validation.statistics.generate import SlicedStatistics
-    from penstock.data_validation.statistics.sampling import RowSampler
-    from penstock.transform import Shards, TransformResult
+    from penstock.transform import TransformResult
+
+__all__ = ["StatsType", "Transform"]
 
 STATISTICS_FILE = "FeatureStats.pb"
-SCHEMA_FILE = "schema.pbtxt"
 ANOMALIES_FILE = "SchemaDiff.pb"
 
 _STATISTICS = (
@@ -43,34 +53,27 @@ _STATISTICS = (
 )
 
 
-class StatsType(enum.Enum):
-    """Which statistics a `stats_options_updater_fn` is asked about."""
-
-    UNSPECIFIED = 0
-    PRE_TRANSFORM = 1
-    POST_TRANSFORM = 2
-
-
 class Transform(Component):
     """Runs a `preprocessing_fn` of TensorFlow Transform over `examples`.
 
     Args:
-        examples: The raw rows.
+        examples: The raw rows; several artifacts (the spans of a rolling window, say) count as one.
         schema: Their schema.
         analyzer_cache: The `updated_analyzer_cache` of an earlier run; what it covers is not
             analyzed again.
         module_file: User code with `preprocessing_fn(inputs[, custom_config])` and, if wanted,
-            `stats_options_updater_fn(stats_type, stats_options)`.
-        preprocessing_fn: The function itself, instead of `module_file`.
+            `stats_options_updater_fn(stats_type, stats_options)`: a path or a dotted name.
+        preprocessing_fn: The function itself, or its dotted name `"package.module.function"`, instead
+            of `module_file`.
         splits_config: Which splits are analyzed and transformed; by default `train` is analyzed and
             every split is transformed.
         materialize: Whether transformed examples are written.
         disable_analyzer_cache: Whether accumulators are neither read nor written.
         force_tf_compat_v1: Trace as a TensorFlow 1 graph (on Beam).
-        custom_config: Handed to `preprocessing_fn`.
+        custom_config: Handed to `preprocessing_fn`, which gets an empty one where none is given.
         disable_statistics: Whether statistics before and after are left out.
-        stats_options_updater_fn: Changes the options of the statistics; only together with
-            `preprocessing_fn`.
+        stats_options_updater_fn: Changes the options of the statistics, as a function or a dotted
+            name; only together with `preprocessing_fn`.
 
     Outputs:
         transform_graph: `transform_fn/`, `metadata/` and `transformed_metadata/`, for
@@ -101,18 +104,18 @@ class Transform(Component):
         "penstock.io.examples_writer",
     )
 
-    examples: Input[Examples]
+    examples: Input[Examples | list[Examples]]
     schema: Input[Schema]
     analyzer_cache: Input[TransformCache] | None = None
     module_file: ModuleFile | None = None
-    preprocessing_fn: Callable[..., Any] | None = None
+    preprocessing_fn: Callable[..., Any] | str | None = None
     splits_config: SplitsConfig | None = None
     materialize: bool = True
     disable_analyzer_cache: bool = False
     force_tf_compat_v1: bool = False
     custom_config: Mapping[str, Any] | None = None
     disable_statistics: bool = False
-    stats_options_updater_fn: Callable[..., Any] | None = None
+    stats_options_updater_fn: Callable[..., Any] | str | None = None
     transform_graph: Output[TransformGraph] = output()
     transformed_examples: Output[Examples] = output(optional=True)
     updated_analyzer_cache: Output[TransformCache] = output(optional=True)
@@ -124,6 +127,10 @@ class Transform(Component):
 
     def check(self) -> None:
         """Checks that there is one source of user code, and that the cache is wanted."""
+        self.preprocessing_fn = _as_function("preprocessing_fn", self.preprocessing_fn)
+        self.stats_options_updater_fn = _as_function(
+            "stats_options_updater_fn", self.stats_options_updater_fn
+        )
         if (self.module_file is None) == (self.preprocessing_fn is None):
             raise ValueError(
                 "Transform takes exactly one of module_file and preprocessing_fn. Received: "
@@ -158,11 +165,12 @@ class Transform(Component):
 
         preprocessing_fn, updater = self._user_code(context)
         schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
-        splits = self._splits()
+        sources = self.examples if isinstance(self.examples, list) else [self.examples]
+        splits = splits_to_use(sources, self.splits_config)
         before = after = None
         if not self.disable_statistics:
-            before = _Statistics(StatsType.PRE_TRANSFORM, self.schema.uri, updater)
-            after = _Statistics(
+            before = TransformStatistics(StatsType.PRE_TRANSFORM, self.schema.uri, updater)
+            after = TransformStatistics(
                 StatsType.POST_TRANSFORM,
                 f"{self.transform_graph.uri}/transformed_metadata",
                 updater,
@@ -172,8 +180,8 @@ class Transform(Component):
         result = transform(
             preprocessing_fn=preprocessing_fn,
             schema=schema,
-            analyze=self._shards(splits.analyze),
-            transform=self._shards(splits.transform),
+            analyze=shards_of(sources, splits.analyze),
+            transform=shards_of(sources, splits.transform),
             transform_graph_dir=self.transform_graph.uri,
             transformed_examples_dir=_uri(self.transformed_examples) if locally else None,
             custom_config=self.custom_config,
@@ -187,7 +195,7 @@ class Transform(Component):
             prefer_fallback=not locally,
         )
         if not locally:
-            result = self._apply_on_beam(engine, schema, splits, result, before, after)
+            result = self._apply_on_beam(engine, schema, sources, splits, result, before, after)
         for kind, counts in (
             ("analyzed", result.rows_analyzed),
             ("transformed", result.rows_transformed),
@@ -203,10 +211,11 @@ class Transform(Component):
         self,
         engine: Engine,
         schema: schema_pb2.Schema,
+        sources: Sequence[Examples],
         splits: SplitsConfig,
         analysis: TransformResult,
-        before: _Statistics | None,
-        after: _Statistics | None,
+        before: TransformStatistics | None,
+        after: TransformStatistics | None,
     ) -> TransformResult:
         """Transforms the rows on Beam, and computes the statistics there."""
         from penstock.beam import transform_on_beam
@@ -216,22 +225,25 @@ class Transform(Component):
             return analysis
         done = transform_on_beam(
             engine,
-            self._shards(splits.transform),
+            joined(shards_of(sources, splits.transform)),
             schema,
             self.transform_graph.uri,
             _uri(self.transformed_examples),
             self.transform_graph.uri,
-            observe_raw=(self._shards(splits.analyze), before.observed) if before else None,
+            observe_raw=(joined(shards_of(sources, splits.analyze)), before.observed)
+            if before
+            else None,
             observe_transformed=after.observed if after else None,
         )
-        known = read_row_counts(self.examples.uri)
-        if known is not None:
-            expected = sum(known.get(split, 0) for split in splits.analyze)
-            wrong = any(rows != known.get(split) for split, rows in done.rows.items())
+        counts = [read_row_counts(source.uri) for source in sources]
+        if None not in counts:
+            known = sum((Counter(each) for each in counts), Counter())
+            expected = sum(known[split] for split in splits.analyze)
+            wrong = any(rows != known[split] for split, rows in done.rows.items())
             if wrong or (done.before is not None and done.before.rows != expected):
                 raise RuntimeError(
-                    f"The examples at {self.examples.uri} have {known} rows by their "
-                    f"row_counts.json, but Beam transformed {dict(done.rows)} and saw "
+                    f"The examples at {[source.uri for source in sources]} have {dict(known)} rows by "
+                    f"their row_counts.json, but Beam transformed {dict(done.rows)} and saw "
                     f"{done.before.rows if done.before else 'no'} rows of the splits "
                     f"{list(splits.analyze)} for the statistics."
                 )
@@ -247,8 +259,10 @@ class Transform(Component):
         from penstock.transform import import_tensorflow_transform
 
         if self.module_file is None:
-            assert self.preprocessing_fn is not None
-            return self.preprocessing_fn, self.stats_options_updater_fn
+            function, updater = self.preprocessing_fn, self.stats_options_updater_fn
+            assert callable(function)
+            assert updater is None or callable(updater)
+            return function, updater
         import_tensorflow_transform()
         module = context.load_module(self.module_file)
         function = getattr(module, "preprocessing_fn", None)
@@ -259,38 +273,12 @@ class Transform(Component):
             )
         return function, getattr(module, "stats_options_updater_fn", None)
 
-    def _splits(self) -> SplitsConfig:
-        available = self.examples.splits
-        splits = self.splits_config or SplitsConfig(["train"], available)
-        unknown = sorted({*splits.analyze, *splits.transform} - set(available))
-        if unknown:
-            raise ValueError(
-                f"The examples at {self.examples.uri} have no split {unknown}; they have "
-                f"{available}. Name the splits in "
-                "splits_config=SplitsConfig(analyze=[...], transform=[...])."
-            )
-        return splits
-
-    def _shards(self, splits: Sequence[str]) -> dict[str, Shards]:
-        from penstock.io import split_files
-        from penstock.transform import Shards
-
-        stored = self.examples.custom_properties
-        return {
-            split: Shards(
-                split_files(self.examples.uri, split),
-                stored.get("file_format") or "tfrecords_gzip",
-                stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
-            )
-            for split in splits
-        }
-
     def _write_statistics(
         self,
         raw_schema: schema_pb2.Schema,
-        before: _Statistics,
+        before: TransformStatistics,
         transformed_schema: schema_pb2.Schema,
-        after: _Statistics,
+        after: TransformStatistics,
     ) -> None:
         from penstock.data_validation import (
             validate_statistics,
@@ -308,64 +296,13 @@ class Transform(Component):
         write_anomalies_binary(anomalies, f"{self.post_transform_anomalies.uri}/{ANOMALIES_FILE}")
 
 
-class _Statistics:
-    """Statistics of all splits together, fed batch by batch.
-
-    The schema is read with the first batch: that of the transformed rows is written by then.
-    """
-
-    def __init__(
-        self, stats_type: StatsType, schema_folder: str, updater: Callable[..., Any] | None
-    ) -> None:
-        self._stats_type = stats_type
-        self._schema_folder = schema_folder
-        self._updater = updater
-        self._taken: statistics_pb2.DatasetFeatureStatisticsList | None = None
-
-    @property
-    def observed(self) -> Observed:
-        """What Beam's workers compute instead of calling this."""
-        from penstock.beam.transform_examples import Observed
-        from penstock.data_validation.statistics.generate import SlicedStatistics
-
-        make_kernel = functools.partial(SlicedStatistics, self._options)
-        return Observed(make_kernel, self._options.sample_rate)
-
-    def take(self, result: statistics_pb2.DatasetFeatureStatisticsList) -> None:
-        """Takes statistics that were computed elsewhere."""
-        self._taken = result
-
-    @functools.cached_property
-    def _options(self) -> StatsOptions:
-        from penstock.data_validation import load_schema_text
-
-        options = StatsOptions(schema=load_schema_text(f"{self._schema_folder}/{SCHEMA_FILE}"))
-        if self._updater is not None:
-            options = self._updater(self._stats_type, options)
-        if not isinstance(options, StatsOptions):
-            raise TypeError(
-                "stats_options_updater_fn must return the StatsOptions it was given or new ones. "
-                f"Received: {options!r}"
-            )
-        return options
-
-    @functools.cached_property
-    def _kernel(self) -> SlicedStatistics:
-        from penstock.data_validation.statistics.generate import SlicedStatistics
-
-        return SlicedStatistics(self._options)
-
-    @functools.cached_property
-    def _sampler(self) -> RowSampler:
-        from penstock.data_validation.statistics.sampling import RowSampler
-
-        return RowSampler(self._options.sample_rate)
-
-    def __call__(self, split: str, batch: pa.RecordBatch) -> None:
-        self._kernel.add(self._sampler(batch))
-
-    def result(self) -> statistics_pb2.DatasetFeatureStatisticsList:
-        return self._kernel.result() if self._taken is None else self._taken
+def _as_function(parameter: str, value: Any) -> Any:
+    if isinstance(value, RuntimeParameter):
+        raise ValueError(
+            f"{parameter} cannot be a runtime parameter, since its code is part of the cache key. "
+            f"Make module_file one. Received: {value!r}"
+        )
+    return NamedFunction(value, parameter) if isinstance(value, str) else value
 
 
 def _uri(artifact: Any) -> str | None:

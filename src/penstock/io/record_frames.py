@@ -27,17 +27,15 @@ def frame_records(records: Sequence[bytes]) -> pa.LargeBinaryArray:
     Example:
         >>> writer.write_framed(frame_records([b"first", b"second"]))
     """
-    from google_crc32c import value as crc32c
-
     joined = byte_strings(records)
     if not records:
         return joined
     lengths = np.fromiter(map(len, records), "<u8", len(records))
     distinct, index = np.unique(lengths, return_inverse=True)
-    checksums = _masked([crc32c(length.tobytes()) for length in distinct])
+    checksums = masked_checksums([length.tobytes() for length in distinct])
     headers = np.empty(len(distinct), dtype=[("length", "<u8"), ("checksum", "<u4")])
     headers["length"], headers["checksum"] = distinct, checksums
-    footers = _masked([crc32c(record) for record in records])
+    footers = masked_checksums(records)
     return pc.binary_join_element_wise(
         _fixed(headers, 12).take(numbers(index)), joined, _fixed(footers, 4), _EMPTY
     )
@@ -53,8 +51,11 @@ def content(framed: pa.LargeBinaryArray) -> memoryview:
 _EMPTY = byte_strings([b""])[0]
 
 
-def _masked(checksums: list[int]) -> npt.NDArray[np.uint32]:
-    crc = np.array(checksums, dtype="<u4")
+def masked_checksums(values: Sequence[bytes]) -> npt.NDArray[np.uint32]:
+    """Returns the checksum of each value as TFRecord files hold it."""
+    from google_crc32c import value as crc32c
+
+    crc = np.fromiter(map(crc32c, values), "<u4", len(values))
     return (crc >> np.uint32(15) | crc << np.uint32(17)) + _MASK_DELTA
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Compression = Literal["GZIP", ""]
 
 _READ_BYTES = 1 << 20
+# What is read may inflate to a thousand times its size.
+_INFLATED_BYTES = 16 << 20
 _MASK_DELTA = 0xA282EAD8
 # How far to look for the next sound record.
 _LOST_BYTES = 64 << 20
@@ -42,10 +44,11 @@ def _gunzipped(file: IO[bytes], path: str) -> Iterator[bytes]:
     consumed = 0
     while chunk := file.read(_READ_BYTES):
         consumed += len(chunk)
-        while chunk:
+        more = True
+        while more:
             between_members = False
             try:
-                data = inflater.decompress(chunk)
+                data = inflater.decompress(chunk, _INFLATED_BYTES)
             except zlib.error as error:
                 raise TFRecordError(
                     f"{path}: not valid gzip within the {_READ_BYTES} bytes before offset "
@@ -53,11 +56,12 @@ def _gunzipped(file: IO[bytes], path: str) -> Iterator[bytes]:
                 ) from error
             if data:
                 yield data
-            chunk = b""
+            chunk = inflater.unconsumed_tail
             if inflater.eof:
                 chunk = inflater.unused_data
                 inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 between_members = True
+            more = bool(chunk) or (len(data) == _INFLATED_BYTES and not between_members)
     if not between_members:
         raise TFRecordError(
             f"{path}: the gzip stream ends in the middle, at offset {consumed}. The file is "
@@ -65,7 +69,8 @@ def _gunzipped(file: IO[bytes], path: str) -> Iterator[bytes]:
         )
 
 
-def _chunks(path: str, compression: Compression | None) -> Generator[bytes, None, None]:
+def uncompressed_chunks(path: str, compression: Compression | None) -> Generator[bytes, None, None]:
+    """Yields the uncompressed content of a TFRecord file, see `read_tfrecords`."""
     with open_binary(path) as file:
         if compression is None:
             head = file.read(2)
@@ -98,8 +103,8 @@ def read_tfrecords(
         >>> for record in read_tfrecords("data_tfrecord-00000-of-00001.gz"):
         ...     example = tf.train.Example.FromString(record)
     """
-    with contextlib.closing(_chunks(path, compression)) as chunks:
-        yield from _records(path, chunks, on_broken or _refuse)
+    with contextlib.closing(uncompressed_chunks(path, compression)) as chunks:
+        yield from checked_records(path, chunks, on_broken=on_broken or _refuse)
 
 
 def _refuse(row: BrokenRow) -> None:
@@ -117,7 +122,10 @@ def _until_damage(
         damage.append(str(error).removeprefix(f"{path}: "))
 
 
-def _records(path: str, chunks: Iterable[bytes], on_broken: OnBroken) -> Iterator[bytes]:
+def checked_records(
+    path: str, chunks: Iterable[bytes], *, offset: int = 0, on_broken: OnBroken = _refuse
+) -> Iterator[bytes]:
+    """Yields the records in the content of a TFRecord file from `offset` on, see `read_tfrecords`."""
     from google_crc32c import value as crc32c
 
     lengths: dict[bytes, int] = {}
@@ -125,7 +133,7 @@ def _records(path: str, chunks: Iterable[bytes], on_broken: OnBroken) -> Iterato
     damage: list[str] = []
     lost: _Lost | None = None
     buffer = b""
-    base = 0  # offset of buffer[0] in the uncompressed file
+    base = offset  # of buffer[0] in the uncompressed file
     for chunk in _until_damage(path, chunks, on_broken, damage):
         buffer = buffer + chunk if buffer else chunk
         position = 0

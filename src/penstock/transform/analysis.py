@@ -41,7 +41,7 @@ class Analysis:
 def analyze(
     preprocessing_fn: TracedFn,
     features: RawFeatures,
-    data_sets: Mapping[str, Batches],
+    data_sets: Sequence[tuple[str, Batches]],
     temp_dir: str,
     cache: AnalyzerCache,
 ) -> Analysis:
@@ -50,7 +50,8 @@ def analyze(
     Args:
         preprocessing_fn: from raw to transformed features.
         features: how batches become tensors.
-        data_sets: what to analyze, by name; several count as one.
+        data_sets: what to analyze, with names; several count as one, and may have equal names if
+            they are equal.
         temp_dir: where vocabularies are written; must outlive the result.
         cache: accumulators of earlier runs, and where to keep those of this one; the names of
             `data_sets` are its keys.
@@ -73,7 +74,7 @@ def analyze(
     current = first
     for number, phase in enumerate(phases):
         keys = accumulator_keys(first, phase) if cache.in_use and number == 0 else {}
-        for data_set, batches in data_sets.items():
+        for data_set, batches in data_sets:
             known = _load(cache, data_set, phase, keys)
             missing = [source for source in phase.sources if source.operation.label not in known]
             known |= _accumulate(missing, current, features, batches)

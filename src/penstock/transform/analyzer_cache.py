@@ -14,8 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from tensorflow_transform import graph_tools, tf_utils
 
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.io import TFRecordWriter, read_tfrecords
-from penstock.io.files import join, open_binary
+from penstock.io.files import join, open_binary, open_for_writing
 from penstock.transform.phases import Phase, Source
 from penstock.transform.shards import Shards
 from penstock.transform.tracing import Trace
@@ -78,10 +77,15 @@ class AnalyzerCache:
             data_set: from `key`.
             key: from `accumulator_keys`.
         """
+        file = self.find(data_set, key)
+        return None if file is None else list(read_tfrecords(file))
+
+    def find(self, data_set: str, key: str) -> str | None:
+        """The file of an accumulator, or None if no earlier run has it; see `load`."""
         for root in self._read_from:
             entry = self._manifest(root, data_set).get(key)
             if entry is not None:
-                return list(read_tfrecords(join(root, data_set, entry["file"])))
+                return join(root, data_set, entry["file"])
         return None
 
     def _manifest(self, root: str, data_set: str) -> dict[str, Any]:
@@ -101,18 +105,40 @@ class AnalyzerCache:
             data_set: from `key`.
             records: by key, the analyzer's label and the records of its accumulator.
         """
+        for key, file in self.files(data_set, records).items():
+            with TFRecordWriter(file) as writer:
+                writer.write_all(records[key][1])
+        self.write_manifest(data_set, {key: label for key, (label, _) in records.items()})
+
+    def files(self, data_set: str, keys: Iterable[str]) -> dict[str, str]:
+        """Where the accumulators of a data set are to be written, by key; none without a folder.
+
+        Args:
+            data_set: from `key`.
+            keys: all keys that are to be kept.
+        """
+        if self._write_to is None:
+            return {}
+        return {key: join(self._write_to, data_set, name) for key, name in _names(keys).items()}
+
+    def write_manifest(self, data_set: str, labels: Mapping[str, str]) -> None:
+        """Names the accumulators of a data set, after they are written to their `files`.
+
+        Args:
+            data_set: from `key`.
+            labels: by key, the analyzer's label.
+        """
         if self._write_to is None:
             return
-        folder = os.path.join(self._write_to, data_set)
-        os.makedirs(folder, exist_ok=True)
-        accumulators = {}
-        for number, (key, (label, content)) in enumerate(sorted(records.items())):
-            file = f"accumulator-{number}.gz"
-            with TFRecordWriter(os.path.join(folder, file)) as writer:
-                writer.write_all(content)
-            accumulators[key] = {"file": file, "analyzer": label}
-        with open(os.path.join(folder, _MANIFEST), "w", encoding="utf-8") as manifest:
-            json.dump(accumulators, manifest, indent=1)
+        accumulators = {
+            key: {"file": name, "analyzer": labels[key]} for key, name in _names(labels).items()
+        }
+        with open_for_writing(join(self._write_to, data_set, _MANIFEST)) as file:
+            file.write(json.dumps(accumulators, indent=1).encode())
+
+
+def _names(keys: Iterable[str]) -> dict[str, str]:
+    return {key: f"accumulator-{number}.gz" for number, key in enumerate(sorted(keys))}
 
 
 def accumulator_keys(trace: Trace, phase: Phase) -> dict[str, str]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.transform.imports import import_tensorflow_transform
 from penstock.transform.shards import (
+    BLOCKS_WORTH_A_PROCESS,
     BatchObserver,
     ShardReader,
     Shards,
     SplitReader,
     shard_reader,
 )
+from penstock.transform.spool import BatchSpool
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     from penstock.transform.analyzer_cache import AnalyzerCache
@@ -42,8 +45,13 @@ class AnalysisFallback(Protocol):
         directory: str,
         temp_dir: str,
         force_tf_compat_v1: bool,
+        cache: AnalyzerCache,
+        data_sets: Mapping[str, str],
     ) -> None:
-        """Writes `transform_fn/` and `transformed_metadata/` into `directory`."""
+        """Writes `transform_fn/` and `transformed_metadata/` into `directory`.
+
+        `data_sets` says what the cache calls each of `shards`.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +82,8 @@ def transform(
     *,
     preprocessing_fn: Callable[..., Any],
     schema: schema_pb2.Schema,
-    analyze: Mapping[str, Shards],
-    transform: Mapping[str, Shards],
+    analyze: Mapping[str, Shards | Sequence[Shards]],
+    transform: Mapping[str, Shards | Sequence[Shards]],
     transform_graph_dir: str,
     transformed_examples_dir: str | None = None,
     custom_config: Mapping[str, Any] | None = None,
@@ -100,7 +108,8 @@ def transform(
         preprocessing_fn: takes a dict of tensors by feature name (and `custom_config`, if it has such
             a parameter) and returns a dict of tensors with dtype int64, float32 or string.
         schema: schema of the raw examples.
-        analyze: the splits that analyzers see, by name.
+        analyze: the splits that analyzers see, by name. A split may lie in several places (the spans
+            of a rolling window): then each has accumulators of its own in the cache.
         transform: the splits that are transformed, by name.
         transform_graph_dir: local folder for `transform_fn/`, `metadata/` and
             `transformed_metadata/`.
@@ -145,22 +154,30 @@ def transform(
     if not analyze:
         raise ValueError("Transform needs at least one split to analyze. Received: analyze={}")
     bound = bind_preprocessing_fn(preprocessing_fn, custom_config)
-    features = RawFeatures(schema)
-    read = shard_reader(features, batch_size)
-    read_here = shard_reader(features, batch_size, processes=None)
-    analyzed = {
-        split: SplitReader(split, shards, read_here, on_raw_batch)
-        for split, shards in analyze.items()
-    }
+    to_analyze, to_transform = _listed(analyze), _listed(transform)
+    payload_format = to_analyze[0][1].payload_format
+    features = RawFeatures(schema, payload_format)
+    read = shard_reader(features, batch_size, processes=None)
+    materialize = transformed_examples_dir is not None or on_transformed_batch is not None
     with tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch:
+        analyzed = [
+            SplitReader(
+                split,
+                shards,
+                read,
+                on_raw_batch,
+                BatchSpool(f"{scratch}/raw-{number}.arrow")
+                if materialize and (split, shards) in to_transform
+                else None,
+            )
+            for number, (split, shards) in enumerate(to_analyze)
+        ]
         write_schema(schema, f"{transform_graph_dir}/metadata")
         settled = None
+        cache = AnalyzerCache(analyzer_cache_dirs, updated_analyzer_cache_dir)
+        keys = [cache.key(split, shards, schema) for split, shards in to_analyze]
         if not (force_tf_compat_v1 or prefer_fallback):
-            cache = AnalyzerCache(analyzer_cache_dirs, updated_analyzer_cache_dir)
-            data_sets = {
-                cache.key(split, shards, schema): analyzed[split]
-                for split, shards in analyze.items()
-            }
+            data_sets = list(zip(keys, analyzed, strict=True))
             settled = _analyze_locally(
                 bound, features, data_sets, cache, transform_graph_dir, scratch, fallback is None
             )
@@ -168,38 +185,59 @@ def transform(
             settled = _analyze_elsewhere(
                 bound,
                 features,
-                analyze,
-                read,
+                [shards for _, shards in to_analyze],
+                shard_reader(features, batch_size),
                 transform_graph_dir,
                 scratch,
                 fallback,
                 force_tf_compat_v1,
+                cache,
+                keys,
             )
         if on_raw_batch is not None:
-            for reader in analyzed.values():
+            for reader in analyzed:
                 reader.exhaust()
-        transformed = {}
-        if transformed_examples_dir is not None or on_transformed_batch is not None:
-            readers = {
-                split: SplitReader(split, each, read_here) for split, each in transform.items()
-            }
-            transformed = _transform_splits(
+        rows_analyzed = _count_rows(analyzed)
+        rows_transformed: dict[str, int] = {}
+        if materialize:
+            readers = [
+                analyzed[to_analyze.index(each)] if each in to_analyze else SplitReader(*each, read)
+                for each in to_transform
+            ]
+            rows_transformed = _transform_splits(
                 settled, features, readers, transformed_examples_dir, on_transformed_batch
             )
     return TransformResult(
         transformed_schema=settled.schema,
-        rows_analyzed={
-            split: reader.rows for split, reader in analyzed.items() if reader.rows is not None
-        },
-        rows_transformed=transformed,
+        rows_analyzed=rows_analyzed,
+        rows_transformed=rows_transformed,
         phases=settled.phases,
     )
+
+
+def _listed(
+    splits: Mapping[str, Shards | Sequence[Shards]],
+) -> list[tuple[str, Shards]]:
+    """Each place of each split, in order."""
+    return [
+        (split, shards)
+        for split, places in splits.items()
+        for shards in ([places] if isinstance(places, Shards) else places)
+    ]
+
+
+def _count_rows(readers: Sequence[SplitReader]) -> dict[str, int]:
+    rows: Counter[str] = Counter()
+    for reader in readers:
+        if reader.rows is not None:
+            rows[reader.split] += reader.rows
+    return dict(rows)
 
 
 def _analyze_locally(
     preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
     features: RawFeatures,
-    data_sets: Mapping[str, SplitReader],
+    data_sets: Sequence[tuple[str, SplitReader]],
     cache: AnalyzerCache,
     directory: str,
     temp_dir: str,
@@ -216,8 +254,8 @@ def _analyze_locally(
             raise
         _LOG.warning("Analyzing on Beam: %s.", error)
         return None
-    if analysis.phases and all(reader.rows == 0 for reader in data_sets.values()):
-        splits = sorted(reader.split for reader in data_sets.values())
+    if analysis.phases and all(reader.rows == 0 for _, reader in data_sets):
+        splits = sorted({reader.split for _, reader in data_sets})
         raise ValueError(
             f"There are no rows to analyze in the splits {splits}. Name a split with rows in "
             "splits_config.analyze."
@@ -231,12 +269,14 @@ def _analyze_locally(
 def _analyze_elsewhere(
     preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
     features: RawFeatures,
-    shards: Mapping[str, Shards],
+    places: Sequence[Shards],
     read: ShardReader,
     directory: str,
     temp_dir: str,
     fallback: AnalysisFallback | None,
     force_tf_compat_v1: bool,
+    cache: AnalyzerCache,
+    keys: Sequence[str],
 ) -> _Settled:
     import tensorflow as tf
     import tensorflow_transform as tft
@@ -249,11 +289,13 @@ def _analyze_elsewhere(
     fallback(
         preprocessing_fn=preprocessing_fn,
         tensor_adapter_config=features.tensor_adapter_config,
-        shards=shards,
+        shards={str(number): shards for number, shards in enumerate(places)},
         read=read,
         directory=directory,
         temp_dir=temp_dir,
         force_tf_compat_v1=force_tf_compat_v1,
+        cache=cache,
+        data_sets={str(number): key for number, key in enumerate(keys)},
     )
     output = tft.TFTransformOutput(directory)
     signature = dict(features.type_specs)
@@ -264,32 +306,37 @@ def _analyze_elsewhere(
 def _transform_splits(
     settled: _Settled,
     features: RawFeatures,
-    readers: Mapping[str, SplitReader],
+    readers: Sequence[SplitReader],
     directory: str | None,
     observe: BatchObserver | None,
 ) -> dict[str, int]:
     from penstock.io import ExamplesWriter
+    from penstock.io.shard_processes import map_shards
     from penstock.transform.transformed_examples import TransformedExamples
 
     examples = TransformedExamples(settled.schema)
-    with contextlib.ExitStack() as stack:
-        writer = None
-        if directory is not None:
-            writer = stack.enter_context(
-                ExamplesWriter(
-                    directory, list(readers), name="transformed_examples", missing="absent"
-                )
-            )
-        for split, reader in readers.items():
+
+    def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
+        for reader in readers:
             for raw in reader():
                 if raw.num_rows == 0:
                     continue
                 batch = examples.batch(settled.apply(features.tensors(raw)), raw.num_rows)
-                if writer is not None:
-                    writer.write_records(split, examples.serialize(batch))
                 if observe is not None:
-                    observe(split, batch)
-    counts = {split: reader.rows or 0 for split, reader in readers.items()}
-    if writer is not None and writer.row_counts != counts:
+                    observe(reader.split, batch)
+                yield reader.split, batch
+
+    if directory is None:
+        for _ in batches():
+            pass
+        return _count_rows(readers)
+    splits = list(dict.fromkeys(reader.split for reader in readers))
+    with ExamplesWriter(directory, splits, name="transformed_examples") as writer:
+        for split, framed in map_shards(
+            examples.serializer.framed, batches(), at_least=BLOCKS_WORTH_A_PROCESS
+        ):
+            writer.write_framed(split, framed)
+    counts = _count_rows(readers)
+    if writer.row_counts != counts:
         raise RuntimeError(f"Transform read {counts} rows a split, but wrote {writer.row_counts}.")
     return counts

@@ -7,9 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.coders import example_coder
+from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchDecoder
 from tfx_bsl.tfxio import tensor_representation_util
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
+
+from penstock.io.examples_reader import RAW_RECORD_COLUMN
+
+SEQUENCE_COLUMN = "##SEQUENCE##"
 
 
 class RawFeatures:
@@ -20,25 +25,29 @@ class RawFeatures:
 
     Args:
         schema: schema of the raw examples.
+        payload_format: what a record is, see `penstock.io.read_record_batches`. Sequence features of a
+            tf.SequenceExample are ragged and named `##SEQUENCE##.<feature>`, unless
+            `tensor_representation_group` says otherwise; a raw record is the feature `raw_record`.
 
     Raises:
-        ValueError: if the schema has no features.
+        ValueError: if the schema has no features, or not the one of raw records.
 
     Example:
         features = RawFeatures(schema)
         tensors = features.tensors(batch)   # {"culmen_length_mm": <tf.Tensor shape=(334, 1)>, ...}
     """
 
-    def __init__(self, schema: schema_pb2.Schema) -> None:
+    def __init__(
+        self, schema: schema_pb2.Schema, payload_format: str = "FORMAT_TF_EXAMPLE"
+    ) -> None:
         if not schema.feature:
             raise ValueError("Transform needs a schema with features. Received an empty schema.")
         self.schema = schema
+        self.payload_format = payload_format
         representations = tensor_representation_util.InferTensorRepresentationsFromMixedSchema(
             schema
         )
-        self.arrow_schema: pa.Schema = example_coder.ExamplesToRecordBatchDecoder(
-            schema.SerializeToString()
-        ).ArrowSchema()
+        self.arrow_schema = _arrow_schema(schema, payload_format)
         self.tensor_adapter_config = TensorAdapterConfig(self.arrow_schema, representations)
         self._adapter = TensorAdapter(self.tensor_adapter_config)
 
@@ -86,6 +95,21 @@ class RawFeatures:
             self.conform(batch), produce_eager_tensors=True
         )
         return tensors
+
+
+def _arrow_schema(schema: schema_pb2.Schema, payload_format: str) -> pa.Schema:
+    serialized = schema.SerializeToString()
+    if payload_format == "FORMAT_TF_SEQUENCE_EXAMPLE":
+        decoder = SequenceExamplesToRecordBatchDecoder(SEQUENCE_COLUMN, serialized)
+        return decoder.ArrowSchema()
+    if payload_format == "FORMAT_PROTO" and [f.name for f in schema.feature] != [RAW_RECORD_COLUMN]:
+        raise ValueError(
+            "The examples hold raw records (FORMAT_PROTO), which Transform hands to preprocessing_fn as "
+            f"one feature {RAW_RECORD_COLUMN!r} of type BYTES, e.g. for tf.io.decode_proto. The "
+            "schema must have that feature and no other. "
+            f"It has: {', '.join(feature.name for feature in schema.feature)}"
+        )
+    return ExamplesToRecordBatchDecoder(serialized).ArrowSchema()
 
 
 def describe_features(tensors: Mapping[str, Any]) -> str:

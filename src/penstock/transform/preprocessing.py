@@ -37,7 +37,7 @@ def bind_preprocessing_fn(
     Args:
         preprocessing_fn: takes a dict of tensors by feature name, and `custom_config` if it has a
             parameter of that name; returns a dict of tensors.
-        custom_config: handed to `preprocessing_fn`, or None.
+        custom_config: handed to `preprocessing_fn`; an empty one where there is None, as in TFX.
 
     Returns:
         A function of the features alone. An exception of the user's code passes through it with
@@ -51,7 +51,8 @@ def bind_preprocessing_fn(
         raise TypeError(f"preprocessing_fn must be a function. Received: {preprocessing_fn!r}")
     call = preprocessing_fn
     if "custom_config" in inspect.signature(preprocessing_fn).parameters:
-        call = functools.partial(preprocessing_fn, custom_config=custom_config)
+        config = dict(custom_config or {})
+        call = functools.partial(preprocessing_fn, custom_config=config)
     elif custom_config:
         raise ValueError(
             "custom_config was given, but preprocessing_fn has no parameter of that name. Declare "

@@ -8,22 +8,24 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from penstock.io.record_blocks import RecordBlock, read_record_blocks, records_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.io.examples_reader import RecordDecoder
+    from penstock.io.tfrecord import Compression
     from penstock.transform.features import RawFeatures
+    from penstock.transform.spool import BatchSpool
 
-# Starting a process takes as long as reading about so many (compressed) bytes.
-_BYTES_WORTH_A_PROCESS = 8 << 20
-# A few shards are in memory at once; those of an ExamplesWriter have up to 64 MiB of content.
-_LARGEST_FILE = 32 << 20
-_LARGEST_CONTENT = 96 << 20
+# With fewer blocks, starting a process takes longer than it saves.
+BLOCKS_WORTH_A_PROCESS = 8
 
 BatchObserver = Callable[[str, "pa.RecordBatch"], None]
 """Sees a split's name and one of its batches."""
 
-ShardReader = Callable[["Shards"], "Iterator[pa.RecordBatch]"]
-"""Yields the batches of a split."""
+ShardReader = Callable[..., "Iterator[pa.RecordBatch]"]
+"""Yields the batches of `Shards`; those before the number `first` are left out if it is given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,99 +50,127 @@ def shard_reader(
 
     Args:
         features: what the schema says.
-        batch_size: rows a batch, at most.
-        processes: how many processes decode shards, this one among them; None: one a core where the
-            shards are worth it and small enough to be kept whole. The batches are the same.
+        batch_size: rows a batch, at most; large rows come in smaller batches.
+        processes: how many processes decode, this one among them; None: one a core. The batches are
+            the same.
     """
-    return functools.partial(_read, features.schema.SerializeToString(), batch_size, processes)
+    return functools.partial(
+        _read, features.schema.SerializeToString(), features.payload_format, batch_size, processes
+    )
 
 
 def _read(
-    schema: bytes, batch_size: int, processes: int | None, shards: Shards
+    schema: bytes,
+    payload_format: str,
+    batch_size: int,
+    processes: int | None,
+    shards: Shards,
+    first: int = 0,
 ) -> Iterator[pa.RecordBatch]:
-    from penstock.io import read_record_batches
+    features = _features(schema, payload_format)
+    if shards.payload_format != payload_format:
+        raise ValueError(
+            f"The examples hold {shards.payload_format} ({shards.files[0]}) and {payload_format}. "
+            "Transform takes examples of one payload format."
+        )
+    if shards.file_format == "parquet":
+        batches = _read_parquet(shards.files, payload_format, batch_size)
+    else:
+        batches = _decode_blocks(schema, batch_size, processes, shards, first)
+        first = 0
+    for path, batch in itertools.islice(batches, first, None):
+        try:
+            yield features.conform(batch)
+        except ValueError as error:
+            error.add_note(f"It was read from {path}")
+            raise
+
+
+def _decode_blocks(
+    schema: bytes, batch_size: int, processes: int | None, shards: Shards, first: int
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Decodes TFRecords in several processes, a block of records for each batch."""
     from penstock.io.shard_processes import map_shards
 
-    features = _features(schema)
-    read = functools.partial(
-        read_record_batches,
-        file_format=shards.file_format,
-        payload_format=shards.payload_format,
-        schema=features.schema,
-        batch_size=batch_size,
+    compression: Compression = "GZIP" if shards.file_format == "tfrecords_gzip" else ""
+    blocks = itertools.chain.from_iterable(
+        read_record_blocks(path, compression=compression, rows=batch_size) for path in shards.files
     )
-    if processes is None and not _worth_processes(shards):
-        processes = 1
-    if processes == 1:
-        batches = read(shards.files)
-    else:
-        decode = functools.partial(_decode, read)
-        parts = map_shards(decode, shards.files, processes=processes)
-        batches = itertools.chain.from_iterable(parts)
-    for batch in batches:
-        yield features.conform(batch)
+    return map_shards(
+        functools.partial(_decode, schema, shards.payload_format),
+        itertools.islice(blocks, first, None),
+        processes=processes,
+        at_least=BLOCKS_WORTH_A_PROCESS,
+    )
 
 
-def _decode(
-    read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]], path: str
-) -> list[pa.RecordBatch]:
-    return list(read([path]))
+def _decode(schema: bytes, payload_format: str, block: RecordBlock) -> tuple[str, pa.RecordBatch]:
+    decode = _decoder(schema, payload_format)
+    return block.path, decode(records_of(block), block.path, block.first_row)
 
 
-def _worth_processes(shards: Shards) -> bool:
-    """Whether there is enough to read to start processes for, in shards that fit into memory."""
-    from penstock.io.files import file_size, open_binary
+def _read_parquet(
+    files: Sequence[str], payload_format: str, batch_size: int
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    from penstock.io import read_record_batches
 
-    sizes = [file_size(path) for path in shards.files]
-    if len(sizes) < 2 or sum(sizes) < _BYTES_WORTH_A_PROCESS or max(sizes) > _LARGEST_FILE:
-        return False
-    if shards.file_format != "tfrecords_gzip":
-        return shards.file_format == "tfrecords"  # Parquet is decoded faster than it is handed over
-    for path, size in zip(shards.files, sizes, strict=True):
-        with open_binary(path) as file:
-            file.seek(max(0, size - 4))
-            if int.from_bytes(file.read(4), "little") > _LARGEST_CONTENT:  # gzip's last field
-                return False
-    return True
+    for path in files:
+        for batch in read_record_batches(
+            [path], file_format="parquet", payload_format=payload_format, batch_size=batch_size
+        ):
+            yield path, batch
 
 
 @functools.lru_cache(maxsize=4)
-def _features(schema: bytes) -> RawFeatures:
+def _features(schema: bytes, payload_format: str) -> RawFeatures:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     from penstock.transform.features import RawFeatures
 
-    return RawFeatures(schema_pb2.Schema.FromString(schema))
+    return RawFeatures(schema_pb2.Schema.FromString(schema), payload_format)
+
+
+@functools.lru_cache(maxsize=4)
+def _decoder(schema: bytes, payload_format: str) -> RecordDecoder:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    from penstock.io.examples_reader import RecordDecoder
+
+    return RecordDecoder(payload_format, schema_pb2.Schema.FromString(schema))
 
 
 class SplitReader:
-    """Reads a split as often as needed, and counts its rows.
+    """Reads the shards of a split as often as needed, and counts their rows.
 
     Args:
         split: the split's name.
         shards: its files.
         read: reads them.
         observe: sees each batch, the first time the split is read.
+        spool: where the batches are kept when they are read first.
     """
 
     def __init__(
-        self, split: str, shards: Shards, read: ShardReader, observe: BatchObserver | None = None
+        self,
+        split: str,
+        shards: Shards,
+        read: ShardReader,
+        observe: BatchObserver | None = None,
+        spool: BatchSpool | None = None,
     ) -> None:
         self.split = split
         self._shards = shards
         self._read = read
         self._observe = observe
+        self._spool = spool
         self.rows: int | None = None
         """Rows of the split; None until it has been read to its end."""
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches, from the first row to the last."""
-        observe, self._observe = self._observe, None
         rows = 0
-        for batch in self._read(self._shards):
+        for batch in self._first_pass() if self.rows is None else self._later_pass():
             rows += batch.num_rows
-            if observe is not None:
-                observe(self.split, batch)
             yield batch
         if self.rows not in (None, rows):
             raise RuntimeError(
@@ -148,6 +178,25 @@ class SplitReader:
                 f"now. Something changes its files while they are read: {list(self._shards.files)}"
             )
         self.rows = rows
+
+    def _first_pass(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._read(self._shards):
+            if self._observe is not None:
+                self._observe(self.split, batch)
+            if self._spool is not None:
+                self._spool.write(batch)
+            yield batch
+        if self._spool is not None:
+            self._spool.finish()
+
+    def _later_pass(self) -> Iterator[pa.RecordBatch]:
+        kept = 0
+        if self._spool is not None:
+            kept = self._spool.batches
+            yield from self._spool.read()
+            if self._spool.whole:
+                return
+        yield from self._read(self._shards, kept)
 
     def exhaust(self) -> None:
         """Reads the split once, unless it has been read, for its count and its observer."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_transform import impl_helper
-from tfx_bsl.coders import example_coder
+from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from penstock.io import serialize_examples
+from penstock.io.example_messages import example_class
+from penstock.io.record_frames import frame_records
 
 
 class TransformedExamples:
@@ -21,12 +24,14 @@ class TransformedExamples:
     """
 
     def __init__(self, schema: schema_pb2.Schema) -> None:
+        from tensorflow_transform import impl_helper  # not in a process that serializes
+
         self._converter = impl_helper.make_tensor_to_arrow_converter(schema)
-        self._encoder = example_coder.RecordBatchToExamplesEncoder(schema)
-        self._ragged = any(
+        ragged = any(
             representation.HasField("ragged_tensor")
             for representation in self._converter.tensor_representations().values()
         )
+        self.serializer = TransformedSerializer(schema.SerializeToString() if ragged else None)
 
     def batch(self, tensors: Mapping[str, Any], rows: int) -> pa.RecordBatch:
         """Converts the outputs for one batch into a RecordBatch.
@@ -52,10 +57,36 @@ class TransformedExamples:
 
     def serialize(self, batch: pa.RecordBatch) -> list[bytes]:
         """Serializes a RecordBatch as tf.Examples, with the same bytes each time."""
-        if self._ragged:  # takes several features each, which the schema names
-            return [_canonical(example) for example in self._encoder.encode(batch)]
+        return self.serializer.records(batch)
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformedSerializer:
+    """Serializes transformed batches, in another process too.
+
+    Args:
+        schema: the serialized schema of the transformed features, if some are ragged: such a feature
+            takes several features of a tf.Example, which the schema names.
+    """
+
+    schema: bytes | None
+
+    def records(self, batch: pa.RecordBatch) -> list[bytes]:
+        """The rows of a batch as tf.Examples."""
+        if self.schema is not None:
+            return [_canonical(example) for example in _encoder(self.schema).encode(batch)]
         records: list[bytes] = serialize_examples(batch, missing="absent").to_pylist()
         return records
+
+    def framed(self, batch: tuple[str, pa.RecordBatch]) -> tuple[str, pa.LargeBinaryArray]:
+        """The rows of a batch of a split as a TFRecord file holds them."""
+        split, rows = batch
+        return split, frame_records(self.records(rows))
+
+
+@functools.lru_cache(maxsize=2)
+def _encoder(schema: bytes) -> RecordBatchToExamplesEncoder:
+    return RecordBatchToExamplesEncoder(schema_pb2.Schema.FromString(schema))
 
 
 def _row_counts(tensors: Mapping[str, Any]) -> dict[str, int]:
@@ -67,7 +98,5 @@ def _row_counts(tensors: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _canonical(serialized: bytes) -> bytes:
-    from tensorflow.train import Example
-
-    canonical: bytes = Example.FromString(serialized).SerializeToString(deterministic=True)
+    canonical: bytes = example_class().FromString(serialized).SerializeToString(deterministic=True)
     return canonical

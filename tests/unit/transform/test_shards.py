@@ -1,4 +1,4 @@
-"""Reading shards in one process and in several."""
+"""Reading shards: in one process and in several, again from a spool, in blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.io import ExamplesWriter, split_files
+from penstock.io import ExamplesWriter, TFRecordWriter, split_files
 from penstock.transform import shards as module
-from penstock.transform.shards import Shards, shard_reader
+from penstock.transform.shards import Shards, SplitReader, shard_reader
+from penstock.transform.spool import BatchSpool
 
 pytestmark = pytest.mark.tensorflow
 
@@ -23,40 +24,80 @@ feature { name: "never" type: INT }
 """
 
 
-@pytest.fixture
-def shards(tmp_path: Path) -> Shards:
+def features():
+    from penstock.transform.features import RawFeatures
+
+    return RawFeatures(text_format.Parse(_SCHEMA, schema_pb2.Schema()))
+
+
+def write(folder: Path, **options) -> Shards:
     random = np.random.default_rng(1)
-    with ExamplesWriter(str(tmp_path), ["train"], missing="absent", shard_bytes=20_000) as writer:
+    with ExamplesWriter(str(folder), ["train"], missing="absent", **options) as writer:
         for _ in range(6):
             numbers = random.normal(size=500)
             words = [f"word {word}" for word in random.integers(0, 900, size=500).tolist()]
             writer.write("train", pa.record_batch({"number": numbers, "word": words}))
-    return Shards(split_files(str(tmp_path), "train"))
+    file_format = options.get("file_format", "tfrecords_gzip")
+    return Shards(split_files(str(folder), "train"), file_format)
 
 
-def test_batches_are_the_same_from_any_number_of_processes(shards: Shards) -> None:
-    from penstock.transform.features import RawFeatures
-
-    features = RawFeatures(text_format.Parse(_SCHEMA, schema_pb2.Schema()))
-    assert len(shards.files) > 3
-    alone = list(shard_reader(features, 300)(shards))
-    together = list(shard_reader(features, 300, processes=2)(shards))
+@pytest.mark.parametrize("options", [{"shard_bytes": 20_000}, {}, {"file_format": "tfrecords"}])
+def test_batches_are_the_same_from_any_number_of_processes(tmp_path: Path, options) -> None:
+    shards = write(tmp_path, **options)
+    assert len(shards.files) == (6 if "shard_bytes" in options else 1)
+    alone = list(shard_reader(features(), 300)(shards))
+    together = list(shard_reader(features(), 300, processes=2)(shards))
     assert sum(batch.num_rows for batch in alone) == 3000
-    assert len(together) == len(alone)
+    assert len(together) == len(alone) >= module.BLOCKS_WORTH_A_PROCESS
     for one, other in zip(together, alone, strict=True):
-        assert one.schema.equals(features.arrow_schema)
+        assert one.schema.equals(features().arrow_schema)
         assert one.equals(other)
 
 
-def test_only_shards_that_are_worth_it_and_fit_are_decoded_in_processes(
-    shards: Shards, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])
+@pytest.mark.parametrize("most_bytes", [None, 25_000, 0])
+def test_second_pass_reads_what_the_first_kept_and_decodes_the_rest(
+    tmp_path: Path, file_format: str, most_bytes: int | None
 ) -> None:
-    assert not module._worth_processes(shards)
-    monkeypatch.setattr(module, "_BYTES_WORTH_A_PROCESS", 1_000)
-    assert module._worth_processes(shards)
-    assert not module._worth_processes(Shards(shards.files[:1]))
-    monkeypatch.setattr(module, "_LARGEST_CONTENT", 20_000)
-    assert not module._worth_processes(shards)
-    monkeypatch.setattr(module, "_LARGEST_CONTENT", 1 << 20)
-    monkeypatch.setattr(module, "_LARGEST_FILE", 1_000)
-    assert not module._worth_processes(shards)
+    shards = write(tmp_path, file_format=file_format)
+    seen = []
+    spool = BatchSpool(str(tmp_path / "spool.arrow"), most_bytes)
+    reader = SplitReader(
+        "train", shards, shard_reader(features(), 300), lambda split, _: seen.append(split), spool
+    )
+    first = list(reader())
+    assert spool.whole == (most_bytes is None)
+    assert 0 < spool.batches < len(first) or most_bytes != 25_000
+    for _ in range(2):
+        again = list(reader())
+        assert all(one.equals(other) for one, other in zip(again, first, strict=True))
+    assert seen == ["train"] * len(first)
+    assert reader.rows == 3000
+
+
+def test_whole_spool_spares_the_files(tmp_path: Path) -> None:
+    shards = write(tmp_path)
+    spool = BatchSpool(str(tmp_path / "spool.arrow"))
+    reader = SplitReader("train", shards, shard_reader(features(), 300), spool=spool)
+    first = list(reader())
+    for file in shards.files:
+        Path(file).unlink()
+    assert all(one.equals(other) for one, other in zip(reader(), first, strict=True))
+
+
+def test_disk_that_is_full_costs_time_only(tmp_path: Path) -> None:
+    shards = write(tmp_path)
+    spool = BatchSpool("/dev/full", 1 << 30)
+    reader = SplitReader("train", shards, shard_reader(features(), 300), spool=spool)
+    assert [batch.num_rows for batch in reader()] == [batch.num_rows for batch in reader()]
+    assert not spool.whole
+
+
+def test_files_that_change_between_passes(tmp_path: Path) -> None:
+    shards = write(tmp_path)
+    reader = SplitReader("train", shards, shard_reader(features(), 300))
+    list(reader())
+    with TFRecordWriter(shards.files[0]) as writer:
+        writer.write(b"")
+    with pytest.raises(RuntimeError, match="had 3000 rows when it was read first and 1 now"):
+        list(reader())
