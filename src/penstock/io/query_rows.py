@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import ipaddress
 import json
 import os
 import re
@@ -88,41 +89,63 @@ def _plain_batches(database: str, query: str, batch_size: int) -> Iterator[pa.Re
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
+    engine = _engine(database)
+    shown = engine.url.render_as_string()
+    what = f"Cannot connect to the database {shown}"
+    try:
+        with engine.connect() as connection:
+            what = f"The database {shown} refused the query"
+            streaming = connection.execution_options(stream_results=True, yield_per=batch_size)
+            with streaming.execute(sqlalchemy.text(_COLON.sub(r"\\:", query))) as result:
+                names = _column_names(result, query)
+                for rows in result.partitions(batch_size):
+                    yield _as_batch(names, rows, query)
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise QueryError(f"{what}: {cause}\nQuery: {query}") from error
+    finally:
+        engine.dispose()
+
+
+def _engine(database: str) -> Any:
+    import sqlalchemy
+    from sqlalchemy.exc import SQLAlchemyError
+
     url = None
     try:
         url = sqlalchemy.make_url(expand_database(database))
-        engine = sqlalchemy.create_engine(url)
+        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        return sqlalchemy.create_engine(url)
     except SQLAlchemyError as error:
         shown = database if url is None else url.render_as_string()
         raise QueryError(f"Cannot use the database {shown!r}: {error}") from error
     except ImportError as error:
+        shown = database if url is None else url.render_as_string()
         raise ImportError(
-            f"Reading from {url.render_as_string() if url else database!r} needs its driver: "
-            f"{error}. Install it, such as by pip install 'penstock[postgres]' or "
-            f"'penstock[mysql]'."
+            f"Reading from {shown!r} needs its driver: {error}. Install it, such as by pip install "
+            f"'penstock[postgres]' or 'penstock[mysql]'."
         ) from error
-    try:
-        with engine.connect() as connection:
-            streaming = connection.execution_options(stream_results=True, yield_per=batch_size)
-            result = streaming.execute(sqlalchemy.text(_COLON.sub(r"\\:", query)))
-            if not result.returns_rows:
-                raise QueryError(f"The query returns no rows: {query}. Expected a SELECT.")
-            names = list(result.keys())
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise QueryError(
-                    f"The query returns the columns {twice} more than once: {query}. Give each a "
-                    f"name of its own (AS)."
-                )
-            for rows in result.partitions(batch_size):
-                yield _as_batch(names, rows, query)
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
+
+
+# The drivers that Penstock's extras install, for URLs that name none.
+_DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+
+
+def _column_names(result: Any, query: str) -> list[str]:
+    if not result.returns_rows:
+        raise QueryError(f"The query returns no rows: {query}. Expected a SELECT.")
+    names = list(result.keys())
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
         raise QueryError(
-            f"The database {url.render_as_string()} refused the query: {cause}\nQuery: {query}"
-        ) from error
-    finally:
-        engine.dispose()
+            f"The query returns the columns {twice} more than once: {query}. Give each a name of its "
+            f"own (AS)."
+        )
+    return names
 
 
 def _as_batch(names: Sequence[str], rows: Sequence[Any], query: str) -> pa.RecordBatch:
@@ -148,7 +171,27 @@ def _plain(cell: Any) -> Any:
         return json.dumps(cell, sort_keys=True).encode()
     if isinstance(cell, bytearray | memoryview):
         return bytes(cell)
-    return str(cell).encode() if isinstance(cell, str | uuid.UUID | datetime.timedelta) else cell
+    if isinstance(cell, datetime.timedelta):
+        return _hours(cell).encode()
+    return str(cell).encode() if isinstance(cell, (str, uuid.UUID, *_ADDRESSES)) else cell
+
+
+_ADDRESSES = (
+    ipaddress.IPv4Address,
+    ipaddress.IPv6Address,
+    ipaddress.IPv4Interface,
+    ipaddress.IPv6Interface,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Network,
+)
+
+
+def _hours(span: datetime.timedelta) -> str:
+    """Writes a time of day, as MySQL's driver gives it, or an interval as [-]12:30:00[.000000]."""
+    minutes, seconds = divmod(abs(span), datetime.timedelta(minutes=1))
+    micros = f".{seconds.microseconds:06}" if seconds.microseconds else ""
+    sign = "-" if span < datetime.timedelta() else ""
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}:{seconds.seconds:02}{micros}"
 
 
 def _kind_of(name: str, cells: Sequence[Any], query: str) -> pa.DataType:
