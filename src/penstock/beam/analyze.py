@@ -1,4 +1,4 @@
-"""TensorFlow Transform's analyzers on Beam: for what the local driver does not know."""
+"""TensorFlow Transform's analyzers on Beam: on a cluster, or for what the local driver does not know."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import dataclasses
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.beam.pipeline_options import Engine
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+    from penstock.transform.analyzer_cache import AnalyzerCache
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +50,8 @@ class AnalyzeOnBeam:
         directory: str,
         temp_dir: str,
         force_tf_compat_v1: bool = False,
+        cache: AnalyzerCache | None = None,
+        data_sets: Mapping[str, str] | None = None,
     ) -> None:
         """Analyzes data and writes the transform graph.
 
@@ -56,16 +63,21 @@ class AnalyzeOnBeam:
             directory: where `transform_fn/` and `transformed_metadata/` are written.
             temp_dir: scratch space of this machine; where workers are elsewhere, Beam's
                 `--temp_location` is used instead.
-            force_tf_compat_v1: trace as a TensorFlow 1 graph.
+            force_tf_compat_v1: trace as a TensorFlow 1 graph; the cache is left alone then.
+            cache: accumulators of earlier runs, and where to keep those of this one.
+            data_sets: what the cache calls each of `shards`.
         """
-        import apache_beam as beam
         import tensorflow_transform.beam as tft_beam
+        from tensorflow_transform.beam.analysis_graph_builder import get_analysis_dataset_keys
+        from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 
+        from penstock.beam.analyzer_cache import BeamAnalyzerCache
         from penstock.beam.transform_examples import split_by_file
 
         engine = Engine(self.beam_pipeline_args, self.project_root, temp_dir, self.labels)
-        listed = [one for each in shards.values() for one in split_by_file(each)]
-        engine.check_reachable([directory, *(file for one in listed for file in one.files)])
+        listed = {name: split_by_file(each) for name, each in shards.items()}
+        files = [file for each in listed.values() for one in each for file in one.files]
+        engine.check_reachable([directory, *files])
         pipeline = engine.pipeline()
         # Each phase reads the data anew: FnApiRunner cannot order the stages of three phases that
         # share one reader ("watermark-pending bundles did not execute").
@@ -74,19 +86,46 @@ class AnalyzeOnBeam:
             force_tf_compat_v1=force_tf_compat_v1,
             use_deep_copy_optimization=True,
         )
+        kept = None
+        if cache is not None and cache.in_use and data_sets and not force_tf_compat_v1:
+            type_specs = TensorAdapter(tensor_adapter_config).OriginalTypeSpecs()
+            names = [data_sets[name] for name in listed]
+            kept = BeamAnalyzerCache.of(cache, names, preprocessing_fn, type_specs, temp_dir)
         with pipeline, context:
             _LOG.info("Analyzing on Beam's %s", type(pipeline.runner).__name__)
-            batches = (
-                pipeline
-                | "Shards" >> beam.Create(listed)
-                | "Redistribute" >> beam.Reshuffle()
-                | "Read" >> beam.FlatMap(read)
-            )
-            transform_fn = (
-                batches,
-                tensor_adapter_config,
-            ) | "Analyze" >> tft_beam.AnalyzeDataset(preprocessing_fn)
+            if kept is None:
+                everything = [one for each in listed.values() for one in each]
+                transform_fn = (
+                    _batches(pipeline, "", everything, read),
+                    tensor_adapter_config,
+                ) | "Analyze" >> tft_beam.AnalyzeDataset(preprocessing_fn)
+            else:
+                known = kept.read(pipeline)
+                keys = kept.dataset_keys
+                needed = get_analysis_dataset_keys(preprocessing_fn, type_specs, keys, known, False)
+                batches = {
+                    key: _batches(pipeline, f"[{key.key}]", each, read) if key in needed else None
+                    for key, each in zip(keys, listed.values(), strict=True)
+                }
+                analyze = tft_beam.AnalyzeDatasetWithCache(preprocessing_fn, pipeline=pipeline)
+                transform_fn, found = (batches, known, tensor_adapter_config) | "Analyze" >> analyze
+                kept.write(found)
             _ = transform_fn | "Write" >> tft_beam.WriteTransformFn(directory)
+        if kept is not None:
+            kept.complete()
+
+
+def _batches(
+    pipeline: Any, name: str, shards: Sequence[Any], read: Callable[[Any], Any]
+) -> beam.PCollection:
+    import apache_beam as beam
+
+    return (
+        pipeline
+        | f"Shards{name}" >> beam.Create(shards)
+        | f"Redistribute{name}" >> beam.Reshuffle()
+        | f"Read{name}" >> beam.FlatMap(read)
+    )
 
 
 def shared_scratch(options: Any) -> str | None:

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_transform import graph_tools, tf_utils
+from tensorflow_transform import analyzers, graph_tools, tf_utils
 
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.io import TFRecordWriter, read_tfrecords
@@ -227,6 +227,15 @@ def encode(operation: Any, state: Any) -> list[bytes]:
 def decode(operation: Any, records: Sequence[bytes]) -> Any:
     """The state that `encode` made records of."""
     code: Callable[[bytes], Any] = operation.cache_coder.decode_cache
-    if hasattr(operation, "combiner") and "PerKey" not in type(operation).__name__:
+    if "PerKey" in type(operation).__name__:
+        return dict(code(record) for record in records)
+    if hasattr(operation, "combiner"):
         return [code(record) for record in records]
-    return dict(code(record) for record in records)
+    return {token: _label_means(value) for token, value in map(code, records)}
+
+
+def _label_means(value: Any) -> Any:
+    """A token's weight as it is, and its means of labels, which come back as a plain tuple, whole."""
+    if not isinstance(value, tuple):
+        return value
+    return analyzers.WeightedMeanAndVarCombiner.accumulator_class(*value)

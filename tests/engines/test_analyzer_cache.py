@@ -1,0 +1,184 @@
+"""The analyzer cache: what one driver has accumulated, the other need not read again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from penstock.beam import AnalyzeOnBeam, analyze
+from penstock.io import ExamplesWriter, read_record_batches, split_files
+from penstock.transform import Shards, transform
+
+pytestmark = pytest.mark.tensorflow
+
+SPANS = ("one", "two")
+SCHEMA = text_format.Parse(
+    "".join(
+        f'feature {{ name: "{name}" type: {kind} presence {{ min_fraction: 1 }} '
+        "shape { dim { size: 1 } } }"
+        for name, kind in (("x", "FLOAT"), ("w", "BYTES"), ("y", "INT"))
+    ),
+    schema_pb2.Schema(),
+)
+
+
+def one_phase(inputs):
+    """An analyzer of each kind of accumulator."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    x, w = inputs["x"], inputs["w"]
+    key, label = tf.reshape(w, [-1]), tf.reshape(inputs["y"], [-1])
+    return {
+        "z": tft.scale_to_z_score(x),
+        "bucket": tft.bucketize(x, 3),
+        "unit": tft.scale_to_0_1(x),
+        "spread": tf.matmul(x, tft.covariance(x, tf.float32)),
+        "word": tft.compute_and_apply_vocabulary(w, vocab_filename="words"),
+        "weighted": tft.compute_and_apply_vocabulary(
+            key, weights=tf.abs(tf.reshape(x, [-1])), vocab_filename="heavy"
+        )[:, tf.newaxis],
+        "telling": tft.compute_and_apply_vocabulary(
+            key, labels=label, top_k=3, vocab_filename="telling"
+        )[:, tf.newaxis],
+        "key": tft.scale_to_z_score_per_key(tf.reshape(x, [-1]), key)[:, tf.newaxis],
+    }
+
+
+def two_phases(inputs):
+    """The buckets' boundaries depend on the mean."""
+    import tensorflow_transform as tft
+
+    centred = inputs["x"] - tft.mean(inputs["x"])
+    return {"bucket": tft.bucketize(centred, 3)}
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> str:
+    uri = str(tmp_path_factory.mktemp("examples"))
+    random = np.random.default_rng(3)
+    with ExamplesWriter(uri, SPANS, num_shards=2) as writer:
+        for span in SPANS:
+            word = random.integers(0, 9, 300)
+            columns = {
+                "x": random.normal(5, 2, 300).astype(np.float32),
+                "w": [f"w{each}" for each in word],
+                "y": (word + random.integers(0, 3, 300) > 5).astype(np.int64),
+            }
+            writer.write(span, pa.record_batch(columns))
+    return uri
+
+
+class Runs:
+    """Transforms under names, here or on Beam, each with the cache of others."""
+
+    def __init__(self, examples: str, root: Path, engine: tuple[str, ...]) -> None:
+        self._examples = examples
+        self._root = root
+        self._engine = engine
+
+    def __call__(self, name, spans, caches=(), *, on_beam, fn=one_phase):
+        def shards(names):
+            return {span: Shards(split_files(self._examples, span)) for span in names}
+
+        result = transform(
+            preprocessing_fn=fn,
+            schema=SCHEMA,
+            analyze=shards(spans),
+            transform=shards(SPANS),
+            transform_graph_dir=str(self._root / name / "graph"),
+            transformed_examples_dir=str(self._root / name / "examples"),
+            analyzer_cache_dirs=[str(self._root / cache / "cache") for cache in caches],
+            updated_analyzer_cache_dir=str(self._root / name / "cache"),
+            fallback=AnalyzeOnBeam(self._engine),
+            prefer_fallback=on_beam,
+        )
+        return result, self.content(name)
+
+    def content(self, name):
+        columns = {}
+        for span in SPANS:
+            for batch in read_record_batches(
+                split_files(str(self._root / name / "examples"), span)
+            ):
+                for feature, column in zip(batch.schema.names, batch.columns, strict=True):
+                    columns.setdefault(feature, []).extend(column.flatten().to_pylist())
+        return columns
+
+    def manifests(self, name):
+        return {
+            path.parent.name: json.loads(path.read_text())
+            for path in (self._root / name / "cache").glob("*/MANIFEST.json")
+        }
+
+
+@pytest.fixture
+def runs(examples, tmp_path, engine) -> Runs:
+    return Runs(examples, tmp_path, engine)
+
+
+@pytest.fixture
+def read_on_beam(monkeypatch) -> list[str]:
+    """The files that Beam's analysis reads, of each pipeline."""
+    read: list[str] = []
+    batches = analyze._batches
+
+    def spied(pipeline, name, shards, reader):
+        read.extend(Path(file).parent.name for one in shards for file in one.files)
+        return batches(pipeline, name, shards, reader)
+
+    monkeypatch.setattr(analyze, "_batches", spied)
+    return read
+
+
+def assert_same(found, expected) -> None:
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, rel=1e-5), name
+
+
+def test_beam_reads_what_the_local_driver_wrote_and_back(runs, read_on_beam):
+    _, expected = runs("fresh", SPANS, on_beam=False)
+    runs("first", ["one"], on_beam=False)
+    _, found = runs("second", SPANS, ["first"], on_beam=True)
+    assert set(read_on_beam) == {"Split-two"}
+    assert_same(found, expected)
+    assert runs.manifests("second") == runs.manifests("fresh")
+    third, found = runs("third", SPANS, ["second"], on_beam=False)
+    assert third.rows_analyzed == {}
+    assert_same(found, expected)
+
+
+def test_a_span_that_is_known_is_not_read(runs, read_on_beam):
+    _, expected = runs("fresh", SPANS, on_beam=True)
+    assert set(read_on_beam) == {"Split-one", "Split-two"}
+    read_on_beam.clear()
+    _, found = runs("again", SPANS, ["fresh"], on_beam=True)
+    assert read_on_beam == []
+    assert_same(found, expected)
+    assert runs.manifests("again") == runs.manifests("fresh")
+
+
+def test_later_phases_read_the_data(runs, read_on_beam):
+    _, expected = runs("fresh", SPANS, on_beam=False, fn=two_phases)
+    runs("first", SPANS, on_beam=True, fn=two_phases)
+    read_on_beam.clear()
+    _, found = runs("second", SPANS, ["first"], on_beam=True, fn=two_phases)
+    assert set(read_on_beam) == {"Split-one", "Split-two"}
+    assert_same(found, expected)
+    assert runs.manifests("second") == runs.manifests("first") != {}
+
+
+def test_files_do_not_depend_on_the_workers(runs, examples, tmp_path):
+    runs("first", ["one"], on_beam=True)
+    runs("again", ["one"], on_beam=True)
+    (folder,) = (tmp_path / "first" / "cache").iterdir()
+    for file in folder.iterdir():
+        other = tmp_path / "again" / "cache" / folder.name / file.name
+        assert other.read_bytes() == file.read_bytes(), file.name
