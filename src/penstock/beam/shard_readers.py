@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 
     from penstock.io.broken_rows import OnBroken
     from penstock.io.ingestion import Rows
+    from penstock.io.record_rows import DecodedRecords
 
 
 class Part(NamedTuple):
@@ -20,7 +20,7 @@ class Part(NamedTuple):
     Args:
         path: The file.
         first_row: The number of the first row in the file, from 0.
-        content: The rows in a form that only the reader knows; bytes, or a list of bytes.
+        content: The rows in a form that only the reader knows, and that can be pickled.
     """
 
     path: str
@@ -69,8 +69,8 @@ class RecordInput:
             return None
         # `parts` and `rows` tell of what is broken.
         known = None if on_broken is None else leave_out
-        decoded = (self._decode(part, known) for part in self.parts(path, None, known))
-        return _to_bytes(unified_schema(each[1].schema for each in decoded if each is not None))
+        runs = (run for part in self.parts(path, None, known) for run in self._decode(part, known))
+        return _to_bytes(unified_schema(run.batch.schema for run in runs))
 
     def plan(
         self, surveys: Sequence[bytes | None], on_broken: OnBroken | None = None
@@ -90,14 +90,10 @@ class RecordInput:
         self, path: str, plan: bytes | None, on_broken: OnBroken | None = None
     ) -> Iterator[Part]:
         """Reads the file some thousand records at a time."""
-        from penstock.io import read_tfrecords
-        from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+        from penstock.io.record_rows import read_records
 
-        records = read_tfrecords(path, on_broken=on_broken)
-        first_row = 0
-        while some := list(islice(records, DEFAULT_BATCH_SIZE)):
-            yield Part(path, first_row, some)
-            first_row += len(some)
+        for block in read_records(path, on_broken=on_broken):
+            yield Part(path, block.first_row, block)
 
     def rows(
         self, part: Part, plan: bytes | None, on_broken: OnBroken | None = None
@@ -105,25 +101,22 @@ class RecordInput:
         """Decodes the records and brings them into the form that is hashed."""
         from penstock.io.canonical_records import canonical_records
         from penstock.io.ingestion import Rows
-        from penstock.io.record_rows import with_schema
+        from penstock.io.record_rows import joined, with_schema
 
-        decoded = self._decode(part, on_broken)
-        if decoded is None:
+        runs = self._decode(part, on_broken)
+        if not runs:
             return
-        records, batch = decoded
+        records, batch = joined(runs)
         canonical = canonical_records(records, batch, self.payload_format)
         if plan is not None:
             batch = with_schema(batch, schema_from_bytes(plan))
         yield Rows(batch, canonical)
 
-    def _decode(
-        self, part: Part, on_broken: OnBroken | None
-    ) -> tuple[list[bytes], pa.RecordBatch] | None:
+    def _decode(self, part: Part, on_broken: OnBroken | None) -> list[DecodedRecords]:
         from penstock.io.examples_reader import RecordDecoder
-        from penstock.io.record_rows import decode_records
+        from penstock.io.record_rows import decoded_runs
 
-        decode = RecordDecoder(self.payload_format)
-        return decode_records(decode, part.content, part.path, part.first_row, on_broken)
+        return decoded_runs(RecordDecoder(self.payload_format), part.content, on_broken)
 
 
 @dataclasses.dataclass(frozen=True)

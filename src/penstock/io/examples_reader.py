@@ -186,9 +186,10 @@ class RecordDecoder:
             try:
                 return cast("pa.RecordBatch", self._decoder.DecodeBatch(records))
             except (RuntimeError, ValueError) as error:
+                last_row = first_row + len(records) - 1
+                which = f"s {first_row} to {last_row}" if last_row > first_row else f" {first_row}"
                 raise ValueError(
-                    f"{path}: cannot decode records {first_row} to "
-                    f"{first_row + len(records) - 1} as {self._payload_format}: {error}"
+                    f"{path}: cannot decode record{which} as {self._payload_format}: {error}"
                 ) from error
         column = one_value_lists(byte_strings(records))
         return pa.RecordBatch.from_arrays([column], [RAW_RECORD_COLUMN])

@@ -1,15 +1,42 @@
 """Reading TFRecord files as rows for ingestion, in the form that is hashed."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from penstock.io.broken_rows import BrokenRow, OnBroken
 from penstock.io.canonical_records import canonical_records
 from penstock.io.examples_reader import DEFAULT_BATCH_SIZE, RecordDecoder
-from penstock.io.ingestion import Rows
+from penstock.io.record_blocks import BLOCK_BYTES, RecordBlock, read_record_blocks, records_of
+from penstock.io.row_blocks import Blocks, RowBlocks, Rows
 from penstock.io.tfrecord import read_tfrecords
+
+_HEADER_BYTES, _FRAME_BYTES = 12, 16
+
+
+class DecodedRecords(NamedTuple):
+    """Records, and the batch that they make."""
+
+    records: list[bytes]
+    batch: pa.RecordBatch
+
+
+class PlacedRecords(NamedTuple):
+    """Records of one file.
+
+    Args:
+        path: The file.
+        first_row: How many sound records of the file come before.
+        records: The records.
+        offsets: Where the data of each starts in the uncompressed file.
+    """
+
+    path: str
+    first_row: int
+    records: list[bytes]
+    offsets: list[int]
 
 
 def read_record_rows(
@@ -19,8 +46,11 @@ def read_record_rows(
     unify_schema: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
     on_broken: OnBroken | None = None,
-) -> Iterator[Rows]:
+) -> RowBlocks:
     """Reads TFRecord files, gzipped or not.
+
+    Features may change their type from record to record, as TFX's ImportExampleGen lets them; the
+    batch of rows among which one does so lacks that feature.
 
     Args:
         files: Paths or URLs, read in order.
@@ -33,76 +63,158 @@ def read_record_rows(
 
     Raises:
         TFRecordError: If a file is corrupt or truncated.
-        ValueError: If a record is not of the payload format, or a feature changes its type.
+        ValueError: If a record is not of the payload format, or for Parquet a feature changes its
+            type.
     """
-    schema = None
-    if unify_schema:
-        known = None if on_broken is None else leave_out
-        first_pass = _decoded(files, payload_format, batch_size, known)
-        schema = unified_schema(batch.schema for _, batch in first_pass)
-    for records, batch in _decoded(files, payload_format, batch_size, on_broken):
-        canonical = canonical_records(records, batch, payload_format)
-        yield Rows(batch if schema is None else with_schema(batch, schema), canonical)
+
+    def read() -> Blocks:
+        schema = None
+        if unify_schema:
+            known = None if on_broken is None else leave_out
+            decode = RecordDecoder(payload_format)
+            schema = unified_schema(
+                run.batch.schema
+                for path in files
+                for block in read_records(path, batch_size, known)
+                for run in decoded_runs(decode, block, known)
+            )
+        to_rows = _RowsOfRecords(payload_format, schema)
+        blocks = (block for path in files for block in read_records(path, batch_size, on_broken))
+        if on_broken is None:
+            return Blocks(to_rows, blocks)
+        return Blocks(to_rows.of_decoded, _decoded(payload_format, blocks, on_broken))
+
+    return RowBlocks(read)
 
 
 def leave_out(row: BrokenRow) -> None:
     """Leaves out a broken row that another pass tells of."""
 
 
+@dataclass(frozen=True)
+class _RowsOfRecords:
+    payload_format: str
+    schema: pa.Schema | None
+
+    def __call__(self, block: RecordBlock | PlacedRecords) -> Rows:
+        runs = decoded_runs(RecordDecoder(self.payload_format), block, None)
+        return self.of_decoded(joined(runs))
+
+    def of_decoded(self, decoded: DecodedRecords) -> Rows:
+        records, batch = decoded
+        canonical = canonical_records(records, batch, self.payload_format)
+        return Rows(batch if self.schema is None else with_schema(batch, self.schema), canonical)
+
+
 def _decoded(
-    files: Sequence[str], payload_format: str, batch_size: int, on_broken: OnBroken | None
-) -> Iterator[tuple[list[bytes], pa.RecordBatch]]:
+    payload_format: str, blocks: Iterable[RecordBlock | PlacedRecords], on_broken: OnBroken
+) -> Iterator[DecodedRecords]:
     decode = RecordDecoder(payload_format)
-    for path in files:
-        reader = read_tfrecords(path, on_broken=on_broken)
-        first_row = 0
-        while records := list(islice(reader, batch_size)):
-            decoded = decode_records(decode, records, path, first_row, on_broken)
-            if decoded is not None:
-                yield decoded
+    for block in blocks:
+        runs = decoded_runs(decode, block, on_broken)
+        if runs:
+            yield joined(runs)
+
+
+def read_records(
+    path: str, batch_size: int = DEFAULT_BATCH_SIZE, on_broken: OnBroken | None = None
+) -> Iterator[RecordBlock | PlacedRecords]:
+    """Reads some thousand records of a TFRecord file at a time.
+
+    Args:
+        path: A local path or an fsspec URL.
+        batch_size: Records a block, at most; there are fewer where they are large.
+        on_broken: Is told of each corrupt record, which is left out; by default it is an error.
+    """
+    if on_broken is None:
+        yield from read_record_blocks(path, rows=batch_size)
+        return
+    place = size = first_row = 0
+
+    def tell(row: BrokenRow) -> None:
+        nonlocal place
+        place = (row.offset or 0) + len(row.raw or b"")
+        on_broken(row)
+
+    records: list[bytes] = []
+    offsets: list[int] = []
+    for record in read_tfrecords(path, on_broken=tell):
+        records.append(record)
+        offsets.append(place + _HEADER_BYTES)
+        place += len(record) + _FRAME_BYTES
+        size += len(record) + _FRAME_BYTES
+        if len(records) == batch_size or size >= BLOCK_BYTES:
+            yield PlacedRecords(path, first_row, records, offsets)
             first_row += len(records)
+            records, offsets, size = [], [], 0
+    if records:
+        yield PlacedRecords(path, first_row, records, offsets)
 
 
-def decode_records(
-    decode: RecordDecoder,
-    records: list[bytes],
-    path: str,
-    first_row: int,
-    on_broken: OnBroken | None,
-) -> tuple[list[bytes], pa.RecordBatch] | None:
-    """Decodes records, and returns with the batch those that it holds; None if there are none.
+def decoded_runs(
+    decode: RecordDecoder, block: RecordBlock | PlacedRecords, on_broken: OnBroken | None
+) -> list[DecodedRecords]:
+    """Decodes records in runs within which no feature changes its type: most often a single one.
 
     Args:
         decode: Decodes.
-        records: Records of one file.
-        path: The file.
-        first_row: The number of the first record in the file, from 0.
+        block: The records.
         on_broken: Is told of each record that is not of the payload format, which is left out; by
             default it is an error.
+
+    Raises:
+        TFRecordError: If a record is corrupt.
+        ValueError: If a record is not of the payload format.
     """
+    if isinstance(block, RecordBlock):
+        starts = block.offset + _HEADER_BYTES
+        offsets = [starts, *(block.ends[:-1] + starts).tolist()]
+        block = PlacedRecords(block.path, block.first_row, records_of(block), offsets)
+    return list(_runs(decode, block, on_broken or _refuse))
+
+
+def _runs(
+    decode: RecordDecoder, block: PlacedRecords, on_broken: OnBroken
+) -> Iterator[DecodedRecords]:
+    path, first_row, records, offsets = block
     try:
-        return records, decode(records, path, first_row)
-    except ValueError:
-        if on_broken is None:
-            raise
-    kept = _decodable(decode, records, path, first_row, on_broken)
-    return (kept, decode(kept, path, first_row)) if kept else None
-
-
-def _decodable(
-    decode: RecordDecoder, records: list[bytes], path: str, first_row: int, on_broken: OnBroken
-) -> list[bytes]:
-    """Decodes records one by one; tells of those that fail and returns the others."""
-    kept = []
-    for row, record in enumerate(records, start=first_row):
-        try:
-            decode([record], path, row)
-        except ValueError as error:
+        yield DecodedRecords(records, decode(records, path, first_row))
+    except ValueError as error:
+        if len(records) == 1:
             reason = str(error).removeprefix(f"{path}: ")
-            on_broken(BrokenRow(path, reason, record))
-        else:
-            kept.append(record)
-    return kept
+            on_broken(BrokenRow(path, reason, records[0], offset=offsets[0]))
+            return
+        half = len(records) // 2
+        for start, part in ((0, slice(half)), (half, slice(half, None))):
+            yield from _runs(
+                decode,
+                PlacedRecords(path, first_row + start, records[part], offsets[part]),
+                on_broken,
+            )
+
+
+def _refuse(row: BrokenRow) -> None:
+    raise ValueError(str(row))
+
+
+def joined(runs: Sequence[DecodedRecords]) -> DecodedRecords:
+    """Joins runs of records; a feature that changes its type between them is not in the batch."""
+    if len(runs) == 1:
+        return runs[0]
+    types: dict[str, set[pa.DataType]] = {}
+    for run in runs:
+        for field in run.batch.schema:
+            types.setdefault(field.name, set()).add(field.type)
+    agreed = {name: kinds - {pa.null()} for name, kinds in types.items()}
+    schema = pa.schema(
+        [
+            (name, kinds.pop() if kinds else pa.null())
+            for name, kinds in sorted(agreed.items())
+            if len(kinds) < 2
+        ]
+    )
+    batch = pa.concat_batches([with_schema(run.batch, schema) for run in runs])
+    return DecodedRecords([record for run in runs for record in run.records], batch)
 
 
 def unified_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:

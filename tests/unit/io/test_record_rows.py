@@ -1,3 +1,5 @@
+import pickle
+
 import pyarrow as pa
 import pytest
 
@@ -76,7 +78,10 @@ def test_records_of_another_kind_can_be_left_out(tmp_path):
     examples = serialize_examples(pa.record_batch({"n": list(range(5))})).to_pylist()
     with TFRecordWriter(path) as writer:
         writer.write_all([*examples[:2], b"\xff not an Example", *examples[2:]])
-    with pytest.raises(ValueError, match="cannot decode records 0 to 5 as FORMAT_TF_EXAMPLE"):
+    place = sum(16 + len(record) for record in examples[:2]) + 12
+    with pytest.raises(
+        ValueError, match=rf"offset {place}: cannot decode record 2 as FORMAT_TF_EX"
+    ):
         list(read_record_rows([path], "FORMAT_TF_EXAMPLE"))
     for unify in (False, True):
         told = []
@@ -85,4 +90,58 @@ def test_records_of_another_kind_can_be_left_out(tmp_path):
         )
         assert [record for part in rows for record in part.records] == examples
         assert [row.raw for row in told] == [b"\xff not an Example"]
-        assert "records 2 to 2" in told[0].reason
+        assert "cannot decode record 2 as" in told[0].reason
+        assert told[0].offset == place
+
+
+def test_the_offset_of_a_record_behind_a_corrupt_one(tmp_path):
+    examples = serialize_examples(pa.record_batch({"n": list(range(5))})).to_pylist()
+    with TFRecordWriter(str(tmp_path / "r"), "") as writer:
+        writer.write_all([*examples[:3], b"\xff\xff", *examples[3:]])
+    content = bytearray((tmp_path / "r").read_bytes())
+    content[20] ^= 1
+    (tmp_path / "r").write_bytes(content)
+    told = []
+    (rows,) = read_record_rows([str(tmp_path / "r")], "FORMAT_TF_EXAMPLE", on_broken=told.append)
+    assert list(rows.records) == [*examples[1:3], *examples[3:]]
+    assert [row.offset for row in told] == [0, content.find(b"\xff\xff")]
+
+
+def test_a_feature_may_change_its_type_where_rows_stay_records(tmp_path):
+    messages = [example(a=1, b=n) for n in range(7)]
+    messages += [example(a=b"x", b=8), example(a=None), example(a=2, c=b"y")]
+    records = [message.SerializeToString(deterministic=True) for message in messages]
+    files = write(tmp_path / "r", records)
+    for on_broken in (None, [].append):
+        for batch_size in (3, 100):
+            blocks = read_record_rows(
+                files, "FORMAT_TF_EXAMPLE", batch_size=batch_size, on_broken=on_broken
+            )
+            blocks = list(blocks)
+            assert [record for block in blocks for record in block.records] == records
+            found = [row for block in blocks for row in block.batch.to_pylist()]
+            assert [row.get("b") for row in found] == [*[[n] for n in range(7)], [8], None, None]
+            assert [row.get("c") for row in found[-1:]] == [[b"y"]]
+    assert blocks[0].batch.schema.names == ["b", "c"]
+
+
+def test_examples_without_features_are_rows(tmp_path):
+    files = write(tmp_path / "r", [b""] * 3)
+    (rows,) = read_record_rows(files, "FORMAT_TF_EXAMPLE")
+    assert (rows.batch.num_rows, list(rows.records)) == (3, [b""] * 3)
+
+
+@pytest.mark.parametrize("payload_format", ["FORMAT_TF_EXAMPLE", "FORMAT_PROTO"])
+def test_rows_are_the_same_for_every_way_of_reading(tmp_path, payload_format):
+    examples = serialize_examples(pa.record_batch({"n": list(range(250))})).to_pylist()
+    files = [*write(tmp_path / "1", examples[:120]), *write(tmp_path / "2", examples[120:])]
+    strict = read_record_rows(files, payload_format, batch_size=50)
+    lenient = read_record_rows(files, payload_format, batch_size=50, on_broken=[].append)
+    assert [len(block.records) for block in strict] == [50, 50, 20, 50, 50, 30]
+    for ours, theirs in zip(strict, lenient, strict=True):
+        assert ours.records == theirs.records
+        assert ours.batch.equals(theirs.batch)
+    to_rows, blocks = strict.read()
+    elsewhere = pickle.loads(pickle.dumps(to_rows))
+    found = [elsewhere(block).records for block in pickle.loads(pickle.dumps(list(blocks)))]
+    assert found == [block.records for block in strict]
