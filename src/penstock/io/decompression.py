@@ -2,12 +2,14 @@
 
 import bz2
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Protocol
 
 from penstock.io.files import open_binary
 
-_READ_BYTES = 64 << 10
+_READ_BYTES = 256 << 10
+# What is read may inflate to a thousand times its size.
+_INFLATED_BYTES = 16 << 20
 # A gzip header without a name.
 _HEADER_BYTES = 10
 
@@ -21,15 +23,12 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-def _new_decompressor(path: str) -> _Decompressor | None:
-    if path.endswith(".gz"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 16)
-    if path.endswith(".bz2"):
-        return bz2.BZ2Decompressor()
-    return None
+def gzip_decompressor() -> _Decompressor:
+    """Returns a decompressor of one gzip member."""
+    return zlib.decompressobj(zlib.MAX_WBITS | 16)
 
 
 def decompressed_chunks(path: str) -> Iterator[bytes]:
@@ -42,31 +41,41 @@ def decompressed_chunks(path: str) -> Iterator[bytes]:
         DamagedFileError: If the file is truncated or corrupt, after all that could be read.
     """
     with open_binary(path) as file:
-        if _new_decompressor(path) is None:
+        if path.endswith(".gz"):
+            yield from decompressed(file, gzip_decompressor)
+        elif path.endswith(".bz2"):
+            yield from decompressed(file, bz2.BZ2Decompressor)
+        else:
             while chunk := file.read(_READ_BYTES):
                 yield chunk
-        else:
-            yield from _decompressed(file, path)
 
 
-def _decompressed(file: IO[bytes], path: str) -> Iterator[bytes]:
-    """Yields the content of all gzip members or bzip2 streams."""
+def decompressed(file: IO[bytes], new_decompressor: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """Yields the content of all gzip members or bzip2 streams of a file.
+
+    Args:
+        file: A compressed file, from its start.
+        new_decompressor: Makes a decompressor for each member.
+
+    Raises:
+        DamagedFileError: If the file is truncated or corrupt, after all that could be read.
+    """
     decompressor: _Decompressor | None = None
     consumed = 0
-    member = 0  # where the last member starts
+    member = 0  # where the last one starts
     while chunk := file.read(_READ_BYTES):
         consumed += len(chunk)
-        while chunk:
+        more = True
+        while more:
             if decompressor is None:
                 chunk = chunk.lstrip(b"\0")  # padding between members
                 if not chunk:
                     break
-                decompressor = _new_decompressor(path)
-                assert decompressor is not None
+                decompressor = new_decompressor()
                 member = consumed - len(chunk)
             before = _copied(decompressor)
             try:
-                data = decompressor.decompress(chunk)
+                data = decompressor.decompress(chunk, _INFLATED_BYTES)
             except (zlib.error, OSError) as error:
                 sound = 0
                 for piece in _sound_pieces(before, chunk):
@@ -76,13 +85,16 @@ def _decompressed(file: IO[bytes], path: str) -> Iterator[bytes]:
                 raise DamagedFileError(_damage(place, member, error)) from error
             if data:
                 yield data
-            chunk = b""
             if decompressor.eof:
                 chunk = decompressor.unused_data
                 decompressor = None
+                more = bool(chunk)
+            else:
+                chunk = getattr(decompressor, "unconsumed_tail", b"")
+                more = bool(chunk) or len(data) == _INFLATED_BYTES
     if decompressor is not None:
         raise DamagedFileError(
-            f"truncated compressed file: it ends in the middle, at byte {consumed}"
+            f"truncated compressed file: it ends in the middle, at offset {consumed}"
         )
 
 
@@ -97,12 +109,14 @@ def _sound_pieces(decompressor: _Decompressor | None, chunk: bytes) -> Iterator[
         return
     for place in range(len(chunk)):
         try:
-            yield decompressor.decompress(chunk[place : place + 1])
+            yield decompressor.decompress(chunk[place : place + 1], _INFLATED_BYTES)
         except zlib.error:
             return
 
 
 def _damage(place: int, member: int, error: Exception) -> str:
     if member and place < member + _HEADER_BYTES:
-        return f"what follows its byte {member} is no compressed data: is there rubbish at its end?"
-    return f"damaged compressed file, at byte {place} ({error})"
+        return (
+            f"what follows its offset {member} is no compressed data: is there rubbish at its end?"
+        )
+    return f"damaged compressed file, at offset {place} ({error})"

@@ -6,12 +6,12 @@ little-endian. Source of the format: TensorFlow's guide "TFRecord and tf.train.E
 
 import contextlib
 import struct
-import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Literal, Self
 
 from penstock.io.broken_rows import BrokenRow, OnBroken
+from penstock.io.decompression import DamagedFileError, decompressed, gzip_decompressor
 from penstock.io.files import open_binary, open_for_writing
 from penstock.io.gzip_stream import GzipStreamWriter
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Compression = Literal["GZIP", ""]
 
 _READ_BYTES = 1 << 20
-# What is read may inflate to a thousand times its size.
-_INFLATED_BYTES = 16 << 20
 _MASK_DELTA = 0xA282EAD8
 # How far to look for the next sound record.
 _LOST_BYTES = 64 << 20
@@ -37,38 +35,6 @@ def _masked(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def _gunzipped(file: IO[bytes], path: str) -> Iterator[bytes]:
-    """Yields the content of all gzip members of `file`."""
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    between_members = True
-    consumed = 0
-    while chunk := file.read(_READ_BYTES):
-        consumed += len(chunk)
-        more = True
-        while more:
-            between_members = False
-            try:
-                data = inflater.decompress(chunk, _INFLATED_BYTES)
-            except zlib.error as error:
-                raise TFRecordError(
-                    f"{path}: not valid gzip within the {_READ_BYTES} bytes before offset "
-                    f"{consumed} ({error}). The file is damaged: write it again."
-                ) from error
-            if data:
-                yield data
-            chunk = inflater.unconsumed_tail
-            if inflater.eof:
-                chunk = inflater.unused_data
-                inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                between_members = True
-            more = bool(chunk) or (len(data) == _INFLATED_BYTES and not between_members)
-    if not between_members:
-        raise TFRecordError(
-            f"{path}: the gzip stream ends in the middle, at offset {consumed}. The file is "
-            f"truncated: write it again."
-        )
-
-
 def uncompressed_chunks(path: str, compression: Compression | None) -> Generator[bytes, None, None]:
     """Yields the uncompressed content of a TFRecord file, see `read_tfrecords`."""
     with open_binary(path) as file:
@@ -77,7 +43,10 @@ def uncompressed_chunks(path: str, compression: Compression | None) -> Generator
             file.seek(0)
             compression = "GZIP" if head == _GZIP_MAGIC else ""
         if compression == "GZIP":
-            yield from _gunzipped(file, path)
+            try:
+                yield from decompressed(file, gzip_decompressor)
+            except DamagedFileError as error:
+                raise TFRecordError(f"{path}: {error}. Write the file again.") from error
         else:
             while chunk := file.read(_READ_BYTES):
                 yield chunk

@@ -93,7 +93,7 @@ def test_an_error_names_the_shard_that_it_came_from(tmp_path: Path) -> None:
     Path(paths[7]).write_bytes(Path(paths[7]).read_bytes()[:-9])
     results = map_shards(_count, paths, processes=2)
     assert [next(results) for _ in range(7)] == [2] * 7
-    with pytest.raises(TFRecordError, match=r"7\.gz: the gzip stream ends in the middle"):
+    with pytest.raises(TFRecordError, match=r"7\.gz: .*ends in the middle"):
         next(results)
 
 

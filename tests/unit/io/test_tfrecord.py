@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.io import tfrecord
 from penstock.io.gzip_stream import BLOCK_BYTES, GzipStreamWriter
+from penstock.io.record_frames import frame_records
 from penstock.io.tfrecord import TFRecordError, TFRecordWriter, read_tfrecords
 
 
@@ -192,3 +194,37 @@ def test_the_search_for_the_next_record_ends(tmp_path, monkeypatch):
     ((row,)) = told
     assert 3 << 20 <= len(row.raw) < 5 << 20
     assert "What follows was not looked at" in row.reason
+
+
+def test_what_is_before_the_damage_of_a_gzip_file_is_read(tmp_path):
+    whole = b"".join(framed(hashlib.sha256(b"%d" % number).digest()) for number in range(3000))
+    deflate = zlib.compressobj(wbits=31)
+    sound = deflate.compress(whole[:72_017]) + deflate.flush(zlib.Z_FULL_FLUSH)
+    rest = deflate.compress(whole[72_017:]) + deflate.flush()
+    path = tmp_path / "records.gz"
+    reserved_block_type = b"\7"
+    path.write_bytes(sound + reserved_block_type + rest[1:])
+    told = []
+    assert len(list(read_tfrecords(str(path), on_broken=told.append))) == 72_017 // 48
+    ((row,)) = told
+    assert (row.offset, len(row.raw)) == (72_017 // 48 * 48, 72_017 % 48)
+    with pytest.raises(TFRecordError, match=rf"damaged compressed file, at offset {len(sound)} "):
+        list(read_tfrecords(str(path)))
+
+
+def test_what_follows_the_gzip_members(tmp_path):
+    path = tmp_path / "records.gz"
+    write(path, [b"one", b"two"])
+    content = path.read_bytes()
+    path.write_bytes(content + content + bytes(512))
+    assert list(read_tfrecords(str(path))) == [b"one", b"two"] * 2
+    path.write_bytes(content + b"rubbish")
+    with pytest.raises(TFRecordError, match=rf"follows its offset {len(content)} is no compressed"):
+        list(read_tfrecords(str(path)))
+    told = []
+    assert list(read_tfrecords(str(path), on_broken=told.append)) == [b"one", b"two"]
+    assert [(row.offset, row.raw) for row in told] == [(2 * 19, b"")]
+
+
+def framed(record):
+    return frame_records([record])[0].as_py()
