@@ -9,13 +9,19 @@ if TYPE_CHECKING:
     from penstock.cards.model_card import collect, write_model_card
     from penstock.cards.page import render
     from penstock.cards.schema_page import display_schema
-    from penstock.cards.statistics_page import visualize_statistics
+    from penstock.cards.statistics_page import (
+        compare_slices,
+        get_statistics_html,
+        visualize_statistics,
+    )
 
 _MODULE_OF = {
     "HtmlPage": "html_page",
     "collect": "model_card",
+    "compare_slices": "statistics_page",
     "display_anomalies": "anomalies_page",
     "display_schema": "schema_page",
+    "get_statistics_html": "statistics_page",
     "render": "page",
     "visualize_statistics": "statistics_page",
     "write_model_card": "model_card",
@@ -24,8 +30,10 @@ _MODULE_OF = {
 __all__ = [
     "HtmlPage",
     "collect",
+    "compare_slices",
     "display_anomalies",
     "display_schema",
+    "get_statistics_html",
     "render",
     "visualize_statistics",
     "write_model_card",

@@ -100,6 +100,41 @@ def visualize_statistics(
     )
 
 
+def get_statistics_html(
+    lhs_statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    rhs_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
+    lhs_name: str = "",
+    rhs_name: str = "",
+    allowlist_features: Collection[str] | None = None,
+    denylist_features: Collection[str] | None = None,
+) -> str:
+    """Returns the page of `visualize_statistics`, with the same arguments, as text."""
+    return visualize_statistics(
+        lhs_statistics, rhs_statistics, lhs_name, rhs_name, allowlist_features, denylist_features
+    ).html
+
+
+def compare_slices(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    lhs_slice_key: str,
+    rhs_slice_key: str,
+) -> HtmlPage:
+    """Makes a page about two slices side by side.
+
+    Args:
+        statistics: Statistics of slices.
+        lhs_slice_key: The name of a slice.
+        rhs_slice_key: The name of the slice to compare it with.
+
+    Raises:
+        ValueError: If there is no such slice.
+    """
+    from penstock.data_validation.indexed_statistics import get_slice_stats
+
+    lhs, rhs = (get_slice_stats(statistics, key) for key in (lhs_slice_key, rhs_slice_key))
+    return visualize_statistics(lhs, rhs, lhs_name=lhs_slice_key, rhs_name=rhs_slice_key)
+
+
 _Sides = Sequence[FeatureSummary | None]
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.data_validation.column_path import ColumnPath as FeaturePath
     from penstock.data_validation.distribution import validate_distributions
     from penstock.data_validation.example_validation import (
         identify_anomalous_examples,
@@ -15,19 +16,45 @@ if TYPE_CHECKING:
         validate_examples_in_tfrecord,
         validate_instance,
     )
-    from penstock.data_validation.feature_path import FeaturePath
     from penstock.data_validation.generation import (
         generate_statistics_from_csv,
         generate_statistics_from_dataframe,
         generate_statistics_from_parquet,
         generate_statistics_from_tfrecord,
     )
+    from penstock.data_validation.indexed_statistics import (
+        CrossFeatureView,
+        DatasetListView,
+        DatasetView,
+        FeatureView,
+        get_feature_stats,
+        get_slice_stats,
+    )
     from penstock.data_validation.schema_inference import infer_schema
-    from penstock.data_validation.schema_lookup import get_domain, get_feature, set_domain
+    from penstock.data_validation.schema_lookup import (
+        generate_dummy_schema_with_paths,
+        get_domain,
+        get_feature,
+        set_domain,
+    )
+    from penstock.data_validation.sharded_statistics import (
+        default_sharded_output_suffix,
+        default_sharded_output_supported,
+        load_sharded_statistics,
+    )
     from penstock.data_validation.skew.detector import FeatureSkewDetector, detect_feature_skew
+    from penstock.data_validation.skew.tables import (
+        get_confusion_count_dataframes,
+        get_match_stats_dataframe,
+        get_skew_result_dataframe,
+    )
+    from penstock.data_validation.sliced_validation import validate_corresponding_slices
     from penstock.data_validation.slicing import (
         FeatureValueSlicer,
         get_feature_value_slicer,
+    )
+    from penstock.data_validation.slicing import (
+        get_feature_value_slicer as experimental_get_feature_value_slicer,
     )
     from penstock.data_validation.statistics.generate import statistics_of_record_batches
     from penstock.data_validation.statistics.generators.base import (
@@ -68,34 +95,47 @@ _MODULE_OF = {
     "CombinerFeatureStatsGenerator": "statistics.generators.base",
     "CombinerStatsGenerator": "statistics.generators.base",
     "CrossFeatureStats": "statistics.generators.pairs",
-    "FeaturePath": "feature_path",
+    "CrossFeatureView": "indexed_statistics",
+    "DatasetListView": "indexed_statistics",
+    "DatasetView": "indexed_statistics",
     "FeatureSkewDetector": "skew.detector",
     "FeatureValueSlicer": "slicing",
+    "FeatureView": "indexed_statistics",
     "ImageStats": "statistics.generators.domains",
     "LiftStats": "statistics.generators.lift",
     "MutualInformation": "statistics.generators.mutual_information",
     "NaturalLanguageInference": "statistics.generators.domains",
     "StatsOptions": "stats_options",
     "TimeStats": "statistics.generators.domains",
+    "default_sharded_output_suffix": "sharded_statistics",
+    "default_sharded_output_supported": "sharded_statistics",
     "detect_feature_skew": "skew.detector",
+    "generate_dummy_schema_with_paths": "schema_lookup",
     "generate_statistics_from_csv": "generation",
     "generate_statistics_from_dataframe": "generation",
     "generate_statistics_from_parquet": "generation",
     "generate_statistics_from_tfrecord": "generation",
+    "get_confusion_count_dataframes": "skew.tables",
     "get_domain": "schema_lookup",
     "get_feature": "schema_lookup",
+    "get_feature_stats": "indexed_statistics",
     "get_feature_value_slicer": "slicing",
+    "get_match_stats_dataframe": "skew.tables",
+    "get_skew_result_dataframe": "skew.tables",
+    "get_slice_stats": "indexed_statistics",
     "identify_anomalous_examples": "example_validation",
     "infer_schema": "schema_inference",
     "load_anomalies_binary": "storage",
     "load_anomalies_text": "storage",
     "load_schema_text": "storage",
+    "load_sharded_statistics": "sharded_statistics",
     "load_statistics": "storage",
     "load_stats_binary": "storage",
     "load_stats_text": "storage",
     "set_domain": "schema_lookup",
     "statistics_of_record_batches": "statistics.generate",
     "update_schema": "validation",
+    "validate_corresponding_slices": "sliced_validation",
     "validate_distributions": "distribution",
     "validate_examples_in_csv": "example_validation",
     "validate_examples_in_tfrecord": "example_validation",
@@ -112,34 +152,49 @@ __all__ = [
     "CombinerFeatureStatsGenerator",
     "CombinerStatsGenerator",
     "CrossFeatureStats",
+    "CrossFeatureView",
+    "DatasetListView",
+    "DatasetView",
     "FeaturePath",
     "FeatureSkewDetector",
     "FeatureValueSlicer",
+    "FeatureView",
     "ImageStats",
     "LiftStats",
     "MutualInformation",
     "NaturalLanguageInference",
     "StatsOptions",
     "TimeStats",
+    "default_sharded_output_suffix",
+    "default_sharded_output_supported",
     "detect_feature_skew",
+    "experimental_get_feature_value_slicer",
+    "generate_dummy_schema_with_paths",
     "generate_statistics_from_csv",
     "generate_statistics_from_dataframe",
     "generate_statistics_from_parquet",
     "generate_statistics_from_tfrecord",
+    "get_confusion_count_dataframes",
     "get_domain",
     "get_feature",
+    "get_feature_stats",
     "get_feature_value_slicer",
+    "get_match_stats_dataframe",
+    "get_skew_result_dataframe",
+    "get_slice_stats",
     "identify_anomalous_examples",
     "infer_schema",
     "load_anomalies_binary",
     "load_anomalies_text",
     "load_schema_text",
+    "load_sharded_statistics",
     "load_statistics",
     "load_stats_binary",
     "load_stats_text",
     "set_domain",
     "statistics_of_record_batches",
     "update_schema",
+    "validate_corresponding_slices",
     "validate_distributions",
     "validate_examples_in_csv",
     "validate_examples_in_tfrecord",
@@ -153,8 +208,39 @@ __all__ = [
 ]
 
 
+# Names that are TFDV's: the module and the name here.
+_RENAMED = {
+    "FeaturePath": ("column_path", "ColumnPath"),
+    "experimental_get_feature_value_slicer": ("slicing", "get_feature_value_slicer"),
+}
 # TFDV has its pages in the same namespace; ours are cards: an edge that the contracts name.
-_PAGES = frozenset({"display_anomalies", "display_schema", "visualize_statistics"})
+_PAGES = frozenset(
+    {
+        "compare_slices",
+        "display_anomalies",
+        "display_schema",
+        "get_statistics_html",
+        "visualize_statistics",
+    }
+)
+_ON_BEAM = "is a Beam transform in TFDV. Statistics on Beam: StatisticsGen with beam_pipeline_args"
+_ELSEWHERE = {
+    "DetectFeatureSkew": (
+        "is a Beam transform in TFDV: use detect_feature_skew, or the component ExampleDiff"
+    ),
+    "GenerateStatistics": f"{_ON_BEAM}; here: statistics_of_record_batches",
+    "MergeDatasetFeatureStatisticsList": f"{_ON_BEAM}; parts are merged by load_sharded_statistics",
+    "TransformStatsGenerator": (
+        "is a Beam transform in TFDV: derive from CombinerStatsGenerator, which runs on Beam, too"
+    ),
+    "WriteStatisticsToBinaryFile": f"{_ON_BEAM}; here: write_stats_binary",
+    "WriteStatisticsToRecordsAndBinaryFile": f"{_ON_BEAM}; here: write_stats_binary",
+    "WriteStatisticsToTFRecord": f"{_ON_BEAM}; here: write_stats_binary",
+    "custom_validate_statistics": (
+        "checked statistics by SQL until TFDV 1.16, and is gone there: look at the statistics with "
+        "DatasetListView"
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -162,9 +248,23 @@ def __getattr__(name: str) -> Any:
         from penstock import cards
 
         return getattr(cards, name)
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    if name in _ELSEWHERE:
+        return _refusing(name, _ELSEWHERE[name])
+    if name in _RENAMED or name in _MODULE_OF:
+        module, attribute = _RENAMED.get(name) or (_MODULE_OF[name], name)
+        return getattr(import_module(f"{__name__}.{module}"), attribute)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _refusing(name: str, why: str) -> type:
+    """Makes a class that cannot be used and says why: an AttributeError's text would be lost on import."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotImplementedError(f"{name} {why}.")
+
+    return type(
+        name, (), {"__new__": refuse, "__init_subclass__": refuse, "__doc__": f"{name} {why}."}
+    )
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
@@ -10,11 +11,16 @@ from penstock.data_validation.anomalies.feature_check import is_required
 from penstock.data_validation.anomalies.finding import AnomalyType
 from penstock.data_validation.generation import csv_batches, tfrecord_batches
 from penstock.data_validation.schema_features import all_features
+from penstock.data_validation.schema_inference import Statistics
 from penstock.data_validation.statistics.dataset import DatasetStatistics
 from penstock.data_validation.statistics.generate import statistics_of_record_batches
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.data_validation.storage import write_stats_binary
 from penstock.data_validation.validation import summarize_reasons, validate_statistics
+from penstock.io.example_messages import example_class
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Anomalies of a whole data set, which say nothing about one row.
 _OF_DATA_SETS = frozenset(
@@ -26,9 +32,12 @@ _OF_DATA_SETS = frozenset(
         AnomalyType.COMPARATOR_CONTROL_DATA_MISSING,
         AnomalyType.COMPARATOR_TREATMENT_DATA_MISSING,
         AnomalyType.COMPARATOR_L_INFTY_HIGH,
+        AnomalyType.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
         AnomalyType.COMPARATOR_LOW_NUM_EXAMPLES,
         AnomalyType.COMPARATOR_HIGH_NUM_EXAMPLES,
         AnomalyType.NO_DATA_IN_SPAN,
+        AnomalyType.DATASET_LOW_NUM_EXAMPLES,
+        AnomalyType.DATASET_HIGH_NUM_EXAMPLES,
     }
 )
 
@@ -47,8 +56,7 @@ def validate_instance(
         The anomalies, without those types that describe a whole data set (a fraction present, drift).
 
     Raises:
-        TypeError: If `options` are no StatsOptions.
-        ValueError: If they have no schema.
+        ValueError: If `options` are no StatsOptions (as in TFDV), or have no schema.
 
     Example:
         >>> validate_instance(pa.table({"age": [[-1]]}), StatsOptions(schema=schema))
@@ -68,9 +76,11 @@ def validate_instance(
 
 def _schema_of(options: StatsOptions) -> schema_pb2.Schema:
     if not isinstance(options, StatsOptions):
-        raise TypeError(f"options must be StatsOptions. Received: {type(options).__name__}")
+        raise ValueError(
+            f"options must be a StatsOptions object. Received: {type(options).__name__}"
+        )
     if options.schema is None:
-        raise ValueError("options must have a schema. Received: schema=None")
+        raise ValueError("The specified stats_options must include a schema. Received: schema=None")
     return options.schema
 
 
@@ -200,27 +210,43 @@ def validate_examples_in_tfrecord(
     data_location: str,
     stats_options: StatsOptions,
     output_path: str | None = None,
+    pipeline_options: None = None,
     num_sampled_examples: int = 0,
-) -> AnomalousExamples:
+) -> Statistics | tuple[Statistics, dict[str, list[Any]]]:
     """Finds the tf.Examples of TFRecord files, gzipped or not, that have anomalies.
 
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
         stats_options: Must have a schema.
         output_path: Where to write the statistics of the anomalous rows, too.
-        num_sampled_examples: How many rows of each reason to return.
+        pipeline_options: None: the rows are read in this process.
+        num_sampled_examples: How many examples of each reason to return.
+
+    Returns:
+        Statistics with a data set for each reason, named `<feature>_<anomaly type>`; with
+        `num_sampled_examples` also tf.Examples by reason.
+
+    Raises:
+        ValueError: If `stats_options` have no schema, or `pipeline_options` are given.
 
     Example:
         >>> options = StatsOptions(schema=schema)
-        >>> found = validate_examples_in_tfrecord("Split-eval/*", options, num_sampled_examples=3)
-        >>> found.samples["age_INT_TYPE_SMALL_INT"][0].to_pylist()
-        [{'age': [-1]}]
+        >>> stats, samples = validate_examples_in_tfrecord(
+        ...     "Split-eval/*", options, num_sampled_examples=3)
+        >>> samples["age_INT_TYPE_SMALL_INT"][0].features.feature["age"].int64_list.value
+        [-1]
     """
+    _refuse_pipeline(pipeline_options)
     _schema_of(stats_options)
     batches = tfrecord_batches(data_location, stats_options)
-    return _stored(
-        identify_anomalous_examples(batches, stats_options, num_sampled_examples), output_path
-    )
+    found = identify_anomalous_examples(batches, stats_options, num_sampled_examples)
+    _store(found, output_path)
+    if not num_sampled_examples:
+        return found.statistics
+    return found.statistics, {
+        reason: [example for row in rows for example in _examples(row)]
+        for reason, rows in found.samples.items()
+    }
 
 
 def validate_examples_in_csv(
@@ -229,8 +255,9 @@ def validate_examples_in_csv(
     column_names: list[str] | None = None,
     delimiter: str = ",",
     output_path: str | None = None,
+    pipeline_options: None = None,
     num_sampled_examples: int = 0,
-) -> AnomalousExamples:
+) -> "Statistics | tuple[Statistics, dict[str, pd.DataFrame]]":
     """Finds the rows of CSV files that have anomalies; their types are the schema's.
 
     Args:
@@ -239,17 +266,56 @@ def validate_examples_in_csv(
         column_names: The names of the columns, for files without a header line.
         delimiter: What separates cells.
         output_path: Where to write the statistics of the anomalous rows, too.
+        pipeline_options: None: the rows are read in this process.
         num_sampled_examples: How many rows of each reason to return.
+
+    Returns:
+        Statistics with a data set for each reason, named `<feature>_<anomaly type>`; with
+        `num_sampled_examples` also a DataFrame of rows by reason.
+
+    Raises:
+        ValueError: If `stats_options` have no schema, or `pipeline_options` are given.
     """
+    _refuse_pipeline(pipeline_options)
     _schema_of(stats_options)
     batches = csv_batches(data_location, stats_options, column_names, delimiter)
     found = identify_anomalous_examples(
         batches, stats_options, num_sampled_examples, null_is_absent=False
     )
-    return _stored(found, output_path)
+    _store(found, output_path)
+    if not num_sampled_examples:
+        return found.statistics
+    return found.statistics, {reason: _frame(rows) for reason, rows in found.samples.items()}
 
 
-def _stored(found: AnomalousExamples, output_path: str | None) -> AnomalousExamples:
+def _refuse_pipeline(pipeline_options: None) -> None:
+    if pipeline_options is not None:
+        raise ValueError(
+            "Rows are checked in this process: leave pipeline_options out. On Beam, map "
+            "validate_instance over RecordBatches of one row. Received: "
+            f"pipeline_options={pipeline_options!r}"
+        )
+
+
+def _store(found: AnomalousExamples, output_path: str | None) -> None:
     if output_path is not None:
         write_stats_binary(found.statistics, output_path)
-    return found
+
+
+def _examples(row: pa.RecordBatch) -> list[Any]:
+    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+    return [example_class().FromString(e) for e in RecordBatchToExamplesEncoder().encode(row)]
+
+
+def _frame(rows: list[pa.RecordBatch]) -> "pd.DataFrame":
+    """Puts rows whose columns are lists of at most one value into a table of values."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {name: values[0] if values else None for name, values in row.items()}
+            for batch in rows
+            for row in batch.to_pylist()
+        ]
+    )

@@ -24,10 +24,7 @@ def default_dataset(
         TypeError: If `statistics` is no DatasetFeatureStatisticsList.
         ValueError: If it holds no data set, or slices without all examples.
     """
-    if type(statistics).__name__ != "DatasetFeatureStatisticsList":
-        raise TypeError(
-            f"{name} must be a DatasetFeatureStatisticsList. Received: {type(statistics).__name__}"
-        )
+    check_statistics(statistics, name)
     if len(statistics.datasets) == 1:
         return statistics.datasets[0]
     for dataset in statistics.datasets:
@@ -35,9 +32,24 @@ def default_dataset(
             return dataset
     names = [dataset.name for dataset in statistics.datasets]
     raise ValueError(
-        f"{name} must hold one data set, or one named {ALL_EXAMPLES!r} among slices. "
-        f"Received: {names}"
+        f"Only statistics proto with one dataset or the default slice, {ALL_EXAMPLES!r}, can be used. "
+        f"Received: {name} with the datasets {names}"
     )
+
+
+def check_statistics(statistics: Statistics, name: str = "statistics") -> None:
+    """Raises a TypeError if an argument is no DatasetFeatureStatisticsList."""
+    if not isinstance(statistics, statistics_pb2.DatasetFeatureStatisticsList):
+        kind = type(statistics).__name__
+        raise TypeError(
+            f"{name} is of type {kind}, should be a DatasetFeatureStatisticsList proto."
+        )
+
+
+def check_schema(schema: schema_pb2.Schema) -> None:
+    """Raises a TypeError if an argument is no Schema."""
+    if not isinstance(schema, schema_pb2.Schema):
+        raise TypeError(f"schema is of type {type(schema).__name__}, should be a Schema proto.")
 
 
 def infer_schema(
@@ -90,8 +102,7 @@ def update_schema(
     Raises:
         TypeError: If `schema` is no Schema proto.
     """
-    if not isinstance(schema, schema_pb2.Schema):
-        raise TypeError(f"schema must be a Schema proto. Received: {type(schema).__name__}")
+    check_schema(schema)
     updated = schema_pb2.Schema()
     updated.CopyFrom(schema)
     editor = SchemaEditor(updated, max_string_domain_size, infer_feature_shape=False)

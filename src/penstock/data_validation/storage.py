@@ -37,7 +37,13 @@ def _write_binary(proto: Any, path: str) -> None:
     location.write_bytes(path, proto.SerializeToString(deterministic=True))
 
 
-def _write_text(proto: Any, path: str) -> None:
+def _write_text(proto: Any, path: str, name: str, kind: type[message.Message]) -> None:
+    if not isinstance(proto, kind):
+        article = "an" if kind is anomalies_pb2.Anomalies else "a"
+        raise TypeError(
+            f"{name} is of type {type(proto).__name__}, should be {article} "
+            f"{kind.DESCRIPTOR.name} proto."
+        )
     location.write_bytes(path, text_format.MessageToString(proto).encode())
 
 
@@ -51,8 +57,12 @@ def load_schema_text(input_path: str) -> schema_pb2.Schema:
 
 
 def write_schema_text(schema: schema_pb2.Schema, output_path: str) -> None:
-    """Writes a schema as a text proto."""
-    _write_text(schema, output_path)
+    """Writes a schema as a text proto.
+
+    Raises:
+        TypeError: If `schema` is no Schema.
+    """
+    _write_text(schema, output_path, "schema", schema_pb2.Schema)
 
 
 def load_stats_binary(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
@@ -66,17 +76,36 @@ def load_stats_text(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsL
 
 
 def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Reads statistics, binary, as a text proto, or as a TFRecord file with one record."""
+    """Reads statistics: a TFRecord file with one record, a text proto, or serialized ones.
+
+    The ending of the path tells which (`.tfrecord`, `.tfrecords`, `.gz`; `.pbtxt`, `.txt`; `.pb`), or
+    else the content.
+
+    Raises:
+        ValueError: If the file holds no statistics.
+
+    Example:
+        >>> load_statistics("stats.tfrecord").datasets[0].num_examples
+        334
+    """
+    from penstock.io.tfrecord import TFRecordError, read_tfrecords
+
     if input_path.endswith((".pbtxt", ".txt")):
         return load_stats_text(input_path)
-    if input_path.endswith((".tfrecord", ".tfrecords", ".gz")):
-        from penstock.io.tfrecord import read_tfrecords
-
-        statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    if input_path.endswith(".pb"):
+        return load_stats_binary(input_path)
+    statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    try:
         for record in read_tfrecords(input_path):
             statistics.MergeFromString(record)
         return statistics
-    return load_stats_binary(input_path)
+    except TFRecordError:
+        if input_path.endswith((".tfrecord", ".tfrecords", ".gz")):
+            raise
+    try:
+        return load_stats_binary(input_path)
+    except ValueError:
+        return load_stats_text(input_path)
 
 
 def write_stats_binary(
@@ -87,8 +116,12 @@ def write_stats_binary(
 
 
 def write_stats_text(stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: str) -> None:
-    """Writes statistics as a text proto."""
-    _write_text(stats, output_path)
+    """Writes statistics as a text proto.
+
+    Raises:
+        TypeError: If `stats` is no DatasetFeatureStatisticsList.
+    """
+    _write_text(stats, output_path, "stats", statistics_pb2.DatasetFeatureStatisticsList)
 
 
 def load_anomalies_binary(input_path: str) -> anomalies_pb2.Anomalies:
@@ -107,5 +140,9 @@ def write_anomalies_binary(anomalies: anomalies_pb2.Anomalies, output_path: str)
 
 
 def write_anomalies_text(anomalies: anomalies_pb2.Anomalies, output_path: str) -> None:
-    """Writes anomalies as a text proto."""
-    _write_text(anomalies, output_path)
+    """Writes anomalies as a text proto.
+
+    Raises:
+        TypeError: If `anomalies` are no Anomalies.
+    """
+    _write_text(anomalies, output_path, "anomalies", anomalies_pb2.Anomalies)

@@ -1,6 +1,6 @@
 """Checking statistics against a schema: what is wrong with the data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
@@ -9,7 +9,12 @@ from penstock.data_validation.anomalies.finding import AnomalyType, Finding
 from penstock.data_validation.anomalies.schema_editor import NEW_COLUMN, SchemaEditor
 from penstock.data_validation.anomalies.statistics_view import DatasetView, FeatureView
 from penstock.data_validation.feature_path import FeaturePath, path_to_text
-from penstock.data_validation.schema_inference import Statistics, default_dataset, update_schema
+from penstock.data_validation.schema_inference import (
+    Statistics,
+    check_schema,
+    default_dataset,
+    update_schema,
+)
 
 __all__ = ["update_schema", "validate_statistics"]
 
@@ -29,6 +34,7 @@ def validate_statistics(
     previous_version_statistics: Statistics | None = None,
     *,
     severity_overrides: Mapping[str, str] | None = None,
+    features_needed: Collection[FeaturePath] | None = None,
 ) -> anomalies_pb2.Anomalies:
     """Checks statistics against a schema.
 
@@ -41,6 +47,8 @@ def validate_statistics(
         previous_version_statistics: Statistics of the previous version of the same span.
         severity_overrides: Severities ("ERROR", "WARNING") by the name of an anomaly type; all
             others are errors.
+        features_needed: The paths (tuples of steps) of new features to report; by default all that
+            the schema lacks.
 
     Returns:
         One AnomalyInfo for each feature that something is wrong with, keyed by its path as text;
@@ -55,16 +63,13 @@ def validate_statistics(
         >>> {name: info.short_description for name, info in anomalies.anomaly_info.items()}
         {'fare': 'Out-of-range values'}
     """
-    if not isinstance(schema, schema_pb2.Schema):
-        raise TypeError(f"schema must be a Schema proto. Received: {type(schema).__name__}")
+    dataset = default_dataset(statistics)
+    check_schema(schema)
     if environment is not None and environment not in schema.default_environment:
         raise ValueError(
-            f"Environment {environment!r} is not in the schema. Its default_environment: "
+            f"Environment {environment!r} not found in the schema. Its default_environment: "
             f"{list(schema.default_environment)}"
         )
-    dataset = default_dataset(statistics)
-    if not dataset.num_examples:
-        return anomalies_pb2.Anomalies(baseline=schema, data_missing=True)
     by_weight = DatasetView(dataset).by_weight
 
     def view_of(other: Statistics | None, name: str) -> DatasetView | None:
@@ -81,22 +86,30 @@ def validate_statistics(
         view_of(serving_statistics, "serving_statistics"),
         view_of(previous_version_statistics, "previous_version_statistics"),
     )
+    if not dataset.num_examples:
+        return anomalies_pb2.Anomalies(baseline=schema, data_missing=True)
     severities = {
         AnomalyType.Type.Value(kind): AnomalyType.Severity.Value(severity)
         for kind, severity in (severity_overrides or {}).items()
     }
-    return _Validation(schema, view, severities).result()
+    needed = None if features_needed is None else {*map(tuple, features_needed)}
+    return _Validation(schema, view, severities, needed).result()
 
 
 class _Validation:
     """One comparison of statistics with a schema."""
 
     def __init__(
-        self, schema: schema_pb2.Schema, view: DatasetView, severities: Mapping[int, int]
+        self,
+        schema: schema_pb2.Schema,
+        view: DatasetView,
+        severities: Mapping[int, int],
+        features_needed: Collection[FeaturePath] | None,
     ) -> None:
         self._schema = schema
         self._view = view
         self._severities = severities
+        self._features_needed = features_needed
         self._editor = SchemaEditor(schema, _MAX_STRING_DOMAIN_SIZE)
         self._findings: dict[FeaturePath, list[Finding]] = {}
         self._measurements: list[anomalies_pb2.DriftSkewInfo] = []
@@ -126,7 +139,8 @@ class _Validation:
     def _check(self, view: FeatureView) -> None:
         path = view.path
         if not self._editor.has(path):
-            self._findings[path] = [NEW_COLUMN]
+            if self._features_needed is None or path in self._features_needed:
+                self._findings[path] = [NEW_COLUMN]
             return
         if self._editor.is_deprecated(path):
             return

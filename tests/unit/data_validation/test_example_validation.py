@@ -54,7 +54,7 @@ def test_tables_are_instances_too():
 def test_options_must_have_a_schema():
     with pytest.raises(ValueError, match="Received: schema=None"):
         validate_instance(batch([1], ["Bern"]), StatsOptions())
-    with pytest.raises(TypeError, match="Received: str"):
+    with pytest.raises(ValueError, match="must be a StatsOptions object. Received: str"):
         validate_instance(batch([1], ["Bern"]), "schema.pbtxt")
 
 
@@ -92,16 +92,26 @@ def test_tfrecords_and_csv(tmp_path):
     with ExamplesWriter(str(tmp_path), ["a"], missing="absent") as writer:
         writer.write("a", rows)
     output = str(tmp_path / "out" / "stats.pb")
-    found = validate_examples_in_tfrecord(str(tmp_path / "Split-a/*"), options(), output)
-    assert load_stats_binary(output) == found.statistics
-    assert [d.name for d in found.statistics.datasets] == [
-        "age_INT_TYPE_SMALL_INT",
-        "age_SCHEMA_MISSING_COLUMN",
-    ]
+    shards = str(tmp_path / "Split-a/*")
+    found = validate_examples_in_tfrecord(shards, options(), output)
+    assert load_stats_binary(output) == found
+    reasons = ["age_INT_TYPE_SMALL_INT", "age_SCHEMA_MISSING_COLUMN"]
+    assert [d.name for d in found.datasets] == reasons
+    again, samples = validate_examples_in_tfrecord(shards, options(), num_sampled_examples=2)
+    assert again == found
+    assert list(samples) == reasons
+    (example,) = samples["age_INT_TYPE_SMALL_INT"]
+    assert list(example.features.feature["age"].int64_list.value) == [-1]
     csv = tmp_path / "data.csv"
     csv.write_text("age,city\n1,Bern\n-1,Oslo\n,Oslo\n")
-    found = validate_examples_in_csv(str(csv), options(), num_sampled_examples=1)
-    assert list(found.samples) == ["age_INT_TYPE_SMALL_INT"]
+    _, samples = validate_examples_in_csv(str(csv), options(), num_sampled_examples=1)
+    assert list(samples) == ["age_INT_TYPE_SMALL_INT"]
+    assert samples["age_INT_TYPE_SMALL_INT"].to_dict("list") == {"age": [-1], "city": [b"Oslo"]}
     csv.write_text("1,Bern\n")
     found = validate_examples_in_csv(str(csv), options(), column_names=["age", "city"])
-    assert not found.statistics.datasets
+    assert not found.datasets
+
+
+def test_a_pipeline_is_refused_in_words():
+    with pytest.raises(ValueError, match="map validate_instance over RecordBatches of one row"):
+        validate_examples_in_tfrecord("x", options(), pipeline_options="--runner=DataflowRunner")

@@ -144,9 +144,13 @@ def test_domains_are_set_and_found():
     assert get_domain(schema, "a").max == 9
     set_domain(schema, "a", "b")
     assert get_domain(schema, "a").name == "b"
-    with pytest.raises(ValueError, match=r"'zz' is not in the schema. Features: \['a', 'b'\]"):
+    with pytest.raises(
+        ValueError, match=r"Feature zz not found in the schema. Features: \['a', 'b'\]"
+    ):
         get_feature(schema, "zz")
-    with pytest.raises(ValueError, match="no string_domain 'zz'"):
+    with pytest.raises(
+        ValueError, match="Invalid global string domain 'zz'. The schema has: \\['b'\\]"
+    ):
         set_domain(schema, "a", "zz")
-    with pytest.raises(TypeError, match="Received: int"):
+    with pytest.raises(TypeError, match="domain is of type int"):
         set_domain(schema, "a", 7)

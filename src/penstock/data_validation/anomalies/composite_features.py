@@ -6,6 +6,11 @@ from penstock.data_validation.anomalies.finding import AnomalyType, Finding
 from penstock.data_validation.anomalies.self_consistency import deprecate
 from penstock.data_validation.anomalies.statistics_view import FeatureView
 
+_MISSING_PARTS = {
+    "missing_value": (AnomalyType.WEIGHTED_FEATURE_MISSING_VALUE, "value"),
+    "missing_weight": (AnomalyType.WEIGHTED_FEATURE_MISSING_WEIGHT, "weight"),
+}
+
 
 def check_sparse_feature(feature: schema_pb2.SparseFeature, view: FeatureView) -> list[Finding]:
     """Checks that value and index features come together and are of equal length."""
@@ -43,14 +48,11 @@ def check_weighted_feature(feature: schema_pb2.WeightedFeature, view: FeatureVie
     """Checks that value and weight features come together and are of equal length."""
     numbers = {stat.name: stat.num for stat in view.proto.custom_stats}
     findings = []
-    if numbers.get("missing_value"):
-        text = f"Found {numbers['missing_value']:.6g} examples missing value feature."
-        kind = AnomalyType.WEIGHTED_FEATURE_MISSING_VALUE
-        findings.append(Finding(kind, "Missing value feature", text))
-    if numbers.get("missing_weight"):
-        text = f"Found {numbers['missing_weight']:.6g} examples missing weight feature."
-        kind = AnomalyType.WEIGHTED_FEATURE_MISSING_WEIGHT
-        findings.append(Finding(kind, "Missing weight feature", text))
+    for stat in view.proto.custom_stats:
+        if stat.name in _MISSING_PARTS and stat.num:
+            kind, part = _MISSING_PARTS[stat.name]
+            text = f"Found {stat.num:.6g} examples missing {part} feature."
+            findings.append(Finding(kind, f"Missing {part} feature", text))
     low = int(numbers.get("min_weight_length_diff", 0))
     high = int(numbers.get("max_weight_length_diff", 0))
     if low or high:

@@ -26,6 +26,7 @@ from penstock.data_validation.anomalies.string_domains import (
     is_string_domain_candidate,
 )
 from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.schema_features import all_features
 
 NEW_COLUMN = Finding(
     AnomalyType.SCHEMA_NEW_COLUMN,
@@ -154,7 +155,7 @@ class SchemaEditor:
         return check_feature(parts[0], shared[0] if shared else None, self.schema, view)
 
     def _drop_domain(self, name: str) -> None:
-        for feature in self._features.values():
+        for _, feature in all_features(self.schema):
             if feature.WhichOneof("domain_info") == "domain" and feature.domain == name:
                 feature.ClearField("domain")
         kept = [_copy(domain) for domain in self.schema.string_domain if domain.name != name]
