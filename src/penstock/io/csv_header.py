@@ -18,6 +18,7 @@ _OTHER_FILES = {
     b"Obj\x01": "is an Avro file",
 }
 
+_SHOWN = 200
 _CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -42,7 +43,7 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
         raise CsvError(
             _other_file(path)
             or f"{path}, line {record.line}: there are control characters among the column names. "
-            f"The file is no text, or not in {encoding}. Received: {header}"
+            f"The file is no text, or not in {encoding}. Received: {str(header)[:_SHOWN]}"
         )
     empty = [str(index + 1) for index, name in enumerate(header) if not name.strip()]
     if empty:

@@ -116,7 +116,5 @@ def _sound_pieces(decompressor: _Decompressor | None, chunk: bytes) -> Iterator[
 
 def _damage(place: int, member: int, error: Exception) -> str:
     if member and place < member + _HEADER_BYTES:
-        return (
-            f"what follows its offset {member} is no compressed data: is there rubbish at its end?"
-        )
+        return f"what follows offset {member} is no compressed data (rubbish at the end?)"
     return f"damaged compressed file, at offset {place} ({error})"
