@@ -244,6 +244,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             EVERGREENS = set((Path(__file__).parent / "evergreens.txt").read_text().split())
             """,
         "forest/features.py": FEATURES,
+        "forest/cached_features.py": CACHED_FEATURES,
         "forest/lines_example_gen.py": LINES_EXAMPLE_GEN,
     }
     for name, text in files.items():
@@ -316,6 +317,39 @@ FEATURES = '''
     def stats_options_updater_fn(stats_type, options):
         options.experimental_slice_functions = [by_evergreen]
         return options
+    '''
+
+CACHED_FEATURES = '''
+    """Analyzers whose accumulators are kept."""
+
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+
+    def one_phase(inputs):
+        """An analyzer of each kind of accumulator."""
+        x, w = inputs["x"], inputs["w"]
+        key, label = tf.reshape(w, [-1]), tf.reshape(inputs["y"], [-1])
+        return {
+            "z": tft.scale_to_z_score(x),
+            "bucket": tft.bucketize(x, 3),
+            "unit": tft.scale_to_0_1(x),
+            "spread": tf.matmul(x, tft.covariance(x, tf.float32)),
+            "word": tft.compute_and_apply_vocabulary(w, vocab_filename="words"),
+            "weighted": tft.compute_and_apply_vocabulary(
+                key, weights=tf.abs(tf.reshape(x, [-1])), vocab_filename="heavy"
+            )[:, tf.newaxis],
+            "telling": tft.compute_and_apply_vocabulary(
+                key, labels=label, top_k=3, vocab_filename="telling"
+            )[:, tf.newaxis],
+            "key": tft.scale_to_z_score_per_key(tf.reshape(x, [-1]), key)[:, tf.newaxis],
+        }
+
+
+    def two_phases(inputs):
+        """The buckets' boundaries depend on the mean."""
+        centred = inputs["x"] - tft.mean(inputs["x"])
+        return {"bucket": tft.bucketize(centred, 3)}
     '''
 
 LINES_EXAMPLE_GEN = '''

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -28,37 +29,6 @@ SCHEMA = text_format.Parse(
 )
 
 
-def one_phase(inputs):
-    """An analyzer of each kind of accumulator."""
-    import tensorflow as tf
-    import tensorflow_transform as tft
-
-    x, w = inputs["x"], inputs["w"]
-    key, label = tf.reshape(w, [-1]), tf.reshape(inputs["y"], [-1])
-    return {
-        "z": tft.scale_to_z_score(x),
-        "bucket": tft.bucketize(x, 3),
-        "unit": tft.scale_to_0_1(x),
-        "spread": tf.matmul(x, tft.covariance(x, tf.float32)),
-        "word": tft.compute_and_apply_vocabulary(w, vocab_filename="words"),
-        "weighted": tft.compute_and_apply_vocabulary(
-            key, weights=tf.abs(tf.reshape(x, [-1])), vocab_filename="heavy"
-        )[:, tf.newaxis],
-        "telling": tft.compute_and_apply_vocabulary(
-            key, labels=label, top_k=3, vocab_filename="telling"
-        )[:, tf.newaxis],
-        "key": tft.scale_to_z_score_per_key(tf.reshape(x, [-1]), key)[:, tf.newaxis],
-    }
-
-
-def two_phases(inputs):
-    """The buckets' boundaries depend on the mean."""
-    import tensorflow_transform as tft
-
-    centred = inputs["x"] - tft.mean(inputs["x"])
-    return {"bucket": tft.bucketize(centred, 3)}
-
-
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory) -> str:
     uri = str(tmp_path_factory.mktemp("examples"))
@@ -78,17 +48,17 @@ def examples(tmp_path_factory) -> str:
 class Runs:
     """Transforms under names, here or on Beam, each with the cache of others."""
 
-    def __init__(self, examples: str, root: Path, engine: tuple[str, ...]) -> None:
+    def __init__(self, examples: str, root: Path, fallback: AnalyzeOnBeam) -> None:
         self._examples = examples
         self._root = root
-        self._engine = engine
+        self._fallback = fallback
 
-    def __call__(self, name, spans, caches=(), *, on_beam, fn=one_phase):
+    def __call__(self, name, spans, caches=(), *, on_beam, function="one_phase"):
         def shards(names):
             return {span: Shards(split_files(self._examples, span)) for span in names}
 
         result = transform(
-            preprocessing_fn=fn,
+            preprocessing_fn=getattr(import_module("forest.cached_features"), function),
             schema=SCHEMA,
             analyze=shards(spans),
             transform=shards(SPANS),
@@ -96,7 +66,7 @@ class Runs:
             transformed_examples_dir=str(self._root / name / "examples"),
             analyzer_cache_dirs=[str(self._root / cache / "cache") for cache in caches],
             updated_analyzer_cache_dir=str(self._root / name / "cache"),
-            fallback=AnalyzeOnBeam(self._engine),
+            fallback=self._fallback,
             prefer_fallback=on_beam,
         )
         return result, self.content(name)
@@ -119,8 +89,9 @@ class Runs:
 
 
 @pytest.fixture
-def runs(examples, tmp_path, engine) -> Runs:
-    return Runs(examples, tmp_path, engine)
+def runs(examples, project, tmp_path, engine, monkeypatch) -> Runs:
+    monkeypatch.syspath_prepend(str(project))
+    return Runs(examples, tmp_path, AnalyzeOnBeam(engine, str(project)))
 
 
 @pytest.fixture
@@ -166,10 +137,10 @@ def test_a_span_that_is_known_is_not_read(runs, read_on_beam):
 
 
 def test_later_phases_read_the_data(runs, read_on_beam):
-    _, expected = runs("fresh", SPANS, on_beam=False, fn=two_phases)
-    runs("first", SPANS, on_beam=True, fn=two_phases)
+    _, expected = runs("fresh", SPANS, on_beam=False, function="two_phases")
+    runs("first", SPANS, on_beam=True, function="two_phases")
     read_on_beam.clear()
-    _, found = runs("second", SPANS, ["first"], on_beam=True, fn=two_phases)
+    _, found = runs("second", SPANS, ["first"], on_beam=True, function="two_phases")
     assert set(read_on_beam) == {"Split-one", "Split-two"}
     assert_same(found, expected)
     assert runs.manifests("second") == runs.manifests("first") != {}

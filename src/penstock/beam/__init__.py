@@ -8,24 +8,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penstock.beam.analyze import AnalyzeOnBeam
     from penstock.beam.csv_input import CsvInput
+    from penstock.beam.feature_skew import DetectFeatureSkew, compare_on_beam
     from penstock.beam.ingestion import write_examples_on_beam
     from penstock.beam.kernels import Kernel, KernelCombineFn, Total
     from penstock.beam.pipeline_options import Engine, make_pipeline, runner_name, runs_locally
     from penstock.beam.shard_readers import InputReader, RecordInput, RowsInput
     from penstock.beam.statistics import combine_on_beam
+    from penstock.beam.statistics_transforms import (
+        GenerateStatistics,
+        WriteStatisticsToBinaryFile,
+        WriteStatisticsToText,
+        WriteStatisticsToTFRecord,
+    )
     from penstock.beam.transform_examples import transform_on_beam
 
 __all__ = [
     "AnalyzeOnBeam",
     "CsvInput",
+    "DetectFeatureSkew",
     "Engine",
+    "GenerateStatistics",
     "InputReader",
     "Kernel",
     "KernelCombineFn",
     "RecordInput",
     "RowsInput",
     "Total",
+    "WriteStatisticsToBinaryFile",
+    "WriteStatisticsToTFRecord",
+    "WriteStatisticsToText",
     "combine_on_beam",
+    "compare_on_beam",
     "make_pipeline",
     "runner_name",
     "runs_locally",
@@ -36,14 +49,20 @@ __all__ = [
 _MODULES = {
     "AnalyzeOnBeam": "analyze",
     "CsvInput": "csv_input",
+    "DetectFeatureSkew": "feature_skew",
     "Engine": "pipeline_options",
+    "GenerateStatistics": "statistics_transforms",
     "InputReader": "shard_readers",
     "Kernel": "kernels",
     "KernelCombineFn": "kernels",
     "RecordInput": "shard_readers",
     "RowsInput": "shard_readers",
     "Total": "kernels",
+    "WriteStatisticsToBinaryFile": "statistics_transforms",
+    "WriteStatisticsToTFRecord": "statistics_transforms",
+    "WriteStatisticsToText": "statistics_transforms",
     "combine_on_beam": "statistics",
+    "compare_on_beam": "feature_skew",
     "make_pipeline": "pipeline_options",
     "runner_name": "pipeline_options",
     "runs_locally": "pipeline_options",

@@ -185,7 +185,8 @@ def _raw_samples(
     from penstock.transform.features import RawFeatures
     from penstock.transform.shards import shard_reader
 
-    read = shard_reader(RawFeatures(schema_pb2.Schema.FromString(schema)), batch_size)
+    features = RawFeatures(schema_pb2.Schema.FromString(schema), shard.source.payload_format)
+    read = shard_reader(features, batch_size)
     for sample in sampled(read(shard.source), rate, shard.number):
         yield _BEFORE, sample
 
@@ -230,7 +231,8 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
             yield from self._apply(shard, writer)
 
     def _apply(self, shard: _Shard, writer: TFRecordWriter | None) -> Iterator[Any]:
-        applied = _applied(self._schema, self._graph, self._batch_size)
+        payload_format = shard.source.payload_format
+        applied = _applied(self._schema, payload_format, self._graph, self._batch_size)
         rows_read = 0
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -254,7 +256,7 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
 class _Applied:
     """A transform graph that was loaded in this worker process."""
 
-    def __init__(self, schema: bytes, graph: str, batch_size: int) -> None:
+    def __init__(self, schema: bytes, payload_format: str, graph: str, batch_size: int) -> None:
         from penstock.transform import import_tensorflow_transform
 
         import_tensorflow_transform()
@@ -267,7 +269,7 @@ class _Applied:
         from penstock.transform.transformed_examples import TransformedExamples
 
         output = tft.TFTransformOutput(graph)
-        self._features = RawFeatures(schema_pb2.Schema.FromString(schema))
+        self._features = RawFeatures(schema_pb2.Schema.FromString(schema), payload_format)
         self._read = shard_reader(self._features, batch_size)
         self._examples = TransformedExamples(output.transformed_metadata.schema)
         self.serialize: Callable[[pa.RecordBatch], list[bytes]] = self._examples.serialize
@@ -284,6 +286,6 @@ class _Applied:
 
 
 @functools.lru_cache(maxsize=2)
-def _applied(schema: bytes, graph: str, batch_size: int) -> _Applied:
+def _applied(schema: bytes, payload_format: str, graph: str, batch_size: int) -> _Applied:
     """Loads a graph once for a process: it takes seconds."""
-    return _Applied(schema, graph, batch_size)
+    return _Applied(schema, payload_format, graph, batch_size)

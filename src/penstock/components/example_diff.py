@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples, ExamplesDiff
 from penstock.components.split_pairs import check_pairs, split_pairs
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
+
+if TYPE_CHECKING:
+    from penstock.data_validation.skew.detector import FeatureSkewResult
 
 _BYTES_A_PART = 128 << 20
 _RESULTS = ("skew_stats", "sample_pairs", "match_stats", "confusion")
@@ -100,7 +103,7 @@ class ExampleDiff(Component):
             by_default_same_name=False,
         )
         for split, baseline_split in pairs:
-            found = self._compare(split, baseline_split)
+            found = self._compare(context, split, baseline_split)
             differing = {
                 skew.feature_name: skew.diff_count for skew in found.skew if skew.diff_count
             }
@@ -115,37 +118,42 @@ class ExampleDiff(Component):
         names = [f"{split}_{baseline_split}" for split, baseline_split in pairs]
         self.example_diff_result.custom_properties["split_names"] = names
 
-    def _compare(self, split: str, baseline_split: str) -> Any:
+    def _compare(
+        self, context: ExecutionContext, split: str, baseline_split: str
+    ) -> FeatureSkewResult:
+        from penstock.beam import runs_locally
         from penstock.data_validation import FeatureSkewDetector
         from penstock.io import split_files
         from penstock.io.files import file_size
 
         how = self.config.paired_example_skew
-        detector = FeatureSkewDetector(
-            how.identifier_features,
-            how.ignore_features,
+        make_detector = functools.partial(
+            FeatureSkewDetector,
+            tuple(how.identifier_features),
+            tuple(how.ignore_features),
             how.skew_sample_size,
             how.float_round_ndigits,
             how.allow_duplicate_identifiers,
-            how.confusion_features,
+            tuple(how.confusion_features),
         )
         test = split_files(self.examples_test.uri, split)
         base = split_files(self.examples_base.uri, baseline_split)
-        size = sum(map(file_size, [*test, *base]))
-        parts = 1 + size // _BYTES_A_PART
+        read_test, read_base = _reader(self.examples_test), _reader(self.examples_base)
+        if not runs_locally(context.beam_pipeline_args):
+            from penstock.beam import Engine, compare_on_beam
+
+            folder = self.example_diff_result.uri
+            sides = (base, read_base), (test, read_test)
+            return compare_on_beam(Engine.of(context), *sides, make_detector, folder).result()
+        detector = make_detector()
+        parts = 1 + sum(map(file_size, [*test, *base])) // _BYTES_A_PART
         for part in range(parts):
-            detector.compare(
-                _records(self.examples_base, base),
-                _records(self.examples_test, test),
-                part=part,
-                parts=parts,
-            )
+            detector.compare(read_base(base), read_test(test), part=part, parts=parts)
         return detector.result()
 
-    def _write(self, found: Any, folder: str) -> None:
+    def _write(self, found: FeatureSkewResult, folder: str) -> None:
         from penstock.io import TFRecordWriter
 
-        os.makedirs(folder, exist_ok=True)
         results = (found.skew, found.pairs, [found.match_stats], found.confusion)
         for name, messages in zip(_RESULTS, results, strict=True):
             with TFRecordWriter(f"{folder}/{name}-00000-of-00001", "") as writer:
@@ -153,19 +161,27 @@ class ExampleDiff(Component):
                     writer.write(message.SerializeToString(deterministic=True))
 
 
-def _records(examples: Examples, files: Sequence[str]) -> Iterator[bytes]:
-    """Yields the serialized tf.Examples of files of any format."""
-    from penstock.io import read_record_batches, read_tfrecords, serialize_examples
-
+def _reader(examples: Examples) -> Callable[[Sequence[str]], Iterator[bytes]]:
+    """Returns a picklable function that yields the serialized tf.Examples of files."""
     payload = examples.custom_properties.get("payload_format") or "FORMAT_TF_EXAMPLE"
     if payload != "FORMAT_TF_EXAMPLE":
         raise ValueError(
             f"ExampleDiff compares tf.Examples. Received: {examples.uri} with payload_format "
             f"{payload!r}"
         )
-    if examples.custom_properties.get("file_format") == "parquet":
-        for batch in read_record_batches(files, file_format="parquet"):
-            yield from serialize_examples(batch, missing="absent").to_pylist()
-        return
+    parquet = examples.custom_properties.get("file_format") == "parquet"
+    return _parquet_records if parquet else _records
+
+
+def _parquet_records(files: Sequence[str]) -> Iterator[bytes]:
+    from penstock.io import read_record_batches, serialize_examples
+
+    for batch in read_record_batches(files, file_format="parquet"):
+        yield from serialize_examples(batch, missing="absent").to_pylist()
+
+
+def _records(files: Sequence[str]) -> Iterator[bytes]:
+    from penstock.io import read_tfrecords
+
     for file in files:
         yield from read_tfrecords(file)
