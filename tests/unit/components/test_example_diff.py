@@ -6,6 +6,7 @@ from penstock.components import ExampleDiff
 from penstock.components.example_diff import ExampleDiffConfig, PairedExampleSkew
 from penstock.data_validation.skew.messages import message_class
 from penstock.io import ExamplesWriter, read_tfrecords
+from penstock.io.example_messages import example_class
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component
 
@@ -45,8 +46,8 @@ def test_what_differs_is_written(inputs, tmp_path):
     (skew,) = read(found, "skew_stats", "FeatureSkew")
     assert (skew.feature_name, skew.match_count, skew.mismatch_count) == ("x", 2, 1)
     (pair,) = read(found, "sample_pairs", "SkewPair")
-    assert pair.base.features.feature["x"].int64_list.value == [3]
-    assert pair.test.features.feature["x"].int64_list.value == [9]
+    values = (example_class().FromString(example) for example in (pair.base, pair.test))
+    assert [list(v.features.feature["x"].int64_list.value) for v in values] == [[3], [9]]
     (stats,) = read(found, "match_stats", "MatchStats")
     assert (stats.matching_pairs_count, stats.ids_missing_in_test_count) == (3, 1)
     assert read(found, "confusion", "ConfusionCount") == []

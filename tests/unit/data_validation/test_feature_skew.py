@@ -64,8 +64,9 @@ def test_features_are_compared():
     assert list(pair.test_only_features) == ["right"]
     assert list(pair.matched_features) == ["empty", "same"]
     assert list(pair.mismatched_features) == ["other"]
-    assert pair.base.SerializeToString(deterministic=True)
-    assert pair.test.features.feature["other"].int64_list.value == [2]
+    test = example_class().FromString(pair.test)
+    assert test.features.feature["other"].int64_list.value == [2]
+    assert example_class().FromString(pair.base) != test
 
 
 def test_some_features_are_ignored_and_floats_rounded():

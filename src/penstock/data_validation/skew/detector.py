@@ -81,6 +81,18 @@ class FeatureSkewDetector:
         self._pairs: list[tuple[int, int, Any]] = []
         self._seen_pairs = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Serializes the messages: their classes are made at run time."""
+        pairs = [(*place, pair.SerializeToString()) for *place, pair in self._pairs]
+        return {**vars(self), "_matches": self._matches.SerializeToString(), "_pairs": pairs}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Reads the messages."""
+        vars(self).update(state)
+        parse = message_class("SkewPair").FromString
+        self._matches = message_class("MatchStats").FromString(state["_matches"])
+        self._pairs = [(rank, number, parse(pair)) for rank, number, pair in state["_pairs"]]
+
     def compare(
         self,
         baseline: Iterable[bytes],
@@ -103,7 +115,7 @@ class FeatureSkewDetector:
         for side, records in enumerate((baseline, test)):
             with_id = missing = 0
             for record in records:
-                identifier = self._identifier_of(record)
+                identifier = self.identifier_of(record)
                 if identifier is None:
                     missing += part == 0
                 elif identifier[-1] % parts == part:
@@ -128,8 +140,27 @@ class FeatureSkewDetector:
                 for test_record in other:
                     self._compare_pair(identifier, base_record, test_record)
 
-    def _identifier_of(self, record: bytes) -> bytes | None:
-        """Returns a hash of the identifier; None if a part of it is missing."""
+    def merge(self, other: "FeatureSkewDetector") -> None:
+        """Adds what another one has found in examples of other identifiers.
+
+        Args:
+            other: With the same options; not used afterwards.
+        """
+        for name, theirs in other._counts.items():
+            counts = self._counts.setdefault(name, dict.fromkeys(_COUNTS, 0))
+            for field, count in theirs.items():
+                counts[field] += count
+        for key, count in other._confusion.items():
+            self._confusion[key] = self._confusion.get(key, 0) + count
+        for field in self._matches.DESCRIPTOR.fields:
+            total = getattr(self._matches, field.name) + getattr(other._matches, field.name)
+            setattr(self._matches, field.name, total)
+        self._pairs = heapq.nlargest(
+            self._sample_size, [*self._pairs, *other._pairs], key=lambda entry: entry[:2]
+        )[::-1]
+
+    def identifier_of(self, record: bytes) -> bytes | None:
+        """Returns a hash of an example's identifier; None if a part of it is missing."""
         features = example_class().FromString(record).features.feature
         digest = hashlib.sha256()
         for name in self._identifiers:
@@ -192,9 +223,7 @@ class FeatureSkewDetector:
         rank = -int.from_bytes(identifier, "big")
         if len(self._pairs) == self._sample_size and rank <= self._pairs[0][0]:
             return
-        pair = message_class("SkewPair")(**lists)
-        pair.base.MergeFromString(base)
-        pair.test.MergeFromString(test)
+        pair = message_class("SkewPair")(base=base, test=test, **lists)
         entry = (rank, -self._seen_pairs, pair)
         if len(self._pairs) < self._sample_size:
             heapq.heappush(self._pairs, entry)

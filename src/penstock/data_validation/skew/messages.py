@@ -1,14 +1,12 @@
 """TFDV's messages about feature skew, built at run time so that TFDV need not be installed.
 
-The fields are those of TFDV's `feature_skew_results.proto`.
+The fields are those of TFDV's `feature_skew_results.proto`; a SkewPair holds its examples serialized.
 """
 
 from functools import cache
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-from penstock.io.example_messages import example_class
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "tensorflow.data_validation"
@@ -66,12 +64,8 @@ def _add(
 @cache
 def message_class(name: str) -> Any:
     """Returns the message class FeatureSkew, SkewPair, MatchStats, ConfusionValue or ConfusionCount."""
-    example = example_class().DESCRIPTOR
     file = descriptor_pb2.FileDescriptorProto(
-        name="penstock/feature_skew_results.proto",
-        package=_PACKAGE,
-        syntax="proto3",
-        dependency=[example.file.name],
+        name="penstock/feature_skew_results.proto", package=_PACKAGE, syntax="proto3"
     )
     _add(file, "FeatureSkew", _FEATURE_SKEW)
     _add(file, "MatchStats", _MATCH_STATS)
@@ -82,8 +76,7 @@ def message_class(name: str) -> Any:
         "ConfusionCount",
         (("feature_name", _TEXT), ("base", value), ("test", value), ("count", _COUNT)),
     )
-    type_name = f".{example.full_name}"
-    pair = _add(file, "SkewPair", (("base", type_name), ("test", type_name)))
+    pair = _add(file, "SkewPair", (("base", _BYTES), ("test", _BYTES)))
     for number, field_name in enumerate(_FEATURE_LISTS, start=3):
         pair.field.add(
             name=field_name,
@@ -91,14 +84,6 @@ def message_class(name: str) -> Any:
             type=_Field.TYPE_STRING,
             label=_Field.LABEL_REPEATED,
         )
-    pool = _pool_with(example.file)
+    pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-def _pool_with(file: Any) -> descriptor_pool.DescriptorPool:
-    copy = descriptor_pb2.FileDescriptorProto()
-    file.CopyToProto(copy)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(copy)
-    return pool
