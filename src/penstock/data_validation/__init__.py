@@ -223,19 +223,27 @@ _PAGES = frozenset(
         "visualize_statistics",
     }
 )
-_ON_BEAM = "is a Beam transform in TFDV. Statistics on Beam: StatisticsGen with beam_pipeline_args"
+# Steps of a Beam pipeline have TFDV's names in penstock.beam.
+_ON_BEAM = frozenset(
+    {
+        "DetectFeatureSkew",
+        "GenerateStatistics",
+        "WriteStatisticsToBinaryFile",
+        "WriteStatisticsToTFRecord",
+    }
+)
 _ELSEWHERE = {
-    "DetectFeatureSkew": (
-        "is a Beam transform in TFDV: use detect_feature_skew, or the component ExampleDiff"
+    "MergeDatasetFeatureStatisticsList": (
+        "merges parts of statistics on Beam in TFDV: here load_sharded_statistics does, and "
+        "GenerateStatistics makes no parts"
     ),
-    "GenerateStatistics": f"{_ON_BEAM}; here: statistics_of_record_batches",
-    "MergeDatasetFeatureStatisticsList": f"{_ON_BEAM}; parts are merged by load_sharded_statistics",
     "TransformStatsGenerator": (
         "is a Beam transform in TFDV: derive from CombinerStatsGenerator, which runs on Beam, too"
     ),
-    "WriteStatisticsToBinaryFile": f"{_ON_BEAM}; here: write_stats_binary",
-    "WriteStatisticsToRecordsAndBinaryFile": f"{_ON_BEAM}; here: write_stats_binary",
-    "WriteStatisticsToTFRecord": f"{_ON_BEAM}; here: write_stats_binary",
+    "WriteStatisticsToRecordsAndBinaryFile": (
+        "writes parts of statistics on Beam in TFDV: here they are whole, see "
+        "WriteStatisticsToBinaryFile"
+    ),
     "custom_validate_statistics": (
         "checked statistics by SQL until TFDV 1.16, and is gone there: look at the statistics with "
         "DatasetListView"
@@ -248,6 +256,10 @@ def __getattr__(name: str) -> Any:
         from penstock import cards
 
         return getattr(cards, name)
+    if name in _ON_BEAM:
+        from penstock import beam
+
+        return getattr(beam, name)
     if name in _ELSEWHERE:
         return _refusing(name, _ELSEWHERE[name])
     if name in _RENAMED or name in _MODULE_OF:
@@ -268,4 +280,4 @@ def _refusing(name: str, why: str) -> type:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_PAGES})
+    return sorted({*__all__, *_ON_BEAM, *_PAGES})

@@ -45,8 +45,8 @@ def validate_statistics(
         previous_statistics: Statistics of the previous span, for drift comparators.
         serving_statistics: Statistics of serving data, for skew comparators.
         previous_version_statistics: Statistics of the previous version of the same span.
-        severity_overrides: Severities ("ERROR", "WARNING") by the name of an anomaly type; all
-            others are errors.
+        severity_overrides: Severities ("ERROR", "WARNING", or "UNKNOWN" for what is not to be reported
+            alone) by the name of an anomaly type; all others are errors.
         features_needed: The paths (tuples of steps) of new features to report; by default all that
             the schema lacks.
 
@@ -117,8 +117,9 @@ class _Validation:
     def result(self) -> anomalies_pb2.Anomalies:
         for root in self._view.roots():
             self._check(root)
-        for path in self._editor.missing_paths(self._view):
-            self._findings.setdefault(path, []).append(_MISSING_COLUMN)
+        if self._severity([_MISSING_COLUMN]):
+            for path in self._editor.missing_paths(self._view):
+                self._findings[path] = [_MISSING_COLUMN]
         anomalies = anomalies_pb2.Anomalies(
             baseline=self._schema,
             anomaly_name_format=anomalies_pb2.Anomalies.SERIALIZED_PATH,
@@ -132,7 +133,7 @@ class _Validation:
             constraints = schema_pb2.DatasetConstraints()
             constraints.CopyFrom(self._schema.dataset_constraints)
             findings = check_dataset(constraints, self._view)
-            if findings:
+            if findings and self._severity(findings):
                 anomalies.dataset_anomaly_info.CopyFrom(self._describe(findings))
         return anomalies
 
@@ -145,19 +146,22 @@ class _Validation:
         if self._editor.is_deprecated(path):
             return
         checked = self._editor.check(view, keep_fixes=False)
-        if checked.findings:
-            self._findings[path] = checked.findings
         if checked.measurements is not None:
             self._measurements.append(checked.measurements)
-        if not checked.deprecated:
-            for child in view.children:
-                self._check(child)
+        if checked.findings and self._severity(checked.findings):
+            self._findings[path] = checked.findings
+            if checked.deprecated:
+                return
+        for child in view.children:
+            self._check(child)
+
+    def _severity(self, findings: Sequence[Finding]) -> int:
+        """Returns the greatest severity; 0, UNKNOWN, of what is not to be reported."""
+        default = int(AnomalyType.ERROR)
+        return max(self._severities.get(finding.type, default) for finding in findings)
 
     def _describe(self, findings: Sequence[Finding]) -> anomalies_pb2.AnomalyInfo:
-        default = AnomalyType.ERROR
-        info = anomalies_pb2.AnomalyInfo(
-            severity=max(self._severities.get(finding.type, default) for finding in findings),
-        )
+        info = anomalies_pb2.AnomalyInfo(severity=self._severity(findings))
         summarize_reasons(
             info,
             [
