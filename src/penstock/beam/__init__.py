@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.beam.analyze import AnalyzeOnBeam
+    from penstock.beam.big_query import big_query_source
     from penstock.beam.csv_input import CsvInput
     from penstock.beam.feature_skew import DetectFeatureSkew, compare_on_beam
     from penstock.beam.ingestion import write_examples_on_beam
     from penstock.beam.kernels import Kernel, KernelCombineFn, Total
     from penstock.beam.pipeline_options import Engine, make_pipeline, runner_name, runs_locally
+    from penstock.beam.query_input import QueryInput, QuerySource
     from penstock.beam.shard_readers import InputReader, RecordInput, RowsInput
     from penstock.beam.statistics import combine_on_beam
     from penstock.beam.statistics_transforms import (
@@ -31,12 +33,15 @@ __all__ = [
     "InputReader",
     "Kernel",
     "KernelCombineFn",
+    "QueryInput",
+    "QuerySource",
     "RecordInput",
     "RowsInput",
     "Total",
     "WriteStatisticsToBinaryFile",
     "WriteStatisticsToTFRecord",
     "WriteStatisticsToText",
+    "big_query_source",
     "combine_on_beam",
     "compare_on_beam",
     "make_pipeline",
@@ -55,12 +60,15 @@ _MODULES = {
     "InputReader": "shard_readers",
     "Kernel": "kernels",
     "KernelCombineFn": "kernels",
+    "QueryInput": "query_input",
+    "QuerySource": "query_input",
     "RecordInput": "shard_readers",
     "RowsInput": "shard_readers",
     "Total": "kernels",
     "WriteStatisticsToBinaryFile": "statistics_transforms",
     "WriteStatisticsToTFRecord": "statistics_transforms",
     "WriteStatisticsToText": "statistics_transforms",
+    "big_query_source": "big_query",
     "combine_on_beam": "statistics",
     "compare_on_beam": "feature_skew",
     "make_pipeline": "pipeline_options",

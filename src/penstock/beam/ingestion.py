@@ -75,6 +75,7 @@ def write_examples_on_beam(
     file_format: str = "tfrecords_gzip",
     *,
     num_shards: int | None = None,
+    input_size: int | None = None,
     quarantine: Quarantine | None = None,
 ) -> dict[str, int]:
     """Reads files on Beam's workers and writes the output's splits, in shards.
@@ -84,12 +85,14 @@ def write_examples_on_beam(
 
     Args:
         engine: Where to run.
-        files_by_split: The files of each input split; every worker must reach them.
+        files_by_split: The files of each input split, which every worker must reach; or what else
+            `reader` reads.
         reader: How to read them.
         output: How to divide the rows.
         uri: The folder of the Examples artifact; every worker must reach it.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
         num_shards: How many shards a split gets; by default as many as the input's size asks for.
+        input_size: The input's bytes, about, where it is no files.
         quarantine: Where broken rows go, in the order in which the local driver meets them; their
             number is written into `row_counts.json`. None: a broken row is an error.
 
@@ -103,9 +106,11 @@ def write_examples_on_beam(
     splits = output_splits(list(files_by_split), output)
     listed = [(split, path) for split, paths in files_by_split.items() for path in paths]
     files = [_File(number, split, path) for number, (split, path) in enumerate(listed)]
-    engine.check_reachable([uri, *(file.path for file in files)])
-    size = sum(file_size(file.path) for file in files)
-    shards = num_shards or max(1, -(-size // INPUT_BYTES_A_SHARD))
+    engine.check_reachable([uri])
+    if input_size is None:
+        engine.check_reachable(file.path for file in files)
+        input_size = sum(file_size(file.path) for file in files)
+    shards = num_shards or max(1, -(-input_size // INPUT_BYTES_A_SHARD))
     skip = quarantine is not None
     with Exchange(uri) as exchange:
         with engine.pipeline() as pipeline:
@@ -130,14 +135,14 @@ def write_examples_on_beam(
             empty = pipeline | "AllShards" >> beam.Create(
                 [((split, shard), None) for split in splits for shard in range(shards)]
             )
-            schema = beam.pvalue.AsSingleton(
-                divided[_Divide.SCHEMA] | "Schema" >> beam.CombineGlobally(_least)
+            schemas = beam.pvalue.AsDict(
+                divided[_Divide.SCHEMA] | "Schemas" >> beam.CombinePerKey(min)
             )
             written = (
                 (divided.main, empty)
                 | beam.Flatten()
                 | "ByShard" >> beam.GroupByKey()
-                | "Write" >> beam.ParDo(_WriteShard(uri, shards, file_format), schema)
+                | "Write" >> beam.ParDo(_WriteShard(uri, shards, file_format), schemas)
             )
             read = divided[_Divide.READ] | "CountRead" >> beam.CombinePerKey(sum)
             written = written | "CountWritten" >> beam.CombinePerKey(sum)
@@ -180,11 +185,6 @@ class _Collect(beam.PTransform):  # type: ignore[misc]
             | f"Name_{name}" >> beam.Map(lambda found, name=name: (name, found))
             for name, counts in counted.items()
         ] | beam.Flatten()
-
-
-def _least(schemas: Iterable[bytes]) -> bytes:
-    """Any of them would do; this one does not depend on their order."""
-    return min(filter(None, schemas), default=b"")
 
 
 class _Survey(beam.DoFn):  # type: ignore[misc]
@@ -261,7 +261,7 @@ class _Divide(beam.DoFn):  # type: ignore[misc]
             rows_read += rows.batch.num_rows
             if self._parquet and not number:
                 schema = rows.batch.schema.serialize().to_pybytes()
-                yield beam.pvalue.TaggedOutput(self.SCHEMA, schema)
+                yield beam.pvalue.TaggedOutput(self.SCHEMA, (element.split, schema))
             shard = (element.file + element.number + number) % self._shards
             for split, count, content in self._by_split(rows, element.split):
                 piece = _Piece(element.file, element.number, number, count, content)
@@ -299,7 +299,7 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
         self._file_format = file_format
 
     def process(
-        self, element: tuple[tuple[str, int], Iterable[_Piece | None]], schema: bytes
+        self, element: tuple[tuple[str, int], Iterable[_Piece | None]], schemas: Mapping[str, bytes]
     ) -> Iterator[tuple[str, int]]:
         (split, shard), found = element
         pieces = sorted(piece for piece in found if piece is not None)
@@ -309,13 +309,18 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
         url = shard_url(self._uri, split, name, shard, self._shards, self._file_format)
         with written_whole(url) as path:
             if parquet:
-                rows = _write_parquet(path, contents, schema)
+                rows = _write_parquet(path, contents, _schema_of(split, schemas))
             else:
                 rows = _write_records(path, contents, self._file_format)
         expected = sum(piece.rows for piece in pieces)
         if rows != expected:
             raise RuntimeError(f"{url}: {expected} rows belong there and {rows} were written.")
         yield split, rows
+
+
+def _schema_of(split: str, schemas: Mapping[str, bytes]) -> bytes | None:
+    """The columns of an output split: those of the input's split, or of any other."""
+    return schemas.get(split) or min(schemas.values(), default=None)
 
 
 def _write_records(path: str, records: Sequence[bytes], file_format: str) -> int:
@@ -327,7 +332,7 @@ def _write_records(path: str, records: Sequence[bytes], file_format: str) -> int
     return len(records)
 
 
-def _write_parquet(path: str, contents: Sequence[bytes], any_schema: bytes) -> int:
+def _write_parquet(path: str, contents: Sequence[bytes], known: bytes | None) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -335,7 +340,7 @@ def _write_parquet(path: str, contents: Sequence[bytes], any_schema: bytes) -> i
     if batches:
         schema = batches[0].schema
     else:
-        schema = schema_from_bytes(any_schema) if any_schema else pa.schema([])
+        schema = schema_from_bytes(known) if known else pa.schema([])
     with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in batches:
             writer.write_batch(batch)

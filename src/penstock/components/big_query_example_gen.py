@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.components.query_example_gen import QueryBasedExampleGen
@@ -11,6 +11,7 @@ from penstock.dsl import ExecutionContext
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.beam import QuerySource
     from penstock.io.ingestion import Rows
 
 _PROJECT_FLAG = "--project="
@@ -22,6 +23,9 @@ class BigQueryExampleGen(QueryBasedExampleGen):
     Needs `pip install 'penstock[gcp]'`, and where it runs: Google's application default credentials
     with the roles BigQuery Job User and BigQuery Data Viewer, and a project to bill, from `project`,
     `--project=` in `beam_pipeline_args`, or the credentials.
+
+    Where `beam_pipeline_args` name a runner, its workers read the result in several streams, in no
+    particular order; their account needs the role BigQuery Read Session User.
 
     Args:
         project: The Google Cloud project that runs and pays for the query.
@@ -46,10 +50,18 @@ class BigQueryExampleGen(QueryBasedExampleGen):
         """Makes a query, streaming its rows."""
         from penstock.io.ingestion import Rows
 
-        flags = [arg for arg in context.beam_pipeline_args if arg.startswith(_PROJECT_FLAG)]
-        project = self.project or (flags[-1].removeprefix(_PROJECT_FLAG) if flags else None)
-        batches = read_big_query(query, *_clients(project))
+        batches = read_big_query(query, *_clients(self._billed(context)))
         return Rows.of_batches(batches, missing="kindless")
+
+    def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> QuerySource:
+        """Makes the queries, and has workers read streams of their results."""
+        from penstock.beam import big_query_source
+
+        return big_query_source(queries, *_clients(self._billed(context)))
+
+    def _billed(self, context: ExecutionContext) -> str | None:
+        flags = [arg for arg in context.beam_pipeline_args if arg.startswith(_PROJECT_FLAG)]
+        return self.project or (flags[-1].removeprefix(_PROJECT_FLAG) if flags else None)
 
 
 def _clients(project: str | None) -> tuple[Any, Any]:

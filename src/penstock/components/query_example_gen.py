@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,12 @@ from penstock.io.example_gen_config import Output as OutputConfig
 from penstock.io.example_gen_config import Split
 
 if TYPE_CHECKING:
+    from penstock.beam import QuerySource
     from penstock.io.ingestion import Rows
 
 _DAY_SECONDS = 86_400
+# A database does not say how large a result is; who names a runner expects much.
+_ASSUMED_BYTES = 256 << 20
 _PASSWORD = re.compile(
     r"://[^/@:]*:(?!\$\{\w+\}@)[^/@]+@|[?&](?:password|pwd)=(?!\$\{\w+\}(?:&|$))[^&]", re.IGNORECASE
 )
@@ -103,15 +107,53 @@ class QueryBasedExampleGen(ExampleGen):
             f"{type(self).__name__} does not define query_rows(self, query, context)"
         )
 
+    def beam_source(
+        self, queries: Mapping[str, str], context: ExecutionContext
+    ) -> QuerySource | None:
+        """Returns how Beam's workers read the results; None: they are read where the node runs.
+
+        Args:
+            queries: The query of each input split, with the span filled in.
+            context: The execution.
+        """
+        return None
+
     def run(self, context: ExecutionContext) -> None:
         """Makes the queries and writes the splits."""
+        from penstock.beam import runs_locally
+
         span = self._span()
-        rows = {
-            split.name: self.query_rows(query_for_span(split.pattern, span), context)
-            for split in self._configs()[0].splits
+        queries = {
+            split.name: query_for_span(split.pattern, span) for split in self._configs()[0].splits
         }
-        self._write(context, rows)
+        locally = runs_locally(context.beam_pipeline_args)
+        source = None if locally else self.beam_source(queries, context)
+        if source is None:
+            if not locally:
+                context.log.warning(
+                    "The rows are read here and not on Beam: %s defines no beam_source.",
+                    type(self).__name__,
+                )
+            rows = {split: self.query_rows(query, context) for split, query in queries.items()}
+            self._write(context, rows)
+        else:
+            self._write_on_beam(context, source)
         self.examples.custom_properties["span"] = span
+
+    def _write_on_beam(self, context: ExecutionContext, source: QuerySource) -> None:
+        from penstock.beam import Engine, write_examples_on_beam
+
+        counts = write_examples_on_beam(
+            Engine.of(context),
+            source.parts,
+            source.reader,
+            self._configs()[1],
+            self.examples.uri,
+            self.output_file_format,
+            num_shards=self.num_shards,
+            input_size=source.size,
+        )
+        self._describe(context, list(source.parts), counts)
 
 
 class QueryExampleGen(QueryBasedExampleGen):
@@ -151,6 +193,15 @@ class QueryExampleGen(QueryBasedExampleGen):
         from penstock.io.query_rows import read_query
 
         return Rows.of_batches(read_query(self._url(context), query), missing="kindless")
+
+    def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> QuerySource:
+        """Has a worker make each split's query, with the environment variables that it has."""
+        from penstock.beam import QueryInput, QuerySource
+        from penstock.io.query_rows import read_query
+
+        reader = QueryInput(functools.partial(read_query, self._url(context)))
+        parts = {split: [query] for split, query in queries.items()}
+        return QuerySource(parts, reader, _ASSUMED_BYTES * len(parts))
 
     def _url(self, context: ExecutionContext) -> str:
         scheme, slashes, file = self.database.partition(":///")

@@ -1,0 +1,63 @@
+"""How Beam's workers read the results of queries."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from penstock.beam.shard_readers import InputReader, Part, batch_from_bytes, batch_to_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penstock.io.broken_rows import OnBroken
+    from penstock.io.ingestion import Rows
+
+
+class QuerySource(NamedTuple):
+    """The results of the queries of an ExampleGen, as Beam's workers read them.
+
+    Args:
+        parts: For each input split what the reader takes as its files, such as queries; a worker
+            reads one.
+        reader: Reads them.
+        size: How many bytes they have, about.
+    """
+
+    parts: Mapping[str, Sequence[str]]
+    reader: InputReader
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class QueryInput:
+    """Queries; a worker makes one and streams its rows, which others go on with.
+
+    Args:
+        read: Makes a query and yields its rows, in columns of lists; picklable.
+
+    Example:
+        QueryInput(functools.partial(read_query, "postgresql://me:${DB_PASSWORD}@host/shop"))
+    """
+
+    read: Callable[[str], Iterator[pa.RecordBatch]]
+
+    def survey(self, query: str, on_broken: OnBroken | None = None) -> None:
+        """Looks at nothing."""
+
+    def plan(self, surveys: Sequence[None], on_broken: OnBroken | None = None) -> None:
+        """Plans nothing."""
+
+    def parts(self, query: str, plan: None, on_broken: OnBroken | None = None) -> Iterator[Part]:
+        """Makes the query."""
+        first_row = 0
+        for batch in self.read(query):
+            yield Part(query, first_row, batch_to_bytes(batch))
+            first_row += batch.num_rows
+
+    def rows(self, part: Part, plan: None, on_broken: OnBroken | None = None) -> Iterable[Rows]:
+        """Serializes the rows."""
+        from penstock.io.ingestion import Rows
+
+        return Rows.of_batches([batch_from_bytes(part.content)], missing="kindless")
