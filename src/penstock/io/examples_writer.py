@@ -126,8 +126,15 @@ class ExamplesWriter:
         traceback: TracebackType | None,
     ) -> None:
         if error is None:
-            self.close()
-            return
+            try:
+                self.close()
+            except BaseException as failed:
+                self._abort(failed)
+                raise
+        else:
+            self._abort(error)
+
+    def _abort(self, error: BaseException) -> None:
         for shards in self._shards.values():
             shards.abort(error)
 

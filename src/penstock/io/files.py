@@ -7,6 +7,7 @@ import glob
 import gzip
 import io
 import os
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -89,6 +90,17 @@ def open_for_writing(path: str) -> IO[bytes]:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return open(path, "wb")
+
+
+@contextlib.contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Lets an OSError that names no file, such as that of a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = path
+        raise
 
 
 def rename(path: str, new_path: str) -> None:

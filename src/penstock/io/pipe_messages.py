@@ -44,7 +44,7 @@ def pickled(value: object) -> Message:
     buffers: list[pickle.PickleBuffer] = []
     head = io.BytesIO()
     _Pickler(head, 5, buffer_callback=buffers.append).dump(value)
-    return [memoryview(head.getbuffer()), *(buffer.raw() for buffer in buffers)]
+    return [memoryview(head.getvalue()), *(buffer.raw() for buffer in buffers)]
 
 
 def loaded(message: Message) -> Any:

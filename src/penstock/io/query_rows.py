@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+from penstock.io.files import naming
 from penstock.io.table_columns import example_columns, value_type
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -69,7 +70,8 @@ def read_query(
         >>> next(read_query("sqlite:///taxi.db", "SELECT fare, tips FROM trips")).num_rows
         10000
     """
-    with tempfile.TemporaryFile(prefix="penstock-query-") as spool:
+    folder = tempfile.gettempdir()
+    with naming(folder), tempfile.TemporaryFile(prefix="penstock-query-", dir=folder) as spool:
         kinds: dict[str, pa.DataType] = {}
         offsets = []
         for batch in _plain_batches(database, query, batch_size):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from penstock.io.files import join, open_for_writing, remove, rename
+from penstock.io.files import join, naming, open_for_writing, remove, rename
 from penstock.io.tfrecord import TFRecordWriter
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class SplitShards:
         for shard, rows in self._deal(batch.num_rows, batch.nbytes):
             part = batch if rows is None else batch.take(numbers(rows))
             if part.num_rows:
-                self._writer(shard).write_batch(part)
+                with naming(self._path(shard)):
+                    self._writer(shard).write_batch(part)
         self.rows += batch.num_rows
 
     def write_framed(self, framed: pa.LargeBinaryArray) -> None:
@@ -62,7 +64,8 @@ class SplitShards:
 
         for shard, rows in self._deal(len(framed), len(content(framed))):
             part = framed if rows is None else framed.take(numbers(rows))
-            self._writer(shard).write_framed(part)
+            with naming(self._path(shard)):
+                self._writer(shard).write_framed(part)
         self.rows += len(framed)
 
     def close(self, schema: pa.Schema) -> None:
@@ -74,8 +77,9 @@ class SplitShards:
         self.schema = self.schema or schema
         for shard in range(self._num_shards or max(1, len(self._writers))):
             self._writer(shard)
-        for writer in self._writers:
-            writer.close()
+        for path, writer in zip(self._paths, self._writers, strict=True):
+            with naming(path):
+                writer.close()
         for shard, path in enumerate(self._paths):
             numbered = f"{self._name}-{shard:05d}-of-{len(self._paths):05d}"
             rename(path, join(self._folder, numbered + FILE_EXTENSIONS[self._format]))
@@ -83,7 +87,8 @@ class SplitShards:
     def abort(self, error: BaseException) -> None:
         """Closes the files without completing them, and removes them."""
         for writer in self._writers:
-            writer.__exit__(type(error), error, error.__traceback__)
+            with contextlib.suppress(OSError):  # the disk may still be full
+                writer.__exit__(type(error), error, error.__traceback__)
         for path in self._paths:
             remove(path)
 
@@ -91,7 +96,8 @@ class SplitShards:
         """Yields each shard with the rows that it gets, None for all of them."""
         if self._num_shards is None:
             if self._bytes >= self._shard_bytes:
-                self._writers[-1].close()
+                with naming(self._paths[-1]):
+                    self._writers[-1].close()
                 self._bytes = 0
                 self._writer(len(self._writers))
             self._bytes += size
@@ -107,9 +113,12 @@ class SplitShards:
                     np.arange((shard - self.rows) % self._num_shards, rows, self._num_shards),
                 )
 
+    def _path(self, shard: int) -> str:
+        return join(self._folder, f".{self._name}-{shard:05d}")
+
     def _writer(self, shard: int) -> Any:
         while len(self._writers) <= shard:
-            path = join(self._folder, f".{self._name}-{len(self._writers):05d}")
+            path = self._path(len(self._writers))
             self._paths.append(path)
             if self._format == "parquet":
                 writer: Any = _ParquetShard(path, self.schema)
@@ -136,4 +145,8 @@ class _ParquetShard:
         self._file.close()
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        try:
+            self._writer.close()
+        finally:
+            self._writer.is_open = False  # else it tries again when it is collected
+            self._file.close()
