@@ -22,12 +22,18 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 
-ENGINES = [
-    "in-memory",
-    pytest.param("workers", marks=pytest.mark.slow),
-    pytest.param("job-service", marks=pytest.mark.slow),
-    pytest.param("prism", marks=pytest.mark.slow),
+# Beam's job servers for clusters, each with an embedded one: jars that these variables name.
+JOB_SERVERS = {"flink": "PENSTOCK_FLINK_JOB_SERVER", "spark": "PENSTOCK_SPARK_JOB_SERVER"}
+REMOTE = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in (
+        "workers",
+        "job-service",
+        "prism",
+        *(name for name, variable in JOB_SERVERS.items() if variable in os.environ),
+    )
 ]
+ENGINES = ["in-memory", *REMOTE]
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -36,12 +42,7 @@ def engine(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return arguments_of(request.param, request)
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param(name, marks=pytest.mark.slow) for name in ("workers", "job-service", "prism")
-    ],
-)
+@pytest.fixture(scope="session", params=REMOTE)
 def remote_engine(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """`beam_pipeline_args` of an engine whose workers are other processes."""
     return arguments_of(request.param, request)
@@ -57,11 +58,28 @@ def arguments_of(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
     if name == "job-service":
         job_service = request.getfixturevalue("job_service")
         return ("--runner=PortableRunner", f"--job_endpoint={job_service}", *external)
+    if name in JOB_SERVERS:
+        return (*on_cluster(name), *external)
     return (
         "--runner=PrismRunner",
         f"--prism_location={request.getfixturevalue('prism')}",
         *external,
     )
+
+
+def on_cluster(name: str) -> tuple[str, ...]:
+    """The arguments for a job server's jar that embeds a cluster; skips where none is named."""
+    jar = os.environ.get(JOB_SERVERS[name])
+    if jar is None:
+        pytest.skip(
+            f"${JOB_SERVERS[name]} names no jar; Maven Central has it as "
+            f"org.apache.beam:beam-runners-{name}-*-job-server"
+        )
+    if not Path(jar).is_file():
+        raise FileNotFoundError(f"${JOB_SERVERS[name]} names {jar}, which is no file")
+    if name == "flink":
+        return ("--runner=FlinkRunner", "--flink_master=[local]", f"--flink_job_server_jar={jar}")
+    return ("--runner=SparkRunner", "--spark_master_url=local[2]", f"--spark_job_server_jar={jar}")
 
 
 @pytest.fixture(scope="session")
