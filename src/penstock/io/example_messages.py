@@ -84,3 +84,15 @@ def example_class() -> Any:
 def sequence_example_class() -> Any:
     """Returns the message class of tf.SequenceExample."""
     return _messages()["SequenceExample"]
+
+
+def feature_kind(record: bytes, name: str) -> str | None:
+    """Returns the kind of a feature, such as "int64_list"; None if it is absent or has none.
+
+    Args:
+        record: A serialized tf.Example, or a tf.SequenceExample, whose context is looked at.
+        name: The feature.
+    """
+    features = example_class().FromString(record).features.feature
+    kind: str | None = features[name].WhichOneof("kind") if name in features else None
+    return kind

@@ -11,8 +11,10 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.io.example_gen_config import SplitConfig
+from penstock.io.example_messages import feature_kind
 from penstock.io.example_serialization import serialize_feature
 
 
@@ -63,13 +65,14 @@ class HashSplitter:
             records: The rows' canonical serialized tf.Examples, in the same order.
 
         Raises:
-            ValueError: If the partition feature is absent, has no value, or holds floats.
+            ValueError: If the partition feature is absent, has no kind in a row, or holds floats. (An
+                empty list has one: TFX's CsvExampleGen writes it for a missing cell.)
         """
-        hashed = self._partition_features(batch) if self._feature else records
+        hashed = self._partition_features(batch, records) if self._feature else records
         buckets = bucket_of(hashed, int(self._ends[-1]))
         return np.searchsorted(self._ends, buckets, side="right")
 
-    def _partition_features(self, batch: pa.RecordBatch) -> list[bytes]:
+    def _partition_features(self, batch: pa.RecordBatch, records: Sequence[bytes]) -> list[bytes]:
         name = self._feature
         if name not in batch.schema.names:
             raise ValueError(
@@ -87,4 +90,14 @@ class HashSplitter:
                 f"partition_feature_name={name!r} holds floats. Only bytes and int64 features can "
                 f"partition data: choose another feature."
             )
+        # Rows whose cell is missing are alike within a batch, and so are those with an empty list.
+        is_list = pa.types.is_nested(column.type)
+        empty = pc.equal(pc.list_value_length(column), 0) if is_list else column.is_null()
+        for missing in (column.is_null(), empty):
+            row = pc.index(missing, True).as_py()
+            if row >= 0 and feature_kind(records[row], name) is None:
+                raise ValueError(
+                    f"partition_feature_name={name!r}: a row has no value of that feature. Choose one "
+                    f"that every row has, or leave out the rows that lack it."
+                )
         return cast("list[bytes]", serialize_feature(name, column).to_pylist())

@@ -18,7 +18,7 @@ from penstock.io import (
     split_files,
 )
 from penstock.io.example_gen_config import Input
-from penstock.io.example_messages import example_class
+from penstock.io.example_messages import example_class, feature_kind, sequence_example_class
 from penstock.io.hash_split import bucket_of
 from penstock.io.tfrecord import read_tfrecords
 
@@ -76,6 +76,36 @@ def test_a_partition_feature_that_cannot_partition_is_refused(column, message):
     splitter = HashSplitter(SplitConfig([Split("x", hash_buckets=1)], "user"))
     with pytest.raises(ValueError, match=message):
         splitter.assign(batch, [b""])
+
+
+@pytest.mark.parametrize(
+    ("cells", "missing", "refused"),
+    [
+        ([["a"], None], "empty", False),  # as TFX's CsvExampleGen: a kind without values
+        ([["a"], []], "empty", False),
+        ([["a"], []], "absent", False),
+        ([["a"], None], "absent", True),
+        ([["a"], None], "kindless", True),
+        ([["a"], []], "kindless", True),
+        ([["a"], ["b"]], "kindless", False),
+    ],
+)
+def test_rows_without_the_partition_feature_are_refused_as_by_tfx(cells, missing, refused):
+    batch = pa.record_batch({"user": pa.array(cells, pa.large_list(pa.binary())), "n": [1, 2]})
+    records = serialize_examples(batch, missing=missing).to_pylist()
+    splitter = HashSplitter(SplitConfig([Split("x", hash_buckets=2)], "user"))
+    if refused:
+        with pytest.raises(ValueError, match="'user': a row has no value of that feature"):
+            splitter.assign(batch, records)
+    else:
+        assert splitter.assign(batch, records).tolist() == [0, 0]
+
+
+def test_the_partition_feature_of_sequence_examples_is_in_their_context():
+    message = sequence_example_class()()
+    message.context.feature["user"].bytes_list.value.append(b"a")
+    assert feature_kind(message.SerializeToString(), "user") == "bytes_list"
+    assert feature_kind(message.SerializeToString(), "other") is None
 
 
 def test_an_absent_partition_feature_is_named():
