@@ -1,6 +1,6 @@
 """Slices of the data: the rows in which features have certain values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class FeatureValueSlicer:
 
     Raises:
         ValueError: If there is no feature.
+        TypeError: If values are no list of strings and integers.
 
     Example:
         >>> slicer = FeatureValueSlicer({"country": ["ch", "fr"]})
@@ -34,22 +35,28 @@ class FeatureValueSlicer:
         if not features:
             raise ValueError("A slice needs a feature. Received: features={}")
         self._features = {
-            name: None if values is None else {_text(value) for value in values}
+            name: None if values is None else _checked(name, values)
             for name, values in sorted(features.items())
         }
 
     def __call__(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Yields name and rows of each slice that has rows."""
+        """Yields name and rows of each slice that has rows.
+
+        Raises:
+            ValueError: If a value that a slice would be named by is not UTF-8, or a feature of integers
+                is to be sliced by other words.
+            TypeError: If a feature has neither strings nor integers.
+        """
         slices: dict[str, npt.NDArray[np.int64]] = {"": np.arange(batch.num_rows, dtype=np.int64)}
         for name, wanted in self._features.items():
-            by_value = _rows_by_text(column_at(batch, (name,)))
-            narrower = {}
-            for prefix, rows in slices.items():
-                for value, own in by_value.items():
-                    if wanted is None or value in wanted:
-                        key = f"{prefix}_{name}_{value}" if prefix else f"{name}_{value}"
-                        narrower[key] = np.intersect1d(rows, own)
-            slices = narrower
+            by_value = _rows_by_text(name, wanted, column_at(batch, (name,)))
+            slices = {
+                f"{prefix}_{name}_{value}" if prefix else f"{name}_{value}": np.intersect1d(
+                    rows, own
+                )
+                for prefix, rows in slices.items()
+                for value, own in by_value.items()
+            }
         for key, rows in sorted(slices.items()):
             if len(rows):
                 yield key, batch.take(numbers(rows))
@@ -60,19 +67,58 @@ def get_feature_value_slicer(features: _FeatureValues) -> FeatureValueSlicer:
     return FeatureValueSlicer(features)
 
 
-def _rows_by_text(column: pa.Array | None) -> dict[str, npt.NDArray[np.int64]]:
+def _checked(name: str, values: Sequence[str | int]) -> list[str | int]:
+    listed = isinstance(values, Iterable) and not isinstance(values, str | bytes)
+    kept = list(values) if listed else []
+    if not listed or not all(isinstance(value, str | bytes | int) for value in kept):
+        raise TypeError(
+            "Feature values must be specified in an iterable of strings and integers. Received: "
+            f"{name}={values!r}"
+        )
+    return kept
+
+
+def _rows_by_text(
+    name: str, wanted: Sequence[str | int] | None, column: pa.Array | None
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Returns the rows that have a value, by the value as text."""
     if column is None:
         return {}
     values, rows = leaves_of(column)
     if pa.types.is_floating(values.type) or pa.types.is_struct(values.type):
         raise TypeError(
-            f"Slices are made by strings and integers. Received: a feature of type {values.type}"
+            f"Slices are made by strings and integers. Received: feature {name!r} of type "
+            f"{values.type}"
         )
+    keep = None if wanted is None else _as_values(name, wanted, values.type)
     owners: dict[str, list[int]] = {}
     for value, row in zip(values.to_pylist(), rows.tolist(), strict=True):
-        owners.setdefault(_text(value), []).append(row)
+        if keep is None or _as_bytes(value) in keep:
+            owners.setdefault(_as_text(name, value), []).append(row)
     return {value: np.unique(np.array(own, np.int64)) for value, own in owners.items()}
 
 
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _as_values(name: str, wanted: Sequence[str | int], kind: pa.DataType) -> set[bytes]:
+    if not pa.types.is_integer(kind):
+        return {_as_bytes(value) for value in wanted}
+    try:
+        return {_as_bytes(int(value)) for value in wanted}
+    except ValueError as error:
+        raise ValueError(
+            "The feature to slice on has integer values but the provided slice values are not valid "
+            f"integers. Received: {name}={list(wanted)}"
+        ) from error
+
+
+def _as_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _as_text(name: str, value: Any) -> str:
+    try:
+        return _as_bytes(value).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"The name of a slice must be valid UTF-8. Received: feature {name!r} with the value "
+            f"{value!r}. List the values to slice by."
+        ) from error
