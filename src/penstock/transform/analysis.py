@@ -12,7 +12,7 @@ from tensorflow_transform import graph_tools, nodes
 
 from penstock.transform.accumulators import make_accumulator
 from penstock.transform.analyzer_cache import AnalyzerCache, accumulator_keys, decode, encode
-from penstock.transform.features import RawFeatures
+from penstock.transform.features import RawFeatures, explained_failures
 from penstock.transform.phases import Phase, Source, operations, plan_phases
 from penstock.transform.results import ResultVisitor, require_supported
 from penstock.transform.tracing import Trace, TracedFn, take_asset_names, trace
@@ -64,7 +64,14 @@ def analyze(
     for operation in operations(first.sinks):
         require_supported(operation.operation_def)
     asset_names = take_asset_names(first)
-    phases = plan_phases(first)
+    try:
+        phases = plan_phases(first)
+    except ValueError as error:
+        error.add_note(
+            "An analyzer can read what is made of the features that preprocessing_fn receives, of "
+            "constants and of other analyzers' results, and nothing else."
+        )
+        raise
     if not phases:
         return Analysis(first, {}, asset_names, 0)
 
@@ -103,7 +110,8 @@ def _accumulate(
     for batch in batches():
         if batch.num_rows == 0:
             continue
-        tensors = extract(features.tensors(batch))
+        with explained_failures(features, batch.num_rows):
+            tensors = extract(features.tensors(batch))
         values = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
         for source, accumulator in folds:
             accumulator.add([values[name] for name in source.tensor_names])

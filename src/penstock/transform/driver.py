@@ -154,11 +154,12 @@ def transform(
     if not analyze:
         raise ValueError("Transform needs at least one split to analyze. Received: analyze={}")
     bound = bind_preprocessing_fn(preprocessing_fn, custom_config)
-    to_analyze, to_transform = _listed(analyze), _listed(transform)
+    to_analyze = _listed(analyze)
     payload_format = to_analyze[0][1].payload_format
     features = RawFeatures(schema, payload_format)
     read = shard_reader(features, batch_size, processes=None)
     materialize = transformed_examples_dir is not None or on_transformed_batch is not None
+    to_transform = _listed(transform) if materialize else []
     with tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch:
         analyzed = [
             SplitReader(
@@ -167,10 +168,14 @@ def transform(
                 read,
                 on_raw_batch,
                 BatchSpool(f"{scratch}/raw-{number}.arrow")
-                if materialize and (split, shards) in to_transform
+                if (split, shards) in to_transform
                 else None,
             )
             for number, (split, shards) in enumerate(to_analyze)
+        ]
+        readers = [
+            analyzed[to_analyze.index(each)] if each in to_analyze else SplitReader(*each, read)
+            for each in to_transform
         ]
         write_schema(schema, f"{transform_graph_dir}/metadata")
         settled = None
@@ -178,6 +183,10 @@ def transform(
         keys = [cache.key(split, shards, schema) for split, shards in to_analyze]
         if not (force_tf_compat_v1 or prefer_fallback):
             data_sets = list(zip(keys, analyzed, strict=True))
+            # Other processes start, and decode, while this one traces.
+            analyzed[0].begin()
+            for reader in [each for each in readers if each not in analyzed][:1]:
+                reader.begin()
             settled = _analyze_locally(
                 bound, features, data_sets, cache, transform_graph_dir, scratch, fallback is None
             )
@@ -200,10 +209,6 @@ def transform(
         rows_analyzed = _count_rows(analyzed)
         rows_transformed: dict[str, int] = {}
         if materialize:
-            readers = [
-                analyzed[to_analyze.index(each)] if each in to_analyze else SplitReader(*each, read)
-                for each in to_transform
-            ]
             rows_transformed = _transform_splits(
                 settled, features, readers, transformed_examples_dir, on_transformed_batch
             )
@@ -312,6 +317,7 @@ def _transform_splits(
 ) -> dict[str, int]:
     from penstock.io import ExamplesWriter
     from penstock.io.shard_processes import map_shards
+    from penstock.transform.features import explained_failures
     from penstock.transform.transformed_examples import TransformedExamples
 
     examples = TransformedExamples(settled.schema)
@@ -321,7 +327,9 @@ def _transform_splits(
             for raw in reader():
                 if raw.num_rows == 0:
                     continue
-                batch = examples.batch(settled.apply(features.tensors(raw)), raw.num_rows)
+                with explained_failures(features, raw.num_rows):
+                    tensors = settled.apply(features.tensors(raw))
+                batch = examples.batch(tensors, raw.num_rows)
                 if observe is not None:
                     observe(reader.split, batch)
                 yield reader.split, batch

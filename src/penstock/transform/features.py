@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchDecoder
 from tfx_bsl.tfxio import tensor_representation_util
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 
+from penstock.io.arrow_arrays import to_numpy
 from penstock.io.examples_reader import RAW_RECORD_COLUMN
 
 SEQUENCE_COLUMN = "##SEQUENCE##"
@@ -48,6 +54,11 @@ class RawFeatures:
             schema
         )
         self.arrow_schema = _arrow_schema(schema, payload_format)
+        self._values_a_row = {
+            dense.column_name: math.prod(dim.size for dim in dense.shape.dim)
+            for dense in (each.dense_tensor for each in representations.values())
+            if dense.column_name and not dense.HasField("default_value")
+        }
         self.tensor_adapter_config = TensorAdapterConfig(self.arrow_schema, representations)
         self._adapter = TensorAdapter(self.tensor_adapter_config)
 
@@ -66,10 +77,16 @@ class RawFeatures:
             batch: examples as lists, as `penstock.io.read_record_batches` yields them.
 
         Raises:
-            ValueError: if a column has a type that the schema's type cannot hold.
+            ValueError: if a column has a type that the schema's type cannot hold, or a row has more or
+                fewer values than the feature's shape.
         """
-        if batch.schema.equals(self.arrow_schema):
-            return batch
+        if not batch.schema.equals(self.arrow_schema):
+            batch = self._with_columns_of_schema(batch)
+        for name, values in self._values_a_row.items():
+            _check_lengths(name, batch.column(name), values)
+        return batch
+
+    def _with_columns_of_schema(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = []
         for field in self.arrow_schema:
             index = batch.schema.get_field_index(field.name)
@@ -95,6 +112,19 @@ class RawFeatures:
             self.conform(batch), produce_eager_tensors=True
         )
         return tensors
+
+
+def _check_lengths(name: str, column: pa.Array, values: int) -> None:
+    """The tensors would be made of whatever values there are, one row's in another's place."""
+    lengths = to_numpy(pc.fill_null(pc.list_value_length(column), 0))
+    (wrong,) = np.nonzero(lengths != values)
+    if len(wrong):
+        raise ValueError(
+            f"Feature {name!r} has {lengths[wrong[0]]} values in a row (the {wrong[0] + 1}. of its "
+            f"batch; {len(wrong)} such rows of {len(lengths)}), but the schema's shape asks for {values} "
+            "in every row. Run ExampleValidator to see where the data departs from the schema, or take "
+            "the shape out of the schema: the feature is then a tf.SparseTensor."
+        )
 
 
 def _arrow_schema(schema: schema_pb2.Schema, payload_format: str) -> pa.Schema:
@@ -124,3 +154,16 @@ def describe_features(tensors: Mapping[str, Any]) -> str:
         shape = getattr(value, "shape", None)
         lines.append(f"  {name}: {kind} {getattr(dtype, 'name', dtype)} {shape}")
     return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def explained_failures(features: RawFeatures, rows: int) -> Iterator[None]:
+    """Adds what the graph was given to an error that it raises while it runs."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        error.add_note(
+            f"It happened in a batch of {rows} rows. preprocessing_fn received these features:\n"
+            + describe_features(features.type_specs)
+        )
+        raise

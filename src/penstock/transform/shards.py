@@ -163,8 +163,14 @@ class SplitReader:
         self._read = read
         self._observe = observe
         self._spool = spool
+        self._begun: Iterator[pa.RecordBatch] | None = None
         self.rows: int | None = None
         """Rows of the split; None until it has been read to its end."""
+
+    def begin(self) -> None:
+        """Takes the first batch; other processes decode the next ones until the split is read."""
+        batches = self._read(self._shards)
+        self._begun = itertools.chain(list(itertools.islice(batches, 1)), batches)
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches, from the first row to the last."""
@@ -180,7 +186,8 @@ class SplitReader:
         self.rows = rows
 
     def _first_pass(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._read(self._shards):
+        begun, self._begun = self._begun, None
+        for batch in begun or self._read(self._shards):
             if self._observe is not None:
                 self._observe(self.split, batch)
             if self._spool is not None:

@@ -6,6 +6,7 @@ by the token's SHA-1 when shuffled; `top_k` keeps the largest of the same order.
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import heapq
 import os
@@ -87,6 +88,9 @@ def write(
 
     Returns:
         The path of the file.
+
+    Raises:
+        ValueError: if another vocabulary has been written to the same file.
     """
     ordered = [(weight, token) for weight, token in entries]
     if reserved_tokens is not None:
@@ -104,11 +108,19 @@ def write(
     else:
         lines = [token for _, token in ordered]
     path = os.path.join(directory, operation.vocab_filename)
+    if operation.file_format != "text":
+        path += ".tfrecord.gz"
+    written = path + ".new"
     if operation.file_format == "text":
-        with open(path, "wb") as file:
+        with open(written, "wb") as file:
             file.writelines(line + b"\n" for line in lines)
-        return path
-    path += ".tfrecord.gz"
-    with TFRecordWriter(path) as writer:
-        writer.write_all(lines)
+    else:
+        with TFRecordWriter(written) as writer:
+            writer.write_all(lines)
+    if os.path.exists(path) and not filecmp.cmp(path, written, shallow=False):
+        raise ValueError(
+            "preprocessing_fn writes two different vocabularies to the file "
+            f"{operation.vocab_filename!r}. Give each a vocab_filename of its own."
+        )
+    os.replace(written, path)
     return path

@@ -209,6 +209,81 @@ def informative_vocabularies(inputs):
     return {"word": inputs["word"]}
 
 
+def columns_apart(inputs):
+    """Analyzers of each column for itself, and of what a sparse feature has."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    x, maybe = inputs["x"], inputs["maybe"]
+    columns = tf.concat([x, inputs["y"]], axis=1)
+    reductions = {
+        f"{reduce}_columns": getattr(tft, reduce)(columns, reduce_instance_dims=False)
+        for reduce in REDUCTIONS
+    }
+    reductions |= {f"{reduce}_maybe": getattr(tft, reduce)(maybe) for reduce in REDUCTIONS}
+    return constants(x, **reductions) | {
+        "z": tft.scale_to_z_score(columns, elementwise=True),
+        "unit": tft.scale_by_min_max(columns, elementwise=True),
+        "gaussian": tft.scale_to_gaussian(columns, elementwise=True),
+        "bucket": tft.bucketize(columns, 4, elementwise=True),
+        "heavy_bucket": tft.bucketize(x, 5, weights=inputs["weight"]),
+        "maybe_z": tft.scale_to_z_score(maybe),
+        "maybe_bucket": tft.bucketize(maybe, 3),
+        "density": tft.estimated_probability_density(x, boundaries=10),
+        "word_density": tft.estimated_probability_density(inputs["word"], categorical=True),
+    }
+
+
+def text_mappers(inputs):
+    """N-grams, document frequencies, and vocabularies by label or by sketch."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    word, label = (tf.reshape(inputs[name], [-1]) for name in ("word", "label"))
+    text = tf.compat.v1.strings.split(tf.reshape(inputs["text"], [-1]))
+    grams = tft.ngrams(text, (1, 2), " ")
+    tokens = tft.compute_and_apply_vocabulary(text, vocab_filename="tokens")
+    tags = tf.RaggedTensor.from_sparse(inputs["tags"])
+    approximate = tft.experimental.compute_and_apply_approximate_vocabulary
+    by_label = {"labels": label, "min_diff_from_avg": 0.0, "num_oov_buckets": 1, "top_k": 3}
+    return {
+        "grams": tft.compute_and_apply_vocabulary(
+            grams, frequency_threshold=2, num_oov_buckets=3, vocab_filename="grams"
+        ),
+        "distinct": tft.word_count(tft.deduplicate_tensor_per_row(grams))[:, tf.newaxis],
+        "frequency": tft.experimental.document_frequency(tokens, 9),
+        "idf": tft.experimental.idf(tokens, 9, smooth=False),
+        "tags": tft.compute_and_apply_vocabulary(tags, vocab_filename="ragged_tags"),
+        "first_tags": tft.sparse_tensor_to_dense_with_shape(inputs["tags"], [None, 4], "-"),
+        "by_label": tft.compute_and_apply_vocabulary(word, vocab_filename="label", **by_label)[
+            :, tf.newaxis
+        ],
+        "shuffled": tft.compute_and_apply_vocabulary(
+            inputs["word"], fingerprint_shuffle=True, vocab_filename="by_hash"
+        ),
+        "often": tft.compute_and_apply_vocabulary(
+            inputs["ints"], frequency_threshold=60, default_value=-7, vocab_filename="often"
+        ),
+        "approximate": approximate(inputs["word"], top_k=5, vocab_filename="sketch"),
+        "heavy": approximate(
+            inputs["word"], top_k=5, weights=inputs["weight"], vocab_filename="heavy_sketch"
+        ),
+    }
+
+
+def python_code(inputs):
+    import numpy as np
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    def double(x):
+        return (x * 2).astype(np.float32)
+
+    doubled = tft.apply_pyfunc(double, tf.float32, False, "double", inputs["x"])
+    doubled.set_shape([None, 1])
+    return {"x": tft.scale_to_0_1(doubled)}
+
+
 class BothEngines:
     """One `preprocessing_fn`, analyzed by each engine; rows are transformed by the same code."""
 
@@ -275,6 +350,9 @@ def test_common_analyzers(data_set, tmp_path):
         text_analyzers,
         vocabularies,
         informative_vocabularies,
+        columns_apart,
+        text_mappers,
+        python_code,
     ],
 )
 def test_every_analyzer(data_set, tmp_path, preprocessing_fn):

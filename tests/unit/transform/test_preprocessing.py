@@ -105,3 +105,106 @@ def test_order_of_analyzers_that_changes(run, data):
         return {"x": age * tft.mean(first) + tft.mean(second)}
 
     assert "calls its analyzers in another order each time" in message_of(run, data, fn)
+
+
+def test_shape_that_an_example_cannot_hold(run, data):
+    import tensorflow as tf
+
+    message = message_of(run, data, lambda inputs: {"x": inputs["age"][0, 0]})
+    assert "returned 'x' with the shape (). A dense feature needs a first dim" in message
+    message = message_of(run, data, lambda inputs: {"x": tf.sparse.to_dense(inputs["name"])})
+    assert "returned 'x' with the shape (None, None). A dense feature" in message
+
+
+def test_other_rows_out_than_in(run, data):
+    import tensorflow as tf
+
+    message = message_of(run, data, lambda inputs: {"x": tf.repeat(inputs["age"], 3, axis=0)})
+    assert "one row for each row it gets. Received: 1 rows in, and out: {'x': 3}" in message
+
+
+def test_failure_while_the_graph_runs(run, data):
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    def parse(inputs):
+        names = tf.sparse.to_dense(inputs["name"])
+        return {"x": tft.scale_to_0_1(tf.strings.to_number(names[:, :1]))}
+
+    message = message_of(run, data, parse)
+    assert "StringToNumberOp could not correctly convert string: a" in message
+    assert 'test_preprocessing.py", line' in message
+    assert "It happened in a batch of 1 rows. preprocessing_fn received these feat" in message
+
+
+def test_analyzer_of_a_placeholder(run, data):
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    def fn(inputs):
+        other = tf.compat.v1.placeholder(tf.float32, [None, 1], name="mine")
+        return {"x": inputs["age"] - tft.mean(other)}
+
+    message = message_of(run, data, fn)
+    assert "mine:0" in message
+    assert "An analyzer can read what is made of the features that preprocessing_fn rec" in message
+
+
+def test_two_vocabularies_in_one_file(run, data_set):
+    import tensorflow_transform as tft
+
+    data = data_set({"word": "BYTES"}, train={"word": ["a", "b", "a"]})
+
+    def fn(inputs, **options):
+        word = inputs["word"]
+        tft.vocabulary(word, vocab_filename="words")
+        return {"x": tft.compute_and_apply_vocabulary(word, vocab_filename="words", **options)}
+
+    run(data, fn, name="equal")
+    message = message_of(run, data, lambda inputs: fn(inputs, top_k=1))
+    assert "two different vocabularies to the file 'words'. Give each a vocab_filename" in message
+
+
+@pytest.mark.parametrize(
+    "ages", [[1.0, None, 3.0], [[1.0], [2.0, 3.0], [4.0]], [[1.0], [], [2.0, 3.0]]]
+)
+def test_row_with_other_values_than_the_shape_asks_for(run, data_set, ages):
+    data = data_set({"age": "FLOAT"}, train={"age": [1.0] * 3}, eval={"age": ages})
+    message = message_of(run, data, lambda inputs: dict(inputs), splits=("train", "eval"))
+    assert "Feature 'age' has" in message
+    assert "(the 2. of its batch; " in message
+    assert "the schema's shape asks for 1 in every row" in message
+    assert "It was read from" in message
+    assert "Split-eval/data_tfrecord-00000-of-00001.gz" in message
+
+
+def test_shard_with_another_type(run, data_set):
+    data = data_set({"age": "FLOAT"}, train={"age": [1.0]})
+    data.schema.feature[0].type = 2  # INT
+    message = message_of(run, data, lambda inputs: dict(inputs))
+    assert "Split-train/data_tfrecord-00000-of-00001.gz: " in message
+    assert 'expected int64_list, found float_list for feature "age"' in message
+
+
+def test_parquet_shard_with_another_type(run, data_set, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from penstock.transform import Shards
+
+    data = data_set({"age": "FLOAT"}, train={"age": [1.0]})
+    files = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
+    for file, cells in zip(files, (pa.array([1.0, 2.0]), pa.array(["old"])), strict=True):
+        pq.write_table(pa.table({"age": cells}), file)
+    shards = {"train": Shards(files, "parquet")}
+    object.__setattr__(data, "shards", lambda *_: shards)
+    message = message_of(run, data, lambda inputs: dict(inputs))
+    assert "Feature 'age' holds large_list<item: binary> in the examples, but the sch" in message
+    assert f"It was read from {files[1]}" in message
+
+
+def test_custom_config_is_never_none(run, data):
+    def fn(inputs, custom_config):
+        return {"x": inputs["age"] * custom_config.get("factor", 2.0)}
+
+    assert run(data, fn).rows_transformed == {"train": 1}
