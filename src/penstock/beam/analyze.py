@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.beam.pipeline_options import Engine
@@ -122,10 +122,19 @@ def _batches(
 
     return (
         pipeline
-        | f"Shards{name}" >> beam.Create(shards)
-        | f"Redistribute{name}" >> beam.Reshuffle()
-        | f"Read{name}" >> beam.FlatMap(read)
+        | f"Shards{name}" >> beam.Create(list(enumerate(shards)))
+        # Spreads them, as Reshuffle would; but a copy of what follows a Reshuffle, such as each phase
+        # makes, is more than portable runners can translate.
+        | f"Spread{name}" >> beam.GroupByKey()
+        | f"Read{name}" >> beam.FlatMap(_read_all, read)
     )
+
+
+def _read_all(
+    numbered: tuple[int, Iterable[Any]], read: Callable[[Any], Iterable[Any]]
+) -> Iterator[Any]:
+    for shards in numbered[1]:
+        yield from read(shards)
 
 
 def shared_scratch(options: Any) -> str | None:
