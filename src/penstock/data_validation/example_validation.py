@@ -16,7 +16,7 @@ from penstock.data_validation.statistics.dataset import DatasetStatistics
 from penstock.data_validation.statistics.generate import statistics_of_record_batches
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.data_validation.storage import write_stats_binary
-from penstock.data_validation.validation import summarize_reasons, validate_statistics
+from penstock.data_validation.validation import MULTIPLE, validate_statistics
 from penstock.io.example_messages import example_class
 
 if TYPE_CHECKING:
@@ -69,8 +69,11 @@ def validate_instance(
         kept = [reason for reason in info.reason if reason.type not in _OF_DATA_SETS]
         if not kept:
             del found.anomaly_info[name]
-        elif len(kept) < len(info.reason):
-            summarize_reasons(info, kept)
+            continue
+        del info.reason[:]
+        info.reason.extend(kept)
+        info.description = " ".join(reason.description for reason in kept)
+        info.short_description = kept[0].short_description if len(kept) == 1 else MULTIPLE
     return found
 
 

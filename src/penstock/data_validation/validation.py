@@ -18,7 +18,7 @@ from penstock.data_validation.schema_inference import (
 
 __all__ = ["update_schema", "validate_statistics"]
 
-_MULTIPLE = "Multiple errors"
+MULTIPLE = "Multiple errors"
 _MISSING_COLUMN = Finding(
     AnomalyType.SCHEMA_MISSING_COLUMN, "Column dropped", "Column is completely missing"
 )
@@ -162,28 +162,14 @@ class _Validation:
 
     def _describe(self, findings: Sequence[Finding]) -> anomalies_pb2.AnomalyInfo:
         info = anomalies_pb2.AnomalyInfo(severity=self._severity(findings))
-        summarize_reasons(
-            info,
-            [
-                anomalies_pb2.AnomalyInfo.Reason(
-                    type=finding.type, short_description=finding.short, description=finding.long
-                )
-                for finding in findings
-            ],
-        )
+        for finding in findings:
+            info.reason.add(
+                type=finding.type, short_description=finding.short, description=finding.long
+            )
+        described = [finding for finding in findings if finding.long]
+        info.description = " ".join(finding.long for finding in described)
+        if len(described) > 1:
+            info.short_description = MULTIPLE
+        else:
+            info.short_description = (described or findings)[-1].short
         return info
-
-
-def summarize_reasons(
-    info: anomalies_pb2.AnomalyInfo, reasons: Sequence[anomalies_pb2.AnomalyInfo.Reason]
-) -> None:
-    """Sets the reasons of an anomaly and the descriptions that sum them up."""
-    kept = list(reasons)
-    del info.reason[:]
-    info.reason.extend(kept)
-    described = [reason for reason in kept if reason.description]
-    info.description = " ".join(reason.description for reason in described)
-    if len(described) > 1:
-        info.short_description = _MULTIPLE
-    else:
-        info.short_description = (described or kept)[-1].short_description
