@@ -68,6 +68,11 @@ class Input:
         if not self.splits:
             raise ValueError("Input needs at least one split. Received: splits=[]")
         _unique_names(self.splits, "Input")
+        for split in self.splits:
+            if not split.pattern:
+                raise ValueError(
+                    f"Input split {split.name!r} needs a pattern (or a query). Received: pattern=''"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.io.broken_rows import BrokenRow, OnBroken
-from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+from penstock.io.examples_reader import DEFAULT_BATCH_SIZE, batch_rows
 from penstock.io.files import open_binary
 from penstock.io.table_columns import ColumnError, example_columns, value_type
 from penstock.io.table_types import TableTypes
@@ -34,7 +34,7 @@ def read_parquet(
     Args:
         files: Local paths or fsspec URLs.
         types: The columns' value types, if they are known; by default those of the files.
-        batch_size: Rows a batch, at most.
+        batch_size: Rows a batch, at most; there are fewer where they are large.
         on_broken: Is told of each file that is damaged or has other columns; what of it cannot be
             read is left out. By default that is an error.
 
@@ -94,7 +94,7 @@ def _read(
     with open_binary(path) as file:
         parquet: Any = pq.ParquetFile(file, page_checksum_verification=True)
         try:
-            for batch in parquet.iter_batches(batch_size):
+            for batch in parquet.iter_batches(batch_rows(parquet, batch_size)):
                 columns = example_columns(batch, types)
                 rows += batch.num_rows
                 yield columns

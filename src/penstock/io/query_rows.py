@@ -10,15 +10,17 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any
 
 import pyarrow as pa
 
-from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+from penstock.io.examples_reader import BATCH_BYTES, DEFAULT_BATCH_SIZE
 from penstock.io.files import naming
 from penstock.io.table_columns import example_columns, value_type
 
+# Rows that the database sends at once.
+_FETCHED_ROWS = 1000
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 # What SQLAlchemy would take for a bind parameter.
 _COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
@@ -60,7 +62,7 @@ def read_query(
         database: A database URL as SQLAlchemy takes it; `${NAME}` stands for an environment
             variable.
         query: A SQL query. Without ORDER BY the database chooses the order of rows.
-        batch_size: Rows a batch, at most.
+        batch_size: Rows a batch, at most; there are fewer where they are large.
 
     Raises:
         ImportError: If the database's driver is not installed.
@@ -74,7 +76,7 @@ def read_query(
     with naming(folder), tempfile.TemporaryFile(prefix="penstock-query-", dir=folder) as spool:
         kinds: dict[str, pa.DataType] = {}
         offsets = []
-        for batch in _plain_batches(database, query, batch_size):
+        for batch in _plain_batches(database, query, min(_FETCHED_ROWS, batch_size)):
             for field in batch.schema:
                 known = kinds.get(field.name, pa.null())
                 kinds[field.name] = _agreed(field.name, known, field.type, query)
@@ -82,9 +84,30 @@ def read_query(
             with pa.ipc.new_stream(spool, batch.schema) as stream:
                 stream.write_batch(batch)
         types = {name: value_type(name, kind) for name, kind in kinds.items()}
-        for offset in offsets:
-            spool.seek(offset)
-            yield example_columns(pa.ipc.open_stream(spool).read_next_batch(), types)
+        yield from _gathered(_spooled(spool, offsets, types), batch_size)
+
+
+def _spooled(
+    spool: IO[bytes], offsets: Sequence[int], types: Mapping[str, pa.DataType]
+) -> Iterator[pa.RecordBatch]:
+    for offset in offsets:
+        spool.seek(offset)
+        yield example_columns(pa.ipc.open_stream(spool).read_next_batch(), types)
+
+
+def _gathered(batches: Iterable[pa.RecordBatch], batch_size: int) -> Iterator[pa.RecordBatch]:
+    """Joins batches up to `batch_size` rows, or fewer where they are large."""
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        if rows + batch.num_rows > batch_size or size >= BATCH_BYTES:
+            yield pa.concat_batches(waiting)
+            waiting, rows, size = [], 0, 0
+        waiting.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+    if waiting:
+        yield pa.concat_batches(waiting)
 
 
 def _plain_batches(database: str, query: str, batch_size: int) -> Iterator[pa.RecordBatch]:

@@ -317,6 +317,33 @@ def test_query_types(database):
     assert [row["mixed"] for row in found] == [[1.0], [1.0], [1.0], [1.5], [1.5]]
 
 
+def test_batches_of_a_query(database):
+    numbers = "SELECT 1 AS id UNION ALL SELECT id + 1 FROM g WHERE id < {}"
+    query = (
+        "WITH RECURSIVE g(id) AS ("
+        + numbers
+        + ") SELECT id, CASE WHEN id > 1500 THEN 's' END AS s FROM g"
+    )
+    sizes = [batch.num_rows for batch in read_query(database, query.format(4100), batch_size=2500)]
+    assert sizes == [2000, 2100]
+    found = rows(read_query(database, query.format(4100)))
+    assert [row["id"] for row in found] == [[n] for n in range(1, 4101)]
+    assert [row["s"] for row in found] == [None] * 1500 + [[b"s"]] * 2600
+    large = "SELECT id, zeroblob(1000000) AS b FROM g"
+    query = "WITH RECURSIVE g(id) AS (" + numbers.format(150) + ") " + large
+    sizes = [batch.num_rows for batch in read_query(database, query, batch_size=10)]
+    assert sizes == [10] * 15
+
+
+def test_large_rows_make_small_batches(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    cells = [bytes([n]) * (1 << 20) for n in range(150)]
+    pq.write_table(pa.table({"y": cells}), path, compression="none", use_dictionary=False)
+    batches = list(read_parquet([path]))
+    assert sum(batch.num_rows for batch in batches) == 150
+    assert max(batch.num_rows for batch in batches) < 70
+
+
 def test_colons_and_percents_are_no_parameters(database):
     query = "SELECT i FROM t WHERE s LIKE 's%' AND s <> ' :x' AND s = 's:2'"
     assert rows(read_query(database, query)) == [{"i": [2]}]
