@@ -80,13 +80,13 @@ class StatisticsGen(Component):
     ) -> Iterator[tuple[str, statistics_pb2.DatasetFeatureStatisticsList]]:
         """Yields each split's statistics, computed here or on Beam."""
         from penstock.beam import runs_locally
+        from penstock.data_validation.statistics.shard_parts import ExamplesReader
         from penstock.data_validation.statistics.shards import statistics_of_shards
-        from penstock.io import read_record_batches, split_files
+        from penstock.io import split_files
         from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
 
         stored = self.examples.custom_properties
-        read = functools.partial(
-            read_record_batches,
+        read = ExamplesReader(
             file_format=stored.get("file_format") or "tfrecords_gzip",
             payload_format=stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
             batch_size=options.desired_batch_size or DEFAULT_BATCH_SIZE,

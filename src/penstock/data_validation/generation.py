@@ -1,5 +1,7 @@
 """Statistics straight from files and DataFrames, under TFDV's names."""
 
+import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -7,11 +9,14 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from penstock.data_validation.statistics.generate import statistics_of_record_batches
+from penstock.data_validation.statistics.shard_parts import ExamplesReader, csv_parts
+from penstock.data_validation.statistics.shards import statistics_of_parts, worthwhile_processes
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.data_validation.storage import write_stats_binary
 from penstock.io.csv_reader import ColumnType, CsvFiles
-from penstock.io.examples_reader import DEFAULT_BATCH_SIZE, as_list_columns, read_record_batches
+from penstock.io.examples_reader import DEFAULT_BATCH_SIZE, as_list_columns
 from penstock.io.files import list_matching
+from penstock.io.row_blocks import WrongGuessError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +37,7 @@ def _matching(data_location: str) -> list[str]:
     return files
 
 
-def _compute(
-    batches: Iterator[pa.RecordBatch], options: StatsOptions | None, output_path: str | None
-) -> Statistics:
-    statistics = statistics_of_record_batches(batches, options)
+def _written(statistics: Statistics, output_path: str | None) -> Statistics:
     if output_path is not None:
         write_stats_binary(statistics, output_path)
     return statistics
@@ -60,21 +62,28 @@ def generate_statistics_from_tfrecord(
     Example:
         >>> stats = generate_statistics_from_tfrecord("examples/Split-train/*")
     """
-    return _compute(tfrecord_batches(data_location, stats_options), stats_options, output_path)
+    files = _matching(data_location)
+    options = stats_options or StatsOptions()
+    processes = worthwhile_processes(files)
+    parts = (part for path in files for part in _tfrecord_reader(path, stats_options).parts(path))
+    return _written(statistics_of_parts(parts, options, processes=processes), output_path)
 
 
 def tfrecord_batches(
     data_location: str, stats_options: StatsOptions | None
 ) -> Iterator[pa.RecordBatch]:
     """Reads TFRecord files of tf.Examples; each file tells by its first bytes if it is gzipped."""
-    typed = stats_options is not None and stats_options.infer_type_from_schema
     for path in _matching(data_location):
-        yield from read_record_batches(
-            [path],
-            file_format="tfrecords_gzip" if _is_gzip(path) else "tfrecords",
-            schema=stats_options.schema if stats_options is not None and typed else None,
-            batch_size=_batch_size(stats_options),
-        )
+        yield from _tfrecord_reader(path, stats_options)([path])
+
+
+def _tfrecord_reader(path: str, options: StatsOptions | None) -> ExamplesReader:
+    typed = options is not None and options.infer_type_from_schema
+    return ExamplesReader(
+        file_format="tfrecords_gzip" if _is_gzip(path) else "tfrecords",
+        schema=options.schema if options is not None and typed else None,
+        batch_size=_batch_size(options),
+    )
 
 
 def _is_gzip(path: str) -> bool:
@@ -96,14 +105,16 @@ def generate_statistics_from_parquet(
         output_path: Where to write the statistics, too.
         stats_options: What to compute.
     """
-    columns = _needed_columns(stats_options)
-    batches = read_record_batches(
-        _matching(data_location),
+    files = _matching(data_location)
+    reader = ExamplesReader(
         file_format="parquet",
         batch_size=_batch_size(stats_options),
-        columns=columns,
+        columns=_needed_columns(stats_options),
     )
-    return _compute(batches, stats_options, output_path)
+    parts = (part for path in files for part in reader.parts(path))
+    options = stats_options or StatsOptions()
+    processes = worthwhile_processes(files)
+    return _written(statistics_of_parts(parts, options, processes=processes), output_path)
 
 
 def _needed_columns(options: StatsOptions | None) -> list[str] | None:
@@ -114,8 +125,7 @@ def _needed_columns(options: StatsOptions | None) -> list[str] | None:
         return None
     if options.label_feature is not None:
         return None
-    weights = {options.weight_feature, *options.per_feature_weight_override.values()} - {None}
-    return [*options.feature_allowlist, *sorted(str(name) for name in weights)]
+    return [*options.feature_allowlist, *sorted(options.weight_features)]
 
 
 def generate_statistics_from_csv(
@@ -140,8 +150,17 @@ def generate_statistics_from_csv(
     Example:
         >>> stats = generate_statistics_from_csv("taxi.csv")
     """
-    batches = csv_batches(data_location, stats_options, column_names, delimiter, na_values)
-    return _compute(batches, stats_options, output_path)
+    source = _csv_files(data_location, column_names, delimiter, na_values)
+    options = stats_options or StatsOptions()
+    compute = functools.partial(
+        statistics_of_parts, options=options, processes=worthwhile_processes(source.files)
+    )
+    types = _csv_types(stats_options)
+    if types is None:
+        with contextlib.suppress(WrongGuessError):
+            parts = csv_parts(source, source.guess_cells(), guessed=True)
+            return _written(compute(parts), output_path)
+    return _written(compute(csv_parts(source, source.read_cells(types))), output_path)
 
 
 def csv_batches(
@@ -152,13 +171,24 @@ def csv_batches(
     na_values: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Reads CSV files; see `generate_statistics_from_csv`."""
-    source = CsvFiles(
-        _matching(data_location), delimiter, na_values=na_values, column_names=column_names
-    )
-    types = None
-    if stats_options and stats_options.infer_type_from_schema and stats_options.schema is not None:
-        types = {f.name: _CSV_TYPES[f.type] for f in stats_options.schema.feature}
-    yield from source.read(types)
+    source = _csv_files(data_location, column_names, delimiter, na_values)
+    yield from source.read(_csv_types(stats_options))
+
+
+def _csv_files(
+    data_location: str,
+    column_names: Sequence[str] | None,
+    delimiter: str,
+    na_values: Sequence[str],
+) -> CsvFiles:
+    files = _matching(data_location)
+    return CsvFiles(files, delimiter, na_values=na_values, column_names=column_names)
+
+
+def _csv_types(options: StatsOptions | None) -> dict[str, ColumnType] | None:
+    if options is None or not options.infer_type_from_schema or options.schema is None:
+        return None
+    return {feature.name: _CSV_TYPES[feature.type] for feature in options.schema.feature}
 
 
 def generate_statistics_from_dataframe(
@@ -175,4 +205,4 @@ def generate_statistics_from_dataframe(
         raise ValueError(f"n_jobs must be 1. Received: n_jobs={n_jobs!r}")
     table = pa.Table.from_pandas(dataframe, preserve_index=False)
     batches = (as_list_columns(batch) for batch in table.to_batches(_batch_size(stats_options)))
-    return _compute(batches, stats_options, None)
+    return statistics_of_record_batches(batches, stats_options)

@@ -29,6 +29,7 @@ class FeatureKinds:
     def __init__(self, schema: schema_pb2.Schema | None) -> None:
         self.bytes: set[FeaturePath] = set()
         self.categorical_integers: set[FeaturePath] = set()
+        self.categorical_floats: set[FeaturePath] = set()
         self.not_categorical: set[FeaturePath] = set()
         if schema is None:
             return
@@ -42,6 +43,8 @@ class FeatureKinds:
                 or (domain == "int_domain" and feature.int_domain.is_categorical)
             ):
                 self.categorical_integers.add(path)
+            if feature.type == schema_pb2.FLOAT and feature.float_domain.is_categorical:
+                self.categorical_floats.add(path)
             categorical = schema_pb2.StringDomain.CATEGORICAL_UNSPECIFIED
             if domain == "string_domain":
                 categorical = feature.string_domain.is_categorical

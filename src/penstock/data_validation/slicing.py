@@ -1,16 +1,15 @@
 """Slices of the data: the rows in which features have certain values."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from penstock.data_validation.slicing_config import Slice
 from penstock.data_validation.statistics.generators.base import column_at, leaves_of
 from penstock.io.arrow_arrays import numbers
-
-_FeatureValues = Mapping[str, Sequence[str | int] | None]
 
 
 class FeatureValueSlicer:
@@ -31,7 +30,7 @@ class FeatureValueSlicer:
         >>> StatsOptions(experimental_slice_functions=[slicer])
     """
 
-    def __init__(self, features: _FeatureValues) -> None:
+    def __init__(self, features: Slice) -> None:
         if not features:
             raise ValueError("A slice needs a feature. Received: features={}")
         self._features = {
@@ -62,7 +61,7 @@ class FeatureValueSlicer:
                 yield key, batch.take(numbers(rows))
 
 
-def get_feature_value_slicer(features: _FeatureValues) -> FeatureValueSlicer:
+def get_feature_value_slicer(features: Slice) -> FeatureValueSlicer:
     """Returns a slice function for the values of features, under TFDV's name."""
     return FeatureValueSlicer(features)
 

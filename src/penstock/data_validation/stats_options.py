@@ -4,10 +4,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from penstock.data_validation.slicing_config import Slice, slices_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
+    from tfx_bsl.public.proto.slicing_spec_pb2 import SlicingConfig
 
+    from penstock.data_validation.feature_path import FeaturePath
+    from penstock.data_validation.per_feature_stats import PerFeatureStatsConfig
     from penstock.data_validation.statistics.generators.base import StatsGenerator
 
     SliceFunction = Callable[[pa.RecordBatch], Iterable[tuple[str, pa.RecordBatch]]]
@@ -18,8 +23,13 @@ _INTEGERS_FROM_ONE = (
     "num_histogram_buckets",
     "num_quantiles_histogram_buckets",
     "desired_batch_size",
+    "experimental_result_partitions",
+    "experimental_num_feature_partitions",
 )
-_CODE = ("experimental_slice_functions", "generators")
+_RATES = ("sample_rate", "semantic_domain_stats_sample_rate")
+_CODE = ("experimental_slice_functions", "generators", "per_feature_stats_config")
+# Names of TFDV's JSON form that are not an argument's name behind an underscore.
+_TFDV_NAMES = {"_slice_functions": "experimental_slice_functions"}
 
 
 class StatsOptions:
@@ -28,7 +38,7 @@ class StatsOptions:
     Args:
         schema: Says which features are categorical integers, images or non-categorical strings.
         weight_feature: The feature whose one numeric value a row is the row's weight.
-        per_feature_weight_override: Another weight feature for some features, by name.
+        per_feature_weight_override: Another weight feature for some features, by name or path.
         experimental_slice_functions: Each maps a RecordBatch to (slice name, rows of the slice);
             every slice gets statistics of its own beside "All Examples".
         sample_rate: The fraction of rows to look at, in (0, 1].
@@ -42,7 +52,8 @@ class StatsOptions:
         epsilon: The error of the quantiles, as a fraction of the number of values.
         infer_type_from_schema: Take the types of CSV columns from `schema`.
         desired_batch_size: Rows that are decoded at once.
-        feature_allowlist: The names of the features to look at; by default all.
+        feature_allowlist: The names (or paths of one step) of the features to look at; by default
+            all.
         generators: Further statistics: CrossFeatureStats, MutualInformation, ImageStats, or one's own
             (CombinerStatsGenerator, CombinerFeatureStatsGenerator).
         add_default_generators: Whether to compute the common statistics, too.
@@ -50,9 +61,22 @@ class StatsOptions:
         vocab_paths: Files of vocabularies by the names that the schema's natural-language domains
             give them.
         enable_semantic_domain_stats: Whether to recognize images, natural language and times.
+        semantic_domain_stats_sample_rate: The fraction of rows to recognize them by, in (0, 1].
+        slicing_config: Slices by values: a SlicingConfig, or a sequence of mappings from features to
+            values (None for all).
+        per_feature_stats_config: Which features get histograms and medians.
         use_sketch_based_topk_uniques: Taken for TFDV's sake and without effect: values are counted
             exactly while they fit into memory and by sketch beyond.
-        slicing_config: Slices by values, each a mapping from features to values (None for all).
+        experimental_use_sketch_based_topk_uniques: Its former name; give one of the two.
+        slice_functions: The former name of `experimental_slice_functions`; give one of the two.
+        experimental_result_partitions: Taken and without effect: the result is one file.
+        experimental_num_feature_partitions: Taken and without effect: work is divided by rows.
+        experimental_filter_read_paths: Taken and without effect: of Parquet only the columns of
+            interest are always read.
+
+    Raises:
+        TypeError: If a list, mapping or message is something else.
+        ValueError: If a number is out of its range, or two options exclude each other.
 
     Example:
         >>> StatsOptions(num_top_values=5, weight_feature="weight")
@@ -63,7 +87,7 @@ class StatsOptions:
         *,
         schema: "schema_pb2.Schema | None" = None,
         weight_feature: str | None = None,
-        per_feature_weight_override: Mapping[str, str] | None = None,
+        per_feature_weight_override: "Mapping[str | Sequence[str], str] | None" = None,
         experimental_slice_functions: "Sequence[SliceFunction] | None" = None,
         sample_rate: float | None = None,
         num_top_values: int = 20,
@@ -76,19 +100,49 @@ class StatsOptions:
         epsilon: float = 0.01,
         infer_type_from_schema: bool = False,
         desired_batch_size: int | None = None,
-        feature_allowlist: Sequence[str] | None = None,
+        feature_allowlist: "Sequence[str | Sequence[str]] | None" = None,
         generators: "Sequence[StatsGenerator] | None" = None,
         add_default_generators: bool = True,
         label_feature: str | None = None,
         vocab_paths: Mapping[str, str] | None = None,
         enable_semantic_domain_stats: bool = False,
-        slicing_config: "Sequence[Mapping[str, Sequence[str | int] | None]] | None" = None,
-        use_sketch_based_topk_uniques: bool = False,
+        semantic_domain_stats_sample_rate: float | None = None,
+        slicing_config: "SlicingConfig | str | Sequence[Slice] | None" = None,
+        per_feature_stats_config: "PerFeatureStatsConfig | None" = None,
+        use_sketch_based_topk_uniques: bool | None = None,
+        experimental_use_sketch_based_topk_uniques: bool | None = None,
+        slice_functions: "Sequence[SliceFunction] | None" = None,
+        experimental_result_partitions: int = 1,
+        experimental_num_feature_partitions: int = 1,
+        experimental_filter_read_paths: bool = False,
     ) -> None:
+        _check_types(
+            feature_allowlist=feature_allowlist,
+            generators=generators,
+            slice_functions=slice_functions,
+            experimental_slice_functions=experimental_slice_functions,
+        )
+        _only_one(
+            slice_functions=slice_functions,
+            experimental_slice_functions=experimental_slice_functions,
+        )
+        _only_one(
+            slicing_config=slicing_config or None,
+            experimental_slice_functions=experimental_slice_functions or slice_functions or None,
+        )
+        _only_one(
+            use_sketch_based_topk_uniques=use_sketch_based_topk_uniques,
+            experimental_use_sketch_based_topk_uniques=experimental_use_sketch_based_topk_uniques,
+        )
         self.schema = schema
         self.weight_feature = weight_feature
-        self.per_feature_weight_override = dict(per_feature_weight_override or {})
-        self.experimental_slice_functions = list(experimental_slice_functions or [])
+        self.per_feature_weight_override = {
+            _path(feature): weight
+            for feature, weight in (per_feature_weight_override or {}).items()
+        }
+        self.experimental_slice_functions = list(
+            experimental_slice_functions or slice_functions or []
+        )
         self.sample_rate = sample_rate
         self.num_top_values = num_top_values
         self.frequency_threshold = frequency_threshold
@@ -100,14 +154,23 @@ class StatsOptions:
         self.epsilon = epsilon
         self.infer_type_from_schema = infer_type_from_schema
         self.desired_batch_size = desired_batch_size
-        self.feature_allowlist = None if feature_allowlist is None else list(feature_allowlist)
+        self.feature_allowlist = (
+            None if feature_allowlist is None else list(map(_column, feature_allowlist))
+        )
         self.generators = list(generators or [])
         self.add_default_generators = add_default_generators
         self.label_feature = label_feature
         self.vocab_paths = dict(vocab_paths or {})
         self.enable_semantic_domain_stats = enable_semantic_domain_stats
-        self.slicing_config = [dict(each) for each in slicing_config or []]
-        self.use_sketch_based_topk_uniques = use_sketch_based_topk_uniques
+        self.semantic_domain_stats_sample_rate = semantic_domain_stats_sample_rate
+        self.slicing_config = slices_of(slicing_config)
+        self.per_feature_stats_config = per_feature_stats_config
+        self.use_sketch_based_topk_uniques = bool(
+            use_sketch_based_topk_uniques or experimental_use_sketch_based_topk_uniques
+        )
+        self.experimental_result_partitions = experimental_result_partitions
+        self.experimental_num_feature_partitions = experimental_num_feature_partitions
+        self.experimental_filter_read_paths = experimental_filter_read_paths
         self._check()
 
     def _check(self) -> None:
@@ -120,10 +183,10 @@ class StatsOptions:
                 f"num_values_histogram_buckets must be 2 or more. Received: "
                 f"num_values_histogram_buckets={self.num_values_histogram_buckets!r}"
             )
-        if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
-            raise ValueError(
-                f"sample_rate must be in (0, 1]. Received: sample_rate={self.sample_rate!r}"
-            )
+        for name in _RATES:
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate <= 1:
+                raise ValueError(f"{name} must be in (0, 1]. Received: {name}={rate!r}")
         if not 0 < self.epsilon < 1:
             raise ValueError(f"epsilon must be in (0, 1). Received: epsilon={self.epsilon!r}")
         if self.infer_type_from_schema and self.schema is None:
@@ -131,16 +194,34 @@ class StatsOptions:
         if not all(self.slicing_config):
             raise ValueError("A slice of slicing_config needs a feature. Received: {}")
 
+    @property
+    def weight_features(self) -> set[str]:
+        """The names of all features with weights."""
+        default = {self.weight_feature} if self.weight_feature is not None else set()
+        return default | set(self.per_feature_weight_override.values())
+
+    def weight_of(self, path: "FeaturePath") -> str | None:
+        """Returns the name of the feature that has the weights of the one at `path`."""
+        return self.per_feature_weight_override.get(path, self.weight_feature)
+
+    def allows(self, name: str) -> bool:
+        """Whether a column is to be looked at."""
+        return self.feature_allowlist is None or name in self.feature_allowlist
+
     def to_json(self) -> str:
         """Returns the options as a JSON string.
 
         Raises:
-            ValueError: If slice functions or generators are set: code has no JSON form.
+            ValueError: If slice functions, generators or a PerFeatureStatsConfig are set: they
+                have no JSON form.
         """
         for name in _CODE:
             if getattr(self, name):
                 raise ValueError(f"StatsOptions with {name} cannot be written as JSON.")
         values = {k: v for k, v in vars(self).items() if k not in _CODE}
+        values["per_feature_weight_override"] = {
+            json.dumps(path): weight for path, weight in self.per_feature_weight_override.items()
+        }
         if self.schema is not None:
             from google.protobuf import json_format
 
@@ -150,15 +231,34 @@ class StatsOptions:
 
     @classmethod
     def from_json(cls, options_json: str) -> Self:
-        """Builds the options from what `to_json` returned."""
+        """Builds the options from what `to_json` returned, here or in TFDV.
+
+        Raises:
+            ValueError: If the JSON is of something else, or has options that are not known.
+        """
         values: dict[str, Any] = json.loads(options_json)
+        kind = values.pop("TYPE_NAME", "StatsOptions")
+        if kind != "StatsOptions":
+            raise ValueError(f"The JSON is no StatsOptions. Received: TYPE_NAME={kind!r}")
+        values = {_TFDV_NAMES.get(name, name.removeprefix("_")): v for name, v in values.items()}
         schema_json = values.pop("schema_json", None)
+        slicing_json = values.pop("slicing_config_json", None)
         if schema_json is not None:
             from google.protobuf import json_format
             from tensorflow_metadata.proto.v0 import schema_pb2
 
             values["schema"] = json_format.Parse(schema_json, schema_pb2.Schema())
-        return cls(**values)
+        if slicing_json is not None:
+            values["slicing_config"] = slicing_json
+        weights = values.pop("per_feature_weight_override_json", None)
+        weights = weights or values.pop("per_feature_weight_override", None) or {}
+        values["per_feature_weight_override"] = {
+            tuple(json.loads(path)): weight for path, weight in weights.items()
+        }
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"The JSON is of other StatsOptions: {error}") from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StatsOptions) and vars(self) == vars(other)
@@ -169,3 +269,28 @@ class StatsOptions:
         defaults = vars(StatsOptions())
         changed = [f"{k}={v!r}" for k, v in vars(self).items() if v != defaults[k]]
         return f"StatsOptions({', '.join(changed)})"
+
+
+def _check_types(**lists: Any) -> None:
+    for name, value in lists.items():
+        if value is not None and not isinstance(value, (list, tuple)):
+            raise TypeError(f"{name} must be a list. Received: {name}={value!r}")
+
+
+def _only_one(**arguments: Any) -> None:
+    if all(value is not None for value in arguments.values()):
+        raise ValueError(f"Give only one of {' and '.join(arguments)}. Received: both.")
+
+
+def _path(feature: "str | Sequence[str]") -> "FeaturePath":
+    return (feature,) if isinstance(feature, str) else tuple(feature)
+
+
+def _column(feature: "str | Sequence[str]") -> str:
+    path = _path(feature)
+    if len(path) != 1:
+        raise ValueError(
+            f"feature_allowlist takes features at the top level: a struct with all that is in it. "
+            f"Received: {'.'.join(path)!r}"
+        )
+    return path[0]

@@ -173,14 +173,15 @@ def test_weights():
     )
     result = statistics_of_record_batches([batch], StatsOptions(weight_feature="w")).datasets[0]
     assert result.weighted_num_examples == 10
-    numbers, strings = (f for f in sorted(result.features, key=lambda f: f.type == 2))
+    assert [f.path.step[0] for f in result.features] == ["s", "w", "x"]
+    strings, weights, numbers = result.features
+    assert weights.num_stats.weighted_numeric_stats.mean == 4.6
     common = numbers.num_stats.common_stats.weighted_common_stats
     assert (common.num_non_missing, common.num_missing) == (4, 6)
     assert numbers.num_stats.weighted_numeric_stats.mean == 1.75
     assert numbers.num_stats.mean == 1.5
     weighted = strings.string_stats.weighted_string_stats
     assert [(t.value, t.frequency) for t in weighted.top_values] == [("b", 9), ("a", 1)]
-    assert [f.path.step[0] for f in result.features] == ["s", "x"]
 
 
 @pytest.mark.parametrize("weights", [[[1.0], None], [[1.0], [1.0, 2.0]], [["a"], ["b"]]])

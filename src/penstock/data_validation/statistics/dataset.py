@@ -1,5 +1,7 @@
 """The kernel that turns RecordBatches into DatasetFeatureStatistics."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -7,7 +9,10 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from penstock.data_validation.feature_path import FeaturePath
 from penstock.data_validation.schema_features import FeatureKinds
-from penstock.data_validation.statistics.generators.base import leaves_of
+from penstock.data_validation.statistics.generators.base import (
+    innermost_type,
+    leaves_of,
+)
 from penstock.data_validation.statistics.generators.running import (
     RunningGenerators,
     generators_of,
@@ -25,8 +30,7 @@ _Type = statistics_pb2.FeatureNameStatistics
 
 def _stats_type(path: FeaturePath, kind: pa.DataType) -> int | None:
     """Returns the proto's type of a column's innermost values; None for Arrow's null."""
-    while pa.types.is_nested(kind) and not pa.types.is_struct(kind):
-        kind = kind.value_type
+    kind = innermost_type(kind)
     if pa.types.is_null(kind):
         return None
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -55,13 +59,18 @@ class FeatureStatistics:
         self._options = options
         self._type: int | None = None
         self._is_bytes = path in kinds.bytes
-        self._categorical_integer = path in kinds.categorical_integers
+        self._categorical = {
+            int(_Type.INT): path in kinds.categorical_integers,
+            int(_Type.FLOAT): path in kinds.categorical_floats,
+        }
+        config = options.per_feature_stats_config
+        self._histograms = config is None or config.should_compute_histograms(path)
         self._categorical_text = path not in kinds.not_categorical
         self.presence = Presence(options, weighted)
         self._values: Numeric | Text | Bytes | None = None
 
-    def add(self, array: pa.Array, weights: _Floats | None) -> tuple[pa.Array, _Floats | None]:
-        """Adds a column; returns its leaf values and their weights, for structs to descend."""
+    def add(self, array: pa.Array, weights: _Floats | None) -> None:
+        """Adds a column."""
         self._see_type(_stats_type(self.path, array.type))
         values, weights = self.presence.add(array, weights)
         if values.null_count and not pa.types.is_null(values.type):
@@ -73,7 +82,6 @@ class FeatureStatistics:
             self._values.add(values)
         elif self._values is not None and len(values) and not pa.types.is_null(values.type):
             self._values.add(values, weights)
-        return values, weights
 
     def _see_type(self, kind: int | None) -> None:
         if kind is None or kind == self._type:
@@ -88,9 +96,9 @@ class FeatureStatistics:
         if kind == _Type.STRING:
             text = Text(self._options, weighted, self._categorical_text)
             self._values = Bytes() if self._is_bytes else text
-        elif kind == _Type.INT and self._categorical_integer:
+        elif self._categorical.get(kind):
             self._values = Text(self._options, weighted, True)
-        elif kind in (_Type.INT, _Type.FLOAT):
+        elif kind in self._categorical:
             self._values = Numeric(self._options, weighted)
 
     def merge(self, other: "FeatureStatistics") -> None:
@@ -106,11 +114,16 @@ class FeatureStatistics:
         """Makes the proto."""
         proto = statistics_pb2.FeatureNameStatistics()
         proto.path.step.extend(self.path)
-        common = self.presence.result(rows, weighted_rows, parent.presence if parent else None)
+        common = self.presence.result(
+            rows,
+            weighted_rows,
+            parent.presence if parent else None,
+            with_histogram=self._histograms,
+        )
         values = self.presence.leaf_values
         if isinstance(self._values, Numeric):
             proto.type = self._type
-            proto.num_stats.CopyFrom(self._values.result())
+            proto.num_stats.CopyFrom(self._values.result(with_histograms=self._histograms))
             proto.num_stats.common_stats.CopyFrom(common)
         elif isinstance(self._values, Bytes) or (self._type is None and self._is_bytes):
             proto.type = _Type.BYTES
@@ -125,7 +138,8 @@ class FeatureStatistics:
             if self._values is not None:
                 proto.string_stats.CopyFrom(self._values.result(values))
             proto.string_stats.common_stats.CopyFrom(common)
-        proto.custom_stats.extend(self.presence.nested_length_histograms())
+        if self._histograms:
+            proto.custom_stats.extend(self.presence.nested_length_histograms())
         return proto
 
 
@@ -161,44 +175,34 @@ class DatasetStatistics:
             ValueError: If a weight is missing.
         """
         self._rows += batch.num_rows
-        weights_by_feature: dict[str, _Floats] = {}
+        weights = {name: _weights(batch, name) for name in self._options.weight_features}
         default = self._options.weight_feature
         if default is not None:
-            weights_by_feature[default] = _weights(batch, default)
-            self._weighted_rows += float(weights_by_feature[default].sum())
+            self._weighted_rows += float(weights[default].sum())
         self._generators.add(batch)
-        allowed = self._options.feature_allowlist
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            weight_name = self._options.per_feature_weight_override.get(name, default)
-            if name == weight_name or (allowed is not None and name not in allowed):
-                continue
-            weights = None
-            if weight_name is not None:
-                if weight_name not in weights_by_feature:
-                    weights_by_feature[weight_name] = _weights(batch, weight_name)
-                weights = weights_by_feature[weight_name]
-            self._add_feature((name,), column, weights)
+            if self._options.allows(name):
+                self._add_feature((name,), column, weights)
 
-    def _add_feature(self, path: FeaturePath, array: pa.Array, weights: _Floats | None) -> None:
+    def _add_feature(
+        self, path: FeaturePath, array: pa.Array, weights: Mapping[str, _Floats]
+    ) -> None:
         if pa.types.is_struct(array.type):
             # The features of a tf.SequenceExample's lists are one struct a row.
             array = one_value_lists(array)
         self._generators.add_feature(path, array)
-        if not self._options.add_default_generators:
-            values = leaves_of(array).values
-            if pa.types.is_struct(values.type):
-                for field, child in zip(values.type, values.flatten(), strict=True):
-                    self._add_feature((*path, field.name), child, weights)
-            return
-        feature = self._features.get(path)
-        if feature is None:
-            feature = FeatureStatistics(path, self._options, self._kinds, weights is not None)
-            self._features[path] = feature
-        values, weights = feature.add(array, weights)
-        if pa.types.is_struct(values.type):
-            names = [field.name for field in values.type]
-            for name, child in zip(names, values.flatten(), strict=True):
-                self._add_feature((*path, name), child, weights)
+        if self._options.add_default_generators:
+            own = weights.get(self._options.weight_of(path) or "")
+            feature = self._features.get(path)
+            if feature is None:
+                feature = FeatureStatistics(path, self._options, self._kinds, own is not None)
+                self._features[path] = feature
+            feature.add(array, own)
+        if pa.types.is_struct(innermost_type(array.type)):
+            values, rows = leaves_of(array)
+            inner = {name: numbers[rows] for name, numbers in weights.items()}
+            for field, child in zip(values.type, values.flatten(), strict=True):
+                self._add_feature((*path, field.name), child, inner)
 
     def merge(self, other: "DatasetStatistics") -> None:
         """Adds what another one has seen; the other one must not be used afterwards."""

@@ -11,20 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from penstock.io.arrow_arrays import to_numpy
-
 FINE_BUCKETS_A_BUCKET = 100
 
 _Floats = npt.NDArray[np.float64]
-
-
-def quantiles_of(sketch: Any, buckets: int) -> tuple[_Floats, _Floats]:
-    """Returns `buckets + 1` quantiles of a QuantilesSketch and the weights up to each."""
-    quantiles, weights = sketch.GetQuantilesAndCumulativeWeights(buckets)
-    return (
-        to_numpy(quantiles.flatten()),
-        to_numpy(weights.flatten()),
-    )
 
 
 def median_of(quantiles: _Floats) -> float:

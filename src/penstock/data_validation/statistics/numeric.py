@@ -7,20 +7,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
-from tfx_bsl.sketches import QuantilesSketch
 
 from penstock.data_validation.statistics.histograms import (
     FINE_BUCKETS_A_BUCKET,
     coarser,
     median_of,
     quantiles_histogram,
-    quantiles_of,
     standard_histogram,
 )
 from penstock.data_validation.statistics.moments import Moments
-from penstock.data_validation.statistics.presence import MAX_SKETCHED_VALUES
+from penstock.data_validation.statistics.quantiles import Quantiles
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import numbers, to_numpy
+from penstock.io.arrow_arrays import to_numpy
 
 _Floats = npt.NDArray[np.float64]
 _Histograms = tuple[statistics_pb2.Histogram, statistics_pb2.Histogram]
@@ -43,8 +41,8 @@ class Numeric:
         self._finite_max: Any = -math.inf
         self._moments = Moments()
         self._weighted_moments = Moments()
-        self._quantiles = QuantilesSketch(options.epsilon, MAX_SKETCHED_VALUES, 1)
-        self._weighted_quantiles = QuantilesSketch(options.epsilon, MAX_SKETCHED_VALUES, 1)
+        self._quantiles = Quantiles(options.epsilon)
+        self._weighted_quantiles = Quantiles(options.epsilon)
 
     def add(self, array: pa.Array, weights: _Floats | None) -> None:
         """Adds leaf values, with a weight each if the feature is weighted."""
@@ -61,14 +59,13 @@ class Numeric:
         self._add_extremes(values, weights)
         self._zeros += len(values) - int(np.count_nonzero(values))
         doubles = values.astype(np.float64)
-        doubles_array = numbers(doubles)
         with np.errstate(invalid="ignore", over="ignore"):
             self._moments.add(doubles)
             if weights is not None:
                 self._weighted_moments.add(doubles, weights)
-        self._quantiles.AddValues(doubles_array)
+        self._quantiles.add(doubles)
         if weights is not None:
-            self._weighted_quantiles.AddValues(doubles_array, numbers(weights))
+            self._weighted_quantiles.add(doubles, weights)
 
     def _add_extremes(self, values: npt.NDArray[Any], weights: _Floats | None) -> None:
         low, high = values.min(), values.max()
@@ -97,11 +94,11 @@ class Numeric:
         with np.errstate(invalid="ignore", over="ignore"):
             self._moments.merge(other._moments)
             self._weighted_moments.merge(other._weighted_moments)
-        self._quantiles.Merge(other._quantiles)
-        self._weighted_quantiles.Merge(other._weighted_quantiles)
+        self._quantiles.merge(other._quantiles)
+        self._weighted_quantiles.merge(other._weighted_quantiles)
 
-    def result(self) -> statistics_pb2.NumericStatistics:
-        """Makes the proto, without common statistics."""
+    def result(self, *, with_histograms: bool = True) -> statistics_pb2.NumericStatistics:
+        """Makes the proto, without common statistics; without histograms there is no median."""
         proto = statistics_pb2.NumericStatistics()
         if not self._moments.weight:
             if self._nans:
@@ -112,19 +109,23 @@ class Numeric:
         proto.std_dev = _root(self._moments.variance)
         proto.num_zeros = self._zeros
         proto.min, proto.max = float(self._min), float(self._max)
-        proto.median, histograms = self._summary(self._quantiles, self._positive_infinities)
-        proto.histograms.extend(histograms)
+        if with_histograms:
+            proto.median, histograms = self._summary(self._quantiles, self._positive_infinities)
+            proto.histograms.extend(histograms)
+        else:
+            proto.median = math.nan
         if self._weighted and self._weighted_moments.weight:
             weighted = proto.weighted_numeric_stats
             weighted.mean = self._weighted_moments.mean
             weighted.std_dev = _root(self._weighted_moments.variance)
-            weighted.median, histograms = self._summary(
-                self._weighted_quantiles, self._weighted_positive_infinities
-            )
-            weighted.histograms.extend(histograms)
+            if with_histograms:
+                weighted.median, histograms = self._summary(
+                    self._weighted_quantiles, self._weighted_positive_infinities
+                )
+                weighted.histograms.extend(histograms)
         return proto
 
-    def _summary(self, sketch: Any, positive_infinities: float) -> tuple[float, _Histograms]:
+    def _summary(self, of: Quantiles, positive_infinities: float) -> tuple[float, _Histograms]:
         options = self._options
         quantiles, weights = quantiles_of(
             sketch, FINE_BUCKETS_A_BUCKET * options.num_quantiles_histogram_buckets

@@ -6,19 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
-from tfx_bsl.sketches import QuantilesSketch
 
 from penstock.data_validation.statistics.histograms import (
     quantiles_histogram,
-    quantiles_of,
     standard_histogram,
 )
+from penstock.data_validation.statistics.quantiles import Quantiles
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import numbers, to_numpy, valid_rows
+from penstock.io.arrow_arrays import to_numpy, valid_rows
 
 _Floats = npt.NDArray[np.float64]
-
-MAX_SKETCHED_VALUES = 1 << 32
 
 
 class LevelPresence:
@@ -31,12 +28,19 @@ class LevelPresence:
         self.max_values = 0
         self.weighted_present = 0.0
         self.weighted_values = 0.0
-        self.lengths = QuantilesSketch(epsilon, MAX_SKETCHED_VALUES, 1)
+        self.lengths = Quantiles(epsilon)
 
     def add(self, lists: pa.Array, weights: _Floats | None) -> None:
         """Adds lists, one an element of the level above."""
-        lengths = lists.value_lengths()
-        known = to_numpy(lengths.drop_null()).astype(np.int64)
+        known = to_numpy(lists.value_lengths().drop_null()).astype(np.int64)
+        self.add_lengths(known)
+        if weights is not None:
+            is_present = valid_rows(lists)
+            self.weighted_present += float(weights[is_present].sum())
+            self.weighted_values += float((weights[is_present] * known).sum())
+
+    def add_lengths(self, known: npt.NDArray[np.int64]) -> None:
+        """Adds the numbers of values of lists that are present."""
         self.present += len(known)
         if len(known):
             low, high = int(known.min()), int(known.max())
@@ -47,13 +51,7 @@ class LevelPresence:
                 distinct, counts = np.array([low]), np.array([len(known)])
             else:
                 distinct, counts = np.unique(known, return_counts=True)
-            self.lengths.AddValues(
-                numbers(distinct.astype(np.float64)), numbers(counts.astype(np.float64))
-            )
-        if weights is not None:
-            is_present = valid_rows(lists)
-            self.weighted_present += float(weights[is_present].sum())
-            self.weighted_values += float((weights[is_present] * known).sum())
+            self.lengths.add(distinct.astype(np.float64), counts.astype(np.float64))
 
     def merge(self, other: "LevelPresence") -> None:
         """Adds what another one has seen."""
@@ -65,20 +63,26 @@ class LevelPresence:
         self.max_values = max(self.max_values, other.max_values)
         self.weighted_present += other.weighted_present
         self.weighted_values += other.weighted_values
-        self.lengths.Merge(other.lengths)
+        self.lengths.merge(other.lengths)
 
 
 class Presence:
-    """Presence of a feature at all its levels of nesting."""
+    """Presence of a feature at all its levels of nesting.
+
+    The values of a row are those of the innermost level, however deep the lists are.
+    """
 
     def __init__(self, options: StatsOptions, weighted: bool) -> None:
         self._options = options
         self.weighted = weighted
         self.levels: list[LevelPresence] = []
+        self._innermost = LevelPresence(options.epsilon)
 
     def add(self, array: pa.Array, weights: _Floats | None) -> tuple[pa.Array, _Floats | None]:
         """Adds a column and returns its leaf values with their weights."""
         level = 0
+        if _is_list(array.type) and _is_list(array.type.value_type):
+            self._innermost.add_lengths(_innermost_lengths(array))
         while _is_list(array.type):
             if level == len(self.levels):
                 self.levels.append(LevelPresence(self._options.epsilon))
@@ -92,6 +96,7 @@ class Presence:
 
     def merge(self, other: "Presence") -> None:
         """Adds what another one has seen."""
+        self._innermost.merge(other._innermost)
         for level, theirs in enumerate(other.levels):
             if level < len(self.levels):
                 self.levels[level].merge(theirs)
@@ -104,7 +109,12 @@ class Presence:
         return self.levels[-1].values if self.levels else 0
 
     def result(
-        self, rows: float, weighted_rows: float, parent: "Presence | None"
+        self,
+        rows: float,
+        weighted_rows: float,
+        parent: "Presence | None",
+        *,
+        with_histogram: bool = True,
     ) -> statistics_pb2.CommonStatistics:
         """Makes the proto.
 
@@ -113,6 +123,7 @@ class Presence:
             weighted_rows: Their weight.
             parent: The presence of the struct feature that holds this one; what is missing is
                 then counted against the parent's values.
+            with_histogram: Whether to add the histogram of values a row.
         """
         top = self.levels[0] if self.levels else LevelPresence(self._options.epsilon)
         if parent is not None:
@@ -122,19 +133,20 @@ class Presence:
         proto = statistics_pb2.CommonStatistics(
             num_non_missing=top.present,
             num_missing=int(rows) - top.present,
-            tot_num_values=top.values,
+            tot_num_values=self.leaf_values,
         )
         if top.present:
-            proto.min_num_values = top.min_values or 0
-            proto.max_num_values = top.max_values
-            proto.avg_num_values = top.values / top.present
-            proto.num_values_histogram.CopyFrom(
-                quantiles_histogram(
-                    *quantiles_of(top.lengths, self._options.num_values_histogram_buckets)
-                )
-            )
+            counted = self._innermost if len(self.levels) > 1 else top
+            proto.min_num_values = counted.min_values or 0
+            proto.max_num_values = counted.max_values
+            proto.avg_num_values = self.leaf_values / top.present
+            if with_histogram:
+                buckets = self._options.num_values_histogram_buckets
+                histogram = quantiles_histogram(*counted.lengths.with_weights(buckets))
+                proto.num_values_histogram.CopyFrom(histogram)
         if self.weighted:
-            proto.weighted_common_stats.CopyFrom(_weighted(top, weighted_rows))
+            leaf = self.levels[-1].weighted_values if self.levels else 0.0
+            proto.weighted_common_stats.CopyFrom(_weighted(top, weighted_rows, leaf))
         if len(self.levels) > 1:
             self._add_nested(proto, rows, weighted_rows)
         return proto
@@ -151,7 +163,9 @@ class Presence:
                 nested.max_num_values = level.max_values
                 nested.tot_num_values = level.values
             if self.weighted:
-                proto.weighted_presence_and_valency_stats.append(_weighted(level, weighted_rows))
+                proto.weighted_presence_and_valency_stats.append(
+                    _weighted(level, weighted_rows, level.weighted_values)
+                )
             rows, weighted_rows = level.values, level.weighted_values
 
     def nested_length_histograms(self) -> list[statistics_pb2.CustomStatistic]:
@@ -161,7 +175,7 @@ class Presence:
         for number, level in enumerate(self.levels[1:], start=2):
             if not level.present:
                 continue
-            quantiles, weights = quantiles_of(level.lengths, buckets)
+            quantiles, weights = level.lengths.with_weights(buckets)
             name = f"level_{number}_value_list_length"
             histograms: dict[str, Any] = {
                 f"{name}_quantiles": quantiles_histogram(quantiles, weights),
@@ -176,15 +190,29 @@ class Presence:
         return out
 
 
-def _weighted(level: LevelPresence, total: float) -> statistics_pb2.WeightedCommonStatistics:
+def _weighted(
+    level: LevelPresence, total: float, values: float
+) -> statistics_pb2.WeightedCommonStatistics:
     proto = statistics_pb2.WeightedCommonStatistics(
         num_non_missing=level.weighted_present,
         num_missing=total - level.weighted_present,
-        tot_num_values=level.weighted_values,
+        tot_num_values=values,
     )
     if level.weighted_present > 0:
-        proto.avg_num_values = level.weighted_values / level.weighted_present
+        proto.avg_num_values = values / level.weighted_present
     return proto
+
+
+def _innermost_lengths(array: pa.Array) -> npt.NDArray[np.int64]:
+    """Returns how many innermost values each row that is present has."""
+    present = valid_rows(array)
+    rows = np.arange(len(array))
+    while _is_list(array.type):
+        lengths = np.where(valid_rows(array), to_numpy(array.value_lengths()), 0).astype(np.int64)
+        rows = np.repeat(rows, lengths)
+        array = array.flatten()
+    counted: npt.NDArray[np.int64] = np.bincount(rows, minlength=len(present))[present]
+    return counted
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -17,15 +17,18 @@ class RowSampler:
     Args:
         rate: The probability; None for all rows.
         shard: The shard's number in its split; what is no shard is sampled as the first one.
+        first_row: How many rows of the shard come before those that will be given.
 
     Example:
         >>> keep = RowSampler(0.5)
         >>> kept = [keep(batch) for batch in read_record_batches(files)]
     """
 
-    def __init__(self, rate: float | None, shard: int = 0) -> None:
+    def __init__(self, rate: float | None, shard: int = 0, first_row: int = 0) -> None:
         self._rate = rate
-        self._random = np.random.default_rng([_SEED, shard] if shard else _SEED)
+        source = np.random.PCG64([_SEED, shard] if shard else _SEED)
+        source.advance(first_row)
+        self._random = np.random.Generator(source)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Returns the rows of the shard's next batch that are kept."""

@@ -1,25 +1,37 @@
-"""Statistics of splits whose shards are worked on in several processes.
+"""Statistics of splits whose parts are worked on in several processes.
 
-Every shard has a kernel of its own and they are merged in the shards' order, so the result depends on
-how the data is cut into files and not on how many processes worked on them.
+Every part has a kernel of its own and they are merged in order, so the result depends on how the data
+is cut into files and parts (see `shard_parts`) and not on how many processes worked on them.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.data_validation.statistics.sampling import RowSampler
+from penstock.data_validation.statistics.shard_parts import ExamplesReader, Part
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.io.files import file_size
-from penstock.io.shard_processes import map_shards
+from penstock.io.shard_processes import map_shards, usable_processes
 
 # Starting a process takes as long as reading about so many (compressed) bytes.
 _BYTES_WORTH_A_PROCESS = 8 << 20
 
 Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+_Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
+
+
+class _Task(NamedTuple):
+    """A part of a shard of a split."""
+
+    split: str
+    shard: int
+    part: Part
 
 
 def statistics_of_shards(
@@ -28,39 +40,76 @@ def statistics_of_shards(
     options: StatsOptions,
     *,
     processes: int | None = None,
-) -> Iterator[tuple[str, statistics_pb2.DatasetFeatureStatisticsList]]:
+) -> Iterator[tuple[str, _Statistics]]:
     """Yields each split's name and statistics.
 
     Args:
         files: The shards of each split, in order.
-        read: Reads files as RecordBatches; picklable, or one process does all the work.
+        read: Reads files as RecordBatches; an `ExamplesReader` reads large ones in parts. Picklable, or
+            one process does all the work.
         options: What to compute.
         processes: How many processes work; by default one a core if the files are large enough.
 
     Example:
-        >>> dict(statistics_of_shards({"train": shards}, read_record_batches, StatsOptions()))
+        >>> dict(statistics_of_shards({"train": shards}, ExamplesReader(), StatsOptions()))
     """
-    shards = [(index, path) for split in files for index, path in enumerate(files[split])]
-    if processes is None and sum(file_size(path) for _, path in shards) < _BYTES_WORTH_A_PROCESS:
-        processes = 1
-    kernels = map_shards(
-        functools.partial(_kernel_of_shard, read, options), shards, processes=processes
+    if processes is None:
+        processes = worthwhile_processes(path for paths in files.values() for path in paths)
+    tasks = (
+        _Task(split, shard, part)
+        for split, paths in files.items()
+        for shard, path in enumerate(paths)
+        for part in _parts_of(read, path)
     )
-    for split, paths in files.items():
+    kernels = map_shards(functools.partial(_kernel, options), tasks, processes=processes)
+    by_split = itertools.groupby(kernels, key=lambda found: found[0])
+    found = next(by_split, None)
+    for split in files:
+        if found is not None and found[0] == split:
+            yield split, _merged((kernel for _, kernel in found[1]), options)
+            found = next(by_split, None)
+        else:
+            yield split, SlicedStatistics(options).result()
+
+
+def statistics_of_parts(
+    parts: Iterable[Part], options: StatsOptions, *, processes: int | None = None
+) -> _Statistics:
+    """Returns the statistics of parts that make up one data set.
+
+    Args:
+        parts: The parts, in order.
+        options: What to compute.
+        processes: How many processes work; by default one a core.
+    """
+    tasks = (_Task("", 0, part) for part in parts)
+    kernels = map_shards(functools.partial(_kernel, options), tasks, processes=processes)
+    return _merged((kernel for _, kernel in kernels), options)
+
+
+def worthwhile_processes(paths: Iterable[str]) -> int:
+    """Returns how many processes are worth their start for files of this size."""
+    return usable_processes(sum(map(file_size, paths)) // _BYTES_WORTH_A_PROCESS + 1)
+
+
+def _parts_of(read: Read, path: str) -> Iterable[Part]:
+    if isinstance(read, ExamplesReader):
+        return read.parts(path)
+    return [Part(0, functools.partial(read, [path]))]
+
+
+def _merged(kernels: Iterator[SlicedStatistics], options: StatsOptions) -> _Statistics:
+    total = next(kernels, None)
+    if total is None:
         total = SlicedStatistics(options)
-        for number in range(len(paths)):
-            kernel = next(kernels)
-            if number:
-                total.merge(kernel)
-            else:
-                total = kernel
-        yield split, total.result()
+    for kernel in kernels:
+        total.merge(kernel)
+    return total.result()
 
 
-def _kernel_of_shard(read: Read, options: StatsOptions, shard: tuple[int, str]) -> SlicedStatistics:
-    index, path = shard
+def _kernel(options: StatsOptions, task: _Task) -> tuple[str, SlicedStatistics]:
     kernel = SlicedStatistics(options)
-    keep = RowSampler(options.sample_rate, index)
-    for batch in read([path]):
+    keep = RowSampler(options.sample_rate, task.shard, task.part.first_row)
+    for batch in task.part.read():
         kernel.add(keep(batch))
-    return kernel
+    return task.split, kernel

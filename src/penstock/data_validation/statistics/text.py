@@ -7,14 +7,16 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx_bsl.arrow import array_util
 
+from penstock.data_validation.statistics.generators.base import is_text
 from penstock.data_validation.statistics.value_counts import ValueCounts
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.io.arrow_arrays import to_numpy
 
 _Floats = npt.NDArray[np.float64]
 
 
 class Text:
-    """Statistics of a string feature or of a categorical integer feature.
+    """Statistics of a string feature or of a feature of categorical numbers.
 
     Args:
         options: Limits and thresholds.
@@ -32,7 +34,9 @@ class Text:
 
     def add(self, values: pa.Array, weights: _Floats | None) -> None:
         """Adds leaf values."""
-        if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+        if pa.types.is_floating(values.type):
+            self._total_length += int(np.char.str_len(to_numpy(values).astype(str)).sum())
+        elif not is_text(values.type):
             values = values.cast(pa.int64())
             self._total_length += pc.sum(pc.binary_length(values.cast(pa.string()))).as_py() or 0
         else:

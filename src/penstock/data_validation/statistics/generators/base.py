@@ -103,6 +103,13 @@ def leaves_of(array: pa.Array) -> Leaves:
     return Leaves(array, rows)
 
 
+def innermost_type(kind: pa.DataType) -> pa.DataType:
+    """Returns the type of the values inside of lists, however deep they are."""
+    while pa.types.is_nested(kind) and not pa.types.is_struct(kind):
+        kind = kind.value_type
+    return kind
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether values are strings or bytes."""
     tests = (
@@ -120,3 +127,18 @@ def column_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
         return None
     column = batch.column(batch.schema.names.index(path[0]))
     return None if pa.types.is_null(column.type) else column
+
+
+def lists_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
+    """Returns the lists of a feature, one a row or one a struct value; None if it is absent."""
+    if path[0] not in batch.schema.names:
+        return None
+    array = batch.column(batch.schema.names.index(path[0]))
+    for step in path[1:]:
+        if not pa.types.is_struct(innermost_type(array.type)):
+            return None
+        array = leaves_of(array).values
+        if array.type.get_field_index(step) < 0:
+            return None
+        array = array.flatten()[array.type.get_field_index(step)]
+    return array

@@ -1,7 +1,7 @@
 """Sparse and weighted features: whether their parts come together and are of equal length."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,10 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from penstock.data_validation.feature_path import FeaturePath, path_from_proto
-from penstock.data_validation.statistics.generators.base import CombinerStatsGenerator, column_at
+from penstock.data_validation.statistics.generators.base import CombinerStatsGenerator, lists_at
 from penstock.io.arrow_arrays import to_numpy, valid_rows
+
+_Container: TypeAlias = schema_pb2.Schema | schema_pb2.StructDomain
 
 
 class Parts(NamedTuple):
@@ -26,7 +28,7 @@ class Parts(NamedTuple):
 
 
 class PartCounts:
-    """What was counted of the parts of one feature, in rows that have some part."""
+    """What was counted of the parts of one feature, where there is some part."""
 
     def __init__(self, others: int) -> None:
         self.missing_value = 0
@@ -36,10 +38,7 @@ class PartCounts:
 
     def add(self, batch: pa.RecordBatch, parts: Parts) -> None:
         """Adds rows."""
-        columns = [
-            _lengths(column_at(batch, path), batch.num_rows)
-            for path in (parts.value, *parts.others)
-        ]
+        columns = _columns(batch, parts)
         some = np.logical_or.reduce([present for _, present in columns])
         (value_lengths, value_present), *others = columns
         self.missing_value += int(np.count_nonzero(some & ~value_present))
@@ -64,14 +63,39 @@ class PartCounts:
             self._widen(i, other.least[i], other.most[i])
 
 
-def _lengths(
-    column: pa.Array | None, rows: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    if column is None:
-        return np.zeros(rows, np.int64), np.zeros(rows, bool)
+_Column = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
+
+
+def _columns(batch: pa.RecordBatch, parts: Parts) -> list[_Column]:
+    """Returns each part's number of values and presence: by row, or by struct value inside of one."""
+    found = {path: lists_at(batch, path) for path in (parts.value, *parts.others)}
+    sizes = {len(column) for column in found.values() if column is not None}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"The parts of a sparse or weighted feature must be side by side, in the same struct. "
+            f"Received: {['.'.join(path) for path in found]} with {sorted(sizes)} entries."
+        )
+    size = sizes.pop() if sizes else 0
+    return [_lengths(column, size) for column in found.values()]
+
+
+def _lengths(column: pa.Array | None, size: int) -> _Column:
+    if column is None or pa.types.is_null(column.type):
+        return np.zeros(size, np.int64), np.zeros(size, bool)
     present = valid_rows(column)
     lengths = np.where(present, to_numpy(column.value_lengths()), 0).astype(np.int64)
     return lengths, present
+
+
+def _sparse_parts(
+    container: _Container, parent: FeaturePath
+) -> Iterator[tuple[FeaturePath, Parts]]:
+    for sparse in container.sparse_feature:
+        indices = sorted((*parent, index.name) for index in sparse.index_feature)
+        yield (*parent, sparse.name), Parts((*parent, sparse.value_feature.name), tuple(indices))
+    for feature in container.feature:
+        if feature.type == schema_pb2.STRUCT:
+            yield from _sparse_parts(feature.struct_domain, (*parent, feature.name))
 
 
 class _CompositeStats(CombinerStatsGenerator):
@@ -102,19 +126,11 @@ class SparseFeatureStats(_CompositeStats):
     """For each sparse feature: rows without values or an index, and differences of their lengths.
 
     Args:
-        schema: Its `sparse_feature`s are looked at.
+        schema: Its `sparse_feature`s are looked at, those of structs too.
     """
 
     def __init__(self, schema: schema_pb2.Schema) -> None:
-        super().__init__(
-            {
-                (sparse.name,): Parts(
-                    (sparse.value_feature.name,),
-                    tuple(sorted((index.name,) for index in sparse.index_feature)),
-                )
-                for sparse in schema.sparse_feature
-            }
-        )
+        super().__init__(dict(_sparse_parts(schema, ())))
 
     def extract_output(
         self, accumulator: dict[FeaturePath, PartCounts]

@@ -194,7 +194,7 @@ class LiftStats(CombinerStatsGenerator):
         if self._bounds is not None and isinstance(y, int):
             low, high = float(self._bounds[y]), float(self._bounds[y + 1])
             series.y_bucket.low_value, series.y_bucket.high_value = low, high
-            return f"[{low},{high}{']' if high == np.inf else ')'}"
+            return f"[{low:g},{high:g}{']' if high == np.inf else ')'}"
         if isinstance(y, int):
             series.y_int = y
         else:

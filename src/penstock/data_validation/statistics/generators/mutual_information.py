@@ -5,6 +5,7 @@ the same estimate finds after shuffling, which is chance, is taken off.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,9 @@ class MutualInformation(CombinerStatsGenerator):
             codes = self._codes(accumulator, name)
             if name == self._label or codes is None:
                 continue
-            by_chance = [_information(random.permutation(codes), label) for _ in range(_SHUFFLES)]
+            # In an order that does not depend on the order of the parts.
+            ordered, by = codes[order := np.lexsort((label, codes))], label[order]
+            by_chance = [_information(random.permutation(ordered), by) for _ in range(_SHUFFLES)]
             adjusted = max(0.0, _information(codes, label) - float(np.mean(by_chance)))
             feature = result.features.add()
             feature.path.step.append(name)
@@ -100,7 +103,7 @@ class MutualInformation(CombinerStatsGenerator):
 
     def _codes(self, batches: list[pa.RecordBatch], name: str) -> _Codes | None:
         """Returns a category for each row; None for structs."""
-        texts: dict[object, int] = {}
+        texts: dict[Any, int] = {}
         numbers: list[npt.NDArray[np.float64]] = []
         coded: list[_Codes] = []
         for batch in batches:
@@ -120,7 +123,9 @@ class MutualInformation(CombinerStatsGenerator):
             coded.append(rows)
             numbers.append(values)
         if texts:
-            return np.concatenate(coded)
+            # The last entry is for -1, a missing value.
+            rank_of = np.append(np.argsort(np.argsort(np.array(list(texts), object))), -1)
+            return np.asarray(rank_of[np.concatenate(coded)], np.int64)
         every = np.concatenate(numbers)
         known = ~np.isnan(every)
         codes = np.full(len(every), -1, np.int64)

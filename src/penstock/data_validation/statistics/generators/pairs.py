@@ -88,8 +88,8 @@ class CrossFeatureStats(CombinerStatsGenerator):
                     columns[name] = values
         pairs = self._pairs if self._pairs is not None else itertools.combinations(columns, 2)
         for a, b in pairs:
-            moments = accumulator.setdefault((a, b), PairMoments())
             if a in columns and b in columns:
+                moments = accumulator.setdefault((a, b), PairMoments())
                 both = ~np.isnan(columns[a]) & ~np.isnan(columns[b])
                 moments.add(columns[a][both], columns[b][both])
         return accumulator
@@ -122,13 +122,15 @@ class CrossFeatureStats(CombinerStatsGenerator):
 
 
 def _single_numbers(column: pa.Array | None, rows: int) -> _Floats | None:
-    """Returns the number of each row that has exactly one, NaN elsewhere; None if not numeric."""
+    """Returns the number of each row that has exactly one, NaN elsewhere; None if none has."""
     if column is None:
         return None
     values, owners = leaves_of(column)
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return None
     single = np.bincount(owners, minlength=rows)[owners] == 1
+    if len(values) and not single.any():
+        return None
     result = np.full(rows, np.nan)
     result[owners[single]] = to_numpy(values).astype(np.float64)[single]
     return result

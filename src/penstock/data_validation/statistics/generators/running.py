@@ -21,7 +21,7 @@ def generators_of(options: StatsOptions) -> list[StatsGenerator]:
     if not options.add_default_generators:
         return list(options.generators)
     schema = options.schema
-    if schema is not None and schema.sparse_feature:
+    if schema is not None:
         from penstock.data_validation.statistics.generators.composite import SparseFeatureStats
 
         generators.append(SparseFeatureStats(schema))
@@ -36,9 +36,11 @@ def generators_of(options: StatsOptions) -> list[StatsGenerator]:
     if options.label_feature is not None and schema is not None:
         from penstock.data_validation.statistics.generators.lift import LiftStats
 
-        generators.append(
-            LiftStats(options.label_feature, schema=schema, weight_feature=options.weight_feature)
-        )
+        weights = [None] if options.weight_feature is None else [None, options.weight_feature]
+        generators += [
+            LiftStats(options.label_feature, schema=schema, weight_feature=weight)
+            for weight in weights
+        ]
     if options.enable_semantic_domain_stats:
         from penstock.data_validation.statistics.generators.domains import (
             ImageStats,
@@ -93,6 +95,7 @@ class RunningGenerators:
     def add_to(self, dataset: statistics_pb2.DatasetFeatureStatistics) -> None:
         """Merges the results into a data set's statistics."""
         by_path = {path_from_proto(f.path, f.name): f for f in dataset.features}
+        by_pair: dict[tuple[FeaturePath, FeaturePath], statistics_pb2.CrossFeatureStatistics] = {}
         for (index, path), accumulator in sorted(self._features.items(), key=lambda item: item[0]):
             generator = self._generators[index]
             assert isinstance(generator, CombinerFeatureStatsGenerator)
@@ -101,7 +104,14 @@ class RunningGenerators:
             generator = self._generators[index]
             assert isinstance(generator, CombinerStatsGenerator)
             found = generator.extract_output(accumulator)
-            dataset.cross_features.extend(found.cross_features)
+            for cross in found.cross_features:
+                pair = (tuple(cross.path_x.step), tuple(cross.path_y.step))
+                if pair in by_pair:
+                    cross.ClearField("path_x")
+                    cross.ClearField("path_y")
+                else:
+                    by_pair[pair] = dataset.cross_features.add()
+                by_pair[pair].MergeFrom(cross)
             for feature in found.features:
                 path = path_from_proto(feature.path, feature.name)
                 self._merge_into(dataset, by_path, path, feature)

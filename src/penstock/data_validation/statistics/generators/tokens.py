@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
-from tfx_bsl.sketches import QuantilesSketch
 
 from penstock.data_validation.feature_path import FeaturePath
 from penstock.data_validation.schema_features import all_features
@@ -16,10 +15,9 @@ from penstock.data_validation.statistics.generators.base import (
     is_text,
 )
 from penstock.data_validation.statistics.histograms import quantiles_histogram, quantiles_of
-from penstock.data_validation.statistics.presence import MAX_SKETCHED_VALUES
+from penstock.data_validation.statistics.quantiles import Quantiles
 from penstock.data_validation.statistics.value_counts import ValueCounts
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import numbers
 from penstock.io.files import open_binary
 
 _REPORTED_SEQUENCES = 5
@@ -60,8 +58,8 @@ class TokenCounts:
         self.rows = self.tokens = self.known = self.known_length = 0
         self.shortest: int | None = None
         self.longest = 0
-        self.lengths = QuantilesSketch(epsilon, MAX_SKETCHED_VALUES, 1)
-        self.token_lengths = QuantilesSketch(epsilon, MAX_SKETCHED_VALUES, 1)
+        self.lengths = Quantiles(epsilon)
+        self.token_lengths = Quantiles(epsilon)
         self.counts = ValueCounts(listed, False)
         self.occurrences: dict[_Token, _Occurrences] = {}
         self.least_covered: dict[str, float] = {}
@@ -76,8 +74,8 @@ class TokenCounts:
             mine = other.shortest if self.shortest is None else self.shortest
             self.shortest = min(mine, other.shortest)
         self.longest = max(self.longest, other.longest)
-        self.lengths.Merge(other.lengths)
-        self.token_lengths.Merge(other.token_lengths)
+        self.lengths.merge(other.lengths)
+        self.token_lengths.merge(other.token_lengths)
         self.counts.merge(other.counts)
         for token, occurrences in other.occurrences.items():
             self.occurrences.setdefault(token, _Occurrences()).merge(occurrences)
@@ -163,7 +161,7 @@ class TokenStats(CombinerFeatureStatsGenerator):
                 lengths.append(self._add_sequence(accumulator, domain, tokens))
             known += _covered(accumulator, domain, tokens)
         if lengths:
-            accumulator.lengths.AddValues(numbers(np.array(lengths, np.float64)))
+            accumulator.lengths.add(np.array(lengths, np.float64))
             shortest = min(lengths)
             mine = shortest if accumulator.shortest is None else accumulator.shortest
             accumulator.shortest = min(mine, shortest)
@@ -172,7 +170,7 @@ class TokenStats(CombinerFeatureStatsGenerator):
             sizes = np.array([len(token) for token in known], np.float64)
             accumulator.known += len(known)
             accumulator.known_length += int(sizes.sum())
-            accumulator.token_lengths.AddValues(numbers(sizes))
+            accumulator.token_lengths.add(sizes)
             accumulator.counts.add(pa.array(known, pa.string()), None)
         return accumulator
 

@@ -1,0 +1,157 @@
+"""Cutting files into parts that several processes can work on.
+
+Small files are one part. Of large TFRecord files one process inflates and takes blocks of records, of
+large Parquet files row groups are parts, and of CSV files blocks of cells. Where a part ends depends on
+the file alone.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from penstock.io.csv_reader import ColumnType, CsvCells, CsvFiles
+from penstock.io.examples_reader import (
+    DEFAULT_BATCH_SIZE,
+    RecordDecoder,
+    as_list_columns,
+    batched_records,
+    read_record_batches,
+)
+from penstock.io.files import file_size, open_binary
+from penstock.io.record_blocks import RecordBlock, read_record_blocks, records_of
+from penstock.io.row_blocks import WrongGuessError
+from penstock.io.tfrecord import Compression
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+_WHOLE_BYTES = 8 << 20
+_PART_ROWS = 100_000
+
+
+class Part(NamedTuple):
+    """Some consecutive rows of a file.
+
+    Args:
+        first_row: How many rows of the file come before.
+        read: Yields the rows; picklable.
+    """
+
+    first_row: int
+    read: Callable[[], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True)
+class ExamplesReader:
+    """Reads files of Examples, whole or in parts; see `read_record_batches`.
+
+    Args:
+        file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        payload_format: What a record is.
+        schema: Which features to read with which types.
+        batch_size: Rows a batch, at most.
+        columns: Which columns to keep; by default all.
+
+    Example:
+        >>> dict(statistics_of_shards({"train": files}, ExamplesReader(), StatsOptions()))
+    """
+
+    file_format: str = "tfrecords_gzip"
+    payload_format: str = "FORMAT_TF_EXAMPLE"
+    schema: "schema_pb2.Schema | None" = None
+    batch_size: int = DEFAULT_BATCH_SIZE
+    columns: Sequence[str] | None = None
+
+    def __call__(self, files: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """Reads whole files."""
+        return read_record_batches(
+            files,
+            file_format=self.file_format,
+            payload_format=self.payload_format,
+            schema=self.schema,
+            batch_size=self.batch_size,
+            columns=self.columns,
+        )
+
+    def parts(self, path: str) -> Iterator[Part]:
+        """Cuts a file into parts."""
+        if file_size(path) <= _WHOLE_BYTES:
+            yield Part(0, functools.partial(self, [path]))
+        elif self.file_format == "parquet":
+            yield from self._row_groups(path)
+        else:
+            compression: Compression = "GZIP" if self.file_format == "tfrecords_gzip" else ""
+            for block in read_record_blocks(path, compression=compression, rows=_PART_ROWS):
+                yield Part(block.first_row, functools.partial(self._batches_of_block, block))
+
+    def _batches_of_block(self, block: RecordBlock) -> Iterator[pa.RecordBatch]:
+        decode = RecordDecoder(self.payload_format, self.schema)
+        row = block.first_row
+        for records in batched_records(iter(records_of(block)), self.batch_size):
+            batch = decode(records, block.path, row)
+            row += len(records)
+            if self.columns is not None:
+                batch = batch.select([n for n in batch.schema.names if n in self.columns])
+            yield batch
+
+    def _row_groups(self, path: str) -> Iterator[Part]:
+        import pyarrow.parquet as pq
+
+        with open_binary(path) as file:
+            try:
+                metadata = pq.ParquetFile(file).metadata
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{path}: not a Parquet file ({error})") from error
+        first = rows = 0
+        groups: list[int] = []
+        for group in range(metadata.num_row_groups):
+            groups.append(group)
+            rows += metadata.row_group(group).num_rows
+            if rows >= _PART_ROWS or group == metadata.num_row_groups - 1:
+                yield Part(first, functools.partial(self._batches_of_groups, path, groups))
+                first, rows, groups = first + rows, 0, []
+
+    def _batches_of_groups(self, path: str, groups: list[int]) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        with open_binary(path) as file:
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            names = parquet.schema_arrow.names
+            kept = [name for name in names if self.columns is None or name in self.columns]
+            try:
+                for batch in parquet.iter_batches(self.batch_size, row_groups=groups, columns=kept):
+                    yield as_list_columns(batch)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise ValueError(f"{path}: damaged Parquet file ({error})") from error
+
+
+def csv_parts(source: CsvFiles, cells: CsvCells, *, guessed: bool = False) -> Iterator[Part]:
+    """Cuts the rows of CSV files into parts.
+
+    Args:
+        source: The files.
+        cells: Their cells, and the columns' types.
+        guessed: Whether the types may turn out to be wrong: `WrongGuessError` says so.
+    """
+    first = rows = 0
+    batches: list[pa.RecordBatch] = []
+    for batch in cells.batches:
+        batches.append(batch)
+        rows += batch.num_rows
+        if rows >= _PART_ROWS:
+            yield Part(first, functools.partial(_convert, source, cells.types, batches, guessed))
+            first, rows, batches = first + rows, 0, []
+    if batches:
+        yield Part(first, functools.partial(_convert, source, cells.types, batches, guessed))
+
+
+def _convert(
+    source: CsvFiles, types: dict[str, ColumnType], batches: list[pa.RecordBatch], guessed: bool
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if guessed and source.infer_more(batch, types) != types:
+            raise WrongGuessError("column types")
+        yield source.convert(batch, types)
