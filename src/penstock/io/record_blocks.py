@@ -25,7 +25,7 @@ from penstock.io.tfrecord import (
 
 BLOCK_ROWS = 10_000
 BLOCK_BYTES = 32 << 20
-_MOST_LENGTHS = 100_000
+_MOST_SIZES = 100_000
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 
 
@@ -70,7 +70,7 @@ def read_record_blocks(
         >>> sum(len(records_of(block)) for block in read_record_blocks(path))
         334
     """
-    lengths: dict[bytes, int] = {}
+    sizes: dict[bytes, int] = {}  # of whole frames, by header
     first_row = 0
     buffer = b""
     offset = 0  # of buffer[0] in the uncompressed file
@@ -79,25 +79,26 @@ def read_record_blocks(
     with contextlib.closing(uncompressed_chunks(path, compression)) as chunks:
         for chunk in chunks:
             buffer = buffer + chunk if buffer else chunk
+            available = len(buffer)
             start = 0
-            while (after_header := position + _HEADER_BYTES) <= len(buffer):
-                header = buffer[position:after_header]
-                length = lengths.get(header)
-                if length is None:
-                    length = _length(header)
-                    if length is None:
+            while position + _HEADER_BYTES <= available:
+                header = buffer[position : position + _HEADER_BYTES]
+                frame = sizes.get(header)
+                if frame is None:
+                    frame = _frame_size(header)
+                    if frame is None:
                         _fail(path, buffer[position:], offset + position)
-                    if len(lengths) < _MOST_LENGTHS:
-                        lengths[header] = length
-                end = after_header + length + _FOOTER_BYTES
-                if end > len(buffer):
+                    if len(sizes) < _MOST_SIZES:
+                        sizes[header] = frame
+                if position + frame > available:
                     break
-                position = end
-                ends.append(end - start)
-                if len(ends) == rows or ends[-1] >= size:
-                    yield _block(path, first_row, offset + start, buffer[start:end], ends)
+                position += frame
+                end = position - start
+                ends.append(end)
+                if end >= size or len(ends) == rows:
+                    yield _block(path, first_row, offset + start, buffer[start:position], ends)
                     first_row += len(ends)
-                    start, ends = end, []
+                    start, ends = position, []
             buffer = buffer[start:]
             offset += start
             position -= start
@@ -123,9 +124,11 @@ def records_of(block: RecordBlock) -> list[bytes]:
     return records
 
 
-def _length(header: bytes) -> int | None:
+def _frame_size(header: bytes) -> int | None:
     length, checksum = struct.unpack("<QI", header)
-    return length if masked_checksums([header[:8]])[0] == checksum else None
+    if masked_checksums([header[:8]])[0] != checksum:
+        return None
+    return _HEADER_BYTES + int(length) + _FOOTER_BYTES
 
 
 def _fail(path: str, frames: bytes, offset: int) -> NoReturn:

@@ -12,9 +12,11 @@ Transform's version. Only analyzers of the first phase are kept: later ones depe
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from penstock.transform.tracing import Trace
 _LOG = logging.getLogger(__name__)
 
 _MANIFEST = "MANIFEST.json"
+_RECORDS_AT_ONCE = 100_000
 _PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 
@@ -70,7 +73,7 @@ class AnalyzerCache:
             digest.update(fingerprint(file)[0].encode())
         return f"Split-{split}-{digest.hexdigest()}"
 
-    def load(self, data_set: str, key: str) -> list[bytes] | None:
+    def load(self, data_set: str, key: str) -> Iterator[bytes] | None:
         """The records of an accumulator, or None if no earlier run has it.
 
         Args:
@@ -78,7 +81,7 @@ class AnalyzerCache:
             key: from `accumulator_keys`.
         """
         file = self.find(data_set, key)
-        return None if file is None else list(read_tfrecords(file))
+        return None if file is None else read_tfrecords(file)
 
     def find(self, data_set: str, key: str) -> str | None:
         """The file of an accumulator, or None if no earlier run has it; see `load`."""
@@ -98,7 +101,7 @@ class AnalyzerCache:
                 self._manifests[path] = {}
         return self._manifests[path]
 
-    def write(self, data_set: str, records: Mapping[str, tuple[str, list[bytes]]]) -> None:
+    def write(self, data_set: str, records: Mapping[str, tuple[str, Iterable[bytes]]]) -> None:
         """Writes the accumulators of a data set.
 
         Args:
@@ -107,7 +110,9 @@ class AnalyzerCache:
         """
         for key, file in self.files(data_set, records).items():
             with TFRecordWriter(file) as writer:
-                writer.write_all(records[key][1])
+                left = iter(records[key][1])
+                while some := list(itertools.islice(left, _RECORDS_AT_ONCE)):
+                    writer.write_all(some)
         self.write_manifest(data_set, {key: label for key, (label, _) in records.items()})
 
     def files(self, data_set: str, keys: Iterable[str]) -> dict[str, str]:
@@ -216,15 +221,25 @@ def _describe(value: Any) -> Any:
     raise _UnknownCodeError(repr(value))
 
 
-def encode(operation: Any, state: Any) -> list[bytes]:
+def encode(operation: Any, state: Any) -> Iterator[bytes]:
     """The records of a state, as an accumulator's `state` property gives it."""
     code: Callable[[Any], bytes] = operation.cache_coder.encode_cache
-    if isinstance(state, dict):
-        return [code(item) for item in state.items()]
-    return [code(item) for item in state]
+    if not isinstance(state, dict):
+        return map(code, state)
+    if getattr(operation, "input_dtype", None) == tf.string.name:
+        return (_encode_token(token, value, code) for token, value in state.items())
+    return map(code, state.items())
 
 
-def decode(operation: Any, records: Sequence[bytes]) -> Any:
+def _encode_token(token: bytes, value: Any, code: Callable[[Any], bytes]) -> bytes:
+    """What the coder of vocabularies makes of a token, in a fifth of the time for counts."""
+    if type(value) is not int:
+        return code((token, value))
+    count = b"%d" % value
+    return struct.pack("qq", len(token), len(count)) + token + count
+
+
+def decode(operation: Any, records: Iterable[bytes]) -> Any:
     """The state that `encode` made records of."""
     code: Callable[[bytes], Any] = operation.cache_coder.decode_cache
     if "PerKey" in type(operation).__name__:

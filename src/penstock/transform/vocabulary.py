@@ -62,13 +62,20 @@ def prune(entries: Iterable[Entry], operation: Any) -> list[tuple[float, bytes]]
 def _above_thresholds(
     entries: Iterable[Entry], frequency: float, informativeness: float, dtype: str
 ) -> list[tuple[float, bytes]]:
-    kept = []
-    for weight, token in entries:
-        information, count = weight if isinstance(weight, tuple) else (float("inf"), weight)
-        if count < frequency or information < informativeness:
+    kept: list[tuple[float, bytes]] = []
+    for entry in entries:
+        weight, token = entry
+        if isinstance(weight, tuple):
+            weight, count = weight
+            if weight < informativeness:
+                continue
+            entry = weight, token
+        else:
+            count = weight
+        if count < frequency:
             continue
-        order = information if isinstance(weight, tuple) else count
-        kept.append((order, token if dtype == tf.string.name else str(token).encode()))
+        # There may be millions of entries: they are not copied where they stay what they are.
+        kept.append(entry if dtype == tf.string.name else (weight, str(token).encode()))
     return kept
 
 
@@ -92,7 +99,7 @@ def write(
     Raises:
         ValueError: if another vocabulary has been written to the same file.
     """
-    ordered = [(weight, token) for weight, token in entries]
+    ordered = list(entries)
     if reserved_tokens is not None:
         taken = set(reserved_tokens)
         ordered = [entry for entry in ordered if entry[1] not in taken]

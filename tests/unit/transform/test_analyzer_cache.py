@@ -137,3 +137,18 @@ def test_folder_of_another_tool_is_passed_over(analyze, tmp_path):
     (folder / "MANIFEST").write_bytes(b"\x80")
     result, _ = analyze(single_phase, "run", ["one"], ["foreign", "absent"])
     assert result.rows_analyzed == {"one": 4}
+
+
+def test_counts_are_encoded_as_by_the_coder_of_vocabularies():
+    import numpy as np
+    from tensorflow_transform import analyzer_nodes, analyzers
+
+    from penstock.transform.analyzer_cache import decode, encode
+
+    operation = analyzer_nodes.VocabularyAccumulate(
+        vocab_ordering_type=analyzers._VocabOrderingType.FREQUENCY
+    )
+    state = {b"": 1, b"caf\xc3\xa9\n": 2**40, b"weighted": 0.1, b"numpy": float(np.float32(0.5))}
+    records = list(encode(operation, state))
+    assert records == [operation.cache_coder.encode_cache(item) for item in state.items()]
+    assert decode(operation, iter(records)) == state

@@ -85,6 +85,18 @@ def test_whole_spool_spares_the_files(tmp_path: Path) -> None:
     assert all(one.equals(other) for one, other in zip(reader(), first, strict=True))
 
 
+def test_split_that_is_begun_has_each_batch_once(tmp_path: Path) -> None:
+    shards = write(tmp_path)
+    seen = []
+    read = shard_reader(features(), 300, processes=2)
+    reader = SplitReader("train", shards, read, lambda _, batch: seen.append(batch))
+    reader.begin()
+    assert seen == []
+    batches = list(reader())
+    assert sum(batch.num_rows for batch in batches) == reader.rows == 3000
+    assert len(seen) == len(batches)
+
+
 def test_disk_that_is_full_costs_time_only(tmp_path: Path) -> None:
     shards = write(tmp_path)
     spool = BatchSpool("/dev/full", 1 << 30)
