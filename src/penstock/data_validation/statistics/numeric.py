@@ -127,8 +127,8 @@ class Numeric:
 
     def _summary(self, of: Quantiles, positive_infinities: float) -> tuple[float, _Histograms]:
         options = self._options
-        quantiles, weights = quantiles_of(
-            sketch, FINE_BUCKETS_A_BUCKET * options.num_quantiles_histogram_buckets
+        quantiles, weights = of.with_weights(
+            FINE_BUCKETS_A_BUCKET * options.num_quantiles_histogram_buckets
         )
         standard = standard_histogram(
             quantiles,

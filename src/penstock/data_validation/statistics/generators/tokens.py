@@ -14,7 +14,7 @@ from penstock.data_validation.statistics.generators.base import (
     CombinerFeatureStatsGenerator,
     is_text,
 )
-from penstock.data_validation.statistics.histograms import quantiles_histogram, quantiles_of
+from penstock.data_validation.statistics.histograms import quantiles_histogram
 from penstock.data_validation.statistics.quantiles import Quantiles
 from penstock.data_validation.statistics.value_counts import ValueCounts
 from penstock.data_validation.stats_options import StatsOptions
@@ -216,12 +216,12 @@ class TokenStats(CombinerFeatureStatsGenerator):
         proto.min_sequence_length = accumulator.shortest or 0
         proto.max_sequence_length = accumulator.longest
         buckets = self._options.num_quantiles_histogram_buckets
-        for sketch, field, seen in (
+        for sizes, field, seen in (
             (accumulator.token_lengths, "token_length_histogram", accumulator.known),
             (accumulator.lengths, "sequence_length_histogram", accumulator.shortest is not None),
         ):
             if seen:
-                histogram = quantiles_histogram(*quantiles_of(sketch, buckets))
+                histogram = quantiles_histogram(*sizes.with_weights(buckets))
                 getattr(proto, field).CopyFrom(histogram)
         listed = accumulator.counts.most_frequent(self._options.num_rank_histogram_buckets)
         for rank, (value, count) in enumerate(listed):
