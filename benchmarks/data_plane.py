@@ -4,9 +4,12 @@ Every component runs in a process of its own, as `penstock.testing.run_component
 leave out its imports, as TFX's figures do and as in a worker that has run a component before;
 `process_seconds` are all. A limit is what the libraries beneath need for the unavoidable part of the
 work, on one core in a process of its own, right after the component. TFX 1.21's figures are for
-1,000,000 rows on two cores.
+1,000,000 rows on two cores. `--one-core` runs every component pinned to a core as well, and says how
+many times faster two processes are. `--columns` takes made-up rows of so many columns (integers,
+floats and words in turn) instead of taxis, for ingestion and statistics.
 
-    python benchmarks/data_plane.py --rows 1000000 [--csv FILE] [--only NAME ...] [--json]
+    python benchmarks/data_plane.py --rows 1000000 [--csv FILE] [--only NAME ...] [--json] [--one-core]
+    python benchmarks/data_plane.py --rows 10000 --columns 5000
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ TFX_SECONDS = {
     "Transform": 119.7,
 }
 THE_FIVE = ("CsvExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform")
+COLUMN_STAGES = ("CsvExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator")
 # Imported beforehand, as they are in a worker that has run an earlier component.
 WARM_IMPORTS = (
     "penstock.testing.components",
@@ -56,6 +60,25 @@ def repeat_rows(source: Path, rows: int, target: Path) -> None:
         file.write(header)
         for start in range(0, rows, len(lines)):
             file.writelines(lines[: rows - start])
+
+
+def write_columns(columns: int, rows: int, target: Path) -> None:
+    """Write rows of integers, floats and words in turn, a thousand rows at a time."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    with target.open("w") as file:
+        print(*(f"c{column}" for column in range(columns)), sep=",", file=file)
+        for start in range(0, rows, 1_000):
+            count = min(1_000, rows - start)
+            parts = [
+                random.integers(0, 1_000, (count, columns)).astype(str),
+                random.random((count, columns)).round(4).astype(str),
+                np.array(list("abcdefgh"))[random.integers(0, 8, (count, columns))],
+            ]
+            for row in range(count):
+                cells = [parts[column % 3][row, column] for column in range(columns)]
+                print(*cells, sep=",", file=file)
 
 
 class Stages:
@@ -280,9 +303,13 @@ def measure_here(root: Path, stage: str, limit: bool) -> dict[str, float]:
     }
 
 
-def measure(root: Path, stage: str, limit: bool = False) -> dict[str, float]:
+def measure(
+    root: Path, stage: str, *, limit: bool = False, pinned: bool = False
+) -> dict[str, float]:
     """Run one stage in a process of its own, which also gives `process_seconds`."""
     command = [sys.executable, str(Path(__file__).resolve()), "--stage", stage, "--root", str(root)]
+    if pinned:
+        command = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), *command]
     started = time.perf_counter()
     done = subprocess.run(
         command + ["--limit"] * limit,
@@ -296,12 +323,14 @@ def measure(root: Path, stage: str, limit: bool = False) -> dict[str, float]:
     return figures | {"process_seconds": time.perf_counter() - started}
 
 
-def figures_of(root: Path, stage: str, rows: int) -> dict[str, float | None]:
-    """Measure a component and its limit."""
+def figures_of(root: Path, stage: str, rows: int, one_core: bool) -> dict[str, float | None]:
+    """Measure a component and its limit, and the component on one core."""
     component, limit = measure(root, stage), measure(root, stage, limit=True)
     tfx = TFX_SECONDS.get(stage)
     seconds = component["seconds"]
+    pinned = measure(root, stage, pinned=True)["seconds"] if one_core else None
     return {
+        **({"one_core_over_seconds": round(pinned / seconds, 2)} if pinned else {}),
         **{name: round(value, 3) for name, value in component.items()},
         "rows_per_second": round(rows / seconds),
         "limit_seconds": round(limit["seconds"], 4),
@@ -314,7 +343,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=TFX_ROWS)
     parser.add_argument("--csv", type=Path, default=TAXI, help="rows to repeat; taxi columns")
-    parser.add_argument("--only", nargs="+", choices=list(STAGES), default=list(STAGES))
+    parser.add_argument("--columns", type=int, help="made-up rows of so many columns")
+    parser.add_argument("--only", nargs="+", choices=list(STAGES))
+    parser.add_argument("--one-core", action="store_true", help="measure on one core as well")
     parser.add_argument("--root", type=Path, help="keep outputs here; made where it is missing")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--stage", choices=list(STAGES), help=argparse.SUPPRESS)
@@ -323,16 +354,20 @@ def main() -> None:
     if options.stage:
         print(json.dumps(measure_here(options.root, options.stage, options.limit)))
         return
-    if not options.csv.is_file():
+    stages = options.only or (COLUMN_STAGES if options.columns else list(STAGES))
+    if not options.columns and not options.csv.is_file():
         parser.error(f"no file {options.csv}; name one with the columns of TFX's taxis with --csv")
 
     root = options.root or Path(tempfile.mkdtemp(prefix="data-plane-"))
     try:
         (root / "data").mkdir(parents=True, exist_ok=True)
-        repeat_rows(options.csv, options.rows, root / "data" / "data.csv")
+        if options.columns:
+            write_columns(options.columns, options.rows, root / "data" / "data.csv")
+        else:
+            repeat_rows(options.csv, options.rows, root / "data" / "data.csv")
         figures: dict[str, Any] = {}
-        for stage in options.only:
-            figures[stage] = figures_of(root, stage, options.rows)
+        for stage in stages:
+            figures[stage] = figures_of(root, stage, options.rows, options.one_core)
             if not options.json:
                 print(stage, figures[stage], flush=True)
     finally:
