@@ -89,12 +89,13 @@ def read_parts(path: str, on_broken: OnBroken) -> Iterator[AvroPart]:
     with open_binary(path) as file:
         fastavro().block_reader(file)
         offset = file.tell()
+        end = file.seek(0, io.SEEK_END)
         file.seek(0)
         header = file.read(offset)
         blocks: list[bytes] = []
         rows = read = size = 0
         while True:
-            block = _read_block(file, header[-_MARKER_BYTES:])
+            block = _read_block(file, end, header[-_MARKER_BYTES:])
             if isinstance(block, tuple):
                 blocks.append(block[1])
                 rows += block[0]
@@ -114,7 +115,7 @@ def read_parts(path: str, on_broken: OnBroken) -> Iterator[AvroPart]:
                 offset += len(raw)
 
 
-def _read_block(file: IO[bytes], marker: bytes) -> tuple[int, bytes] | str | None:
+def _read_block(file: IO[bytes], end: int, marker: bytes) -> tuple[int, bytes] | str | None:
     """Returns a block with its number of rows, or what is wrong; None at the end."""
     start = file.tell()
     numbers = file.read(2 * _VARINT_BYTES)
@@ -124,11 +125,11 @@ def _read_block(file: IO[bytes], marker: bytes) -> tuple[int, bytes] | str | Non
     size, at = _varint(numbers, at)
     if rows < 0 or size < 0:
         return "no block starts here"
-    file.seek(start)
     length = at + size + _MARKER_BYTES
+    if start + length > end:
+        return f"the file ends within a block: expected {length} bytes, there are {end - start}"
+    file.seek(start)
     block = file.read(length)
-    if len(block) < length:
-        return f"the file ends within a block: expected {length} bytes, got {len(block)}"
     if not block.endswith(marker):
         return "the sync marker behind the block does not match"
     return rows, block

@@ -240,6 +240,17 @@ def test_a_truncated_avro_file(avro, tmp_path):
     assert told[0].raw == whole[told[0].offset : -100]
 
 
+def test_an_avro_block_of_an_absurd_size(avro, tmp_path):
+    path = avro(count=2000)
+    content = (tmp_path / "a.avro").read_bytes()
+    second = content.index(content[-16:], content.index(content[-16:]) + 16) + 16
+    absurd = b"\x02" + b"\xfe" + 8 * b"\xff" + b"\x01" + b"rows" + content[-16:]
+    (tmp_path / "a.avro").write_bytes(content[:second] + absurd + content[second:])
+    told = []
+    assert len(rows(read_avro([path], on_broken=told.append))) == 2000
+    assert [(row.offset, row.raw) for row in told] == [(second, absurd)]
+
+
 def test_an_avro_codec_that_cannot_be_read(avro, tmp_path):
     one, two = avro(), avro("b.avro")
     content = (tmp_path / "b.avro").read_bytes()
