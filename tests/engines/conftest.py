@@ -320,6 +320,15 @@ FEATURES = '''
         return outputs
 
 
+    def of_sequences(inputs):
+        """Of tf.SequenceExamples, whose lists are ragged."""
+        words = inputs["##SEQUENCE##.words"].merge_dims(1, 2)
+        return {
+            "age": tft.scale_to_0_1(inputs["age"]),
+            "words": tft.compute_and_apply_vocabulary(words, vocab_filename="words"),
+        }
+
+
     def by_evergreen(batch):
         """A slice function: evergreens and the others."""
         import pyarrow as pa
@@ -364,10 +373,10 @@ CACHED_FEATURES = '''
         }
 
 
-    def two_phases(inputs):
-        """The buckets' boundaries depend on the mean."""
+    def several_phases(inputs):
+        """The buckets depend on the greatest value, which depends on the mean."""
         centred = inputs["x"] - tft.mean(inputs["x"])
-        return {"bucket": tft.bucketize(centred, 3)}
+        return {"bucket": tft.bucketize(centred / tft.max(tf.abs(centred)), 3)}
     '''
 
 LINES_EXAMPLE_GEN = '''

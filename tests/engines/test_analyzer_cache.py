@@ -53,7 +53,7 @@ class Runs:
         self._root = root
         self._fallback = fallback
 
-    def __call__(self, name, spans, caches=(), *, on_beam, function="one_phase"):
+    def __call__(self, name, spans, caches=(), *, on_beam, function="one_phase", keep=True):
         def shards(names):
             return {span: Shards(split_files(self._examples, span)) for span in names}
 
@@ -65,7 +65,7 @@ class Runs:
             transform_graph_dir=str(self._root / name / "graph"),
             transformed_examples_dir=str(self._root / name / "examples"),
             analyzer_cache_dirs=[str(self._root / cache / "cache") for cache in caches],
-            updated_analyzer_cache_dir=str(self._root / name / "cache"),
+            updated_analyzer_cache_dir=str(self._root / name / "cache") if keep else None,
             fallback=self._fallback,
             prefer_fallback=on_beam,
         )
@@ -137,13 +137,19 @@ def test_a_span_that_is_known_is_not_read(runs, read_on_beam):
 
 
 def test_later_phases_read_the_data(runs, read_on_beam):
-    _, expected = runs("fresh", SPANS, on_beam=False, function="two_phases")
-    runs("first", SPANS, on_beam=True, function="two_phases")
+    _, expected = runs("fresh", SPANS, on_beam=False, function="several_phases")
+    runs("first", SPANS, on_beam=True, function="several_phases")
     read_on_beam.clear()
-    _, found = runs("second", SPANS, ["first"], on_beam=True, function="two_phases")
+    _, found = runs("second", SPANS, ["first"], on_beam=True, function="several_phases")
     assert set(read_on_beam) == {"Split-one", "Split-two"}
     assert_same(found, expected)
     assert runs.manifests("second") == runs.manifests("first") != {}
+
+
+def test_several_phases_without_a_cache(runs):
+    _, expected = runs("fresh", SPANS, on_beam=False, function="several_phases")
+    _, found = runs("beam", SPANS, on_beam=True, function="several_phases", keep=False)
+    assert_same(found, expected)
 
 
 def test_files_do_not_depend_on_the_workers(runs, examples, tmp_path):

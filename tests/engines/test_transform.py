@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penstock.artifacts import Schema
+from penstock.artifacts import Examples, Schema
 from penstock.components import CsvExampleGen, StatisticsGen, Transform
 from penstock.data_validation import infer_schema, load_stats_binary, write_schema_text
-from penstock.io import read_record_batches, read_row_counts, split_files
+from penstock.io import TFRecordWriter, read_record_batches, read_row_counts, split_files
+from penstock.io.example_messages import sequence_example_class
 from penstock.testing import run_component
 
 pytestmark = pytest.mark.tensorflow
@@ -95,6 +96,59 @@ def test_the_same_rows_vocabulary_buckets_and_statistics(
     for key in ("pre_transform_schema", "post_transform_schema"):
         files = [Path(each[key].uri) / "schema.pbtxt" for each in (local, found)]
         assert files[0].read_text() == files[1].read_text()
+
+
+SEQUENCES = """
+feature { name: "age" type: FLOAT presence { min_fraction: 1 } shape { dim { size: 1 } } }
+feature {
+  name: "##SEQUENCE##" type: STRUCT
+  struct_domain { feature { name: "words" type: BYTES } }
+}
+"""
+
+
+def test_sequences_in_two_spans(project, engine, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(project))
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema" / "schema.pbtxt").write_text(SEQUENCES)
+    spans = []
+    for span in range(2):
+        folder = tmp_path / f"span-{span}" / "Split-train"
+        folder.mkdir(parents=True)
+        with TFRecordWriter(str(folder / "data_tfrecord-00000-of-00001.gz")) as writer:
+            for row in range(20):
+                message = sequence_example_class()()
+                message.context.feature["age"].float_list.value.append(row + 10 * span)
+                for length in range(row % 3):
+                    words = message.feature_lists.feature_list["words"].feature.add()
+                    words.bytes_list.value.extend([b"a", b"b", b"c"][: length + 1])
+                writer.write(message.SerializeToString(deterministic=True))
+        examples = Examples(str(folder.parent))
+        examples.splits = ["train"]
+        examples.custom_properties["payload_format"] = "FORMAT_TF_SEQUENCE_EXAMPLE"
+        spans.append(examples)
+    found = {}
+    for name, args in (("local", ()), ("beam", engine)):
+        component = Transform(
+            examples=spans,
+            schema=Schema(str(tmp_path / "schema")),
+            preprocessing_fn="forest.features.of_sequences",
+        ).with_beam_pipeline_args(args)
+        found[name] = run_component(component, tmp_path / name, project_root=project)
+    written = {}
+    for name, outputs in found.items():
+        examples = outputs["transformed_examples"]
+        assert read_row_counts(examples.uri) == {"train": 40}
+        batches = read_record_batches(split_files(examples.uri, "train"))
+        written[name] = sorted(str(row) for batch in batches for row in batch.to_pylist())
+    assert written["beam"] == written["local"]
+    statistics = [
+        load_stats_binary(f"{outputs['pre_transform_stats'].uri}/FeatureStats.pb")
+        for outputs in found.values()
+    ]
+    paths = [[tuple(f.path.step) for f in each.datasets[0].features] for each in statistics]
+    assert paths[0] == paths[1]
+    assert ("##SEQUENCE##", "words") in paths[1]
 
 
 def test_an_analyzer_of_the_users_own_runs_on_the_workers(
