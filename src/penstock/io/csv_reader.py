@@ -208,8 +208,9 @@ class CsvFiles:
                 for batch in exact_batches(path, header, self._dialect, on_broken):
                     self._look_at(batch, scan, kept_bytes)
         if not scan.rows:
+            which = "row" if on_broken is None else "sound row"
             raise CsvError(
-                f"{', '.join(self.files)}: there is a header but no row. Expected rows of data."
+                f"{', '.join(self.files)}: there is a header but no {which}. Expected rows of data."
             )
         return scan
 

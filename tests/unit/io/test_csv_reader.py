@@ -264,6 +264,13 @@ def test_what_is_left_of_a_truncated_file_is_read(csv):
     )
 
 
+def test_a_file_of_broken_rows_only_is_an_error(csv):
+    told = []
+    with pytest.raises(CsvError, match=r"data\.csv: there is a header but no sound row"):
+        rows(csv("a,b\n1\n2\n"), on_broken=told.append)
+    assert [row.line for row in told] == [2, 3]
+
+
 def test_quotes_within_cells_are_text(csv):
     path = csv('a,b\n5" pipe,1\n"quoted" and more,2\n')
     assert [row["a"] for row in rows(path)] == [[b'5" pipe'], [b"quoted and more"]]
