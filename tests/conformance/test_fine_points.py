@@ -176,6 +176,15 @@ def test_values_that_nobody_counted_are_all_outside_of_the_domain():
     assert not validate_statistics(stats_of(strings("a", "b")), schema).anomaly_info
 
 
+def test_of_two_domains_of_one_name_the_first_counts():
+    schema = schema_of(
+        'feature { name: "x" type: BYTES domain: "D" } string_domain { name: "D" value: "a" } '
+        'string_domain { name: "D" value: "b" }'
+    )
+    updated = update_schema(schema, stats_of(strings("a", "b")))
+    assert [list(domain.value) for domain in updated.string_domain] == [["a", "b"], ["b"]]
+
+
 def test_the_specification_in_a_description_is_ascii():
     schema = schema_of('feature { name: "é" type: BYTES int_domain {} }')
     data = stats_of(f'path {{ step: "é" }} type: BYTES bytes_stats {{ {COMMON} }}')

@@ -1,5 +1,6 @@
 """A schema that is looked up by path, extended by new features, and fixed by checks."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
@@ -59,7 +60,7 @@ class SchemaEditor:
         self._weighted: dict[FeaturePath, schema_pb2.WeightedFeature] = {
             (feature.name,): feature for feature in schema.weighted_feature
         }
-        self._domains = {domain.name: domain for domain in schema.string_domain}
+        self._domains = _by_name(schema.string_domain)
         self._index((), schema)
 
     def _index(self, prefix: FeaturePath, container: Any) -> None:
@@ -161,7 +162,7 @@ class SchemaEditor:
         kept = [_copy(domain) for domain in self.schema.string_domain if domain.name != name]
         del self.schema.string_domain[:]
         self.schema.string_domain.extend(kept)
-        self._domains = {domain.name: domain for domain in self.schema.string_domain}
+        self._domains = _by_name(self.schema.string_domain)
 
     def add(self, view: FeatureView) -> None:
         """Adds a feature that the schema lacks, with all features inside of it."""
@@ -197,6 +198,14 @@ class SchemaEditor:
             number += 1
             name = f"{wanted}{number}"
         return name
+
+
+def _by_name(domains: Iterable[schema_pb2.StringDomain]) -> dict[str, schema_pb2.StringDomain]:
+    """Indexes string domains; of several of one name the first counts."""
+    found: dict[str, schema_pb2.StringDomain] = {}
+    for domain in domains:
+        found.setdefault(domain.name, domain)
+    return found
 
 
 def _copy(proto: Any) -> Any:
