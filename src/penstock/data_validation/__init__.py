@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         get_feature_stats,
         get_slice_stats,
     )
+    from penstock.data_validation.per_feature_stats import PerFeatureStatsConfig
     from penstock.data_validation.schema_inference import infer_schema
     from penstock.data_validation.schema_lookup import (
         generate_dummy_schema_with_paths,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         NaturalLanguageInference,
         TimeStats,
     )
+    from penstock.data_validation.statistics.generators.empty_values import EmptyValueCounter
     from penstock.data_validation.statistics.generators.lift import (
         LiftStats,
     )
@@ -98,6 +100,7 @@ _MODULE_OF = {
     "CrossFeatureView": "indexed_statistics",
     "DatasetListView": "indexed_statistics",
     "DatasetView": "indexed_statistics",
+    "EmptyValueCounter": "statistics.generators.empty_values",
     "FeatureSkewDetector": "skew.detector",
     "FeatureValueSlicer": "slicing",
     "FeatureView": "indexed_statistics",
@@ -105,6 +108,7 @@ _MODULE_OF = {
     "LiftStats": "statistics.generators.lift",
     "MutualInformation": "statistics.generators.mutual_information",
     "NaturalLanguageInference": "statistics.generators.domains",
+    "PerFeatureStatsConfig": "per_feature_stats",
     "StatsOptions": "stats_options",
     "TimeStats": "statistics.generators.domains",
     "default_sharded_output_suffix": "sharded_statistics",
@@ -155,6 +159,7 @@ __all__ = [
     "CrossFeatureView",
     "DatasetListView",
     "DatasetView",
+    "EmptyValueCounter",
     "FeaturePath",
     "FeatureSkewDetector",
     "FeatureValueSlicer",
@@ -163,6 +168,7 @@ __all__ = [
     "LiftStats",
     "MutualInformation",
     "NaturalLanguageInference",
+    "PerFeatureStatsConfig",
     "StatsOptions",
     "TimeStats",
     "default_sharded_output_suffix",

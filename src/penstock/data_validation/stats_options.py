@@ -61,7 +61,7 @@ class StatsOptions:
         vocab_paths: Files of vocabularies by the names that the schema's natural-language domains
             give them.
         enable_semantic_domain_stats: Whether to recognize images, natural language and times.
-        semantic_domain_stats_sample_rate: The fraction of rows to recognize them by, in (0, 1].
+        semantic_domain_stats_sample_rate: Taken and without effect: all rows are looked at.
         slicing_config: Slices by values: a SlicingConfig, or a sequence of mappings from features to
             values (None for all).
         per_feature_stats_config: Which features get histograms and medians.

@@ -26,6 +26,7 @@ from penstock.data_validation import (
 )
 from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.data_validation.statistics.generators.domains import image_size
+from penstock.data_validation.statistics.generators.empty_values import EmptyValueCounter
 
 
 def schema_of(text):
@@ -413,3 +414,30 @@ def test_generators_of_ones_own():
     assert {stat.name: stat.num for stat in feature.custom_stats} == {"without": 1, "longest": 3}
     with pytest.raises(ValueError, match="generators cannot be written as JSON"):
         StatsOptions(generators=[Longest()]).to_json()
+
+
+def test_sparse_features_within_structs():
+    schema = text_format.Parse(
+        """feature { name: "s" type: STRUCT struct_domain {
+             sparse_feature { name: "sparse" value_feature { name: "v" } index_feature { name: "i" } }
+           } }""",
+        schema_pb2.Schema(),
+    )
+    cells = [[{"v": [1, 2], "i": [0]}, {"v": None, "i": [1]}], [{"v": None, "i": None}], None]
+    found = compute(pa.record_batch({"s": pa.array(cells)}), schema=schema).datasets[0]
+    (sparse,) = (f for f in found.features if list(f.path.step) == ["s", "sparse"])
+    stats = {each.name: each for each in sparse.custom_stats}
+    assert stats["missing_value"].num == 1
+    least = stats["min_length_diff"].rank_histogram.buckets[0]
+    assert (least.label, least.sample_count) == ("i", -1)
+    assert stats["max_length_diff"].rank_histogram.buckets[0].sample_count == 1
+
+
+def test_empty_values_are_counted():
+    batch = pa.record_batch(
+        {"n": [[-1, 2], [-1]], "s": [["", "a"], None], "l": [[[], [1]], [[]]], "f": [[0.5], [1.0]]}
+    )
+    options = StatsOptions(generators=[EmptyValueCounter()], add_default_generators=False)
+    features = statistics_of_record_batches([batch, batch], options).datasets[0].features
+    found = {f.path.step[0]: {c.name: c.num for c in f.custom_stats} for f in features}
+    assert found == {"n": {"int_-1": 4}, "s": {"str_empty": 2}, "l": {"list_empty": 4}}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from penstock.data_validation import StatsOptions, statistics_of_record_batches
+from penstock.data_validation.per_feature_stats import PerFeatureStatsConfig
 from penstock.data_validation.statistics import value_counts
 from penstock.data_validation.statistics.dataset import DatasetStatistics
 
@@ -243,6 +244,48 @@ def test_kernels_travel_between_processes(monkeypatch, exact, weight):
     kernel.add(batch)
     copy = pickle.loads(pickle.dumps(kernel))
     assert copy.result() == kernel.result()
+
+
+def test_values_of_nested_lists_are_the_innermost_ones():
+    rows = [[[1, 2], [], None], [[3, 4, 5]], [], None]
+    common = feature(pa.record_batch({"x": rows})).num_stats.common_stats
+    assert (common.num_non_missing, common.num_missing) == (3, 1)
+    counts = (common.min_num_values, common.max_num_values, common.tot_num_values)
+    assert counts == (0, 3, 5)
+    assert common.avg_num_values == pytest.approx(5 / 3)
+
+
+def test_categorical_floats_are_counted():
+    schema = 'feature { name: "x" type: FLOAT float_domain { is_categorical: true } }'
+    stats = feature(floats([1.0, 0.5, 1.0]), schema=schema)
+    assert stats.type == stats.FLOAT
+    assert [(t.value, t.frequency) for t in stats.string_stats.top_values] == [
+        ("1.0", 2),
+        ("0.5", 1),
+    ]
+    assert stats.string_stats.avg_length == 3
+
+
+def test_features_within_structs_have_weights_of_their_own():
+    struct = pa.array([[{"a": [1.0], "b": [1.0]}], [{"a": [3.0], "b": [3.0]}]])
+    batch = pa.record_batch({"s": struct, "w": [[1.0], [3.0]]})
+    options = StatsOptions(per_feature_weight_override={("s", "a"): "w"})
+    features = statistics_of_record_batches([batch], options).datasets[0].features
+    stats = {tuple(f.path.step): f for f in features}
+    assert stats["s", "a"].num_stats.weighted_numeric_stats.mean == 2.5
+    assert not stats["s", "b"].num_stats.HasField("weighted_numeric_stats")
+
+
+def test_histograms_can_be_left_out():
+    config = PerFeatureStatsConfig(["x"], "exclude")
+    stats = feature(floats([1.0, 2.0]), per_feature_stats_config=config).num_stats
+    assert (stats.mean, len(stats.histograms)) == (1.5, 0)
+    assert math.isnan(stats.median)
+    assert not stats.common_stats.HasField("num_values_histogram")
+    kept = PerFeatureStatsConfig(["x"], "include")
+    assert len(feature(floats([1.0]), per_feature_stats_config=kept).num_stats.histograms) == 2
+    with pytest.raises(ValueError, match="histogram_mode='all'"):
+        PerFeatureStatsConfig([], "all")
 
 
 CELLS = {
