@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
 _WHOLE_BYTES = 8 << 20
-_PART_ROWS = 100_000
+_PART_ROWS = 50_000
 
 
 class Part(NamedTuple):
