@@ -146,6 +146,7 @@ def transform(
         result.rows_transformed   # {"train": 234, "eval": 100}
     """
     import_tensorflow_transform()
+    from penstock.io.shard_processes import kept_processes
     from penstock.transform.analyzer_cache import AnalyzerCache
     from penstock.transform.export import write_schema
     from penstock.transform.features import RawFeatures
@@ -160,7 +161,10 @@ def transform(
     read = shard_reader(features, batch_size, processes=None)
     materialize = transformed_examples_dir is not None or on_transformed_batch is not None
     to_transform = _listed(transform) if materialize else []
-    with tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch:
+    with (
+        kept_processes(),
+        tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch,
+    ):
         analyzed = [
             SplitReader(
                 split,

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from penstock.io.shard_processes import ShardProcessError, map_shards, usable_processes
+from penstock.io.shard_processes import (
+    ShardProcessError,
+    kept_processes,
+    map_shards,
+    usable_processes,
+)
 from penstock.io.tfrecord import TFRecordError, TFRecordWriter, read_tfrecords
 
 
@@ -112,3 +117,25 @@ def test_no_helper_outlives_a_caller_that_stops_early() -> None:
     results.close()
     with pytest.raises(ProcessLookupError):
         os.kill(helper, 0)
+
+
+def test_processes_are_kept_within_a_block_and_end_with_it() -> None:
+    with kept_processes():
+        seen = [
+            {process for _, process in map_shards(_process_of, range(40), processes=2)}
+            for _ in range(2)
+        ]
+        assert seen[0] == seen[1]
+        list(map_shards(_print_and_return, range(8), processes=2))
+    (helper,) = seen[0] - {os.getpid()}
+    with pytest.raises(ProcessLookupError):
+        os.kill(helper, 0)
+
+
+def test_a_kept_process_that_died_is_replaced() -> None:
+    with kept_processes():
+        first = {process for _, process in map_shards(_process_of, range(40), processes=2)}
+        (helper,) = first - {os.getpid()}
+        os.kill(helper, signal.SIGKILL)
+        results = list(map_shards(_process_of, range(20), processes=2))
+    assert [number for number, _ in results] == list(range(20))
