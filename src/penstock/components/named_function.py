@@ -5,6 +5,22 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from penstock.dsl import RuntimeParameter
+
+
+def as_function(parameter: str, value: Any) -> Any:
+    """Returns a function that a parameter was given, also by its dotted name.
+
+    Raises:
+        ValueError: If it is a runtime parameter, or a string that is no dotted name.
+    """
+    if isinstance(value, RuntimeParameter):
+        raise ValueError(
+            f"{parameter} cannot be a runtime parameter, since its code is part of the cache key. "
+            f"Make module_file one. Received: {value!r}"
+        )
+    return NamedFunction(value, parameter) if isinstance(value, str) else value
+
 
 class NamedFunction:
     """A function by its dotted name; its module is imported when it is called.

@@ -16,6 +16,7 @@ from penstock.artifacts import (
     Schema,
     TransformGraph,
 )
+from penstock.components.named_function import as_function
 from penstock.dsl import (
     Component,
     ExecutionContext,
@@ -91,6 +92,7 @@ class Trainer(Component):
 
     def check(self) -> None:
         """Checks that there is one user function, and that the names are right."""
+        self.run_fn = as_function("run_fn", self.run_fn)
         check_one_function("Trainer", "run_fn", self.module_file, self.run_fn)
         if not isinstance(self.distribution, RuntimeParameter):
             check_distribution(self.distribution)

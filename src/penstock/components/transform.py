@@ -16,7 +16,7 @@ from penstock.artifacts import (
     TransformGraph,
 )
 from penstock.components.example_sources import joined, shards_of, splits_to_use
-from penstock.components.named_function import NamedFunction
+from penstock.components.named_function import as_function
 from penstock.components.transform_statistics import (
     SCHEMA_FILE,
     StatsType,
@@ -28,7 +28,6 @@ from penstock.dsl import (
     Input,
     ModuleFile,
     Output,
-    RuntimeParameter,
     output,
 )
 from penstock.transform import SplitsConfig
@@ -127,8 +126,8 @@ class Transform(Component):
 
     def check(self) -> None:
         """Checks that there is one source of user code, and that the cache is wanted."""
-        self.preprocessing_fn = _as_function("preprocessing_fn", self.preprocessing_fn)
-        self.stats_options_updater_fn = _as_function(
+        self.preprocessing_fn = as_function("preprocessing_fn", self.preprocessing_fn)
+        self.stats_options_updater_fn = as_function(
             "stats_options_updater_fn", self.stats_options_updater_fn
         )
         if (self.module_file is None) == (self.preprocessing_fn is None):
@@ -294,15 +293,6 @@ class Transform(Component):
         write_stats_binary(statistics, f"{self.post_transform_stats.uri}/{STATISTICS_FILE}")
         anomalies = validate_statistics(statistics, transformed_schema)
         write_anomalies_binary(anomalies, f"{self.post_transform_anomalies.uri}/{ANOMALIES_FILE}")
-
-
-def _as_function(parameter: str, value: Any) -> Any:
-    if isinstance(value, RuntimeParameter):
-        raise ValueError(
-            f"{parameter} cannot be a runtime parameter, since its code is part of the cache key. "
-            f"Make module_file one. Received: {value!r}"
-        )
-    return NamedFunction(value, parameter) if isinstance(value, str) else value
 
 
 def _uri(artifact: Any) -> str | None:

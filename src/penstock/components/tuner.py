@@ -13,6 +13,7 @@ from penstock.artifacts import (
     TransformGraph,
     TunerResults,
 )
+from penstock.components.named_function import as_function
 from penstock.components.trainer import check_one_function
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
 from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
@@ -66,6 +67,7 @@ class Tuner(Component):
 
     def check(self) -> None:
         """Checks that there is one user function, and no more parallelism than there is."""
+        self.tuner_fn = as_function("tuner_fn", self.tuner_fn)
         check_one_function("Tuner", "tuner_fn", self.module_file, self.tuner_fn)
         if self.tune_args.num_parallel_trials > 1:
             raise ValueError(

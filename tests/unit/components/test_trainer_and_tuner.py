@@ -198,3 +198,30 @@ def test_a_base_model_may_be_a_plain_saved_model(tmp_path):
     assert Model(str(tmp_path)).serving_uri == str(tmp_path)
     (tmp_path / "Format-TFMA").mkdir()
     assert Model(str(tmp_path)).eval_uri == f"{tmp_path}/Format-TFMA"
+
+
+def _train(fn_args): ...
+
+
+@pytest.mark.parametrize(("kind", "parameter"), [(Trainer, "run_fn"), (Tuner, "tuner_fn")])
+def test_a_function_by_its_name_is_the_function(examples, kind, parameter):
+    from penstock.graph import compile_node
+
+    by_name = kind(examples=examples, **{parameter: f"{__name__}._train"})
+    itself = kind(examples=examples, **{parameter: _train})
+    assert compile_node(by_name).parameters == compile_node(itself).parameters
+    with pytest.raises(ValueError, match=f"{parameter} takes a function or its dotted name"):
+        kind(examples=examples, **{parameter: "train"})
+
+
+@pytest.mark.tensorflow
+def test_run_fn_by_its_name(project, examples):
+    (project / "named_training.py").write_text(TRAIN)
+    component = Trainer(
+        examples=examples,
+        schema=Schema(str(project / "schema")),
+        run_fn="named_training.run_fn",
+        train_args=TrainArgs(num_steps=2),
+    )
+    outputs = run_component(component, project / "out", project_root=project)
+    assert os.path.isfile(f"{outputs['model'].uri}/Format-Serving/saved_model.pb")
