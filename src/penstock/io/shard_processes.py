@@ -135,7 +135,7 @@ class _Helpers(Generic[_Shard, _Result]):
         self._function = function
         self._shards = shards
         self._numbers = itertools.count()
-        self._ahead = count + 2  # one for each process, and one to go on with
+        self._ahead = count + 3  # one for each process, and two to go on with
         self._pending: deque[_Pending[_Shard, _Result]] = deque()  # in order, the next one first
         self._untaken: deque[_Pending[_Shard, _Result]] = deque()
         self._changed = threading.Condition()
