@@ -221,7 +221,7 @@ def test_nothing_is_quarantined_from_sound_files(base, tmp_path):
 
 def test_only_broken_rows_are_an_error(base, tmp_path):
     component = CsvExampleGen(input_base=base(d_csv="a,b\n1\n2\n"), on_error="skip")
-    with pytest.raises(ComponentFailed, match=r"d\.csv: there is a header but no row"):
+    with pytest.raises(ComponentFailed, match=r"d\.csv: there is a header but no sound row"):
         run(component, tmp_path)
 
 
