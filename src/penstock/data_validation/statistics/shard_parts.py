@@ -17,6 +17,7 @@ from penstock.io.examples_reader import (
     DEFAULT_BATCH_SIZE,
     RecordDecoder,
     as_list_columns,
+    batch_rows,
     batched_records,
     read_record_batches,
 )
@@ -119,10 +120,11 @@ class ExamplesReader:
 
         with open_binary(path) as file:
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            rows = batch_rows(parquet, self.batch_size)
             names = parquet.schema_arrow.names
             kept = [name for name in names if self.columns is None or name in self.columns]
             try:
-                for batch in parquet.iter_batches(self.batch_size, row_groups=groups, columns=kept):
+                for batch in parquet.iter_batches(rows, row_groups=groups, columns=kept):
                     yield as_list_columns(batch)
             except (pa.ArrowInvalid, OSError) as error:
                 raise ValueError(f"{path}: damaged Parquet file ({error})") from error
