@@ -1,6 +1,7 @@
 """From input rows to the split folders of an Examples artifact, with every row accounted for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,12 @@ from penstock.io.examples_writer import ExamplesWriter
 from penstock.io.hash_split import HashSplitter
 from penstock.io.record_frames import frame_records
 from penstock.io.row_blocks import RowBlocks, Rows, WrongGuessError
-from penstock.io.shard_processes import map_shards, usable_processes
+from penstock.io.shard_processes import map_shards
 
 __all__ = ["Rows", "output_splits", "write_examples"]
 
 # Fewer blocks are done before another process has started.
 _BLOCKS_WORTH_A_PROCESS = 4
-# Each holds a few blocks; the process that reads and writes keeps no more of them busy.
-_MOST_PROCESSES = 8
 
 
 def output_splits(input_splits: Sequence[str], output: Output) -> list[str]:
@@ -130,28 +129,26 @@ class _DivideBlock:
         return self.divide(self.to_rows(block))
 
 
-def _divided(rows: Iterable[Rows], divide: _Divide, guess: bool) -> Iterator[_Divided]:
+def _divided(rows: Iterable[Rows], divide: _Divide, guess: bool) -> Generator[_Divided, None, None]:
     if not isinstance(rows, RowBlocks):
         yield from map(divide, rows)
         return
     to_rows, blocks = rows.guess() if guess and rows.guess else rows.read()
-    yield from map_shards(
-        _DivideBlock(to_rows, divide),
-        blocks,
-        processes=usable_processes(_MOST_PROCESSES),
-        at_least=_BLOCKS_WORTH_A_PROCESS,
-    )
+    yield from map_shards(_DivideBlock(to_rows, divide), blocks, at_least=_BLOCKS_WORTH_A_PROCESS)
 
 
 def _write_divided(
-    writer: ExamplesWriter, divided: Mapping[str, Iterable[_Divided]], file_format: str
+    writer: ExamplesWriter,
+    divided: Mapping[str, Generator[_Divided, None, None]],
+    file_format: str,
 ) -> int:
     """Writes the parts where they belong; returns how many rows there were to write."""
     write = writer.write if file_format == "parquet" else writer.write_framed
     rows_in = 0
     for input_split, blocks in divided.items():
-        for block in blocks:
-            rows_in += block.rows
-            for split, part in block.parts:
-                write(split or input_split, part)
+        with contextlib.closing(blocks):  # ends its processes where writing fails
+            for block in blocks:
+                rows_in += block.rows
+                for split, part in block.parts:
+                    write(split or input_split, part)
     return rows_in

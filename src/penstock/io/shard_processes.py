@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import pickle
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import IO, Generic, Self, TypeVar, cast
 
@@ -26,10 +26,14 @@ from penstock.io.shard_worker import FUNCTION, SHARD, CannotPickleError
 _Shard = TypeVar("_Shard")
 _Result = TypeVar("_Result")
 
+# Each holds a few shards; the process that reads and writes keeps no more of them busy.
+_MOST_PROCESSES = 8
+
 _START = "import sys; sys.path[:] = {path!r}; from penstock.io.shard_worker import serve; serve()"
 
-
-_kept: list[subprocess.Popen[bytes]] | None = None
+_Kept = list[subprocess.Popen[bytes]]
+# Each thread that keeps processes has its own.
+_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 
 class ShardProcessError(RuntimeError):
@@ -57,7 +61,8 @@ def map_shards(
     Args:
         function: Called once a shard; it must not rely on being called in this process.
         shards: What to work on: files, or blocks of data as they are read.
-        processes: How many processes work, the calling one among them; by default one a core.
+        processes: How many processes work, the calling one among them; by default one a core, and
+            8 at most.
         at_least: How many shards there must be for helper processes to be started.
 
     Raises:
@@ -71,7 +76,7 @@ def map_shards(
     """
     iterator = iter(shards)
     first = list(itertools.islice(iterator, at_least))
-    wanted = usable_processes(sys.maxsize) if processes is None else processes
+    wanted = usable_processes(_MOST_PROCESSES) if processes is None else processes
     if isinstance(shards, Sequence):
         wanted = min(wanted, len(shards))
     if len(first) < at_least:
@@ -79,7 +84,7 @@ def map_shards(
     iterator = itertools.chain(first, iterator)
     try:
         task = pickled(function) if wanted > 1 else []
-    except (pickle.PicklingError, AttributeError, TypeError):
+    except Exception:  # of any kind: what is pickled may raise its own
         wanted = 1
     if wanted <= 1:
         yield from map(function, iterator)
@@ -100,15 +105,15 @@ def kept_processes() -> Iterator[None]:
         ...     sizes = list(map_shards(os.path.getsize, files))
         ...     rows = list(map_shards(count_rows, files))
     """
-    global _kept
-    if _kept is not None:  # within another block
+    if _kept.get() is not None:  # within another block
         yield
         return
-    _kept = []
+    kept: _Kept = []
+    token = _kept.set(kept)
     try:
         yield
     finally:
-        kept, _kept = _kept, None
+        _kept.reset(token)
         for process in kept:
             _end(process)
 
@@ -224,7 +229,7 @@ class _Helpers(Generic[_Shard, _Result]):
     ) -> None:
         try:
             message = pickled(pending.shard)
-        except (pickle.PicklingError, AttributeError, TypeError):
+        except Exception:  # of any kind: the caller waits for an answer
             pending.future.set_exception(CannotPickleError())
             return
         try:
@@ -251,10 +256,11 @@ class _Helpers(Generic[_Shard, _Result]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if error is None and _kept is not None:
+        kept = _kept.get()
+        if error is None and kept is not None:
             for thread in self._threads:
                 thread.join()
-            _kept.extend(self._idle)
+            kept.extend(self._idle)
             self._processes = [each for each in self._processes if each not in self._idle]
         for process in self._processes:
             process.kill()
@@ -265,8 +271,9 @@ class _Helpers(Generic[_Shard, _Result]):
 
 
 def _kept_or_new() -> subprocess.Popen[bytes]:
-    while _kept:
-        process = _kept.pop()
+    kept = _kept.get()
+    while kept:
+        process = kept.pop()
         if process.poll() is None:
             return process
         _end(process)

@@ -60,6 +60,9 @@ def _listen(messages: queue.SimpleQueue[Message]) -> None:
             messages.put(receive(sys.stdin.buffer))
     except EOFError:
         os._exit(0)  # the caller is gone: nobody wants what is being worked on
+    except BaseException:  # a message that does not fit into memory: the caller waits for an answer
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _answer(function: Callable[[Any], Any], message: Message) -> Message:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from penstock.io import csv_cells, csv_reader, ingestion
+from penstock.io import csv_cells, csv_reader, shard_processes
 from penstock.io.csv_reader import CsvError, CsvFiles
 from penstock.io.csv_rows import csv_rows
 from penstock.io.example_gen_config import Output, Split, SplitConfig
@@ -104,7 +104,7 @@ def test_the_number_of_processes_does_not_show(
     table = pa.record_batch({"id": list(range(6_000)), "name": [f"row {n}" for n in range(6_000)]})
     blocks = [table.slice(first, 150) for first in range(0, 6_000, 150)]
     for processes in (1, 3):
-        monkeypatch.setattr(ingestion, "usable_processes", lambda most, n=processes: n)
+        monkeypatch.setattr(shard_processes, "usable_processes", lambda most, n=processes: n)
         rows = {"all": RowBlocks(lambda: Blocks(_slow_rows, iter(blocks)))}
         uri = str(tmp_path / str(processes))
         write_examples(rows, OUTPUT, uri, file_format, num_shards=num_shards)

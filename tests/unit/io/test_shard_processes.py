@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def _count(path: str) -> int:
 
 def _unpicklable(number: int) -> object:
     return lambda: number
+
+
+class _RefusesToBePickled(int):
+    def __reduce__(self) -> str:
+        raise ValueError(f"{self} stays here")
 
 
 def _print_and_return(number: int) -> int:
@@ -86,6 +92,12 @@ def test_results_that_cannot_be_pickled_are_made_here() -> None:
     assert [result() for result in results] == list(range(20))  # type: ignore[operator]
 
 
+def test_shards_that_refuse_to_be_pickled_are_worked_on_here() -> None:
+    shards = [_RefusesToBePickled(number) for number in range(20)]
+    results = list(map_shards(_process_of, shards, processes=2))
+    assert results == [(number, os.getpid()) for number in range(20)]
+
+
 def test_what_is_printed_does_not_get_between_the_answers() -> None:
     assert list(map_shards(_print_and_return, range(20), processes=2)) == list(range(20))
 
@@ -139,3 +151,25 @@ def test_a_kept_process_that_died_is_replaced() -> None:
         os.kill(helper, signal.SIGKILL)
         results = list(map_shards(_process_of, range(20), processes=2))
     assert [number for number, _ in results] == list(range(20))
+
+
+def test_threads_keep_processes_of_their_own() -> None:
+    both_keep, one_ended = threading.Barrier(2), threading.Event()
+    helpers: dict[str, list[set[int]]] = {"first": [], "last": []}
+
+    def work(name: str) -> None:
+        with kept_processes():
+            for after in (both_keep.wait, one_ended.wait if name == "last" else lambda: None):
+                found = {process for _, process in map_shards(_process_of, range(40), processes=2)}
+                helpers[name].append(found - {os.getpid()})
+                after()
+        one_ended.set()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in helpers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert helpers["first"][0] == helpers["first"][1]
+    assert helpers["last"][0] == helpers["last"][1]
+    assert helpers["first"][0].isdisjoint(helpers["last"][0])
