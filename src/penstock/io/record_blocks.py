@@ -72,15 +72,20 @@ def read_record_blocks(
     """
     sizes: dict[bytes, int] = {}  # of whole frames, by header
     first_row = 0
-    buffer = b""
-    offset = 0  # of buffer[0] in the uncompressed file
-    position = 0  # behind the last whole record in the buffer
+    frames: list[bytes] = []  # those of the block that is being gathered
     ends: list[int] = []
+    waiting: list[bytes] = []  # what is behind them, up to a whole record
+    offset = 0  # of `waiting` in the uncompressed file
+    available = needed = 0
     with contextlib.closing(uncompressed_chunks(path, compression)) as chunks:
         for chunk in chunks:
-            buffer = buffer + chunk if buffer else chunk
-            available = len(buffer)
-            start = 0
+            waiting.append(chunk)
+            available += len(chunk)
+            if available < needed:
+                continue
+            buffer = b"".join(waiting)
+            gathered = ends[-1] if ends else 0
+            start = position = needed = 0
             while position + _HEADER_BYTES <= available:
                 header = buffer[position : position + _HEADER_BYTES]
                 frame = sizes.get(header)
@@ -91,21 +96,25 @@ def read_record_blocks(
                     if len(sizes) < _MOST_SIZES:
                         sizes[header] = frame
                 if position + frame > available:
+                    needed = frame
                     break
                 position += frame
-                end = position - start
+                end = gathered + position - start
                 ends.append(end)
                 if end >= size or len(ends) == rows:
-                    yield _block(path, first_row, offset + start, buffer[start:position], ends)
+                    frames.append(buffer[start:position])
+                    yield _block(path, first_row, offset + position - end, frames, ends)
                     first_row += len(ends)
-                    start, ends = position, []
-            buffer = buffer[start:]
-            offset += start
-            position -= start
+                    frames, ends = [], []
+                    start, gathered = position, 0
+            frames.append(buffer[start:position])
+            waiting = [buffer[position:]]
+            available -= position
+            offset += position
     if ends:
-        yield _block(path, first_row, offset, buffer[:position], ends)
-    if position < len(buffer):
-        _fail(path, buffer[position:], offset + position)
+        yield _block(path, first_row, offset - ends[-1], frames, ends)
+    if available:
+        _fail(path, b"".join(waiting), offset)
 
 
 def records_of(block: RecordBlock) -> list[bytes]:
@@ -137,8 +146,9 @@ def _fail(path: str, frames: bytes, offset: int) -> NoReturn:
     raise TFRecordError(f"{path}: corrupt record at offset {offset} or behind it.")
 
 
-def _block(path: str, first_row: int, offset: int, frames: bytes, ends: list[int]) -> RecordBlock:
+def _block(
+    path: str, first_row: int, offset: int, frames: list[bytes], ends: list[int]
+) -> RecordBlock:
     # Arrays rather than bytes go to another process without being copied into a pickle.
-    return RecordBlock(
-        path, first_row, offset, np.frombuffer(frames, np.uint8), np.array(ends, np.int64)
-    )
+    content = np.frombuffer(b"".join(frames), np.uint8)
+    return RecordBlock(path, first_row, offset, content, np.array(ends, np.int64))

@@ -101,12 +101,16 @@ def checked_records(
     unpack_footer = struct.Struct("<I").unpack_from
     damage: list[str] = []
     lost: _Lost | None = None
-    buffer = b""
-    base = offset  # of buffer[0] in the uncompressed file
+    waiting: list[bytes] = []
+    base = offset  # of `waiting` in the uncompressed file
+    available = needed = 0
     for chunk in _until_damage(path, chunks, on_broken, damage):
-        buffer = buffer + chunk if buffer else chunk
-        position = 0
-        available = len(buffer)
+        waiting.append(chunk)
+        available += len(chunk)
+        if available < needed:
+            continue
+        buffer = b"".join(waiting)
+        position = needed = 0
         while available - position >= 12:
             if lost is not None:
                 next_header = _find_header(buffer, position, crc32c)
@@ -134,6 +138,7 @@ def checked_records(
                     lengths[header] = length
             end = position + 12 + length
             if available < end + 4:
+                needed = end + 4 - position
                 break
             data = buffer[position + 12 : end]
             crc = crc32c(data)
@@ -146,21 +151,23 @@ def checked_records(
             else:
                 yield data
             position = end + 4
-        buffer = buffer[position:]
+        waiting = [buffer[position:]]
+        available -= position
         base += position
+    rest = b"".join(waiting)
     if lost is not None:
-        lost.raw += buffer
+        lost.raw += rest
         on_broken(lost.as_row(path))
-    elif buffer or damage:
+    elif rest or damage:
         reason = (
             damage[0]
             if damage
             else (
-                f"truncated record at offset {base}: the file ends {len(buffer)} bytes after its "
+                f"truncated record at offset {base}: the file ends {len(rest)} bytes after its "
                 f"start. Write the file again."
             )
         )
-        on_broken(BrokenRow(path, reason, buffer, offset=base))
+        on_broken(BrokenRow(path, reason, rest, offset=base))
 
 
 class _Lost:
