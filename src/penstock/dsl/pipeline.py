@@ -25,8 +25,8 @@ class Pipeline:
         beam_pipeline_args: Arguments for Beam of all nodes.
 
     Raises:
-        PipelineError: For a wrong name, two nodes of one name, a cycle, an edge from a node that is
-            not listed, or an artifact where a pipeline needs a channel.
+        PipelineError: For a wrong name, a root that is not text, two nodes of one name, a cycle, an edge
+            from a node that is not listed, or an artifact where a pipeline needs a channel.
 
     Example:
         Pipeline("taxi", components=[example_gen, statistics_gen]).to_nodes("StatisticsGen")
@@ -46,6 +46,12 @@ class Pipeline:
             raise PipelineError(
                 "A pipeline's name is 1 to 63 letters, digits, '_', '-', '.', the first a letter or "
                 f"digit. Received: {pipeline_name!r}"
+            )
+        if pipeline_root is not None and not isinstance(pipeline_root, str):
+            raise PipelineError(
+                f"pipeline_root of {pipeline_name!r} is a folder or URL, as text. Received: "
+                f"a {type(pipeline_root).__name__}. Components are given by name: "
+                f"Pipeline({pipeline_name!r}, components=[...])"
             )
         self.name = pipeline_name
         self.root = pipeline_root

@@ -73,6 +73,8 @@ def test_wrong_pipelines_are_refused():
         Pipeline("p", components=[Stats(examples=Examples("x"))])
     with pytest.raises(PipelineError, match="Received: 'a b'"):
         Pipeline("a b")
+    with pytest.raises(PipelineError, match=r"a list\. .* Pipeline\('p', components=\[\.\.\.\]\)"):
+        Pipeline("p", [gen])
     a, b = Gen(path="p").with_id("a"), Gen(path="p").with_id("b")
     a.add_upstream_node(b)
     b.add_upstream_node(a)
