@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from penstock.cli.errors import NotFound, UsageError
+from penstock.cli import exit_codes
+from penstock.cli.errors import CommandError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
@@ -27,7 +28,19 @@ def statistics_of(
     Raises:
         NotFound: If there is nothing of that name.
         UsageError: If it is not clear what it is.
+        CommandError: If it is damaged, or something else than its name says.
     """
+    try:
+        return _read_statistics(path, schema, split)
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no file {path}.") from error
+    except (ValueError, TypeError) as error:
+        raise _unusable(path, error) from error
+
+
+def _read_statistics(
+    path: str, schema: schema_pb2.Schema | None, split: str | None
+) -> statistics_pb2.DatasetFeatureStatisticsList:
     from penstock import data_validation
 
     options = data_validation.StatsOptions(schema=schema)
@@ -36,20 +49,17 @@ def statistics_of(
     if split is not None:
         raise UsageError(f"--split is for the folder of an artifact. Received: {path}")
     name = path.split("?")[0].lower()
-    try:
-        if name.endswith(_STATISTICS):
-            return data_validation.load_statistics(path)
-        if name.endswith((".csv", ".csv.gz", ".tsv")):
-            delimiter = "\t" if name.endswith(".tsv") else ","
-            return data_validation.generate_statistics_from_csv(
-                path, delimiter=delimiter, stats_options=options
-            )
-        if name.endswith(".parquet"):
-            return data_validation.generate_statistics_from_parquet(path, stats_options=options)
-        if "tfrecord" in name or name.endswith(".gz"):
-            return data_validation.generate_statistics_from_tfrecord(path, stats_options=options)
-    except FileNotFoundError as error:
-        raise NotFound(f"There is no file {path}.") from error
+    if name.endswith(_STATISTICS):
+        return data_validation.load_statistics(path)
+    if name.endswith((".csv", ".csv.gz", ".tsv")):
+        delimiter = "\t" if name.endswith(".tsv") else ","
+        return data_validation.generate_statistics_from_csv(
+            path, delimiter=delimiter, stats_options=options
+        )
+    if name.endswith(".parquet"):
+        return data_validation.generate_statistics_from_parquet(path, stats_options=options)
+    if "tfrecord" in name or name.endswith(".gz"):
+        return data_validation.generate_statistics_from_tfrecord(path, stats_options=options)
     if not os.path.exists(path):
         raise NotFound(f"There is no file {path}.")
     raise UsageError(f"{path}: the name does not say what it is. Expected: {_KNOWN}.")
@@ -87,6 +97,7 @@ def load_schema(path: str) -> schema_pb2.Schema:
 
     Raises:
         NotFound: If there is none.
+        CommandError: If it is no schema.
     """
     from penstock.data_validation import load_schema_text
 
@@ -95,3 +106,10 @@ def load_schema(path: str) -> schema_pb2.Schema:
         return load_schema_text(file)
     except FileNotFoundError as error:
         raise NotFound(f"There is no schema {file}.") from error
+    except ValueError as error:
+        raise _unusable(file, error) from error
+
+
+def _unusable(path: str, error: Exception) -> CommandError:
+    text = str(error)
+    return CommandError(text if path in text else f"{path}: {text}", exit_codes.ENVIRONMENT)

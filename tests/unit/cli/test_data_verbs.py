@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from penstock.cli import main
@@ -45,8 +47,6 @@ def test_statistics_are_stored_and_read_again(csv, tmp_path, capsys):
 
 
 def test_splits_of_artifacts(tmp_path, capsys):
-    import pyarrow as pa
-
     from penstock.io import ExamplesWriter
 
     uri = str(tmp_path / "examples")
@@ -97,10 +97,21 @@ def test_data_is_validated(csv, schema, tmp_path, capsys):
             "no environment 'X'",
         ),
         (["stats", "{script}"], 2, "the name does not say what it is"),
+        (["stats", "{broken}"], 4, "broken.csv, line 3: expected 2 cells"),
+        (["validate", "{broken}", "--schema", "{schema}"], 4, "broken.csv, line 3"),
+        (["stats", "{schema}"], 4, "not a DatasetFeatureStatisticsList text proto"),
+        (["validate", "{csv}", "--schema", "{csv}"], 4, "data.csv: not a Schema text proto"),
+        (["stats", "{parquet}"], 4, "*.parquet: Feature 'x' has values of type"),
     ],
 )
 def test_what_is_wrong_is_said(csv, schema, arguments, code, text, capsys, tmp_path):
     (tmp_path / "script.sh").write_text("")
+    (tmp_path / "broken.csv").write_text("fare,kind\n1.5,a\n2.5\n")
+    for name, values in (("a", [1]), ("b", ["1"])):
+        pq.write_table(pa.table({"x": values}), tmp_path / f"{name}.parquet")
     known = {"csv": csv, "schema": schema, "script": str(tmp_path / "script.sh")}
+    known |= {"broken": str(tmp_path / "broken.csv"), "parquet": str(tmp_path / "*.parquet")}
     assert main([argument.format(**known) for argument in arguments]) == code
-    assert text in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert text in err
+    assert "Traceback" not in err
