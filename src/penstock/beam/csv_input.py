@@ -6,13 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from penstock.beam.shard_readers import Part, batch_from_bytes, batch_to_bytes
+from penstock.beam.shard_readers import Part, batch_to_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.io.broken_rows import OnBroken
-    from penstock.io.csv_cells import CsvDialect
     from penstock.io.csv_reader import CsvFiles
     from penstock.io.ingestion import Rows
 
@@ -63,7 +62,7 @@ class CsvInput:
         from penstock.io.csv_cells import DoubtfulCsvError, exact_batches, fast_batches
 
         source = self.files([path])
-        header, dialect = source.read_header(), _dialect(source)
+        header, dialect = source.read_header(), source.dialect
         try:
             types, rows = self._types(source, header, fast_batches(path, header, dialect))
             return CsvSurvey(path, types, rows, exact=False)
@@ -75,17 +74,13 @@ class CsvInput:
     def _types(
         self, source: CsvFiles, header: Sequence[str], batches: Iterable[pa.RecordBatch]
     ) -> tuple[dict[str, int], int]:
-        from penstock.io.csv_cells import split_cells
-        from penstock.io.csv_types import ColumnType, infer_type
+        from penstock.io.csv_types import ColumnType
 
         types = dict.fromkeys(header, ColumnType.UNKNOWN)
         rows = 0
         for batch in batches:
             rows += batch.num_rows
-            for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-                if name in source.multivalent_columns:
-                    cells = split_cells(cells, str(source.secondary_delimiter)).flatten()
-                types[name] = infer_type(cells, types[name])
+            types = source.infer_more(batch, types)
         return {name: int(kind) for name, kind in types.items()}, rows
 
     def plan(self, surveys: Sequence[CsvSurvey], on_broken: OnBroken | None = None) -> CsvPlan:
@@ -108,18 +103,19 @@ class CsvInput:
             for name, kind in survey.types.items():
                 types[name] = max(types[name], kind)
         if not any(survey.rows for survey in surveys):
+            which = "row" if on_broken is None else "sound row"
             raise CsvError(
-                f"{', '.join(survey.path for survey in surveys)}: there is a header but no row. "
+                f"{', '.join(survey.path for survey in surveys)}: there is a header but no {which}. "
                 "Expected rows of data."
             )
         return CsvPlan(types, frozenset(survey.path for survey in surveys if survey.exact))
 
     def parts(self, path: str, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterator[Part]:
         """Reads the file a block at a time; the survey has told of its broken rows."""
+        from penstock.io.broken_rows import leave_out
         from penstock.io.csv_cells import exact_batches, fast_batches
-        from penstock.io.record_rows import leave_out
 
-        header, dialect = list(plan.types), _dialect(self.files([path]))
+        header, dialect = list(plan.types), self.files([path]).dialect
         if path in plan.exact:
             known = None if on_broken is None else leave_out
             batches = exact_batches(path, header, dialect, known)
@@ -132,15 +128,10 @@ class CsvInput:
 
     def rows(self, part: Part, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Converts the cells, and serializes the rows."""
+        from penstock.io.batch_stream import batch_of
         from penstock.io.csv_types import ColumnType
         from penstock.io.ingestion import Rows
 
         types = {name: ColumnType(kind) for name, kind in plan.types.items()}
-        cells = batch_from_bytes(part.content)
+        cells = batch_of(part.content)
         return Rows.of_batches([self.files([part.path]).convert(cells, types)])
-
-
-def _dialect(source: CsvFiles) -> CsvDialect:
-    from penstock.io.csv_cells import CsvDialect
-
-    return CsvDialect(source.delimiter, source.na_values, source.encoding, source.column_names)

@@ -25,7 +25,6 @@ from penstock.beam.shard_files import (
 from penstock.beam.shard_readers import (
     InputReader,
     Part,
-    batch_from_bytes,
     batch_to_bytes,
     schema_from_bytes,
 )
@@ -336,7 +335,9 @@ def _write_parquet(path: str, contents: Sequence[bytes], known: bytes | None) ->
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    batches = [batch_from_bytes(content) for content in contents]
+    from penstock.io.batch_stream import batch_of
+
+    batches = [batch_of(content) for content in contents]
     if batches:
         schema = batches[0].schema
     else:

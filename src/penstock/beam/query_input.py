@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from penstock.beam.shard_readers import InputReader, Part, batch_from_bytes, batch_to_bytes
+from penstock.beam.shard_readers import InputReader, Part, batch_to_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +58,7 @@ class QueryInput:
 
     def rows(self, part: Part, plan: None, on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Serializes the rows."""
+        from penstock.io.batch_stream import batch_of
         from penstock.io.ingestion import Rows
 
-        return Rows.of_batches([batch_from_bytes(part.content)], missing="kindless")
+        return Rows.of_batches([batch_of(part.content)], missing="kindless")

@@ -63,7 +63,8 @@ class RecordInput:
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> bytes | None:
         """Returns the file's columns, serialized; None if columns need not agree."""
-        from penstock.io.record_rows import leave_out, unified_schema
+        from penstock.io.broken_rows import leave_out
+        from penstock.io.record_rows import unified_schema
 
         if not self.unify_schema:
             return None
@@ -146,21 +147,11 @@ class RowsInput:
 
 
 def batch_to_bytes(batch: pa.RecordBatch) -> bytes:
-    """Returns a RecordBatch as an Arrow IPC stream."""
-    import pyarrow as pa
+    """Returns a RecordBatch as an Arrow IPC stream, which `batch_of` reads."""
+    from penstock.io.batch_stream import stream_of
 
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as stream:
-        stream.write_batch(batch)
-    content: bytes = sink.getvalue().to_pybytes()
+    content: bytes = stream_of(batch).to_pybytes()
     return content
-
-
-def batch_from_bytes(content: bytes) -> pa.RecordBatch:
-    """Reads the RecordBatch of an Arrow IPC stream of one batch."""
-    import pyarrow as pa
-
-    return pa.ipc.open_stream(pa.py_buffer(content)).read_next_batch()
 
 
 def schema_from_bytes(content: bytes) -> pa.Schema:

@@ -54,6 +54,10 @@ OnBroken = Callable[[BrokenRow], None]
 """Is told of each broken row; reading goes on when it returns."""
 
 
+def leave_out(row: BrokenRow) -> None:
+    """Leaves out a broken row that another pass tells of."""
+
+
 class Quarantine:
     """Keeps broken rows beside an artifact's splits.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.io.arrow_arrays import numbers, to_numpy
-from penstock.io.broken_rows import BrokenRow, OnBroken
+from penstock.io.broken_rows import OnBroken, leave_out
 from penstock.io.csv_cells import (
     CsvDialect,
     DoubtfulCsvError,
@@ -198,14 +198,14 @@ class CsvFiles:
             before = replace(scan)
             batches_before = len(scan.kept or ())
             try:
-                for batch in fast_batches(path, header, self._dialect):
+                for batch in fast_batches(path, header, self.dialect):
                     self._look_at(batch, scan, kept_bytes)
             except DoubtfulCsvError:
                 scan = before
                 scan.exact.add(path)
                 if scan.kept is not None:
                     del scan.kept[batches_before:]
-                for batch in exact_batches(path, header, self._dialect, on_broken):
+                for batch in exact_batches(path, header, self.dialect, on_broken):
                     self._look_at(batch, scan, kept_bytes)
         if not scan.rows:
             which = "row" if on_broken is None else "sound row"
@@ -224,7 +224,8 @@ class CsvFiles:
             scan.kept = None
 
     @property
-    def _dialect(self) -> CsvDialect:
+    def dialect(self) -> CsvDialect:
+        """How the files are written."""
         return CsvDialect(self.delimiter, self.na_values, self.encoding, self.column_names)
 
     def _splits(self, name: str) -> bool:
@@ -258,7 +259,7 @@ class CsvFiles:
         header = self.read_header()
         try:
             for path in self.files:
-                yield from fast_batches(path, header, self._dialect)
+                yield from fast_batches(path, header, self.dialect)
         except DoubtfulCsvError as error:
             raise WrongGuessError(str(error)) from error
 
@@ -267,16 +268,16 @@ class CsvFiles:
         header = self.read_header()
         for path in self.files:
             if path in exact:
-                yield from exact_batches(path, header, self._dialect, _known)
+                yield from exact_batches(path, header, self.dialect, leave_out)
                 continue
             rows = 0
             try:
-                for batch in fast_batches(path, header, self._dialect):
+                for batch in fast_batches(path, header, self.dialect):
                     yield batch
                     rows += batch.num_rows
             except DoubtfulCsvError:
                 # What Arrow has read before it failed is sound.
-                for batch in exact_batches(path, header, self._dialect, None):
+                for batch in exact_batches(path, header, self.dialect, None):
                     if batch.num_rows > rows:
                         yield batch.slice(rows)
                     rows = max(0, rows - batch.num_rows)
@@ -292,10 +293,6 @@ class CsvCells(NamedTuple):
 def _emptying(batches: deque[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     while batches:
         yield batches.popleft()
-
-
-def _known(row: BrokenRow) -> None:
-    """Leaves out a broken row that the scan has told of."""
 
 
 @dataclass

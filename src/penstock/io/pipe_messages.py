@@ -16,23 +16,15 @@ Message = list[memoryview]
 
 
 class _Pickler(pickle.Pickler):
-    """Sends a RecordBatch as an Arrow IPC stream: a slice then takes only its own rows along."""
+    """Sends a RecordBatch as a stream, else a slice would take the whole batch along."""
 
     def reducer_override(self, value: Any) -> Any:
         pa = sys.modules.get("pyarrow")
         if pa is None or not isinstance(value, pa.RecordBatch):
             return NotImplemented
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, value.schema) as writer:
-            writer.write_batch(value)
-        return _batch_of, (pickle.PickleBuffer(sink.getvalue()),)
+        from penstock.io.batch_stream import batch_of, stream_of
 
-
-def _batch_of(stream: Any) -> Any:
-    import pyarrow as pa
-
-    with pa.ipc.open_stream(pa.py_buffer(stream)) as reader:
-        return reader.read_next_batch()
+        return batch_of, (pickle.PickleBuffer(stream_of(value)),)
 
 
 def pickled(value: object) -> Message:

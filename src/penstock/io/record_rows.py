@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from penstock.io.broken_rows import BrokenRow, OnBroken
+from penstock.io.broken_rows import BrokenRow, OnBroken, leave_out
 from penstock.io.canonical_records import canonical_records
 from penstock.io.examples_reader import DEFAULT_BATCH_SIZE, RecordDecoder
 from penstock.io.record_blocks import BLOCK_BYTES, RecordBlock, read_record_blocks, records_of
@@ -85,10 +85,6 @@ def read_record_rows(
         return Blocks(to_rows.of_decoded, _decoded(payload_format, blocks, on_broken))
 
     return RowBlocks(read)
-
-
-def leave_out(row: BrokenRow) -> None:
-    """Leaves out a broken row that another pass tells of."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,21 @@
+"""One RecordBatch as an Arrow IPC stream: a slice then takes only its own rows along."""
+
+import pyarrow as pa
+
+
+def stream_of(batch: pa.RecordBatch) -> pa.Buffer:
+    """Returns the stream of a batch, schema and all."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def batch_of(stream: bytes | pa.Buffer) -> pa.RecordBatch:
+    """Reads the batch of a stream; the stream's bytes are not copied.
+
+    Args:
+        stream: From `stream_of`, or any other object with the same bytes.
+    """
+    with pa.ipc.open_stream(pa.py_buffer(stream)) as reader:
+        return reader.read_next_batch()
