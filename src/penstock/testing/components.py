@@ -15,7 +15,7 @@ from penstock.launch.execution import execute
 
 
 class ComponentFailed(AssertionError):
-    """The component raised; the message holds its whole traceback."""
+    """The component raised; the message holds the traceback from your own code on."""
 
 
 def run_component(
