@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -52,11 +52,12 @@ def map_shards(
     *,
     processes: int | None = None,
     at_least: int = 2,
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """Yields `function(shard)` for each shard, in the shards' order.
 
     Shards are taken from their iterable as they are needed, a few ahead. What cannot be pickled (a
-    function of `__main__`, say) is worked on by the calling process alone.
+    function of `__main__`, say) is worked on by the calling process alone. Closing
+    the generator ends the processes.
 
     Args:
         function: Called once a shard; it must not rely on being called in this process.

@@ -11,11 +11,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock.transform.driver import AnalysisFallback, TransformResult, transform
+    from penstock.transform.driver import TransformResult, transform
     from penstock.transform.imports import import_tensorflow_transform
     from penstock.transform.results import UnsupportedAnalyzerError
     from penstock.transform.shards import BatchObserver, ShardReader, Shards
     from penstock.transform.splits_config import SplitsConfig
+    from penstock.transform.transform_graph import AnalysisFallback
 
 __all__ = [
     "AnalysisFallback",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AnalysisFallback": "driver",
+    "AnalysisFallback": "transform_graph",
     "BatchObserver": "shards",
     "ShardReader": "shards",
     "Shards": "shards",

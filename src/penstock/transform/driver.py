@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from penstock.transform.imports import import_tensorflow_transform
 from penstock.transform.shards import (
     BLOCKS_WORTH_A_PROCESS,
     BatchObserver,
-    ShardReader,
     Shards,
     SplitReader,
     shard_reader,
 )
 from penstock.transform.spool import BatchSpool
+from penstock.transform.transform_graph import (
+    AnalysisFallback,
+    WrittenGraph,
+    analyze_elsewhere,
+    analyze_locally,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    from penstock.transform.analyzer_cache import AnalyzerCache
     from penstock.transform.features import RawFeatures
 
-_LOG = logging.getLogger(__name__)
-
 DEFAULT_BATCH_SIZE = 10_000
-
-
-class AnalysisFallback(Protocol):
-    """Runs analyzers that the local driver cannot, and writes the transform graph."""
-
-    def __call__(
-        self,
-        *,
-        preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
-        tensor_adapter_config: Any,
-        shards: Mapping[str, Shards],
-        read: ShardReader,
-        directory: str,
-        temp_dir: str,
-        force_tf_compat_v1: bool,
-        cache: AnalyzerCache,
-        data_sets: Mapping[str, str],
-    ) -> None:
-        """Writes `transform_fn/` and `transformed_metadata/` into `directory`.
-
-        `data_sets` says what the cache calls each of `shards`.
-        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,13 +48,6 @@ class TransformResult:
     transformed_schema: schema_pb2.Schema
     rows_analyzed: Mapping[str, int]
     rows_transformed: Mapping[str, int]
-    phases: int | None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Settled:
-    schema: schema_pb2.Schema
-    apply: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     phases: int | None
 
 
@@ -164,6 +137,7 @@ def transform(
     with (
         kept_processes(),
         tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch,
+        contextlib.ExitStack() as opened,
     ):
         analyzed = [
             SplitReader(
@@ -181,8 +155,10 @@ def transform(
             analyzed[to_analyze.index(each)] if each in to_analyze else SplitReader(*each, read)
             for each in to_transform
         ]
+        for reader in [*analyzed, *readers]:
+            opened.callback(reader.close)
         write_schema(schema, f"{transform_graph_dir}/metadata")
-        settled = None
+        graph = None
         cache = AnalyzerCache(analyzer_cache_dirs, updated_analyzer_cache_dir)
         keys = [cache.key(split, shards, schema) for split, shards in to_analyze]
         if not (force_tf_compat_v1 or prefer_fallback):
@@ -191,21 +167,20 @@ def transform(
             analyzed[0].begin()
             for reader in [each for each in readers if each not in analyzed][:1]:
                 reader.begin()
-            settled = _analyze_locally(
+            graph = analyze_locally(
                 bound, features, data_sets, cache, transform_graph_dir, scratch, fallback is None
             )
-        if settled is None:
-            settled = _analyze_elsewhere(
+        if graph is None:
+            graph = analyze_elsewhere(
                 bound,
                 features,
-                [shards for _, shards in to_analyze],
-                shard_reader(features, batch_size),
+                [(key, shards) for key, (_, shards) in zip(keys, to_analyze, strict=True)],
+                cache,
                 transform_graph_dir,
                 scratch,
+                shard_reader(features, batch_size),
                 fallback,
                 force_tf_compat_v1,
-                cache,
-                keys,
             )
         if on_raw_batch is not None:
             for reader in analyzed:
@@ -214,13 +189,13 @@ def transform(
         rows_transformed: dict[str, int] = {}
         if materialize:
             rows_transformed = _transform_splits(
-                settled, features, readers, transformed_examples_dir, on_transformed_batch
+                graph, features, readers, transformed_examples_dir, on_transformed_batch
             )
     return TransformResult(
-        transformed_schema=settled.schema,
+        transformed_schema=graph.schema,
         rows_analyzed=rows_analyzed,
         rows_transformed=rows_transformed,
-        phases=settled.phases,
+        phases=graph.phases,
     )
 
 
@@ -243,77 +218,8 @@ def _count_rows(readers: Sequence[SplitReader]) -> dict[str, int]:
     return dict(rows)
 
 
-def _analyze_locally(
-    preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
-    features: RawFeatures,
-    data_sets: Sequence[tuple[str, SplitReader]],
-    cache: AnalyzerCache,
-    directory: str,
-    temp_dir: str,
-    must_succeed: bool,
-) -> _Settled | None:
-    from penstock.transform import export
-    from penstock.transform.analysis import analyze
-    from penstock.transform.results import UnsupportedAnalyzerError
-
-    try:
-        analysis = analyze(preprocessing_fn, features, data_sets, temp_dir, cache)
-    except UnsupportedAnalyzerError as error:
-        if must_succeed:
-            raise
-        _LOG.warning("Analyzing on Beam: %s.", error)
-        return None
-    if analysis.phases and all(reader.rows == 0 for _, reader in data_sets):
-        splits = sorted({reader.split for _, reader in data_sets})
-        raise ValueError(
-            f"There are no rows to analyze in the splits {splits}. Name a split with rows in "
-            "splits_config.analyze."
-        )
-    schema = export.infer_schema(analysis, preprocessing_fn, temp_dir)
-    export.write_transform_fn(analysis, directory, temp_dir)
-    export.write_transformed_metadata(schema, analysis.asset_names, directory)
-    return _Settled(schema, analysis.trace.transform, analysis.phases)
-
-
-def _analyze_elsewhere(
-    preprocessing_fn: Callable[[Mapping[str, Any]], dict[str, Any]],
-    features: RawFeatures,
-    places: Sequence[Shards],
-    read: ShardReader,
-    directory: str,
-    temp_dir: str,
-    fallback: AnalysisFallback | None,
-    force_tf_compat_v1: bool,
-    cache: AnalyzerCache,
-    keys: Sequence[str],
-) -> _Settled:
-    import tensorflow as tf
-    import tensorflow_transform as tft
-
-    if fallback is None:
-        raise ValueError(
-            "force_tf_compat_v1=True and prefer_fallback=True run on Beam only. Give "
-            "fallback=penstock.beam.AnalyzeOnBeam(), or leave them out."
-        )
-    fallback(
-        preprocessing_fn=preprocessing_fn,
-        tensor_adapter_config=features.tensor_adapter_config,
-        shards={str(number): shards for number, shards in enumerate(places)},
-        read=read,
-        directory=directory,
-        temp_dir=temp_dir,
-        force_tf_compat_v1=force_tf_compat_v1,
-        cache=cache,
-        data_sets={str(number): key for number, key in enumerate(keys)},
-    )
-    output = tft.TFTransformOutput(directory)
-    signature = dict(features.type_specs)
-    apply = tf.function(output.transform_raw_features, input_signature=[signature])
-    return _Settled(output.transformed_metadata.schema, apply, None)
-
-
 def _transform_splits(
-    settled: _Settled,
+    graph: WrittenGraph,
     features: RawFeatures,
     readers: Sequence[SplitReader],
     directory: str | None,
@@ -324,7 +230,7 @@ def _transform_splits(
     from penstock.transform.features import explained_failures
     from penstock.transform.transformed_examples import TransformedExamples
 
-    examples = TransformedExamples(settled.schema)
+    examples = TransformedExamples(graph.schema)
 
     def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
         for reader in readers:
@@ -332,7 +238,7 @@ def _transform_splits(
                 if raw.num_rows == 0:
                     continue
                 with explained_failures(features, raw.num_rows):
-                    tensors = settled.apply(features.tensors(raw))
+                    tensors = graph.apply(features.tensors(raw))
                 batch = examples.batch(tensors, raw.num_rows)
                 if observe is not None:
                     observe(reader.split, batch)
@@ -344,10 +250,11 @@ def _transform_splits(
         return _count_rows(readers)
     splits = list(dict.fromkeys(reader.split for reader in readers))
     with ExamplesWriter(directory, splits, name="transformed_examples") as writer:
-        for split, framed in map_shards(
-            examples.serializer.framed, batches(), at_least=BLOCKS_WORTH_A_PROCESS
-        ):
-            writer.write_framed(split, framed)
+        with contextlib.closing(
+            map_shards(examples.serializer.framed, batches(), at_least=BLOCKS_WORTH_A_PROCESS)
+        ) as serialized:
+            for split, framed in serialized:
+                writer.write_framed(split, framed)
     counts = _count_rows(readers)
     if writer.row_counts != counts:
         raise RuntimeError(f"Transform read {counts} rows a split, but wrote {writer.row_counts}.")

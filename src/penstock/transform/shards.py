@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.io.record_blocks import RecordBlock, read_record_blocks, records_of
@@ -24,7 +24,7 @@ BLOCKS_WORTH_A_PROCESS = 8
 BatchObserver = Callable[[str, "pa.RecordBatch"], None]
 """Sees a split's name and one of its batches."""
 
-ShardReader = Callable[..., "Iterator[pa.RecordBatch]"]
+ShardReader = Callable[..., "Generator[pa.RecordBatch, None, None]"]
 """Yields the batches of `Shards`; those before the number `first` are left out if it is given."""
 
 
@@ -66,7 +66,7 @@ def _read(
     processes: int | None,
     shards: Shards,
     first: int = 0,
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     features = _features(schema, payload_format)
     if shards.payload_format != payload_format:
         raise ValueError(
@@ -163,14 +163,15 @@ class SplitReader:
         self._read = read
         self._observe = observe
         self._spool = spool
+        self._reading: Generator[pa.RecordBatch, None, None] | None = None
         self._begun: Iterator[pa.RecordBatch] | None = None
         self.rows: int | None = None
         """Rows of the split; None until it has been read to its end."""
 
     def begin(self) -> None:
         """Takes the first batch; other processes decode the next ones until the split is read."""
-        batches = self._read(self._shards)
-        self._begun = itertools.chain(list(itertools.islice(batches, 1)), batches)
+        self._reading = self._read(self._shards)
+        self._begun = itertools.chain(list(itertools.islice(self._reading, 1)), self._reading)
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches, from the first row to the last."""
@@ -187,7 +188,9 @@ class SplitReader:
 
     def _first_pass(self) -> Iterator[pa.RecordBatch]:
         begun, self._begun = self._begun, None
-        for batch in begun or self._read(self._shards):
+        if begun is None:
+            begun = self._reading = self._read(self._shards)
+        for batch in begun:
             if self._observe is not None:
                 self._observe(self.split, batch)
             if self._spool is not None:
@@ -200,13 +203,22 @@ class SplitReader:
         kept = 0
         if self._spool is not None:
             kept = self._spool.batches
-            yield from self._spool.read()
+            self._reading = self._spool.read()
+            yield from self._reading
             if self._spool.whole:
                 return
-        yield from self._read(self._shards, kept)
+        self._reading = self._read(self._shards, kept)
+        yield from self._reading
 
     def exhaust(self) -> None:
         """Reads the split once, unless it has been read, for its count and its observer."""
         if self.rows is None:
             for _ in self():
                 pass
+
+    def close(self) -> None:
+        """Closes what a pass that was not finished has opened: processes and files."""
+        if self._reading is not None:
+            self._reading.close()
+        if self._spool is not None:
+            self._spool.finish()

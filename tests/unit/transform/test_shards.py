@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.io import ExamplesWriter, TFRecordWriter, split_files
+from penstock.io import ExamplesWriter, TFRecordWriter, shard_processes, split_files
 from penstock.transform import shards as module
 from penstock.transform.shards import Shards, SplitReader, shard_reader
 from penstock.transform.spool import BatchSpool
@@ -95,6 +95,26 @@ def test_split_that_is_begun_has_each_batch_once(tmp_path: Path) -> None:
     batches = list(reader())
     assert sum(batch.num_rows for batch in batches) == reader.rows == 3000
     assert len(seen) == len(batches)
+
+
+@pytest.mark.parametrize("begun_only", [True, False])
+def test_reader_that_is_closed_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun_only: bool
+) -> None:
+    started = []
+    start = shard_processes._start
+    monkeypatch.setattr(shard_processes, "_start", lambda: started.append(start()) or started[-1])
+    spool = BatchSpool(str(tmp_path / "spool.arrow"))
+    read = shard_reader(features(), 300, processes=2)
+    reader = SplitReader("train", write(tmp_path), read, spool=spool)
+    reader.begin()
+    batches = reader()  # kept, as the traceback of an error would keep it
+    if not begun_only:
+        next(batches)
+    assert [process.poll() for process in started] == [None]
+    reader.close()
+    assert [process.poll() for process in started] == [-9]
+    assert spool._file is None or spool._file.closed
 
 
 def test_disk_that_is_full_costs_time_only(tmp_path: Path) -> None:
