@@ -100,18 +100,11 @@ class RecordInput:
         self, part: Part, plan: bytes | None, on_broken: OnBroken | None = None
     ) -> Iterable[Rows]:
         """Decodes the records and brings them into the form that is hashed."""
-        from penstock.io.canonical_records import canonical_records
-        from penstock.io.ingestion import Rows
-        from penstock.io.record_rows import joined, with_schema
+        from penstock.io.record_rows import RowsOfRecords, joined
 
-        runs = self._decode(part, on_broken)
-        if not runs:
-            return
-        records, batch = joined(runs)
-        canonical = canonical_records(records, batch, self.payload_format)
-        if plan is not None:
-            batch = with_schema(batch, schema_from_bytes(plan))
-        yield Rows(batch, canonical)
+        schema = None if plan is None else schema_from_bytes(plan)
+        if runs := self._decode(part, on_broken):
+            yield RowsOfRecords(self.payload_format, schema).of_decoded(joined(runs))
 
     def _decode(self, part: Part, on_broken: OnBroken | None) -> list[DecodedRecords]:
         from penstock.io.examples_reader import RecordDecoder

@@ -78,7 +78,7 @@ def read_record_rows(
                 for block in read_records(path, batch_size, known)
                 for run in decoded_runs(decode, block, known)
             )
-        to_rows = _RowsOfRecords(payload_format, schema)
+        to_rows = RowsOfRecords(payload_format, schema)
         blocks = (block for path in files for block in read_records(path, batch_size, on_broken))
         if on_broken is None:
             return Blocks(to_rows, blocks)
@@ -88,15 +88,24 @@ def read_record_rows(
 
 
 @dataclass(frozen=True)
-class _RowsOfRecords:
+class RowsOfRecords:
+    """Makes rows of records; called with a block of them, it decodes them first.
+
+    Args:
+        payload_format: What a record is.
+        schema: The columns of the rows; None for those of each block.
+    """
+
     payload_format: str
     schema: pa.Schema | None
 
     def __call__(self, block: RecordBlock | PlacedRecords) -> Rows:
+        """Decodes a block of records; a broken one is an error."""
         runs = decoded_runs(RecordDecoder(self.payload_format), block, None)
         return self.of_decoded(joined(runs))
 
     def of_decoded(self, decoded: DecodedRecords) -> Rows:
+        """Brings decoded records into the form that is hashed."""
         records, batch = decoded
         canonical = canonical_records(records, batch, self.payload_format)
         return Rows(batch if self.schema is None else with_schema(batch, self.schema), canonical)
