@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
@@ -28,6 +28,10 @@ _CSV_TYPES = {
     schema_pb2.FLOAT: ColumnType.FLOAT,
     schema_pb2.BYTES: ColumnType.STRING,
 }
+_LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner", "PrismRunner")
+# Beam's names (`CompressionTypes`) by the ends of file names.
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2"}
+_PLAIN = "uncompressed"
 
 
 def _matching(data_location: str) -> list[str]:
@@ -35,6 +39,32 @@ def _matching(data_location: str) -> list[str]:
     if not files:
         raise FileNotFoundError(f"No files match {data_location}")
     return files
+
+
+def _refuse_other_runner(pipeline_options: Any) -> None:
+    """Raises if Beam's options want the work to be done elsewhere."""
+    if pipeline_options is None:
+        return
+    runner = pipeline_options.get_all_options().get("runner")
+    if runner is not None and runner.rpartition(".")[2] not in _LOCAL_RUNNERS:
+        raise ValueError(
+            f"The statistics of files are computed on this machine. For a pipeline on {runner} use "
+            f"penstock.beam.GenerateStatistics, or StatisticsGen with beam_pipeline_args. "
+            f"Received: pipeline_options with runner={runner!r}"
+        )
+
+
+def _check_compression(files: Sequence[str], compression_type: str | None) -> None:
+    if compression_type in (None, "auto"):
+        return
+    for path in files:
+        named = next((kind for end, kind in _COMPRESSIONS.items() if path.endswith(end)), _PLAIN)
+        if named != compression_type:
+            raise ValueError(
+                f"{path}: a name says how a CSV file is compressed, and this one says {named!r}. "
+                f"Name gzipped files .gz and bzip2 files .bz2. "
+                f"Received: compression_type={compression_type!r}"
+            )
 
 
 def _written(statistics: Statistics, output_path: str | None) -> Statistics:
@@ -51,6 +81,7 @@ def generate_statistics_from_tfrecord(
     data_location: str,
     output_path: str | None = None,
     stats_options: StatsOptions | None = None,
+    pipeline_options: object = None,
 ) -> Statistics:
     """Computes statistics of TFRecord files of tf.Examples, gzipped or not.
 
@@ -58,10 +89,17 @@ def generate_statistics_from_tfrecord(
         data_location: A path or glob pattern, local or an fsspec URL.
         output_path: Where to write the statistics, too.
         stats_options: What to compute.
+        pipeline_options: Beam's options; their runner must be the local one, and nothing else of them
+            is looked at, since the work is done by processes of this machine without Beam.
+
+    Raises:
+        FileNotFoundError: If no file matches.
+        ValueError: If `pipeline_options` name a runner elsewhere.
 
     Example:
         >>> stats = generate_statistics_from_tfrecord("examples/Split-train/*")
     """
+    _refuse_other_runner(pipeline_options)
     files = _matching(data_location)
     options = stats_options or StatsOptions()
     processes = worthwhile_processes(files)
@@ -134,6 +172,8 @@ def generate_statistics_from_csv(
     delimiter: str = ",",
     output_path: str | None = None,
     stats_options: StatsOptions | None = None,
+    pipeline_options: object = None,
+    compression_type: str | None = None,
     *,
     na_values: Sequence[str] = (),
 ) -> Statistics:
@@ -145,12 +185,23 @@ def generate_statistics_from_csv(
         delimiter: What separates cells.
         output_path: Where to write the statistics, too.
         stats_options: What to compute; `infer_type_from_schema` takes the types from its schema.
+        pipeline_options: Beam's options; their runner must be the local one, and nothing else of them
+            is looked at, since the work is done by processes of this machine without Beam.
+        compression_type: "auto" or None: a file's name says how it is compressed (`.gz`, `.bz2`). "gzip",
+            "bzip2" or "uncompressed" must be what the names say.
         na_values: Cells that mean "missing" besides the empty one.
+
+    Raises:
+        FileNotFoundError: If no file matches.
+        ValueError: If `pipeline_options` name a runner elsewhere, or a file's name says another
+            compression than `compression_type`.
 
     Example:
         >>> stats = generate_statistics_from_csv("taxi.csv")
     """
+    _refuse_other_runner(pipeline_options)
     source = _csv_files(data_location, column_names, delimiter, na_values)
+    _check_compression(source.files, compression_type)
     options = stats_options or StatsOptions()
     compute = functools.partial(
         statistics_of_parts, options=options, processes=worthwhile_processes(source.files)

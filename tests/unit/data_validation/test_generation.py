@@ -1,3 +1,5 @@
+import gzip
+
 import pyarrow as pa
 import pytest
 
@@ -97,3 +99,29 @@ def test_faulty_files_are_named(tmp_path):
         load_stats_binary(str(bad))
     with pytest.raises(FileNotFoundError, match=r"No files match .*nowhere"):
         generate_statistics_from_csv(str(tmp_path / "nowhere*"))
+
+
+def test_the_options_of_a_local_pipeline_change_nothing(csv):
+    options = pytest.importorskip("apache_beam.options.pipeline_options").PipelineOptions
+    expected = generate_statistics_from_csv(csv)
+    for local in (options([]), options(["--runner=DirectRunner", "--direct_num_workers=2"])):
+        assert generate_statistics_from_csv(csv, pipeline_options=local) == expected
+
+
+def test_a_pipeline_elsewhere_is_refused(csv):
+    options = pytest.importorskip("apache_beam.options.pipeline_options").PipelineOptions
+    elsewhere = options(["--runner=DataflowRunner"])
+    for generate in (generate_statistics_from_csv, generate_statistics_from_tfrecord):
+        with pytest.raises(ValueError, match=r"penstock.beam.GenerateStatistics.*DataflowRunner"):
+            generate(csv, pipeline_options=elsewhere)
+
+
+def test_the_compression_of_a_csv_file_is_what_its_name_says(tmp_path, csv):
+    packed = str(tmp_path / "data.csv.gz")
+    with gzip.open(packed, "wb") as file:
+        file.write(CSV.encode())
+    expected = generate_statistics_from_csv(csv, compression_type="uncompressed")
+    for kind in (None, "auto", "gzip"):
+        assert generate_statistics_from_csv(packed, compression_type=kind) == expected
+    with pytest.raises(ValueError, match=r"data.csv: .*'uncompressed'.*compression_type='gzip'"):
+        generate_statistics_from_csv(csv, compression_type="gzip")

@@ -393,7 +393,7 @@ class Longest(CombinerFeatureStatsGenerator):
 
     def add_input(self, accumulator, path, array):
         assert isinstance(path, tuple)
-        return max(accumulator, *(len(row or ()) for row in array.to_pylist()))
+        return max([accumulator, *(len(row or ()) for row in array.to_pylist())])
 
     def merge_accumulators(self, accumulators):
         return max(accumulators)
@@ -412,8 +412,24 @@ def test_generators_of_ones_own():
     (feature,) = alone.datasets[0].features
     assert feature.WhichOneof("stats") is None
     assert {stat.name: stat.num for stat in feature.custom_stats} == {"without": 1, "longest": 3}
+    assert not alone.datasets[0].num_examples
     with pytest.raises(ValueError, match="generators cannot be written as JSON"):
         StatsOptions(generators=[Longest()]).to_json()
+
+
+def test_generators_of_features_see_the_leaves_of_structs_alone():
+    batch = pa.record_batch({"s": pa.array([[{"x": [1, 2]}, {"x": None}], None])})
+    found = compute(batch, generators=[Longest()]).datasets[0]
+    longest = {tuple(f.path.step): [c.num for c in f.custom_stats] for f in found.features}
+    assert longest == {("s",): [], ("s", "x"): [2]}
+
+
+def test_domains_are_recognized_without_the_default_generators():
+    batch = pa.record_batch({"t": pa.array([["2020-01-02"]] * 100)})
+    found = compute(batch, add_default_generators=False, enable_semantic_domain_stats=True)
+    (feature,) = found.datasets[0].features
+    assert feature.WhichOneof("stats") is None
+    assert custom(found, "t")["domain_info"].startswith("time_domain")
 
 
 def test_sparse_features_within_structs():

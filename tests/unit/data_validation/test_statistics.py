@@ -255,6 +255,43 @@ def test_values_of_nested_lists_are_the_innermost_ones():
     assert common.avg_num_values == pytest.approx(5 / 3)
 
 
+def test_lists_of_unknown_type_are_a_level_of_their_own_until_it_is_known():
+    unknown = pa.record_batch({"x": pa.array([[None, None], None, []], pa.list_(pa.null()))})
+    stats = feature(unknown)
+    common = stats.string_stats.common_stats
+    assert (common.num_non_missing, common.num_missing, common.tot_num_values) == (2, 1, 0)
+    assert (common.min_num_values, common.max_num_values) == (0, 0)
+    levels = [(s.num_non_missing, s.num_missing) for s in common.presence_and_valency_stats]
+    assert levels == [(2, 1), (0, 2)]
+    known = pa.record_batch({"x": pa.array([[1, 2, 3]], pa.list_(pa.int64()))})
+    for batches in ([unknown, known], [known, unknown]):
+        common = feature(batches).num_stats.common_stats
+        assert not common.presence_and_valency_stats
+        assert (common.num_non_missing, common.min_num_values, common.max_num_values) == (3, 0, 3)
+    kernels = [DatasetStatistics(StatsOptions()) for _ in range(2)]
+    for kernel, batch in zip(kernels, (unknown, known), strict=True):
+        kernel.add(batch)
+    kernels[0].merge(kernels[1])
+    assert kernels[0].result().features[0].num_stats.common_stats == common
+
+
+def test_innermost_lists_of_unknown_type_hold_no_values():
+    kinds = (pa.null(), pa.list_(pa.int64()))
+    batches = [
+        pa.record_batch({"x": pa.array(cells, pa.list_(pa.list_(kind)))})
+        for cells, kind in zip(([[[None, None], None, []]], [[[[1, 2], [3]]]]), kinds, strict=True)
+    ]
+    common = feature(batches).num_stats.common_stats
+    assert (common.min_num_values, common.max_num_values, common.tot_num_values) == (0, 3, 3)
+
+
+def test_a_categorical_float_is_as_long_as_its_double():
+    batch = pa.record_batch({"x": pa.array([[0.1], [1.5]], pa.list_(pa.float32()))})
+    schema = 'feature { name: "x" type: FLOAT float_domain { is_categorical: true } }'
+    stats = feature(batch, schema=schema).string_stats
+    assert stats.avg_length == (len(repr(float(np.float32(0.1)))) + len("1.5")) / 2
+
+
 def test_categorical_floats_are_counted():
     schema = 'feature { name: "x" type: FLOAT float_domain { is_categorical: true } }'
     stats = feature(floats([1.0, 0.5, 1.0]), schema=schema)

@@ -15,9 +15,14 @@ FUNCTIONS = {
     "display_schema": "schema",
     "experimental_get_feature_value_slicer": "features",
     "generate_dummy_schema_with_paths": "paths",
-    "generate_statistics_from_csv": "data_location column_names delimiter output_path stats_options",
+    "generate_statistics_from_csv": (
+        "data_location column_names delimiter output_path stats_options pipeline_options "
+        "compression_type"
+    ),
     "generate_statistics_from_dataframe": "dataframe stats_options n_jobs",
-    "generate_statistics_from_tfrecord": "data_location output_path stats_options",
+    "generate_statistics_from_tfrecord": (
+        "data_location output_path stats_options pipeline_options"
+    ),
     "get_confusion_count_dataframes": "confusion",
     "get_domain": "schema feature_path",
     "get_feature": "schema feature_path",

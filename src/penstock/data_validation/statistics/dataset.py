@@ -190,7 +190,9 @@ class DatasetStatistics:
         if pa.types.is_struct(array.type):
             # The features of a tf.SequenceExample's lists are one struct a row.
             array = one_value_lists(array)
-        self._generators.add_feature(path, array)
+        is_struct = pa.types.is_struct(innermost_type(array.type))
+        if not is_struct:
+            self._generators.add_feature(path, array)
         if self._options.add_default_generators:
             own = weights.get(self._options.weight_of(path) or "")
             feature = self._features.get(path)
@@ -198,7 +200,7 @@ class DatasetStatistics:
                 feature = FeatureStatistics(path, self._options, self._kinds, own is not None)
                 self._features[path] = feature
             feature.add(array, own)
-        if pa.types.is_struct(innermost_type(array.type)):
+        if is_struct:
             values, rows = leaves_of(array)
             inner = {name: numbers[rows] for name, numbers in weights.items()}
             for field, child in zip(values.type, values.flatten(), strict=True):
@@ -217,9 +219,10 @@ class DatasetStatistics:
 
     def result(self) -> statistics_pb2.DatasetFeatureStatistics:
         """Makes the proto; features are sorted by path."""
-        proto = statistics_pb2.DatasetFeatureStatistics(
-            name=self._name, num_examples=self._rows, weighted_num_examples=self._weighted_rows
-        )
+        proto = statistics_pb2.DatasetFeatureStatistics(name=self._name)
+        if self._options.add_default_generators:
+            proto.num_examples = self._rows
+            proto.weighted_num_examples = self._weighted_rows
         for path, feature in sorted(self._features.items()):
             parent = self._features.get(path[:-1])
             proto.features.append(feature.result(self._rows, self._weighted_rows, parent))

@@ -77,11 +77,14 @@ class Presence:
         self.weighted = weighted
         self.levels: list[LevelPresence] = []
         self._innermost = LevelPresence(options.epsilon)
+        # Arrow's null stands for lists that are all missing, of a type that is not known yet.
+        self._unknown_levels = 0
+        self._known = False
 
     def add(self, array: pa.Array, weights: _Floats | None) -> tuple[pa.Array, _Floats | None]:
         """Adds a column and returns its leaf values with their weights."""
         level = 0
-        if _is_list(array.type) and _is_list(array.type.value_type):
+        if _is_list(array.type) and _is_list_or_null(array.type.value_type):
             self._innermost.add_lengths(_innermost_lengths(array))
         while _is_list(array.type):
             if level == len(self.levels):
@@ -92,11 +95,17 @@ class Presence:
                 weights = np.repeat(weights, lengths)
             array = array.flatten()
             level += 1
+        if pa.types.is_null(array.type):
+            self._unknown_levels = max(self._unknown_levels, level + 1)
+        else:
+            self._known = True
         return array, weights
 
     def merge(self, other: "Presence") -> None:
         """Adds what another one has seen."""
         self._innermost.merge(other._innermost)
+        self._unknown_levels = max(self._unknown_levels, other._unknown_levels)
+        self._known |= other._known
         for level, theirs in enumerate(other.levels):
             if level < len(self.levels):
                 self.levels[level].merge(theirs)
@@ -106,7 +115,14 @@ class Presence:
     @property
     def leaf_values(self) -> int:
         """The number of values at the innermost level."""
-        return self.levels[-1].values if self.levels else 0
+        levels = self._all_levels()
+        return levels[-1].values if levels else 0
+
+    def _all_levels(self) -> list[LevelPresence]:
+        """Returns the levels, and one more for lists of which none is there."""
+        if self._known or len(self.levels) >= self._unknown_levels:
+            return self.levels
+        return [*self.levels, LevelPresence(self._options.epsilon)]
 
     def result(
         self,
@@ -125,7 +141,8 @@ class Presence:
                 then counted against the parent's values.
             with_histogram: Whether to add the histogram of values a row.
         """
-        top = self.levels[0] if self.levels else LevelPresence(self._options.epsilon)
+        levels = self._all_levels()
+        top = levels[0] if levels else LevelPresence(self._options.epsilon)
         if parent is not None:
             inner = parent.levels[-1] if parent.levels else None
             rows = inner.values if inner else 0
@@ -136,7 +153,7 @@ class Presence:
             tot_num_values=self.leaf_values,
         )
         if top.present:
-            counted = self._innermost if len(self.levels) > 1 else top
+            counted = self._innermost if len(levels) > 1 else top
             proto.min_num_values = counted.min_values or 0
             proto.max_num_values = counted.max_values
             proto.avg_num_values = self.leaf_values / top.present
@@ -145,16 +162,16 @@ class Presence:
                 histogram = quantiles_histogram(*counted.lengths.with_weights(buckets))
                 proto.num_values_histogram.CopyFrom(histogram)
         if self.weighted:
-            leaf = self.levels[-1].weighted_values if self.levels else 0.0
+            leaf = levels[-1].weighted_values if levels else 0.0
             proto.weighted_common_stats.CopyFrom(_weighted(top, weighted_rows, leaf))
-        if len(self.levels) > 1:
+        if len(levels) > 1:
             self._add_nested(proto, rows, weighted_rows)
         return proto
 
     def _add_nested(
         self, proto: statistics_pb2.CommonStatistics, rows: float, weighted_rows: float
     ) -> None:
-        for level in self.levels:
+        for level in self._all_levels():
             nested = proto.presence_and_valency_stats.add(
                 num_missing=int(rows) - level.present, num_non_missing=level.present
             )
@@ -211,8 +228,14 @@ def _innermost_lengths(array: pa.Array) -> npt.NDArray[np.int64]:
         lengths = np.where(valid_rows(array), to_numpy(array.value_lengths()), 0).astype(np.int64)
         rows = np.repeat(rows, lengths)
         array = array.flatten()
+    if pa.types.is_null(array.type):
+        rows = rows[:0]
     counted: npt.NDArray[np.int64] = np.bincount(rows, minlength=len(present))[present]
     return counted
+
+
+def _is_list_or_null(kind: pa.DataType) -> bool:
+    return _is_list(kind) or bool(pa.types.is_null(kind))
 
 
 def _is_list(kind: pa.DataType) -> bool:

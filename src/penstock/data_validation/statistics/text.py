@@ -35,7 +35,8 @@ class Text:
     def add(self, values: pa.Array, weights: _Floats | None) -> None:
         """Adds leaf values."""
         if pa.types.is_floating(values.type):
-            self._total_length += int(np.char.str_len(to_numpy(values).astype(str)).sum())
+            shown = to_numpy(values).astype(np.float64).astype(str)
+            self._total_length += int(np.char.str_len(shown).sum())
         elif not is_text(values.type):
             values = values.cast(pa.int64())
             self._total_length += pc.sum(pc.binary_length(values.cast(pa.string()))).as_py() or 0

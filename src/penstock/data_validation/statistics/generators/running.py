@@ -18,8 +18,6 @@ from penstock.data_validation.stats_options import StatsOptions
 def generators_of(options: StatsOptions) -> list[StatsGenerator]:
     """Returns the generators that options ask for, besides the common statistics."""
     generators: list[Any] = []
-    if not options.add_default_generators:
-        return list(options.generators)
     schema = options.schema
     if schema is not None:
         from penstock.data_validation.statistics.generators.composite import SparseFeatureStats
