@@ -77,7 +77,8 @@ class ExampleValidator(Component):
         if fatal:
             listed = "\n  ".join(fatal)
             raise AnomaliesFound(
-                f"{len(fatal)} anomalies of severity {self.fail_on} or worse (fail_on="
+                f"{len(fatal)} {'anomaly' if len(fatal) == 1 else 'anomalies'} of severity "
+                f"{self.fail_on} or worse (fail_on="
                 f"{self.fail_on!r}):\n  {listed}\nCorrect the data, or accept it by changing the "
                 f"schema (penstock.data_validation.update_schema)."
             )
