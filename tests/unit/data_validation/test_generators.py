@@ -292,6 +292,26 @@ def test_lift():
     assert ranks(custom(found, "x")["Lift (Y=f)"]) == pytest.approx({"a": 2.5, "b": 0, "c": 0})
 
 
+def test_lift_reaches_into_structs():
+    docs = [[{"d": ["a", "b"]}, None, {"d": ["a"]}, {"d": ["c"]}], None, [{"d": ["a", "b"]}], []]
+    marks = [[{"m": "t"}], [{"m": "f"}], [{"m": "f"}], [{"m": "f"}, {"m": None}]]
+    batch = pa.record_batch({"docs": pa.array(docs), "marks": pa.array(marks)})
+    schema = schema_of(
+        """feature { name: "docs" type: STRUCT struct_domain { feature { name: "d" type: BYTES } } }
+           feature { name: "marks" type: STRUCT struct_domain { feature { name: "m" type: BYTES } } }"""
+    )
+    for chosen in ({"schema": schema}, {"x_features": [("docs", "d")]}):
+        found = compute(batch, generators=[LiftStats(("marks", "m"), **chosen)])
+        (cross,) = found.datasets[0].cross_features
+        assert list(cross.path_x.step) == ["docs", "d"]
+        assert list(cross.path_y.step) == ["marks", "m"]
+        lifts, series = lift_of(found, "f")
+        assert lifts == pytest.approx({"a": 0.5 / 0.75, "b": 0.5 / 0.75, "c": 0})
+        assert series.y_count == 3
+    absent = compute(batch, generators=[LiftStats(("marks", "m"), x_features=[("docs", "no")])])
+    assert not absent.datasets[0].cross_features
+
+
 def test_lift_of_buckets_by_weight_and_limited():
     batch = pa.record_batch(
         {

@@ -285,6 +285,17 @@ def test_innermost_lists_of_unknown_type_hold_no_values():
     assert (common.min_num_values, common.max_num_values, common.tot_num_values) == (0, 3, 3)
 
 
+def test_an_image_feature_may_be_null_in_some_batches():
+    batches = [
+        pa.record_batch({"x": pa.array([[b"abc"], None], pa.list_(pa.binary()))}),
+        pa.record_batch({"x": pa.nulls(2)}),
+    ]
+    schema = 'feature { name: "x" type: BYTES image_domain {} }'
+    stats = feature(batches, schema=schema).bytes_stats
+    assert (stats.common_stats.num_non_missing, stats.common_stats.num_missing) == (1, 3)
+    assert (stats.avg_num_bytes, stats.max_num_bytes_int) == (3, 3)
+
+
 def test_a_categorical_float_is_as_long_as_its_double():
     batch = pa.record_batch({"x": pa.array([[0.1], [1.5]], pa.list_(pa.float32()))})
     schema = 'feature { name: "x" type: FLOAT float_domain { is_categorical: true } }'

@@ -73,14 +73,16 @@ class FeatureStatistics:
         """Adds a column."""
         self._see_type(_stats_type(self.path, array.type))
         values, weights = self.presence.add(array, weights)
-        if values.null_count and not pa.types.is_null(values.type):
+        if pa.types.is_null(values.type):
+            return
+        if values.null_count:
             keep = values.is_valid()
             if weights is not None:
                 weights = weights[to_numpy(keep)]
             values = values.filter(keep)
         if isinstance(self._values, Bytes):
             self._values.add(values)
-        elif self._values is not None and len(values) and not pa.types.is_null(values.type):
+        elif self._values is not None and len(values):
             self._values.add(values, weights)
 
     def _see_type(self, kind: int | None) -> None:

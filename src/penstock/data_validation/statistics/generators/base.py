@@ -129,6 +129,24 @@ def column_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
     return None if pa.types.is_null(column.type) else column
 
 
+def leaves_at(batch: pa.RecordBatch, path: FeaturePath) -> Leaves | None:
+    """Returns the innermost values of a feature, inside of structs too, and the row of each.
+
+    Returns:
+        None if the feature is absent.
+    """
+    if path[0] not in batch.schema.names:
+        return None
+    leaves = leaves_of(batch.column(batch.schema.names.index(path[0])))
+    for step in path[1:]:
+        values, rows = leaves
+        if not pa.types.is_struct(values.type) or values.type.get_field_index(step) < 0:
+            return None
+        inner = leaves_of(values.flatten()[values.type.get_field_index(step)])
+        leaves = Leaves(inner.values, rows[inner.rows])
+    return leaves
+
+
 def lists_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
     """Returns the lists of a feature, one a row or one a struct value; None if it is absent."""
     if path[0] not in batch.schema.names:

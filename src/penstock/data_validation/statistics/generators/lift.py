@@ -12,11 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.feature_path import FeaturePath
 from penstock.data_validation.schema_features import FeatureKinds, all_features
 from penstock.data_validation.statistics.generators.base import (
     CombinerStatsGenerator,
+    Leaves,
     column_at,
     is_text,
+    leaves_at,
     leaves_of,
 )
 from penstock.data_validation.statistics.value_counts import INVALID_UTF8
@@ -32,8 +35,8 @@ class LiftCounts:
     def __init__(self) -> None:
         self.rows = 0.0
         self.y: dict[_Value, float] = {}
-        self.x: dict[tuple[str, _Value], float] = {}
-        self.xy: dict[tuple[str, _Value, _Value], float] = {}
+        self.x: dict[tuple[FeaturePath, _Value], float] = {}
+        self.xy: dict[tuple[FeaturePath, _Value, _Value], float] = {}
 
     def merge(self, other: "LiftCounts") -> None:
         """Adds what another one has seen."""
@@ -54,9 +57,10 @@ class LiftStats(CombinerStatsGenerator):
     `StatsOptions(label_feature=..., schema=...)` computes it for all categorical features.
 
     Args:
-        label_feature: The label: strings, or integers, or floats with `boundaries`.
+        label_feature: The name or path of the label: strings, or integers, or floats with
+            `boundaries`.
         schema: Says which features are categorical.
-        x_features: The features; by default the schema's categorical ones.
+        x_features: The names or paths of the features; by default the schema's categorical ones.
         boundaries: Boundaries of buckets for a numeric label, ascending.
         weight_feature: The feature with a row's weight.
         min_x_count: Feature values in no more than so many rows are left out.
@@ -67,10 +71,10 @@ class LiftStats(CombinerStatsGenerator):
 
     def __init__(
         self,
-        label_feature: str,
+        label_feature: str | Sequence[str],
         *,
         schema: schema_pb2.Schema | None = None,
-        x_features: Sequence[str] | None = None,
+        x_features: Sequence[str | Sequence[str]] | None = None,
         boundaries: Sequence[float] | None = None,
         weight_feature: str | None = None,
         min_x_count: int = 0,
@@ -80,9 +84,9 @@ class LiftStats(CombinerStatsGenerator):
     ) -> None:
         if x_features is None and schema is None:
             raise ValueError("LiftStats needs x_features or a schema. Received: neither")
-        self._label = label_feature
-        self._features = sorted(x_features if x_features is not None else _categorical(schema))
-        self._features = [name for name in self._features if name != label_feature]
+        self._label = _path(label_feature)
+        features = _categorical(schema) if x_features is None else map(_path, x_features)
+        self._features = sorted(path for path in features if path != self._label)
         self._bounds = None
         if boundaries is not None:
             self._bounds = np.array([-np.inf, *sorted(boundaries), np.inf])
@@ -105,17 +109,17 @@ class LiftStats(CombinerStatsGenerator):
                 weights = np.zeros(batch.num_rows)
                 weights[rows] = to_numpy(values)
         accumulator.rows += float(weights.sum())
-        labels = _rows_by_value(column_at(batch, (self._label,)), self._bounds)
+        labels = _rows_by_value(leaves_at(batch, self._label), self._bounds)
         for y, rows in labels.items():
             accumulator.y[y] = accumulator.y.get(y, 0.0) + float(weights[rows].sum())
-        for name in self._features:
-            for x, x_rows in _rows_by_value(column_at(batch, (name,)), None).items():
-                key = (name, x)
+        for path in self._features:
+            for x, x_rows in _rows_by_value(leaves_at(batch, path), None).items():
+                key = (path, x)
                 accumulator.x[key] = accumulator.x.get(key, 0.0) + float(weights[x_rows].sum())
                 for y, rows in labels.items():
                     both = np.intersect1d(x_rows, rows, assume_unique=True)
                     if len(both):
-                        pair = (name, x, y)
+                        pair = (path, x, y)
                         total = accumulator.xy.get(pair, 0.0) + float(weights[both].sum())
                         accumulator.xy[pair] = total
         return accumulator
@@ -130,22 +134,22 @@ class LiftStats(CombinerStatsGenerator):
     def extract_output(self, accumulator: LiftCounts) -> statistics_pb2.DatasetFeatureStatistics:
         """Returns `cross_features` with `categorical_cross_stats`."""
         result = statistics_pb2.DatasetFeatureStatistics()
-        for name in self._features:
+        for path in self._features:
             values = [
                 (x, count)
                 for (owner, x), count in accumulator.x.items()
-                if owner == name and count > self._min_x_count
+                if owner == path and count > self._min_x_count
             ]
             if not values or not accumulator.y:
                 continue
             cross = result.cross_features.add()
-            cross.path_x.step.append(name)
-            cross.path_y.step.append(self._label)
+            cross.path_x.step.extend(path)
+            cross.path_y.step.extend(self._label)
             feature = result.features.add() if self._custom else None
             if feature is not None:
-                feature.path.step.append(name)
+                feature.path.step.extend(path)
             for y in sorted(accumulator.y, key=_order):
-                self._add_series(cross, feature, accumulator, name, y, values)
+                self._add_series(cross, feature, accumulator, path, y, values)
         return result
 
     def _add_series(
@@ -153,7 +157,7 @@ class LiftStats(CombinerStatsGenerator):
         cross: statistics_pb2.CrossFeatureStatistics,
         feature: statistics_pb2.FeatureNameStatistics | None,
         counts: LiftCounts,
-        name: str,
+        path: FeaturePath,
         y: _Value,
         values: Sequence[tuple[_Value, float]],
     ) -> None:
@@ -163,7 +167,7 @@ class LiftStats(CombinerStatsGenerator):
         _set_count(series, "y_count", counts.y[y], weighted)
         share = counts.y[y] / counts.rows
         lifts = [
-            (counts.xy.get((name, x, y), 0.0) / count / share if share and count else 0.0, x, count)
+            (counts.xy.get((path, x, y), 0.0) / count / share if share and count else 0.0, x, count)
             for x, count in values
         ]
         lifts.sort(key=lambda entry: (-entry[0], _order(entry[1])))
@@ -177,7 +181,7 @@ class LiftStats(CombinerStatsGenerator):
             else:
                 value.x_string = x
             _set_count(value, "x_count", count, weighted)
-            _set_count(value, "x_and_y_count", counts.xy.get((name, x, y), 0.0), weighted)
+            _set_count(value, "x_and_y_count", counts.xy.get((path, x, y), 0.0), weighted)
             if histogram is not None:
                 histogram.buckets.add(label=str(x), sample_count=lift)
 
@@ -210,29 +214,26 @@ def _set_count(proto: Any, field: str, count: float, weighted: bool) -> None:
     setattr(proto, f"weighted_{field}" if weighted else field, count if weighted else round(count))
 
 
-def _categorical(schema: schema_pb2.Schema | None) -> list[str]:
+def _path(feature: str | Sequence[str]) -> FeaturePath:
+    return (feature,) if isinstance(feature, str) else tuple(feature)
+
+
+def _categorical(schema: schema_pb2.Schema | None) -> list[FeaturePath]:
     kinds = FeatureKinds(schema)
     assert schema is not None
     return [
-        path[0]
+        path
         for path, feature in all_features(schema)
-        if len(path) == 1
-        and (
-            path in kinds.categorical_integers
-            or (
-                feature.type == schema_pb2.BYTES and path not in kinds.not_categorical | kinds.bytes
-            )
-        )
+        if path in kinds.categorical_integers
+        or (feature.type == schema_pb2.BYTES and path not in kinds.not_categorical | kinds.bytes)
     ]
 
 
-def _rows_by_value(column: pa.Array | None, bounds: npt.NDArray[np.float64] | None) -> _Present:
+def _rows_by_value(leaves: Leaves | None, bounds: npt.NDArray[np.float64] | None) -> _Present:
     """Returns for each distinct value the rows that have it, each row once."""
-    if column is None:
+    if leaves is None or not len(leaves.values):
         return {}
-    values, rows = leaves_of(column)
-    if not len(values):
-        return {}
+    values, rows = leaves
     names: list[_Value]
     if bounds is not None:
         numbers = to_numpy(values).astype(np.float64)
