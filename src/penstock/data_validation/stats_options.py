@@ -122,6 +122,14 @@ class StatsOptions:
             slice_functions=slice_functions,
             experimental_slice_functions=experimental_slice_functions,
         )
+        _check_elements(generators, [*(slice_functions or experimental_slice_functions or [])])
+        if schema is not None and _message_name(schema) != "tensorflow.metadata.v0.Schema":
+            raise TypeError(f"schema must be a Schema message. Received: schema={schema!r}")
+        if vocab_paths is not None and not isinstance(vocab_paths, Mapping):
+            raise TypeError(
+                f"vocab_paths must map names of vocabularies to files. Received: "
+                f"vocab_paths={vocab_paths!r}"
+            )
         _only_one(
             slice_functions=slice_functions,
             experimental_slice_functions=experimental_slice_functions,
@@ -275,6 +283,23 @@ def _check_types(**lists: Any) -> None:
     for name, value in lists.items():
         if value is not None and not isinstance(value, (list, tuple)):
             raise TypeError(f"{name} must be a list. Received: {name}={value!r}")
+
+
+def _check_elements(generators: "Sequence[object] | None", slice_functions: list[Any]) -> None:
+    for generator in generators or ():
+        # By its methods, since their classes' module imports pyarrow.
+        if not all(hasattr(generator, name) for name in ("add_input", "extract_output")):
+            raise TypeError(
+                f"generators must be CombinerStatsGenerator or CombinerFeatureStatsGenerator "
+                f"objects. Received: {generator!r}"
+            )
+    for function in slice_functions:
+        if not callable(function):
+            raise TypeError(f"A slice function must be callable. Received: {function!r}")
+
+
+def _message_name(message: object) -> str | None:
+    return getattr(getattr(message, "DESCRIPTOR", None), "full_name", None)
 
 
 def _only_one(**arguments: Any) -> None:

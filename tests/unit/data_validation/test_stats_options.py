@@ -137,3 +137,18 @@ def test_a_slicing_config_message_is_taken():
 def test_options_are_checked(arguments, error, message):
     with pytest.raises(error, match=message):
         StatsOptions(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"generators": [{}]}, "CombinerFeatureStatsGenerator objects. Received: {}"),
+        ({"slice_functions": [1]}, "must be callable. Received: 1"),
+        ({"experimental_slice_functions": [1]}, "must be callable. Received: 1"),
+        ({"schema": {}}, "must be a Schema message. Received: schema={}"),
+        ({"vocab_paths": ["a"]}, r"vocabularies to files. Received: vocab_paths=\['a'\]"),
+    ],
+)
+def test_what_is_something_else_is_named(options, message):
+    with pytest.raises(TypeError, match=message):
+        StatsOptions(**options)
