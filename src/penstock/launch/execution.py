@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
+from types import TracebackType
 
 from penstock.artifacts import Artifact, ValueArtifact, location
 from penstock.artifacts.fingerprint import fingerprint
@@ -23,6 +24,7 @@ from penstock.dsl.function_component import FunctionComponent
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder, stamp
+from penstock.launch.tracebacks import told_traceback
 
 _EXTRA_RUN = frozenset(
     {
@@ -69,11 +71,13 @@ def execute(attempt: Attempt) -> AttemptResult:
         raise
     except BaseException as error:
         discard_outputs(attempt.outputs.values())
-        _append(attempt.log_path, user_traceback(error))
+        frames = _frames_from_run(error)
+        whole = "".join(traceback.format_exception(type(error), error, frames))
+        _append(attempt.log_path, whole)
         return AttemptResult(
             {},
             error=_one_line(error),
-            traceback=user_traceback(error),
+            traceback=told_traceback(error, frames),
             usage=meter.read(0),
             metrics=context.metrics,
         )
@@ -228,8 +232,8 @@ def _one_line(error: BaseException) -> str:
     return f"{full}: {text}" if text else full
 
 
-def user_traceback(error: BaseException) -> str:
-    """Return the traceback from the component's `run` on: what the user wrote, whole."""
+def _frames_from_run(error: BaseException) -> TracebackType | None:
+    """Return the traceback from the component's `run` on."""
     frames = error.__traceback__
     here = frames
     while here is not None:
@@ -237,7 +241,7 @@ def user_traceback(error: BaseException) -> str:
         if (code is _run.__code__ or code is FunctionComponent.run.__code__) and here.tb_next:
             frames = here.tb_next
         here = here.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames))
+    return frames
 
 
 class _Meter:

@@ -34,6 +34,7 @@ from penstock.launch.resolution import (
     published_before,
     resolve_artifacts,
 )
+from penstock.launch.tracebacks import is_refusal
 from penstock.store import CachedExecution, MetadataStore, Resources, StoreError
 
 
@@ -174,7 +175,7 @@ class Launcher:
         return self._register(node, inputs, key, parts, 1)
 
     def _not_started(self, node: GraphNode, error: Exception) -> NotStarted:
-        expected = isinstance(error, (InputMissing, OSError, StoreError))
+        expected = isinstance(error, (InputMissing, OSError, StoreError)) or is_refusal(error)
         reason = (
             str(error) if isinstance(error, InputMissing) else f"{type(error).__name__}: {error}"
         )

@@ -1,0 +1,73 @@
+"""What of a traceback a person is told on the terminal; the node's log has it whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+
+_PENSTOCK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_INSTALLED = (
+    _PENSTOCK,
+    *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+)
+
+
+def told_traceback(error: BaseException, frames: TracebackType | None) -> str:
+    """Return a traceback from the user's own code on; only the message if that says it all.
+
+    Args:
+        error: What a component raised.
+        frames: Its traceback from the component's `run` on.
+
+    Example:
+        A mistake in a `preprocessing_fn` is told from its line on, without TensorFlow's frames before it;
+        a row with too few cells in a CSV file by file and line alone. A message of one line is told anyway.
+    """
+    if is_refusal(error):
+        text = str(error)
+        return f"{type(error).__name__}: {text}\n" if "\n" in text else ""
+    here = frames
+    while here is not None and not _is_users(here.tb_frame.f_code.co_filename):
+        here = here.tb_next
+    return "".join(traceback.format_exception(type(error), error, here or frames))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether Penstock refused data or an argument, in words of its own.
+
+    That is a ValueError that Penstock's own code raised without any code of the user's on the way. What
+    came through the user's code needs its lines, and any other type of error may be a fault.
+
+    Args:
+        error: What was raised, with its traceback and the errors that it was raised from.
+    """
+    raised = list(_files(error))
+    if not isinstance(error, ValueError) or not raised or not raised[-1].startswith(_PENSTOCK):
+        return False
+    return not any(_is_users(file) for each in _chain(error) for file in _files(each))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    here: BaseException | None = error
+    while here is not None:
+        yield here
+        here = here.__cause__ or here.__context__
+
+
+def _files(error: BaseException) -> Iterator[str]:
+    """Yield the files that an error came through, innermost last.
+
+    Notes come first: they hold the traceback of another process that worked for this one.
+    """
+    for note in getattr(error, "__notes__", ()):
+        yield from re.findall(r'^ *File "([^"]+)"', note, re.MULTILINE)
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        yield frame.f_code.co_filename
+
+
+def _is_users(file: str) -> bool:
+    return os.path.isabs(file) and not file.startswith(_INSTALLED)

@@ -1,0 +1,73 @@
+"""What of a failure is told on the terminal."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+
+import pytest
+
+from penstock.io import read_csv
+from penstock.io.files import open_binary
+from penstock.launch.tracebacks import is_refusal, told_traceback
+
+
+@pytest.fixture
+def broken(tmp_path):
+    path = tmp_path / "trips.csv"
+    path.write_text("fare,kind\n1,a\n2\n")
+    return str(path)
+
+
+def _raised(call):
+    """Return what a call raises, and its traceback from the call on, as `run` would be called."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        call()
+    return caught.value.with_traceback(caught.tb.tb_next)
+
+
+def test_a_broken_row_needs_no_traceback(broken):
+    error = _raised(functools.partial(next, read_csv([broken])))
+    assert "line 3: expected 2 cells" in str(error)
+    assert is_refusal(error)
+    assert told_traceback(error, error.__traceback__) == ""
+
+
+def test_a_message_of_several_lines_keeps_them(broken):
+    error = _raised(functools.partial(next, read_csv([broken])))
+    error.args = ("two\nlines",)
+    assert told_traceback(error, error.__traceback__) == "CsvError: two\nlines\n"
+
+
+def test_what_came_through_the_users_code_has_its_lines(broken):
+    def users():
+        next(read_csv([broken]))
+
+    error = _raised(users)
+    assert not is_refusal(error)
+    told = told_traceback(error, error.__traceback__)
+    assert "next(read_csv([broken]))" in told
+
+
+def test_frames_before_the_users_code_are_left_out():
+    def preprocess():
+        raise TypeError("not a number")
+
+    error = _raised(functools.partial(exec, "preprocess()", {"preprocess": preprocess}))
+    told = told_traceback(error, error.__traceback__)
+    assert "<string>" not in told
+    assert told.splitlines()[-1] == "TypeError: not a number"
+    assert 'raise TypeError("not a number")' in told
+
+
+def test_what_another_process_met_in_the_users_code_is_told(broken):
+    error = _raised(functools.partial(next, read_csv([broken])))
+    error.add_note(f'In the process that worked on it:\n  File "{__file__}", line 1, in read_rows')
+    assert not is_refusal(error)
+    assert "in read_rows" in told_traceback(error, error.__traceback__)
+
+
+def test_other_errors_may_be_faults_and_are_told_whole():
+    error = _raised(functools.partial(open_binary, 5))
+    assert not isinstance(error, ValueError)
+    assert "".join(traceback.format_exception(error)) == told_traceback(error, error.__traceback__)
