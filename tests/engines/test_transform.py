@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,33 @@ def test_an_analyzer_of_the_users_own_runs_on_the_workers(
         ("All Examples", len(kinds)),
         ("evergreen", expected),
     ]
+
+
+def test_another_graph_in_the_same_folder_is_loaded_anew(inputs, tmp_path):
+    import tensorflow as tf
+
+    from penstock.beam import Engine, transform_on_beam
+    from penstock.data_validation import load_schema_text
+    from penstock.transform import Shards
+    from penstock.transform import transform as analyze
+
+    examples, schema_artifact = inputs
+    schema = load_schema_text(f"{schema_artifact.uri}/schema.pbtxt")
+    shards = {"train": Shards(split_files(examples.uri, "train"))}
+    graph = tmp_path / "graph"
+    for number in (1, 2):
+        shutil.rmtree(graph, ignore_errors=True)
+        analyze(
+            preprocessing_fn=lambda raw, number=number: {
+                "number": tf.fill([tf.shape(raw["kind"])[0]], np.int64(number))
+            },
+            schema=schema,
+            analyze=shards,
+            transform={},
+            transform_graph_dir=str(graph),
+        )
+        out = str(tmp_path / f"out-{number}")
+        engine = Engine(("--runner=FnApiRunner",), str(tmp_path), str(tmp_path), {})
+        transform_on_beam(engine, shards, schema, str(graph), out, str(tmp_path))
+        (batch, *_) = read_record_batches(split_files(out, "train"))
+        assert batch.column("number").to_pylist() == [[number]] * batch.num_rows

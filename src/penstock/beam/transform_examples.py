@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -212,6 +213,7 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
         self._output = transformed_examples_uri
         self._batch_size = batch_size
         self._sample_rate = sample_rate
+        self._job = uuid.uuid4().hex
 
     def process(self, shard: _Shard) -> Iterator[Any]:
         if self._output is None:
@@ -232,7 +234,7 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
 
     def _apply(self, shard: _Shard, writer: TFRecordWriter | None) -> Iterator[Any]:
         payload_format = shard.source.payload_format
-        applied = _applied(self._schema, payload_format, self._graph, self._batch_size)
+        applied = _applied(self._job, self._schema, payload_format, self._graph, self._batch_size)
         rows_read = 0
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -279,13 +281,19 @@ class _Applied:
 
     def batches(self, source: Shards) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yields the raw rows and the transformed batch of each raw batch."""
+        from penstock.transform.features import explained_failures
+
         for raw in self._read(source):
             if raw.num_rows:
-                tensors = self._apply(self._features.tensors(raw))
+                with explained_failures(self._features, raw.num_rows):
+                    tensors = self._apply(self._features.tensors(raw))
                 yield raw.num_rows, self._examples.batch(tensors, raw.num_rows)
 
 
 @functools.lru_cache(maxsize=2)
-def _applied(schema: bytes, payload_format: str, graph: str, batch_size: int) -> _Applied:
-    """Loads a graph once for a process: it takes seconds."""
+def _applied(job: str, schema: bytes, payload_format: str, graph: str, batch_size: int) -> _Applied:
+    """Loads a graph once for a process and job: it takes seconds.
+
+    In the next job of the same process another graph may lie in the same folder.
+    """
     return _Applied(schema, payload_format, graph, batch_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,7 @@ def _decode_blocks(
 
 
 def _decode(schema: bytes, payload_format: str, block: RecordBlock) -> tuple[str, pa.RecordBatch]:
-    decode = _decoder(schema, payload_format)
+    decode = _decoder(schema, payload_format, threading.get_ident())
     return block.path, decode(records_of(block), block.path, block.first_row)
 
 
@@ -130,8 +131,9 @@ def _features(schema: bytes, payload_format: str) -> RawFeatures:
     return RawFeatures(schema_pb2.Schema.FromString(schema), payload_format)
 
 
-@functools.lru_cache(maxsize=4)
-def _decoder(schema: bytes, payload_format: str) -> RecordDecoder:
+# tfx-bsl's decoder has the state of a call in it: the threads of Beam's workers must not share one.
+@functools.lru_cache(maxsize=32)
+def _decoder(schema: bytes, payload_format: str, thread: int) -> RecordDecoder:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     from penstock.io.examples_reader import RecordDecoder

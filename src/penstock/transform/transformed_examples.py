@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,7 +75,10 @@ class TransformedSerializer:
     def records(self, batch: pa.RecordBatch) -> list[bytes]:
         """The rows of a batch as tf.Examples."""
         if self.schema is not None:
-            return [_canonical(example) for example in _encoder(self.schema).encode(batch)]
+            return [
+                _canonical(example)
+                for example in _encoder(self.schema, threading.get_ident()).encode(batch)
+            ]
         records: list[bytes] = serialize_examples(batch, missing="absent").to_pylist()
         return records
 
@@ -84,8 +88,9 @@ class TransformedSerializer:
         return split, frame_records(self.records(rows))
 
 
-@functools.lru_cache(maxsize=2)
-def _encoder(schema: bytes) -> RecordBatchToExamplesEncoder:
+# Threads need not share one either, see `shards`.
+@functools.lru_cache(maxsize=32)
+def _encoder(schema: bytes, thread: int) -> RecordBatchToExamplesEncoder:
     return RecordBatchToExamplesEncoder(schema_pb2.Schema.FromString(schema))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,21 @@ def test_files_that_change_between_passes(tmp_path: Path) -> None:
         writer.write(b"")
     with pytest.raises(RuntimeError, match="had 3000 rows when it was read first and 1 now"):
         list(reader())
+
+
+def test_threads_do_not_share_a_decoder(tmp_path: Path) -> None:
+    shards = write(tmp_path)
+    expected = list(shard_reader(features(), 300)(shards))
+    found: list[list[pa.RecordBatch]] = []
+
+    def read() -> None:
+        for _ in range(5):
+            found.append(list(shard_reader(features(), 300)(shards)))
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 20
+    assert all(batches == expected for batches in found)
