@@ -155,8 +155,14 @@ def _finder(
     fractions = any(map(_limits_fractions, (feature for _, feature in all_features(schema))))
 
     def options_for(rows: int) -> StatsOptions:
-        buckets = max(options.num_rank_histogram_buckets, rows)
-        changed = {"num_rank_histogram_buckets": buckets, "sample_rate": None}
+        changed = {
+            "num_rank_histogram_buckets": max(options.num_rank_histogram_buckets, rows),
+            # A schema does not look into histograms, which cost most of the time.
+            "num_histogram_buckets": 1,
+            "num_quantiles_histogram_buckets": 1,
+            "num_values_histogram_buckets": 2,
+            "sample_rate": None,
+        }
         return StatsOptions(**{**vars(options), **changed})
 
     def find(batch: pa.RecordBatch) -> Iterator[_Anomalous]:
@@ -164,7 +170,7 @@ def _finder(
             return
         if batch.num_rows == 1:
             row = _without_nulls(batch) if null_is_absent else batch
-            reasons = _reasons(validate_instance(row, options))
+            reasons = _reasons(validate_instance(row, options_for(1)))
             if reasons:
                 yield row, reasons
             return
