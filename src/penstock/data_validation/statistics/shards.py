@@ -4,9 +4,10 @@ Every part has a kernel of its own and they are merged in order, so the result d
 is cut into files and parts (see `shard_parts`) and not on how many processes worked on them.
 """
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -61,15 +62,15 @@ def statistics_of_shards(
         for shard, path in enumerate(paths)
         for part in _parts_of(read, path)
     )
-    kernels = map_shards(functools.partial(_kernel, options), tasks, processes=processes)
-    by_split = itertools.groupby(kernels, key=lambda found: found[0])
-    found = next(by_split, None)
-    for split in files:
-        if found is not None and found[0] == split:
-            yield split, _merged((kernel for _, kernel in found[1]), options)
-            found = next(by_split, None)
-        else:
-            yield split, SlicedStatistics(options).result()
+    with _kernels(tasks, options, processes) as kernels:
+        by_split = itertools.groupby(kernels, key=lambda found: found[0])
+        found = next(by_split, None)
+        for split in files:
+            if found is not None and found[0] == split:
+                yield split, _merged((kernel for _, kernel in found[1]), options)
+                found = next(by_split, None)
+            else:
+                yield split, SlicedStatistics(options).result()
 
 
 def statistics_of_parts(
@@ -83,8 +84,8 @@ def statistics_of_parts(
         processes: How many processes work; by default one a core.
     """
     tasks = (_Task("", 0, part) for part in parts)
-    kernels = map_shards(functools.partial(_kernel, options), tasks, processes=processes)
-    return _merged((kernel for _, kernel in kernels), options)
+    with _kernels(tasks, options, processes) as kernels:
+        return _merged((kernel for _, kernel in kernels), options)
 
 
 def worthwhile_processes(paths: Iterable[str]) -> int:
@@ -96,6 +97,14 @@ def _parts_of(read: Read, path: str) -> Iterable[Part]:
     if isinstance(read, ExamplesReader):
         return read.parts(path)
     return [Part(0, functools.partial(read, [path]))]
+
+
+def _kernels(
+    tasks: Iterable[_Task], options: StatsOptions, processes: int | None
+) -> contextlib.closing[Generator[tuple[str, SlicedStatistics], None, None]]:
+    """Yields each task's split and kernel; its processes end with the block, also by an error."""
+    kernel = functools.partial(_kernel, options)
+    return contextlib.closing(map_shards(kernel, tasks, processes=processes))
 
 
 def _merged(kernels: Iterator[SlicedStatistics], options: StatsOptions) -> _Statistics:
