@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         identify_anomalous_examples,
         validate_examples_in_csv,
         validate_examples_in_tfrecord,
-        validate_instance,
     )
     from penstock.data_validation.generation import (
         generate_statistics_from_csv,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         get_feature_stats,
         get_slice_stats,
     )
+    from penstock.data_validation.instance_validation import validate_instance
     from penstock.data_validation.per_feature_stats import PerFeatureStatsConfig
     from penstock.data_validation.schema_inference import infer_schema
     from penstock.data_validation.schema_lookup import (
@@ -143,7 +143,7 @@ _MODULE_OF = {
     "validate_distributions": "distribution",
     "validate_examples_in_csv": "example_validation",
     "validate_examples_in_tfrecord": "example_validation",
-    "validate_instance": "example_validation",
+    "validate_instance": "instance_validation",
     "validate_statistics": "validation",
     "write_anomalies_binary": "storage",
     "write_anomalies_text": "storage",

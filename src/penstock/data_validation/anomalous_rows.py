@@ -1,0 +1,140 @@
+"""Finding the rows of a batch that have anomalies."""
+
+import functools
+from collections.abc import Callable, Iterator, Set
+
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from penstock.data_validation.anomalies.feature_check import is_required
+from penstock.data_validation.anomalies.finding import AnomalyType
+from penstock.data_validation.instance_validation import schema_of, validate_instance
+from penstock.data_validation.schema_features import all_features
+from penstock.data_validation.statistics.generators.base import innermost_type
+from penstock.data_validation.stats_options import StatsOptions
+
+AnomalousRow = tuple[pa.RecordBatch, list[str]]
+
+
+def row_finder(
+    options: StatsOptions, null_is_absent: bool
+) -> Callable[[pa.RecordBatch], Iterator[AnomalousRow]]:
+    """Returns a function that yields the anomalous rows of a batch, each with its reasons.
+
+    A batch is checked as a whole first. Where something is wrong it is halved, and of the halves only
+    those features are looked at that had an anomaly.
+
+    Args:
+        options: Must have a schema.
+        null_is_absent: Whether a column that is null in a row does not belong to the row at all.
+
+    Example:
+        >>> find = row_finder(StatsOptions(schema=schema), null_is_absent=False)
+        >>> [reasons for _, reasons in find(batch)]
+        [['age_INT_TYPE_SMALL_INT']]
+    """
+    schema = schema_of(options)
+    features = list(all_features(schema))
+    required = {
+        path[0]
+        for path, feature in features
+        if len(path) == 1 and is_required(feature, schema, None)
+    }
+    fractions = any(_limits_fractions(feature) for _, feature in features)
+    separable = _separable(options) and all(len(path) == 1 for path, _ in features)
+
+    @functools.cache
+    def options_for(rows: int, only: frozenset[str] | None) -> StatsOptions:
+        changed = {
+            "num_rank_histogram_buckets": max(options.num_rank_histogram_buckets, rows),
+            # A schema does not look into histograms, which cost most of the time.
+            "num_histogram_buckets": 1,
+            "num_quantiles_histogram_buckets": 1,
+            "num_values_histogram_buckets": 2,
+            "sample_rate": None,
+            "schema": schema if only is None else _schema_with(schema, only),
+        }
+        return StatsOptions(**{**vars(options), **changed})
+
+    def check(batch: pa.RecordBatch, only: frozenset[str] | None) -> anomalies_pb2.Anomalies:
+        if only is not None:
+            batch = batch.select([name for name in batch.schema.names if name in only])
+        return validate_instance(batch, options_for(batch.num_rows, only))
+
+    def find(batch: pa.RecordBatch, only: frozenset[str] | None = None) -> Iterator[AnomalousRow]:
+        if not batch.num_rows:
+            return
+        if batch.num_rows == 1:
+            row = _without_nulls(batch) if null_is_absent else batch
+            reasons = _reasons(check(row, only))
+            if reasons:
+                yield row, reasons
+            return
+        lacks = any(
+            null_is_absent and (name not in columns or columns[name].null_count)
+            for columns in [dict(zip(batch.schema.names, batch.columns, strict=True))]
+            for name in required
+        )
+        if not fractions and not lacks:
+            found = set(check(batch, only).anomaly_info)
+            if not found:
+                return
+            if separable and not any(map(_holds_structs, batch.schema.types)):
+                only = frozenset(found)
+        middle = batch.num_rows // 2
+        yield from find(batch.slice(0, middle), only)
+        yield from find(batch.slice(middle), only)
+
+    return find
+
+
+def _separable(options: StatsOptions) -> bool:
+    """Whether the statistics and anomalies of a feature depend on no other one."""
+    schema = schema_of(options)
+    others = (
+        options.weight_feature,
+        options.per_feature_weight_override,
+        options.label_feature,
+        options.generators,
+        schema.sparse_feature,
+        schema.weighted_feature,
+    )
+    return not any(others)
+
+
+def _schema_with(schema: schema_pb2.Schema, names: Set[str]) -> schema_pb2.Schema:
+    """Returns a schema of these features alone."""
+    smaller = schema_pb2.Schema()
+    smaller.CopyFrom(schema)
+    del smaller.feature[:]
+    smaller.feature.extend(feature for feature in schema.feature if feature.name in names)
+    return smaller
+
+
+def _holds_structs(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(innermost_type(kind)))
+
+
+def _limits_fractions(feature: schema_pb2.Feature) -> bool:
+    return (
+        feature.HasField("distribution_constraints")
+        or feature.HasField("unique_constraints")
+        or feature.WhichOneof("domain_info") in ("image_domain", "natural_language_domain")
+    )
+
+
+def _without_nulls(row: pa.RecordBatch) -> pa.RecordBatch:
+    present = [
+        name
+        for name, column in zip(row.schema.names, row.columns, strict=True)
+        if not column.null_count
+    ]
+    return row if len(present) == row.num_columns else row.select(present)
+
+
+def _reasons(found: anomalies_pb2.Anomalies) -> list[str]:
+    return [
+        f"{name}_{AnomalyType.Type.Name(reason.type)}"
+        for name, info in sorted(found.anomaly_info.items())
+        for reason in info.reason
+    ]
