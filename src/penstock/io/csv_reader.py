@@ -150,7 +150,7 @@ class CsvFiles:
     def guess_cells(self) -> "CsvCells":
         """Infers types from the first 16 MiB of cells, and reads each file once.
 
-        Whoever uses them has to see, with `infer_more`, whether the types hold for all rows.
+        `convert` with `guessed=True` sees whether the types hold for all rows.
 
         Raises:
             WrongGuessError: At once or while batches are taken: the files need `read_cells`.
@@ -177,12 +177,22 @@ class CsvFiles:
             inferred[name] = infer_type(values, types[name])
         return inferred
 
-    def convert(self, cells: pa.RecordBatch, types: dict[str, ColumnType]) -> pa.RecordBatch:
+    def convert(
+        self, cells: pa.RecordBatch, types: dict[str, ColumnType], *, guessed: bool = False
+    ) -> pa.RecordBatch:
         """Converts cells to lists of values; a column without a type is left out.
+
+        Args:
+            cells: Rows as strings.
+            types: The columns' types.
+            guessed: Whether the types may turn out to be wrong, see `guess_cells`.
 
         Raises:
             CsvError: If a cell is not of its column's type.
+            WrongGuessError: If the cells ask for other types than were guessed.
         """
+        if guessed and self.infer_more(cells, types) != types:
+            raise WrongGuessError("column types")
         columns = {
             name: self._convert_column(name, column, types[name])
             for name, column in zip(cells.schema.names, cells.columns, strict=True)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from penstock.io.broken_rows import OnBroken
 from penstock.io.csv_reader import ColumnType, CsvFiles
-from penstock.io.row_blocks import Blocks, RowBlocks, Rows, WrongGuessError, rows_of_batch
+from penstock.io.row_blocks import Blocks, RowBlocks, Rows, rows_of_batch
 
 
 def csv_rows(source: CsvFiles, on_broken: OnBroken | None = None) -> RowBlocks:
@@ -42,6 +42,4 @@ class _RowsOfCells:
     guessed: bool = False
 
     def __call__(self, cells: pa.RecordBatch) -> Rows:
-        if self.guessed and self.source.infer_more(cells, self.types) != self.types:
-            raise WrongGuessError("column types")
-        return rows_of_batch(self.source.convert(cells, self.types))
+        return rows_of_batch(self.source.convert(cells, self.types, guessed=self.guessed))

@@ -144,7 +144,7 @@ def test_processes_are_kept_within_a_block_and_end_with_it() -> None:
         os.kill(helper, 0)
 
 
-def test_a_kept_process_that_died_is_replaced() -> None:
+def test_a_kept_process_that_died_stops_nothing() -> None:
     with kept_processes():
         first = {process for _, process in map_shards(_process_of, range(40), processes=2)}
         (helper,) = first - {os.getpid()}

@@ -23,7 +23,6 @@ from penstock.io.examples_reader import (
 )
 from penstock.io.files import file_size, open_binary
 from penstock.io.record_blocks import RecordBlock, read_record_blocks, records_of
-from penstock.io.row_blocks import WrongGuessError
 from penstock.io.tfrecord import Compression
 
 if TYPE_CHECKING:
@@ -154,6 +153,4 @@ def _convert(
     source: CsvFiles, types: dict[str, ColumnType], batches: list[pa.RecordBatch], guessed: bool
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        if guessed and source.infer_more(batch, types) != types:
-            raise WrongGuessError("column types")
-        yield source.convert(batch, types)
+        yield source.convert(batch, types, guessed=guessed)
