@@ -46,9 +46,9 @@ COLUMN_STAGES = ("CsvExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidato
 # Imported beforehand, as they are in a worker that has run an earlier component.
 WARM_IMPORTS = (
     "penstock.testing.components",
-    "penstock.data_validation.validation",
+    "penstock.data_validation.statistics_validator",
     "penstock.data_validation.statistics.shards",
-    "penstock.io.ingestion",
+    "penstock.io.ingestion.write_examples",
 )
 _GZIP_LEVEL = 1
 

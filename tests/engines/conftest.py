@@ -390,7 +390,7 @@ LINES_EXAMPLE_GEN = '''
     import penstock
     from forest import evergreens
     from penstock.components.example_gen import FileBasedExampleGen
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.write_examples import Rows
 
 
     class LinesExampleGen(FileBasedExampleGen):

@@ -13,9 +13,9 @@ import pytest
 from penstock.components import CsvExampleGen, ImportExampleGen, ParquetExampleGen
 from penstock.components.example_gen import FileBasedExampleGen
 from penstock.io import TFRecordWriter, read_record_batches, serialize_examples, split_files
-from penstock.io.broken_rows import BrokenRow, read_quarantine
-from penstock.io.example_gen_config import Input, Split
-from penstock.io.ingestion import Rows
+from penstock.io.ingestion.broken_rows import BrokenRow, read_quarantine
+from penstock.io.ingestion.config import Input, Split
+from penstock.io.ingestion.write_examples import Rows
 from penstock.testing import ComponentFailed, run_component
 
 SPLITS = Input([Split("train", "train/*"), Split("eval", "eval/*")])

@@ -20,7 +20,7 @@ from penstock.data_validation import (
     validate_statistics,
 )
 from penstock.io import read_record_batches, read_row_counts, read_tfrecords, split_files
-from penstock.io.ingestion import Rows
+from penstock.io.ingestion.write_examples import Rows
 from penstock.testing import run_component
 
 Histogram = statistics_pb2.Histogram

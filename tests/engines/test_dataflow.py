@@ -18,7 +18,7 @@ from penstock.components import CsvExampleGen
 from penstock.data_validation import StatsOptions
 from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.io import read_record_batches
-from penstock.io.project_archive import pack_project
+from penstock.launch.project_archive import pack_project
 from penstock.testing import ComponentFailed, run_component
 
 pytestmark = [

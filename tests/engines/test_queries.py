@@ -24,8 +24,8 @@ from penstock.io import (
     read_row_counts,
     split_files,
 )
-from penstock.io.example_gen_config import Output
-from penstock.io.ingestion import Rows
+from penstock.io.ingestion.config import Output
+from penstock.io.ingestion.write_examples import Rows
 from penstock.testing import ComponentFailed, run_component
 
 

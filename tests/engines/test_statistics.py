@@ -25,8 +25,8 @@ from penstock.data_validation import (
 from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.data_validation.statistics.shards import statistics_of_shards
 from penstock.io import ExamplesWriter, read_record_batches, split_files
-from penstock.io.example_messages import sequence_example_class
-from penstock.io.tfrecord import TFRecordWriter
+from penstock.io.examples.messages import sequence_example_class
+from penstock.io.tfrecord.records import TFRecordWriter
 
 SHARDS = {"train": [0, 1, 600, 7, 60], "eval": [40, 0]}
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x20\x00\x00\x00\x10\x08\x02\x00\x00\x00"

@@ -12,7 +12,7 @@ from penstock.artifacts import Examples, Schema
 from penstock.components import CsvExampleGen, StatisticsGen, Transform
 from penstock.data_validation import infer_schema, load_stats_binary, write_schema_text
 from penstock.io import TFRecordWriter, read_record_batches, read_row_counts, split_files
-from penstock.io.example_messages import sequence_example_class
+from penstock.io.examples.messages import sequence_example_class
 from penstock.testing import run_component
 
 pytestmark = pytest.mark.tensorflow

@@ -65,7 +65,7 @@ def test_a_worker_without_the_archive_says_what_is_missing(tmp_path):
 
 def test_a_changed_archive_is_refused(tmp_path):
     from penstock.beam.worker_plugin import install_user_code
-    from penstock.io.project_archive import ArchiveError
+    from penstock.launch.project_archive import ArchiveError
 
     (tmp_path / "staged").mkdir()
     name = hashlib.sha256(b"one").hexdigest() + ".tar.gz"

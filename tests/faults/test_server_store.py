@@ -24,7 +24,7 @@ _SERVERS = Path(__file__).parents[1] / "store" / "servers.py"
 SCRIPT = """
 import sys
 sys.path.insert(0, {project!r})
-import penstock.store.row_lease as row_lease
+import penstock.store.server.row_lease as row_lease
 row_lease.LEASE_SECONDS = {lease_seconds}
 import sample_nodes as nodes
 from penstock.dsl import Pipeline

@@ -559,7 +559,7 @@ def test_opening_again_changes_nothing(url: str, store: MetadataStore) -> None:
 def test_a_connection_that_was_cut_is_made_anew(
     url: str, store: MetadataStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.store.server_session._IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("penstock.store.server.session._IDLE_SECONDS", 0.0)
     begin_run(store)
     execution = store.register_execution(run_id="run-1", node_id="n", type_name="test.N")
     own = "pg_backend_pid()" if url.startswith("postgresql") else "CONNECTION_ID()"

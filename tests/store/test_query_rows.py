@@ -10,7 +10,7 @@ import sqlalchemy
 
 from penstock.components import QueryExampleGen
 from penstock.io import read_query, read_record_batches, read_row_counts, split_files
-from penstock.io.query_rows import QueryError
+from penstock.io.tables.query_ingest import QueryError
 from penstock.testing import run_component
 
 MANY = 300_000

@@ -68,7 +68,7 @@ def _read_stream(
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    from penstock.io.table_columns import example_columns, value_type
+    from penstock.io.tables.example_columns import example_columns, value_type
 
     schema = pa.ipc.read_schema(pa.py_buffer(schemas[stream]))
     types = {field.name: value_type(field.name, field.type) for field in schema}

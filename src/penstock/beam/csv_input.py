@@ -11,9 +11,9 @@ from penstock.beam.shard_readers import Part, batch_to_bytes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.io.broken_rows import OnBroken
-    from penstock.io.csv_reader import CsvFiles
-    from penstock.io.ingestion import Rows
+    from penstock.io.csv.reader import CsvFiles
+    from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.io.ingestion.write_examples import Rows
 
 
 class CsvSurvey(NamedTuple):
@@ -59,7 +59,7 @@ class CsvInput:
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> CsvSurvey:
         """Infers the types of a file's columns, and finds its broken rows."""
-        from penstock.io.csv_cells import DoubtfulCsvError, exact_batches, fast_batches
+        from penstock.io.csv.string_columns import DoubtfulCsvError, exact_batches, fast_batches
 
         source = self.files([path])
         header, dialect = source.read_header(), source.dialect
@@ -74,7 +74,7 @@ class CsvInput:
     def _types(
         self, source: CsvFiles, header: Sequence[str], batches: Iterable[pa.RecordBatch]
     ) -> tuple[dict[str, int], int]:
-        from penstock.io.csv_types import ColumnType
+        from penstock.io.csv.type_inference import ColumnType
 
         types = dict.fromkeys(header, ColumnType.UNKNOWN)
         rows = 0
@@ -89,7 +89,7 @@ class CsvInput:
         Raises:
             CsvError: If headers differ, or no file has a row.
         """
-        from penstock.io.csv_reader import CsvError
+        from penstock.io.csv.reader import CsvError
 
         first = surveys[0]
         types = dict(first.types)
@@ -112,8 +112,8 @@ class CsvInput:
 
     def parts(self, path: str, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterator[Part]:
         """Reads the file a block at a time; the survey has told of its broken rows."""
-        from penstock.io.broken_rows import leave_out
-        from penstock.io.csv_cells import exact_batches, fast_batches
+        from penstock.io.csv.string_columns import exact_batches, fast_batches
+        from penstock.io.ingestion.broken_rows import leave_out
 
         header, dialect = list(plan.types), self.files([path]).dialect
         if path in plan.exact:
@@ -128,9 +128,9 @@ class CsvInput:
 
     def rows(self, part: Part, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Converts the cells, and serializes the rows."""
-        from penstock.io.batch_stream import batch_of
-        from penstock.io.csv_types import ColumnType
-        from penstock.io.ingestion import Rows
+        from penstock.io.arrow.batch_stream import batch_of
+        from penstock.io.csv.type_inference import ColumnType
+        from penstock.io.ingestion.write_examples import Rows
 
         types = {name: ColumnType(kind) for name, kind in plan.types.items()}
         cells = batch_of(part.content)

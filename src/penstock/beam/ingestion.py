@@ -28,13 +28,13 @@ from penstock.beam.shard_readers import (
     batch_to_bytes,
     schema_from_bytes,
 )
-from penstock.io.files import file_size
-from penstock.io.ingestion import output_splits
+from penstock.io.files.filesystem import file_size
+from penstock.io.ingestion.write_examples import output_splits
 
 if TYPE_CHECKING:
-    from penstock.io.broken_rows import Quarantine
-    from penstock.io.example_gen_config import Output
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.broken_rows import Quarantine
+    from penstock.io.ingestion.config import Output
+    from penstock.io.ingestion.write_examples import Rows
 
 INPUT_BYTES_A_SHARD = 32 << 20
 """Input of an output shard, about; a worker holds a shard in memory to write its rows in order."""
@@ -247,7 +247,7 @@ class _Divide(beam.DoFn):  # type: ignore[misc]
         self._parquet = file_format == "parquet"
 
     def setup(self) -> None:
-        from penstock.io.hash_split import HashSplitter
+        from penstock.io.ingestion.hash_split import HashSplitter
 
         config = self._output.split_config
         self._splitter = HashSplitter(config) if config.splits else None
@@ -279,7 +279,7 @@ class _Divide(beam.DoFn):  # type: ignore[misc]
                 yield name, int(chosen.sum()), self._content(rows, chosen)
 
     def _content(self, rows: Rows, chosen: Any) -> list[bytes]:
-        from penstock.io.arrow_arrays import booleans
+        from penstock.io.arrow.arrays import booleans
 
         if self._parquet:
             batch = rows.batch if chosen is None else rows.batch.filter(booleans(chosen))
@@ -335,7 +335,7 @@ def _write_parquet(path: str, contents: Sequence[bytes], known: bytes | None) ->
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from penstock.io.batch_stream import batch_of
+    from penstock.io.arrow.batch_stream import batch_of
 
     batches = [batch_of(content) for content in contents]
     if batches:

@@ -15,7 +15,7 @@ import apache_beam as beam
 from penstock.beam.exchange import Exchange
 
 if TYPE_CHECKING:
-    from penstock.io.broken_rows import BrokenRow, OnBroken
+    from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
 
 BROKEN = "broken"
 """The tag of a transform's output that holds broken rows."""

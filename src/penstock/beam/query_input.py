@@ -11,8 +11,8 @@ from penstock.beam.shard_readers import InputReader, Part, batch_to_bytes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.io.broken_rows import OnBroken
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.io.ingestion.write_examples import Rows
 
 
 class QuerySource(NamedTuple):
@@ -58,7 +58,7 @@ class QueryInput:
 
     def rows(self, part: Part, plan: None, on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Serializes the rows."""
-        from penstock.io.batch_stream import batch_of
-        from penstock.io.ingestion import Rows
+        from penstock.io.arrow.batch_stream import batch_of
+        from penstock.io.ingestion.write_examples import Rows
 
         return Rows.of_batches([batch_of(part.content)], missing="kindless")

@@ -69,7 +69,7 @@ def write_row_counts(uri: str, counts: Mapping[str, int], quarantined: int | Non
         counts: The rows of each split.
         quarantined: The rows that were left out; None where a broken row is an error.
     """
-    from penstock.io.examples_writer import QUARANTINE_KEY, ROW_COUNTS_FILE
+    from penstock.io.examples.writer import QUARANTINE_KEY, ROW_COUNTS_FILE
 
     known = dict(counts) if quarantined is None else {**counts, QUARANTINE_KEY: quarantined}
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"

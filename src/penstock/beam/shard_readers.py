@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.io.broken_rows import OnBroken
-    from penstock.io.ingestion import Rows
-    from penstock.io.record_rows import DecodedRecords
+    from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.io.ingestion.write_examples import Rows
+    from penstock.io.tfrecord.ingest import DecodedRecords
 
 
 class Part(NamedTuple):
@@ -63,8 +63,8 @@ class RecordInput:
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> bytes | None:
         """Returns the file's columns, serialized; None if columns need not agree."""
-        from penstock.io.broken_rows import leave_out
-        from penstock.io.record_rows import unified_schema
+        from penstock.io.ingestion.broken_rows import leave_out
+        from penstock.io.tfrecord.ingest import unified_schema
 
         if not self.unify_schema:
             return None
@@ -81,7 +81,7 @@ class RecordInput:
         Raises:
             ValueError: If a feature changes its type.
         """
-        from penstock.io.record_rows import unified_schema
+        from penstock.io.tfrecord.ingest import unified_schema
 
         if not self.unify_schema:
             return None
@@ -91,7 +91,7 @@ class RecordInput:
         self, path: str, plan: bytes | None, on_broken: OnBroken | None = None
     ) -> Iterator[Part]:
         """Reads the file some thousand records at a time."""
-        from penstock.io.record_rows import read_records
+        from penstock.io.tfrecord.ingest import read_records
 
         for block in read_records(path, on_broken=on_broken):
             yield Part(path, block.first_row, block)
@@ -100,15 +100,15 @@ class RecordInput:
         self, part: Part, plan: bytes | None, on_broken: OnBroken | None = None
     ) -> Iterable[Rows]:
         """Decodes the records and brings them into the form that is hashed."""
-        from penstock.io.record_rows import RowsOfRecords, joined
+        from penstock.io.tfrecord.ingest import RowsOfRecords, joined
 
         schema = None if plan is None else schema_from_bytes(plan)
         if runs := self._decode(part, on_broken):
             yield RowsOfRecords(self.payload_format, schema).of_decoded(joined(runs))
 
     def _decode(self, part: Part, on_broken: OnBroken | None) -> list[DecodedRecords]:
-        from penstock.io.examples_reader import RecordDecoder
-        from penstock.io.record_rows import decoded_runs
+        from penstock.io.examples.reader import RecordDecoder
+        from penstock.io.tfrecord.ingest import decoded_runs
 
         return decoded_runs(RecordDecoder(self.payload_format), part.content, on_broken)
 
@@ -141,7 +141,7 @@ class RowsInput:
 
 def batch_to_bytes(batch: pa.RecordBatch) -> bytes:
     """Returns a RecordBatch as an Arrow IPC stream, which `batch_of` reads."""
-    from penstock.io.batch_stream import stream_of
+    from penstock.io.arrow.batch_stream import stream_of
 
     content: bytes = stream_of(batch).to_pybytes()
     return content

@@ -25,11 +25,11 @@ def stage_user_code(options: Any, project_root: str, scratch: str | None = None)
         scratch: local folder for the archive; by default a new temporary one.
 
     Raises:
-        penstock.io.project_archive.ArchiveError: if the project is too large.
+        penstock.launch.project_archive.ArchiveError: if the project is too large.
     """
     from apache_beam.options.pipeline_options import SetupOptions
 
-    from penstock.io.project_archive import upload_project
+    from penstock.launch.project_archive import upload_project
 
     archive = upload_project(project_root, scratch or tempfile.mkdtemp(prefix="penstock-beam-"))
     setup = options.view_as(SetupOptions)

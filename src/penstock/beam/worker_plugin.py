@@ -27,12 +27,12 @@ def install_user_code(environment: Mapping[str, str]) -> str | None:
 
     Raises:
         FileNotFoundError: if the archive was not brought to this worker.
-        penstock.io.project_archive.ArchiveError: if it was changed on its way.
+        penstock.launch.project_archive.ArchiveError: if it was changed on its way.
     """
     archive = _option(environment)
     if archive is None:
         return None
-    from penstock.io.project_archive import unpack_project
+    from penstock.launch.project_archive import unpack_project
 
     semi_persistent = environment.get("SEMI_PERSISTENT_DIRECTORY") or "/tmp"
     staged = os.path.join(semi_persistent, "staged", os.path.basename(archive))

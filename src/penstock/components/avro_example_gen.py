@@ -9,8 +9,8 @@ from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
-    from penstock.io.broken_rows import OnBroken
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.io.ingestion.write_examples import Rows
 
 
 class AvroExampleGen(FileBasedExampleGen):
@@ -29,13 +29,13 @@ class AvroExampleGen(FileBasedExampleGen):
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads Avro files of one split."""
-        from penstock.io.avro_rows import avro_rows
+        from penstock.io.tables.avro_ingest import avro_rows
 
         return avro_rows(files, on_broken)
 
     def beam_input(self) -> InputReader:
         """Agrees on the columns of all files, then reads a file at a time."""
         from penstock.components.table_input import TableInput
-        from penstock.io.avro_rows import read_avro, survey_avro
+        from penstock.io.tables.avro_ingest import read_avro, survey_avro
 
         return TableInput("Avro", survey_avro, read_avro)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.beam import QuerySource
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.write_examples import Rows
 
 _PROJECT_FLAG = "--project="
 
@@ -48,7 +48,7 @@ class BigQueryExampleGen(QueryBasedExampleGen):
 
     def query_rows(self, query: str, context: ExecutionContext) -> Iterable[Rows]:
         """Makes a query, streaming its rows."""
-        from penstock.io.ingestion import Rows
+        from penstock.io.ingestion.write_examples import Rows
 
         batches = read_big_query(query, *_clients(self._billed(context)))
         return Rows.of_batches(batches, missing="kindless")
@@ -92,7 +92,7 @@ def read_big_query(query: str, client: Any, storage: Any = None) -> Iterator[pa.
         storage: A `google.cloud.bigquery_storage.BigQueryReadClient`, which is faster; None: rows
             come by the REST API.
     """
-    from penstock.io.table_columns import example_columns, value_type
+    from penstock.io.tables.example_columns import example_columns, value_type
 
     result = client.query(query).result()
     types = None

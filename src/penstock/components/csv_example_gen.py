@@ -10,9 +10,9 @@ from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
-    from penstock.io.broken_rows import OnBroken
-    from penstock.io.csv_reader import CsvFiles
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.io.csv.reader import CsvFiles
+    from penstock.io.ingestion.write_examples import Rows
 
 
 class CsvExampleGen(FileBasedExampleGen):
@@ -54,12 +54,12 @@ class CsvExampleGen(FileBasedExampleGen):
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads CSV files of one split."""
-        from penstock.io.csv_rows import csv_rows
+        from penstock.io.csv.ingest import csv_rows
 
         return csv_rows(self._source()(files), on_broken)
 
     def _source(self) -> Callable[[Sequence[str]], CsvFiles]:
-        from penstock.io.csv_reader import CsvFiles
+        from penstock.io.csv.reader import CsvFiles
 
         return functools.partial(
             CsvFiles,

@@ -124,7 +124,7 @@ class ExampleDiff(Component):
         from penstock.beam import runs_locally
         from penstock.data_validation import FeatureSkewDetector
         from penstock.io import split_files
-        from penstock.io.files import file_size
+        from penstock.io.files.filesystem import file_size
 
         how = self.config.paired_example_skew
         make_detector = functools.partial(

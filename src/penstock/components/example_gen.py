@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples
 from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, RuntimeParameter, output
-from penstock.io.example_gen_config import Input as InputConfig
-from penstock.io.example_gen_config import Output as OutputConfig
-from penstock.io.example_gen_config import RangeConfig
+from penstock.io.ingestion.config import Input as InputConfig
+from penstock.io.ingestion.config import Output as OutputConfig
+from penstock.io.ingestion.config import RangeConfig
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
-    from penstock.io.broken_rows import OnBroken, Quarantine
-    from penstock.io.ingestion import Rows
-    from penstock.io.span_pattern import ResolvedInput
+    from penstock.io.ingestion.broken_rows import OnBroken, Quarantine
+    from penstock.io.ingestion.write_examples import Rows
+    from penstock.io.ingestion.span_pattern import ResolvedInput
 
 _FILE_FORMATS = ("tfrecords_gzip", "parquet")
 _ON_ERROR = ("raise", "skip")
@@ -76,7 +76,7 @@ class ExampleGen(Component):
         quarantine: Quarantine | None = None,
     ) -> None:
         """Writes the rows of each input split here, and describes the artifact."""
-        from penstock.io.ingestion import write_examples
+        from penstock.io.ingestion.write_examples import write_examples
 
         counts = write_examples(
             rows,
@@ -91,7 +91,7 @@ class ExampleGen(Component):
     def _describe(
         self, context: ExecutionContext, input_splits: list[str], counts: Mapping[str, int]
     ) -> None:
-        from penstock.io.ingestion import output_splits
+        from penstock.io.ingestion.write_examples import output_splits
 
         context.log.info("Rows by split: %s", counts)
         context.report_metrics({f"rows/{split}": count for split, count in counts.items()})
@@ -139,8 +139,8 @@ class FileBasedExampleGen(ExampleGen):
 
     def external_files(self, resolve: Callable[[str], str]) -> Mapping[str, str]:
         """Returns the files that the patterns choose."""
-        from penstock.io.files import canonical
-        from penstock.io.span_pattern import resolve_input
+        from penstock.io.files.filesystem import canonical
+        from penstock.io.ingestion.span_pattern import resolve_input
 
         base = resolve(self.input_base)
         resolved = resolve_input(base, self.input_config, self.range_config)
@@ -176,8 +176,8 @@ class FileBasedExampleGen(ExampleGen):
 
     def run(self, context: ExecutionContext) -> None:
         """Finds the files, reads them and writes the splits."""
-        from penstock.io.broken_rows import Quarantine
-        from penstock.io.span_pattern import resolve_input
+        from penstock.io.ingestion.broken_rows import Quarantine
+        from penstock.io.ingestion.span_pattern import resolve_input
 
         base = context.resolve_path(self.input_base)
         resolved = resolve_input(base, self.input_config, self.range_config)
@@ -239,7 +239,7 @@ class FileBasedExampleGen(ExampleGen):
         self._describe(context, list(resolved.files), counts)
 
     def _add_input(self, resolved: ResolvedInput) -> None:
-        from penstock.io.files import file_size
+        from penstock.io.files.filesystem import file_size
 
         fingerprint = "\n".join(
             f"split:{split},num_files:{len(files)},total_bytes:{sum(map(file_size, files))}"

@@ -9,8 +9,8 @@ from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
-    from penstock.io.broken_rows import OnBroken
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.io.ingestion.write_examples import Rows
 
 _PAYLOADS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
 
@@ -59,7 +59,7 @@ class ImportExampleGen(FileBasedExampleGen):
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads TFRecord files of one split."""
-        from penstock.io.record_rows import read_record_rows
+        from penstock.io.tfrecord.ingest import read_record_rows
 
         unify = self.output_file_format == "parquet"
         return read_record_rows(files, self.payload_format, unify_schema=unify, on_broken=on_broken)

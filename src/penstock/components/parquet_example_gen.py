@@ -9,8 +9,8 @@ from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
-    from penstock.io.broken_rows import OnBroken
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.io.ingestion.write_examples import Rows
 
 
 class ParquetExampleGen(FileBasedExampleGen):
@@ -27,14 +27,14 @@ class ParquetExampleGen(FileBasedExampleGen):
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Reads Parquet files of one split."""
-        from penstock.io.ingestion import Rows
-        from penstock.io.parquet_rows import read_parquet
+        from penstock.io.ingestion.write_examples import Rows
+        from penstock.io.tables.parquet_ingest import read_parquet
 
         return Rows.of_batches(read_parquet(files, on_broken=on_broken), missing="kindless")
 
     def beam_input(self) -> InputReader:
         """Agrees on the columns of all files, then reads a file at a time."""
         from penstock.components.table_input import TableInput
-        from penstock.io.parquet_rows import read_parquet, survey_parquet
+        from penstock.io.tables.parquet_ingest import read_parquet, survey_parquet
 
         return TableInput("Parquet", survey_parquet, read_parquet)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 from penstock.artifacts import Artifact
 from penstock.components.example_gen import ExampleGen
 from penstock.dsl import ExecutionContext
-from penstock.io.example_gen_config import Input as InputConfig
-from penstock.io.example_gen_config import Output as OutputConfig
-from penstock.io.example_gen_config import Split
+from penstock.io.ingestion.config import Input as InputConfig
+from penstock.io.ingestion.config import Output as OutputConfig
+from penstock.io.ingestion.config import Split
 
 if TYPE_CHECKING:
     from penstock.beam import QuerySource
-    from penstock.io.ingestion import Rows
+    from penstock.io.ingestion.write_examples import Rows
 
 _DAY_SECONDS = 86_400
 # A database does not say how large a result is; who names a runner expects much.
@@ -189,15 +189,15 @@ class QueryExampleGen(QueryBasedExampleGen):
 
     def query_rows(self, query: str, context: ExecutionContext) -> Iterable[Rows]:
         """Makes a query, streaming its rows."""
-        from penstock.io.ingestion import Rows
-        from penstock.io.query_rows import read_query
+        from penstock.io.ingestion.write_examples import Rows
+        from penstock.io.tables.query_ingest import read_query
 
         return Rows.of_batches(read_query(self._url(context), query), missing="kindless")
 
     def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> QuerySource:
         """Has a worker make each split's query, with the environment variables that it has."""
         from penstock.beam import QueryInput, QuerySource
-        from penstock.io.query_rows import read_query
+        from penstock.io.tables.query_ingest import read_query
 
         reader = QueryInput(functools.partial(read_query, self._url(context)))
         parts = {split: [query] for split, query in queries.items()}

@@ -83,7 +83,7 @@ class StatisticsGen(Component):
         from penstock.data_validation.statistics.shard_parts import ExamplesReader
         from penstock.data_validation.statistics.shards import statistics_of_shards
         from penstock.io import split_files
-        from penstock.io.examples_reader import DEFAULT_BATCH_SIZE
+        from penstock.io.examples.reader import DEFAULT_BATCH_SIZE
 
         stored = self.examples.custom_properties
         read = ExamplesReader(

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.beam.shard_readers import Part
-    from penstock.io.broken_rows import BrokenRow, OnBroken
-    from penstock.io.ingestion import Rows
-    from penstock.io.table_types import TableTypes
+    from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
+    from penstock.io.ingestion.write_examples import Rows
+    from penstock.io.tables.column_agreement import TableTypes
 
 
 class _Survey(Protocol):
@@ -72,7 +72,7 @@ class TableInput:
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> TableSurvey:
         """Looks at a file's columns."""
-        from penstock.io.table_types import TableTypes
+        from penstock.io.tables.column_agreement import TableTypes
 
         types = TableTypes(self.kind)
         broken = self.look(path, types)
@@ -84,8 +84,8 @@ class TableInput:
         Raises:
             ValueError: If a file is damaged or has other columns than the first.
         """
-        from penstock.io.table_columns import ColumnError
-        from penstock.io.table_types import TableTypes
+        from penstock.io.tables.example_columns import ColumnError
+        from penstock.io.tables.column_agreement import TableTypes
 
         agreed = TableTypes(self.kind)
         left_out = set()
@@ -116,7 +116,7 @@ class TableInput:
         self, part: Part, plan: TablePlan, on_broken: OnBroken | None = None
     ) -> Iterable[Rows]:
         """Reads the file."""
-        from penstock.io.ingestion import Rows
+        from penstock.io.ingestion.write_examples import Rows
 
         batches = self.read([part.path], types=plan.types, on_broken=on_broken)
         return Rows.of_batches(batches, missing="kindless")

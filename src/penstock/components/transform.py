@@ -99,8 +99,8 @@ class Transform(Component):
         "penstock.transform.transformed_examples",
         "penstock.data_validation",
         "penstock.data_validation.statistics.generate",
-        "penstock.io.examples_reader",
-        "penstock.io.examples_writer",
+        "penstock.io.examples.reader",
+        "penstock.io.examples.writer",
     )
 
     examples: Input[Examples | list[Examples]]

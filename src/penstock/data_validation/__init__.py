@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penstock.data_validation.column_path import ColumnPath as FeaturePath
     from penstock.data_validation.distribution import validate_distributions
-    from penstock.data_validation.example_validation import (
+    from penstock.data_validation.examples_validator import (
         identify_anomalous_examples,
         validate_examples_in_csv,
         validate_examples_in_tfrecord,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         get_feature_stats,
         get_slice_stats,
     )
-    from penstock.data_validation.instance_validation import validate_instance
+    from penstock.data_validation.instance_validator import validate_instance
     from penstock.data_validation.per_feature_stats import PerFeatureStatsConfig
     from penstock.data_validation.schema_inference import infer_schema
     from penstock.data_validation.schema_lookup import (
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         get_match_stats_dataframe,
         get_skew_result_dataframe,
     )
-    from penstock.data_validation.sliced_validation import validate_corresponding_slices
+    from penstock.data_validation.slices_validator import validate_corresponding_slices
     from penstock.data_validation.slicing import (
         FeatureValueSlicer,
         get_feature_value_slicer,
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from penstock.data_validation.statistics.generators.pairs import (
         CrossFeatureStats,
     )
+    from penstock.data_validation.statistics_validator import update_schema, validate_statistics
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.data_validation.storage import (
         load_anomalies_binary,
@@ -91,7 +92,6 @@ if TYPE_CHECKING:
         write_stats_binary,
         write_stats_text,
     )
-    from penstock.data_validation.validation import update_schema, validate_statistics
 
 _MODULE_OF = {
     "CombinerFeatureStatsGenerator": "statistics.generators.base",
@@ -127,7 +127,7 @@ _MODULE_OF = {
     "get_match_stats_dataframe": "skew.tables",
     "get_skew_result_dataframe": "skew.tables",
     "get_slice_stats": "indexed_statistics",
-    "identify_anomalous_examples": "example_validation",
+    "identify_anomalous_examples": "examples_validator",
     "infer_schema": "schema_inference",
     "load_anomalies_binary": "storage",
     "load_anomalies_text": "storage",
@@ -138,13 +138,13 @@ _MODULE_OF = {
     "load_stats_text": "storage",
     "set_domain": "schema_lookup",
     "statistics_of_record_batches": "statistics.generate",
-    "update_schema": "validation",
-    "validate_corresponding_slices": "sliced_validation",
+    "update_schema": "statistics_validator",
+    "validate_corresponding_slices": "slices_validator",
     "validate_distributions": "distribution",
-    "validate_examples_in_csv": "example_validation",
-    "validate_examples_in_tfrecord": "example_validation",
-    "validate_instance": "instance_validation",
-    "validate_statistics": "validation",
+    "validate_examples_in_csv": "examples_validator",
+    "validate_examples_in_tfrecord": "examples_validator",
+    "validate_instance": "instance_validator",
+    "validate_statistics": "statistics_validator",
     "write_anomalies_binary": "storage",
     "write_anomalies_text": "storage",
     "write_schema_text": "storage",

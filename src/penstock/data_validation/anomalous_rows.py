@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from penstock.data_validation.anomalies.feature_check import is_required
 from penstock.data_validation.anomalies.finding import AnomalyType
-from penstock.data_validation.instance_validation import schema_of, validate_instance
+from penstock.data_validation.instance_validator import schema_of, validate_instance
 from penstock.data_validation.schema_features import all_features
 from penstock.data_validation.statistics.generators.base import innermost_type
 from penstock.data_validation.stats_options import StatsOptions

@@ -8,7 +8,7 @@ from penstock.data_validation.anomalies.finding import AnomalyType
 from penstock.data_validation.feature_path import FeaturePath, path_to_text
 from penstock.data_validation.schema_inference import Statistics, infer_schema
 from penstock.data_validation.schema_lookup import get_feature
-from penstock.data_validation.validation import validate_statistics
+from penstock.data_validation.statistics_validator import validate_statistics
 
 _OF_COMPARISONS = frozenset(
     {

@@ -13,10 +13,10 @@ from penstock.data_validation.statistics.shard_parts import ExamplesReader, csv_
 from penstock.data_validation.statistics.shards import statistics_of_parts, worthwhile_processes
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.data_validation.storage import write_stats_binary
-from penstock.io.csv_reader import ColumnType, CsvFiles
-from penstock.io.examples_reader import DEFAULT_BATCH_SIZE, as_list_columns
-from penstock.io.files import list_matching
-from penstock.io.row_blocks import WrongGuessError
+from penstock.io.csv.reader import ColumnType, CsvFiles
+from penstock.io.examples.reader import DEFAULT_BATCH_SIZE, as_list_columns
+from penstock.io.files.filesystem import list_matching
+from penstock.io.ingestion.row_blocks import WrongGuessError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,7 @@ def _tfrecord_reader(path: str, options: StatsOptions | None) -> ExamplesReader:
 
 
 def _is_gzip(path: str) -> bool:
-    from penstock.io.files import open_binary
+    from penstock.io.files.filesystem import open_binary
 
     with open_binary(path) as file:
         return file.read(2) == b"\x1f\x8b"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from penstock.data_validation.indexed_statistics import DatasetListView
-from penstock.io.files import list_matching
-from penstock.io.tfrecord import read_tfrecords
+from penstock.io.files.filesystem import list_matching
+from penstock.io.tfrecord.records import read_tfrecords
 
 
 def default_sharded_output_supported() -> bool:

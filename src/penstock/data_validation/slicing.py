@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from penstock.data_validation.slicing_config import Slice
 from penstock.data_validation.statistics.generators.base import column_at, leaves_of
-from penstock.io.arrow_arrays import numbers
+from penstock.io.arrow.arrays import numbers
 
 
 class FeatureValueSlicer:

@@ -6,7 +6,7 @@ from google.protobuf import message, text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from penstock.artifacts import location
-from penstock.io.files import open_binary
+from penstock.io.files.filesystem import open_binary
 
 _Proto = TypeVar("_Proto", bound=message.Message)
 
@@ -88,7 +88,7 @@ def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsL
         >>> load_statistics("stats.tfrecord").datasets[0].num_examples
         334
     """
-    from penstock.io.tfrecord import TFRecordError, read_tfrecords
+    from penstock.io.tfrecord.records import TFRecordError, read_tfrecords
 
     if input_path.endswith((".pbtxt", ".txt")):
         return load_stats_text(input_path)

@@ -8,10 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock.io.avro_rows import read_avro
-    from penstock.io.broken_rows import BrokenRow, Quarantine, read_quarantine
-    from penstock.io.csv_reader import CsvFiles, read_csv
-    from penstock.io.example_gen_config import (
+    from penstock.io.csv.reader import CsvFiles, read_csv
+    from penstock.io.examples.reader import (
+        read_record_batches,
+        split_files,
+        split_names,
+    )
+    from penstock.io.examples.serialization import (
+        serialize_examples,
+        serialize_feature,
+    )
+    from penstock.io.examples.writer import ExamplesWriter, read_row_counts
+    from penstock.io.ingestion.broken_rows import BrokenRow, Quarantine, read_quarantine
+    from penstock.io.ingestion.config import (
         Input,
         Output,
         RangeConfig,
@@ -20,54 +29,45 @@ if TYPE_CHECKING:
         SplitConfig,
         StaticRange,
     )
-    from penstock.io.example_serialization import (
-        serialize_examples,
-        serialize_feature,
-    )
-    from penstock.io.examples_reader import (
-        read_record_batches,
-        split_files,
-        split_names,
-    )
-    from penstock.io.examples_writer import ExamplesWriter, read_row_counts
-    from penstock.io.hash_split import HashSplitter
-    from penstock.io.ingestion import Rows, write_examples
-    from penstock.io.parquet_rows import read_parquet
-    from penstock.io.query_rows import read_query
-    from penstock.io.span_pattern import ResolvedInput, resolve_input
-    from penstock.io.tfrecord import TFRecordError, TFRecordWriter, read_tfrecords
+    from penstock.io.ingestion.hash_split import HashSplitter
+    from penstock.io.ingestion.span_pattern import ResolvedInput, resolve_input
+    from penstock.io.ingestion.write_examples import Rows, write_examples
+    from penstock.io.tables.avro_ingest import read_avro
+    from penstock.io.tables.parquet_ingest import read_parquet
+    from penstock.io.tables.query_ingest import read_query
+    from penstock.io.tfrecord.records import TFRecordError, TFRecordWriter, read_tfrecords
 
 _MODULE_OF = {
-    "BrokenRow": "broken_rows",
-    "CsvFiles": "csv_reader",
-    "ExamplesWriter": "examples_writer",
-    "HashSplitter": "hash_split",
-    "Input": "example_gen_config",
-    "Output": "example_gen_config",
-    "Quarantine": "broken_rows",
-    "RangeConfig": "example_gen_config",
-    "ResolvedInput": "span_pattern",
-    "RollingRange": "example_gen_config",
-    "Rows": "row_blocks",
-    "Split": "example_gen_config",
-    "SplitConfig": "example_gen_config",
-    "StaticRange": "example_gen_config",
-    "TFRecordError": "tfrecord",
-    "TFRecordWriter": "tfrecord",
-    "read_avro": "avro_rows",
-    "read_csv": "csv_reader",
-    "read_parquet": "parquet_rows",
-    "read_quarantine": "broken_rows",
-    "read_query": "query_rows",
-    "read_record_batches": "examples_reader",
-    "read_row_counts": "examples_writer",
-    "read_tfrecords": "tfrecord",
-    "resolve_input": "span_pattern",
-    "serialize_examples": "example_serialization",
-    "serialize_feature": "example_serialization",
-    "split_files": "examples_reader",
-    "split_names": "examples_reader",
-    "write_examples": "ingestion",
+    "BrokenRow": "ingestion.broken_rows",
+    "CsvFiles": "csv.reader",
+    "ExamplesWriter": "examples.writer",
+    "HashSplitter": "ingestion.hash_split",
+    "Input": "ingestion.config",
+    "Output": "ingestion.config",
+    "Quarantine": "ingestion.broken_rows",
+    "RangeConfig": "ingestion.config",
+    "ResolvedInput": "ingestion.span_pattern",
+    "RollingRange": "ingestion.config",
+    "Rows": "ingestion.row_blocks",
+    "Split": "ingestion.config",
+    "SplitConfig": "ingestion.config",
+    "StaticRange": "ingestion.config",
+    "TFRecordError": "tfrecord.records",
+    "TFRecordWriter": "tfrecord.records",
+    "read_avro": "tables.avro_ingest",
+    "read_csv": "csv.reader",
+    "read_parquet": "tables.parquet_ingest",
+    "read_quarantine": "ingestion.broken_rows",
+    "read_query": "tables.query_ingest",
+    "read_record_batches": "examples.reader",
+    "read_row_counts": "examples.writer",
+    "read_tfrecords": "tfrecord.records",
+    "resolve_input": "ingestion.span_pattern",
+    "serialize_examples": "examples.serialization",
+    "serialize_feature": "examples.serialization",
+    "split_files": "examples.reader",
+    "split_names": "examples.reader",
+    "write_examples": "ingestion.write_examples",
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import sys
 
-from penstock.launch.entrypoint import main
+from penstock.runners.kubeflow.container.entrypoint import main
 
 if __name__ == "__main__":
     sys.exit(main())

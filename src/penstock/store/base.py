@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from penstock.store.contexts import Contexts
 from penstock.store.exceptions import RecordNotFound, StoreFull
-from penstock.store.reserve import Reserve
+from penstock.store.publishing.contexts import Contexts
+from penstock.store.schema.type_registry import TypeRegistry
 from penstock.store.session import Session
-from penstock.store.type_registry import TypeRegistry
+from penstock.store.sqlite.reserve import Reserve
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ import os
 import re
 
 from penstock.store.exceptions import StoreUnavailable
-from penstock.store.reserve import Reserve
 from penstock.store.session import Session
+from penstock.store.sqlite.reserve import Reserve
 
 
 def open_session(
@@ -26,8 +26,8 @@ def open_session(
     """
     scheme = re.match(r"([a-z][a-z0-9+]+)://", url)
     if scheme is None or scheme[1].startswith("sqlite"):
-        from penstock.store import sqlite
-        from penstock.store.sqlite_session import SqliteSession
+        from penstock.store.sqlite import database
+        from penstock.store.sqlite.session import SqliteSession
 
         path = url if scheme is None else re.sub(r"^sqlite(\+\w+)?:///?", "", url)
         if not path or path == ":memory:":
@@ -36,15 +36,15 @@ def open_session(
             )
         # Leases and backups lie beside it, whatever the working directory becomes.
         path = os.path.abspath(path)
-        engine = sqlite.create_engine(
+        engine = database.create_engine(
             path, create=create, read_only=read_only, synchronous=durability.upper()
         )
         return SqliteSession(engine, path), Reserve(path)
     family = scheme[1].split("+")[0]
     if family in ("postgresql", "postgres", "mysql", "mariadb"):
-        from penstock.store import server
+        from penstock.store.server import connect
 
-        return server.open_session(url), None
+        return connect.open_session(url), None
     raise StoreUnavailable(
         f"No store is known for {scheme[1]}://. Expected a path, sqlite:///, postgresql:// or "
         "mysql://."

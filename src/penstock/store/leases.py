@@ -6,14 +6,14 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from penstock.store import file_lease
 from penstock.store.base import milliseconds
 from penstock.store.exceptions import LeaseHeld
-from penstock.store.executions import Executions
-from penstock.store.file_lease import FileLease
+from penstock.store.publishing.executions import Executions
 from penstock.store.records import ExecutionState, RunState
-from penstock.store.row_lease import LEASE_SECONDS, RowLease
+from penstock.store.server.row_lease import LEASE_SECONDS, RowLease
 from penstock.store.session import Session
+from penstock.store.sqlite import file_lease
+from penstock.store.sqlite.file_lease import FileLease
 
 DEAD = "killed: the process that ran it is gone"
 """The error of an execution or a run whose lease died."""

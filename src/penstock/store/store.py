@@ -8,10 +8,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from penstock.store.cache import Cache
 from penstock.store.leases import Leases
-from penstock.store.lineage import LineageQueries
-from penstock.store.runs import Runs
+from penstock.store.publishing.runs import Runs
+from penstock.store.queries.cache import Cache
+from penstock.store.queries.lineage import LineageQueries
 from penstock.store.session import Session
 
 T = TypeVar("T")
@@ -62,8 +62,8 @@ class MetadataStore(Runs, Leases, Cache, LineageQueries):
             StoreReadOnly: If it may not be written.
             SchemaMismatch: If another version wrote it.
         """
-        from penstock.store import migration
         from penstock.store.engine import open_session
+        from penstock.store.schema import migration
 
         if durability not in ("normal", "full"):
             raise ValueError(f"durability is 'normal' or 'full'. Received: {durability!r}")

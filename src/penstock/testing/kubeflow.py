@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from penstock.launch.artifact_reference import ArtifactReference
-from penstock.launch.executor_input import local_path
+from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
+from penstock.runners.kubeflow.container.executor_input import local_path
 from penstock.runners.result import NodeResult, NodeState, RunFailed, RunResult
 
 

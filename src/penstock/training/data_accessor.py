@@ -253,7 +253,7 @@ def matching_files(patterns: str | Sequence[str]) -> list[str]:
     Raises:
         FileNotFoundError: If a pattern matches nothing.
     """
-    from penstock.io.files import list_matching
+    from penstock.io.files.filesystem import list_matching
 
     files = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:

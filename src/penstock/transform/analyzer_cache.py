@@ -27,7 +27,7 @@ from tensorflow_transform import analyzers, graph_tools, tf_utils
 
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.io import TFRecordWriter, read_tfrecords
-from penstock.io.files import join, open_binary, open_for_writing
+from penstock.io.files.filesystem import join, open_binary, open_for_writing
 from penstock.transform.phases import Phase, Source
 from penstock.transform.shards import Shards
 from penstock.transform.tracing import Trace

@@ -119,7 +119,7 @@ def transform(
         result.rows_transformed   # {"train": 234, "eval": 100}
     """
     import_tensorflow_transform()
-    from penstock.io.shard_processes import kept_processes
+    from penstock.io.processes.shard_processes import kept_processes
     from penstock.transform.analyzer_cache import AnalyzerCache
     from penstock.transform.export import write_schema
     from penstock.transform.features import RawFeatures
@@ -226,7 +226,7 @@ def _transform_splits(
     observe: BatchObserver | None,
 ) -> dict[str, int]:
     from penstock.io import ExamplesWriter
-    from penstock.io.shard_processes import map_shards
+    from penstock.io.processes.shard_processes import map_shards
     from penstock.transform.features import explained_failures
     from penstock.transform.transformed_examples import TransformedExamples
 

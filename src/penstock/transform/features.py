@@ -17,8 +17,8 @@ from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchD
 from tfx_bsl.tfxio import tensor_representation_util
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 
-from penstock.io.arrow_arrays import to_numpy
-from penstock.io.examples_reader import RAW_RECORD_COLUMN
+from penstock.io.arrow.arrays import to_numpy
+from penstock.io.examples.reader import RAW_RECORD_COLUMN
 
 SEQUENCE_COLUMN = "##SEQUENCE##"
 

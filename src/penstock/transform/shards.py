@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from penstock.io.record_blocks import RecordBlock, read_record_blocks, records_of
+from penstock.io.tfrecord.blocks import RecordBlock, read_record_blocks, records_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.io.examples_reader import RecordDecoder
-    from penstock.io.tfrecord import Compression
+    from penstock.io.examples.reader import RecordDecoder
+    from penstock.io.tfrecord.records import Compression
     from penstock.transform.features import RawFeatures
     from penstock.transform.spool import BatchSpool
 
@@ -91,7 +91,7 @@ def _decode_blocks(
     schema: bytes, batch_size: int, processes: int | None, shards: Shards, first: int
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Decodes TFRecords in several processes, a block of records for each batch."""
-    from penstock.io.shard_processes import map_shards
+    from penstock.io.processes.shard_processes import map_shards
 
     compression: Compression = "GZIP" if shards.file_format == "tfrecords_gzip" else ""
     blocks = itertools.chain.from_iterable(
@@ -136,7 +136,7 @@ def _features(schema: bytes, payload_format: str) -> RawFeatures:
 def _decoder(schema: bytes, payload_format: str, thread: int) -> RecordDecoder:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    from penstock.io.examples_reader import RecordDecoder
+    from penstock.io.examples.reader import RecordDecoder
 
     return RecordDecoder(payload_format, schema_pb2.Schema.FromString(schema))
 

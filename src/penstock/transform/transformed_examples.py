@@ -13,8 +13,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from penstock.io import serialize_examples
-from penstock.io.example_messages import example_class
-from penstock.io.record_frames import frame_records
+from penstock.io.examples.messages import example_class
+from penstock.io.tfrecord.framing import frame_records
 
 
 class TransformedExamples:

@@ -11,8 +11,8 @@ from penstock.beam import CsvInput, Engine, combine_on_beam, write_examples_on_b
 from penstock.data_validation import StatsOptions, load_stats_binary, write_stats_binary
 from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.io import read_record_batches, read_row_counts, split_files
-from penstock.io.csv_reader import CsvFiles
-from penstock.io.example_gen_config import Output, Split, SplitConfig
+from penstock.io.csv.reader import CsvFiles
+from penstock.io.ingestion.config import Output, Split, SplitConfig
 
 IN_MEMORY = Engine(("--runner=FnApiRunner",))
 SPLITS = Output(SplitConfig([Split("train", hash_buckets=1), Split("eval", hash_buckets=1)]))

@@ -18,7 +18,7 @@ from penstock.io import (
     read_row_counts,
     split_files,
 )
-from penstock.io.broken_rows import read_quarantine
+from penstock.io.ingestion.broken_rows import read_quarantine
 from penstock.runners.local import LocalDagRunner
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component

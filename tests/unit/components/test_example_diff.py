@@ -6,7 +6,7 @@ from penstock.components import ExampleDiff
 from penstock.components.example_diff import ExampleDiffConfig, PairedExampleSkew
 from penstock.data_validation.skew.messages import message_class
 from penstock.io import ExamplesWriter, read_tfrecords
-from penstock.io.example_messages import example_class
+from penstock.io.examples.messages import example_class
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component
 

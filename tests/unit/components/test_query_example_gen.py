@@ -18,7 +18,7 @@ from penstock.io import (
     read_row_counts,
     split_files,
 )
-from penstock.io.ingestion import Rows
+from penstock.io.ingestion.write_examples import Rows
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component
 

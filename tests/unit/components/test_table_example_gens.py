@@ -7,10 +7,10 @@ import pytest
 
 from penstock.components import AvroExampleGen, ParquetExampleGen
 from penstock.io import Input, Split, read_record_batches, read_row_counts, split_files
-from penstock.io.broken_rows import read_quarantine
-from penstock.io.example_messages import example_class
-from penstock.io.hash_split import bucket_of
-from penstock.io.tfrecord import read_tfrecords
+from penstock.io.ingestion.broken_rows import read_quarantine
+from penstock.io.examples.messages import example_class
+from penstock.io.ingestion.hash_split import bucket_of
+from penstock.io.tfrecord.records import read_tfrecords
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component
 

@@ -21,7 +21,7 @@ from penstock.io import (
     read_row_counts,
     split_files,
 )
-from penstock.io.example_messages import sequence_example_class
+from penstock.io.examples.messages import sequence_example_class
 from penstock.testing import run_component
 from penstock.transform import SplitsConfig
 

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from penstock.data_validation import FeatureSkewDetector, detect_feature_skew
-from penstock.io.example_messages import example_class
+from penstock.io.examples.messages import example_class
 
 
 def example(identifier=None, **features):

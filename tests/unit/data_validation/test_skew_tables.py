@@ -4,7 +4,7 @@ from penstock.data_validation import (
     get_match_stats_dataframe,
     get_skew_result_dataframe,
 )
-from penstock.io.example_messages import example_class
+from penstock.io.examples.messages import example_class
 
 
 def example(identifier, city, fare):

@@ -21,7 +21,7 @@ from penstock.data_validation import (
     write_stats_binary,
     write_stats_text,
 )
-from penstock.io.tfrecord import TFRecordWriter
+from penstock.io.tfrecord.records import TFRecordWriter
 
 TEXT = """
     datasets {

@@ -102,9 +102,9 @@ def test_an_upgrade_of_penstock_is_one_difference_after_the_users_own():
 
 def test_few_modules_of_penstock_are_named():
     new = copy.deepcopy(KEY)
-    new["code"] |= {"penstock.io.csv_reader": "1111"}
+    new["code"] |= {"penstock.io.csv.reader": "1111"}
     (found,) = key_differences(KEY, new)
-    assert found.sentence == "module penstock.io.csv_reader is imported now and was not before"
+    assert found.sentence == "module penstock.io.csv.reader is imported now and was not before"
 
 
 def test_equal_keys_do_not_differ():

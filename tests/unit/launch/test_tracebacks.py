@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from penstock.io import read_csv
-from penstock.io.files import open_binary
+from penstock.io.files.filesystem import open_binary
 from penstock.launch.tracebacks import is_refusal, told_traceback
 
 

@@ -24,7 +24,7 @@ from penstock.store import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from penstock.store.sqlite import network_file_system
+from penstock.store.sqlite.database import network_file_system
 
 SHARED = Path(__file__).resolve().parents[3] / "../shared"
 GOLDEN = SHARED / "golden/penguin/metadata/metadata.db"
@@ -281,7 +281,7 @@ def test_network_mounts_are_told_apart(tmp_path: Path, path: str, kind: str | No
 
 
 def test_a_network_mount_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.store.sqlite._NETWORK", frozenset({_kind_of(tmp_path)}))
+    monkeypatch.setattr("penstock.store.sqlite.database._NETWORK", frozenset({_kind_of(tmp_path)}))
     with pytest.raises(StoreUnavailable, match="network file system .* PostgreSQL or MySQL URL"):
         MetadataStore.open(tmp_path / "m.db")
     assert not (tmp_path / "m.db").exists()

@@ -11,7 +11,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.io import ExamplesWriter, TFRecordWriter, shard_processes, split_files
+from penstock.io import ExamplesWriter, TFRecordWriter, split_files
+from penstock.io.processes import shard_processes
 from penstock.transform import shards as module
 from penstock.transform.shards import Shards, SplitReader, shard_reader
 from penstock.transform.spool import BatchSpool

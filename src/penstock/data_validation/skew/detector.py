@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from penstock.data_validation.skew.messages import message_class
-from penstock.io.example_messages import example_class
+from penstock.io.examples.messages import example_class
 
 MISSING_VALUE = b"__MISSING_VALUE__"
 

@@ -18,7 +18,7 @@ from penstock.data_validation.statistics.histograms import (
 from penstock.data_validation.statistics.moments import Moments
 from penstock.data_validation.statistics.quantiles import Quantiles
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy
 
 _Floats = npt.NDArray[np.float64]
 _Histograms = tuple[statistics_pb2.Histogram, statistics_pb2.Histogram]

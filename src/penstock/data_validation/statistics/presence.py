@@ -13,7 +13,7 @@ from penstock.data_validation.statistics.histograms import (
 )
 from penstock.data_validation.statistics.quantiles import Quantiles
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import to_numpy, valid_rows
+from penstock.io.arrow.arrays import to_numpy, valid_rows
 
 _Floats = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.io.arrow_arrays import numbers, to_numpy
+from penstock.io.arrow.arrays import numbers, to_numpy
 
 _Floats = npt.NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from penstock.io.arrow_arrays import booleans
+from penstock.io.arrow.arrays import booleans
 
 _SEED = 0
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from penstock.io.csv_reader import ColumnType, CsvCells, CsvFiles
-from penstock.io.examples_reader import (
+from penstock.io.csv.reader import ColumnType, CsvCells, CsvFiles
+from penstock.io.examples.reader import (
     DEFAULT_BATCH_SIZE,
     RecordDecoder,
     as_list_columns,
@@ -21,9 +21,9 @@ from penstock.io.examples_reader import (
     batched_records,
     read_record_batches,
 )
-from penstock.io.files import file_size, open_binary
-from penstock.io.record_blocks import RecordBlock, read_record_blocks, records_of
-from penstock.io.tfrecord import Compression
+from penstock.io.files.filesystem import file_size, open_binary
+from penstock.io.tfrecord.blocks import RecordBlock, read_record_blocks, records_of
+from penstock.io.tfrecord.records import Compression
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2

@@ -17,8 +17,8 @@ from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.data_validation.statistics.sampling import RowSampler
 from penstock.data_validation.statistics.shard_parts import ExamplesReader, Part
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.files import file_size
-from penstock.io.shard_processes import map_shards, usable_processes
+from penstock.io.files.filesystem import file_size
+from penstock.io.processes.shard_processes import map_shards, usable_processes
 
 # Starting a process takes as long as reading about so many (compressed) bytes.
 _BYTES_WORTH_A_PROCESS = 8 << 20

@@ -10,7 +10,7 @@ from tfx_bsl.arrow import array_util
 from penstock.data_validation.statistics.generators.base import is_text
 from penstock.data_validation.statistics.value_counts import ValueCounts
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow_arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy
 
 _Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.io.arrow_arrays import numbers
+from penstock.io.arrow.arrays import numbers
 
 EXACT_VALUES = 1_000_000
 EXACT_BYTES = 64 << 20

@@ -16,8 +16,8 @@ from penstock.dsl import Pipeline
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.resources import Resources
 from penstock.graph import Graph, compile_pipeline
-from penstock.launch.container_task import runtime_parameters
 from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.kubeflow.container.task import runtime_parameters
 from penstock.runners.kubeflow.limits import PIPELINE_ROOT, UnsupportedSetting, limits
 from penstock.runners.kubeflow.tasks import add_task
 

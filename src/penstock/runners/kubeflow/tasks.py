@@ -8,14 +8,14 @@ from typing import Any
 
 from penstock.dsl.resources import Resources
 from penstock.graph import Graph, GraphNode
-from penstock.launch.container_task import (
+from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.kubeflow.container.task import (
     PIPELINE_ROOT,
     RUN_ID,
     ContainerTask,
     artifact_inputs,
     parameter_input,
 )
-from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.resources import set_resources
 
 _SYSTEM_TYPES = {

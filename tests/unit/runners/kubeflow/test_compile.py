@@ -32,13 +32,13 @@ from penstock.dsl import (
     component,
 )
 from penstock.graph import compile_pipeline
-from penstock.launch.container_task import ContainerTask
 from penstock.runners.kubeflow import (
     KubeflowConfig,
     KubeflowDagRunner,
     SecretKey,
     compile_to_yaml,
 )
+from penstock.runners.kubeflow.container.task import ContainerTask
 
 GOLDEN = Path(__file__).with_name("pipeline.yaml")
 

@@ -7,7 +7,6 @@ import yaml
 
 from penstock.dsl import ParameterError, Pipeline, Resources, RuntimeParameter, component
 from penstock.graph import compile_pipeline
-from penstock.launch.container_task import ContainerTask
 from penstock.runners.kubeflow import (
     KubeflowConfig,
     SecretKey,
@@ -15,6 +14,7 @@ from penstock.runners.kubeflow import (
     compile_to_yaml,
     limits,
 )
+from penstock.runners.kubeflow.container.task import ContainerTask
 from penstock.runners.kubeflow.resources import accelerator_of
 
 REACHABLE = KubeflowConfig(pipeline_root="gs://bucket/root")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from penstock.data_validation.feature_path import FeaturePath
-from penstock.io.arrow_arrays import to_numpy, valid_rows
+from penstock.io.arrow.arrays import to_numpy, valid_rows
 
 DOMAIN_INFO = "domain_info"
 

@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from penstock.data_validation.feature_path import FeaturePath, path_from_proto
 from penstock.data_validation.statistics.generators.base import CombinerStatsGenerator, lists_at
-from penstock.io.arrow_arrays import to_numpy, valid_rows
+from penstock.io.arrow.arrays import to_numpy, valid_rows
 
 _Container: TypeAlias = schema_pb2.Schema | schema_pb2.StructDomain
 

@@ -22,7 +22,7 @@ from penstock.data_validation.statistics.generators.base import (
     is_text,
     leaves_of,
 )
-from penstock.io.arrow_arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy
 
 MATCH_RATIO = 0.8
 VALUES_THRESHOLD = 100

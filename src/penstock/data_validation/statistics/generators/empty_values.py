@@ -14,7 +14,7 @@ from penstock.data_validation.statistics.generators.base import (
     is_text,
     leaves_of,
 )
-from penstock.io.arrow_arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy
 
 
 class EmptyValueCounter(CombinerFeatureStatsGenerator):

@@ -23,7 +23,7 @@ from penstock.data_validation.statistics.generators.base import (
     leaves_of,
 )
 from penstock.data_validation.statistics.value_counts import INVALID_UTF8
-from penstock.io.arrow_arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy
 
 _Value = str | int
 _Present = dict[_Value, npt.NDArray[np.int64]]

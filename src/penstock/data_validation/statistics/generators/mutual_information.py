@@ -18,7 +18,7 @@ from penstock.data_validation.statistics.generators.base import (
     is_text,
     leaves_of,
 )
-from penstock.io.arrow_arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy
 
 _Codes = npt.NDArray[np.int64]
 _SHUFFLES = 3

@@ -14,7 +14,7 @@ from penstock.data_validation.statistics.generators.base import (
     column_at,
     leaves_of,
 )
-from penstock.io.arrow_arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy
 
 _Floats = npt.NDArray[np.float64]
 _Pair = tuple[str, str]

@@ -18,7 +18,7 @@ from penstock.data_validation.statistics.histograms import quantiles_histogram
 from penstock.data_validation.statistics.quantiles import Quantiles
 from penstock.data_validation.statistics.value_counts import ValueCounts
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.files import open_binary
+from penstock.io.files.filesystem import open_binary
 
 _REPORTED_SEQUENCES = 5
 _Token = str | int
@@ -280,7 +280,7 @@ def load_vocabulary(path: str) -> dict[str, int]:
         The number of each token, from 0.
     """
     if ".tfrecord" in path:
-        from penstock.io.tfrecord import read_tfrecords
+        from penstock.io.tfrecord.records import read_tfrecords
 
         lines = [record.decode("utf-8") for record in read_tfrecords(path)]
     else:

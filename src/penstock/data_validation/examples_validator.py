@@ -1,0 +1,190 @@
+"""Checking single rows against a schema: which rows are anomalous, and why."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from penstock.data_validation.anomalous_rows import row_finder
+from penstock.data_validation.generation import csv_batches, tfrecord_batches
+from penstock.data_validation.instance_validator import schema_of
+from penstock.data_validation.schema_inference import Statistics
+from penstock.data_validation.statistics.dataset import DatasetStatistics
+from penstock.data_validation.stats_options import StatsOptions
+from penstock.data_validation.storage import write_stats_binary
+from penstock.io.examples.messages import example_class
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclasses.dataclass(frozen=True)
+class AnomalousExamples:
+    """The rows of a data set that have anomalies.
+
+    Args:
+        statistics: A data set for each reason, named `<feature>_<anomaly type>`.
+        samples: Rows of each reason, at most as many as were asked for.
+    """
+
+    statistics: statistics_pb2.DatasetFeatureStatisticsList
+    samples: dict[str, list[pa.RecordBatch]]
+
+
+def identify_anomalous_examples(
+    batches: Iterable[pa.RecordBatch],
+    options: StatsOptions,
+    num_sampled_examples: int = 0,
+    *,
+    null_is_absent: bool = True,
+) -> AnomalousExamples:
+    """Finds the rows that have anomalies and says which.
+
+    A batch is checked as a whole first and halved where something is wrong; but row by row if the
+    schema limits fractions, which one row can break while its batch does not.
+
+    Args:
+        batches: Every column is a list of values a row.
+        options: Must have a schema.
+        num_sampled_examples: How many rows of each reason to return.
+        null_is_absent: Whether a column that is null in a row does not belong to the row at all, as in
+            tf.Examples; then a required one is missing (SCHEMA_MISSING_COLUMN).
+
+    Example:
+        >>> found = identify_anomalous_examples(batches, StatsOptions(schema=schema))
+        >>> [dataset.name for dataset in found.statistics.datasets]
+        ['age_INT_TYPE_SMALL_INT']
+    """
+    find = row_finder(options, null_is_absent)
+    kernels: dict[str, DatasetStatistics] = {}
+    samples: dict[str, list[pa.RecordBatch]] = {}
+    for batch in batches:
+        for row, reasons in find(batch):
+            for reason in reasons:
+                if reason not in kernels:
+                    kernels[reason] = DatasetStatistics(options, reason)
+                kernels[reason].add(row)
+                rows = samples.setdefault(reason, [])
+                if len(rows) < num_sampled_examples:
+                    rows.append(row)
+    statistics = statistics_pb2.DatasetFeatureStatisticsList(
+        datasets=[kernel.result() for _, kernel in sorted(kernels.items())]
+    )
+    return AnomalousExamples(statistics, dict(sorted(samples.items())))
+
+
+def validate_examples_in_tfrecord(
+    data_location: str,
+    stats_options: StatsOptions,
+    output_path: str | None = None,
+    pipeline_options: None = None,
+    num_sampled_examples: int = 0,
+) -> Statistics | tuple[Statistics, dict[str, list[Any]]]:
+    """Finds the tf.Examples of TFRecord files, gzipped or not, that have anomalies.
+
+    Args:
+        data_location: A path or glob pattern, local or an fsspec URL.
+        stats_options: Must have a schema.
+        output_path: Where to write the statistics of the anomalous rows, too.
+        pipeline_options: None: the rows are read in this process.
+        num_sampled_examples: How many examples of each reason to return.
+
+    Returns:
+        Statistics with a data set for each reason, named `<feature>_<anomaly type>`; with
+        `num_sampled_examples` also tf.Examples by reason.
+
+    Raises:
+        ValueError: If `stats_options` have no schema, or `pipeline_options` are given.
+
+    Example:
+        >>> options = StatsOptions(schema=schema)
+        >>> stats, samples = validate_examples_in_tfrecord(
+        ...     "Split-eval/*", options, num_sampled_examples=3)
+        >>> samples["age_INT_TYPE_SMALL_INT"][0].features.feature["age"].int64_list.value
+        [-1]
+    """
+    _refuse_pipeline(pipeline_options)
+    schema_of(stats_options)
+    batches = tfrecord_batches(data_location, stats_options)
+    found = identify_anomalous_examples(batches, stats_options, num_sampled_examples)
+    _store(found, output_path)
+    if not num_sampled_examples:
+        return found.statistics
+    return found.statistics, {
+        reason: [example for row in rows for example in _examples(row)]
+        for reason, rows in found.samples.items()
+    }
+
+
+def validate_examples_in_csv(
+    data_location: str,
+    stats_options: StatsOptions,
+    column_names: list[str] | None = None,
+    delimiter: str = ",",
+    output_path: str | None = None,
+    pipeline_options: None = None,
+    num_sampled_examples: int = 0,
+) -> "Statistics | tuple[Statistics, dict[str, pd.DataFrame]]":
+    """Finds the rows of CSV files that have anomalies; their types are the schema's.
+
+    Args:
+        data_location: A path or glob pattern, local or an fsspec URL.
+        stats_options: Must have a schema.
+        column_names: The names of the columns, for files without a header line.
+        delimiter: What separates cells.
+        output_path: Where to write the statistics of the anomalous rows, too.
+        pipeline_options: None: the rows are read in this process.
+        num_sampled_examples: How many rows of each reason to return.
+
+    Returns:
+        Statistics with a data set for each reason, named `<feature>_<anomaly type>`; with
+        `num_sampled_examples` also a DataFrame of rows by reason.
+
+    Raises:
+        ValueError: If `stats_options` have no schema, or `pipeline_options` are given.
+    """
+    _refuse_pipeline(pipeline_options)
+    schema_of(stats_options)
+    batches = csv_batches(data_location, stats_options, column_names, delimiter)
+    found = identify_anomalous_examples(
+        batches, stats_options, num_sampled_examples, null_is_absent=False
+    )
+    _store(found, output_path)
+    if not num_sampled_examples:
+        return found.statistics
+    return found.statistics, {reason: _frame(rows) for reason, rows in found.samples.items()}
+
+
+def _refuse_pipeline(pipeline_options: None) -> None:
+    if pipeline_options is not None:
+        raise ValueError(
+            "Rows are checked in this process: leave pipeline_options out. On Beam, map "
+            "validate_instance over RecordBatches of one row. Received: "
+            f"pipeline_options={pipeline_options!r}"
+        )
+
+
+def _store(found: AnomalousExamples, output_path: str | None) -> None:
+    if output_path is not None:
+        write_stats_binary(found.statistics, output_path)
+
+
+def _examples(row: pa.RecordBatch) -> list[Any]:
+    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+    return [example_class().FromString(e) for e in RecordBatchToExamplesEncoder().encode(row)]
+
+
+def _frame(rows: list[pa.RecordBatch]) -> "pd.DataFrame":
+    """Puts rows whose columns are lists of at most one value into a table of values."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {name: values[0] if values else None for name, values in row.items()}
+            for batch in rows
+            for row in batch.to_pylist()
+        ]
+    )

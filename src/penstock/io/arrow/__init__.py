@@ -1,0 +1,1 @@
+"""Arrow arrays and batches, to and from NumPy and bytes."""

@@ -1,0 +1,1 @@
+"""CSV files: their cells, the types of their columns, and reading them for ingestion."""

@@ -1,0 +1,68 @@
+"""Reading the column names of a CSV file."""
+
+import re
+
+from penstock.io.csv.tolerant_parser import csv_records
+from penstock.io.files.filesystem import open_binary
+from penstock.io.ingestion.broken_rows import BrokenRow
+
+# How files begin that are taken for CSV by mistake, and what to do about it.
+_OTHER_FILES = {
+    b"\xff\xfe": "is written in UTF-16: say encoding='utf-16'",
+    b"\xfe\xff": "is written in UTF-16: say encoding='utf-16'",
+    b"\x1f\x8b": "is gzipped: let its name end in .gz",
+    b"BZh": "is compressed: let its name end in .bz2",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd: decompress it, or use gzip",
+    b"PK\x03\x04": "is a zip archive or a spreadsheet: unpack or export it",
+    b"PAR1": "is a Parquet file",
+    b"Obj\x01": "is an Avro file",
+}
+
+_SHOWN = 200
+_CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
+
+
+class CsvError(ValueError):
+    """A CSV file cannot be read; the message names the file and the line."""
+
+
+def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
+    """Reads and checks the column names of a CSV file.
+
+    Raises:
+        CsvError: If the file is empty or no text, or a column name is empty or comes twice.
+        FileNotFoundError: If there is no such file.
+    """
+    record = next(csv_records(path, delimiter, encoding), None)
+    if record is None:
+        raise CsvError(f"{path}: the file is empty. Expected a line of column names, then rows.")
+    if isinstance(record, BrokenRow):
+        raise CsvError(_other_file(path) or str(record))
+    header = record.cells
+    if _CONTROL.search("".join(header)):
+        raise CsvError(
+            _other_file(path)
+            or f"{path}, line {record.line}: there are control characters among the column names. "
+            f"The file is no text, or not in {encoding}. Received: {str(header)[:_SHOWN]}"
+        )
+    empty = [str(index + 1) for index, name in enumerate(header) if not name.strip()]
+    if empty:
+        raise CsvError(
+            f"{path}, line {record.line}: column {', '.join(empty)} has no name. Received: {header}"
+        )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise CsvError(
+            f"{path}, line {record.line}: the column names {twice} come more than once. "
+            f"Give every column a name of its own."
+        )
+    return header
+
+
+def _other_file(path: str) -> str | None:
+    if path.endswith((".gz", ".bz2")):
+        return None  # what is wrong is within
+    with open_binary(path) as file:
+        start = file.read(max(map(len, _OTHER_FILES)))
+    what = next((what for sign, what in _OTHER_FILES.items() if start.startswith(sign)), None)
+    return what and f"{path}: the file {what}."

@@ -1,0 +1,1 @@
+"""Examples: tf.Example records, and the split folders that hold them."""

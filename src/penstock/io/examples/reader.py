@@ -1,0 +1,242 @@
+"""Reading the folders of an Examples artifact as Arrow RecordBatches."""
+
+import functools
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.io.arrow.arrays import byte_strings, numbers, valid_rows
+from penstock.io.files.filesystem import join, list_directory, list_matching, open_binary
+from penstock.io.tfrecord.records import Compression, read_tfrecords
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+DEFAULT_BATCH_SIZE = 10_000
+BATCH_BYTES = 64 << 20
+"""Serialized bytes from which a batch has enough rows, however few they are."""
+_RECORDS_AT_ONCE = 16
+RAW_RECORD_COLUMN = "raw_record"
+FILE_FORMATS = ("tfrecords_gzip", "tfrecords", "parquet")
+PAYLOAD_FORMATS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
+
+_SPLIT_PREFIX = "Split-"
+_COMPRESSION: dict[str, Compression] = {"tfrecords_gzip": "GZIP", "tfrecords": ""}
+
+
+def split_names(uri: str) -> list[str]:
+    """Lists the splits that a folder of Examples holds."""
+    return [
+        name.removeprefix(_SPLIT_PREFIX)
+        for name in list_directory(uri)
+        if name.startswith(_SPLIT_PREFIX)
+    ]
+
+
+def split_files(uri: str, split: str) -> list[str]:
+    """Lists the shards of one split, sorted.
+
+    Args:
+        uri: The folder of an Examples artifact.
+        split: The split's name.
+
+    Raises:
+        FileNotFoundError: If the split has no files; the message names the splits that exist.
+
+    Example:
+        >>> split_files("root/CsvExampleGen/examples/1", "train")
+        ['root/CsvExampleGen/examples/1/Split-train/data_tfrecord-00000-of-00001.gz']
+    """
+    folder = join(uri, _SPLIT_PREFIX + split)
+    found = list_matching(join(glob.escape(folder), "*"))
+    if not found:
+        raise FileNotFoundError(
+            f"Split {split!r} has no files: looked for {folder}/*. "
+            f"Splits there: {split_names(uri) or 'none'}"
+        )
+    return found
+
+
+def _check_format(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {list(allowed)}. Received: {name}={value!r}")
+
+
+def read_record_batches(
+    files: Iterable[str],
+    *,
+    file_format: str = "tfrecords_gzip",
+    payload_format: str = "FORMAT_TF_EXAMPLE",
+    schema: "schema_pb2.Schema | None" = None,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Reads files of Examples as RecordBatches; every column is a list of values a row.
+
+    Args:
+        files: Local paths or fsspec URLs, read in order.
+        file_format: "tfrecords_gzip", "tfrecords" or "parquet" (an Examples artifact's
+            `file_format` property).
+        payload_format: What a record is: "FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE" (its
+            sequence features come as a struct column `##SEQUENCE##`), or "FORMAT_PROTO" (one bytes
+            column `raw_record`).
+        schema: Which features to read with which types; features that no record has come as
+            columns of nulls. Without it types are inferred batch by batch, and a feature that has
+            no value in a batch comes with Arrow's null type.
+        batch_size: Rows a batch, at most; large rows (64 MiB in a batch) come in smaller ones.
+        columns: Which columns to keep; by default all.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        TFRecordError: If a file is corrupt or truncated.
+        ValueError: If a record is no tf.Example, or a format is unknown.
+
+    Example:
+        >>> for batch in read_record_batches(split_files(uri, "train")):
+        ...     print(batch.num_rows, batch.schema.names)
+    """
+    _check_format("file_format", file_format, FILE_FORMATS)
+    _check_format("payload_format", payload_format, PAYLOAD_FORMATS)
+    if file_format == "parquet":
+        batches = _read_parquet(files, batch_size, columns)
+    else:
+        batches = _read_records(files, file_format, payload_format, schema, batch_size)
+    # By `map`, which lets go of a batch before it asks for the next one.
+    yield from batches if columns is None else map(functools.partial(_select, columns), batches)
+
+
+def _select(columns: Sequence[str], batch: pa.RecordBatch) -> pa.RecordBatch:
+    kept = set(columns)
+    return batch.select([name for name in batch.schema.names if name in kept])
+
+
+def _read_records(
+    files: Iterable[str],
+    file_format: str,
+    payload_format: str,
+    schema: "schema_pb2.Schema | None",
+    batch_size: int,
+) -> Iterator[pa.RecordBatch]:
+    decode = RecordDecoder(payload_format, schema)
+    for path in files:
+        records = read_tfrecords(path, compression=_COMPRESSION[file_format])
+        first_row = 0
+        for batch in batched_records(records, batch_size):
+            yield decode(batch, path, first_row)
+            first_row += len(batch)
+
+
+def batched_records(records: Iterator[bytes], batch_size: int) -> Iterator[list[bytes]]:
+    """Gathers records into batches of `batch_size`, and of fewer where they are large (64 MiB)."""
+    batch: list[bytes] = []
+    size = 0
+    while more := list(islice(records, min(_RECORDS_AT_ONCE, batch_size - len(batch)))):
+        batch += more
+        size += sum(map(len, more))
+        if len(batch) == batch_size or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def batch_rows(parquet: "pq.ParquetFile", batch_size: int) -> int:
+    """Returns how many rows of a Parquet file make a batch: fewer than `batch_size` if large."""
+    metadata = parquet.metadata
+    size = sum(
+        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
+    )
+    fitting: int = BATCH_BYTES * metadata.num_rows // max(1, size)
+    return max(1, min(batch_size, fitting))
+
+
+class RecordDecoder:
+    """Decodes serialized records into a RecordBatch.
+
+    Args:
+        payload_format: What a record is.
+        schema: Which features to decode with which types.
+    """
+
+    def __init__(self, payload_format: str, schema: "schema_pb2.Schema | None" = None) -> None:
+        self._payload_format = payload_format
+        serialized = b"" if schema is None else schema.SerializeToString()
+        self._decoder = None
+        if payload_format == "FORMAT_TF_EXAMPLE":
+            from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+            self._decoder = ExamplesToRecordBatchDecoder(serialized or None)
+        elif payload_format == "FORMAT_TF_SEQUENCE_EXAMPLE":
+            from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchDecoder
+
+            self._decoder = SequenceExamplesToRecordBatchDecoder("##SEQUENCE##", serialized)
+
+    def __call__(self, records: list[bytes], path: str, first_row: int) -> pa.RecordBatch:
+        """Decodes records that start at `first_row` of the file `path`.
+
+        Raises:
+            ValueError: If a record is not of the payload format.
+        """
+        if self._decoder is not None:
+            try:
+                return cast("pa.RecordBatch", self._decoder.DecodeBatch(records))
+            except (RuntimeError, ValueError) as error:
+                last_row = first_row + len(records) - 1
+                which = f"s {first_row} to {last_row}" if last_row > first_row else f" {first_row}"
+                raise ValueError(
+                    f"{path}: cannot decode record{which} as {self._payload_format}: {error}"
+                ) from error
+        column = one_value_lists(byte_strings(records))
+        return pa.RecordBatch.from_arrays([column], [RAW_RECORD_COLUMN])
+
+
+def _read_parquet(
+    files: Iterable[str], batch_size: int, columns: Sequence[str] | None
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    for path in files:
+        with open_binary(path) as file:
+            try:
+                parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{path}: not a Parquet file ({error})") from error
+            known = [
+                name for name in parquet.schema_arrow.names if columns is None or name in columns
+            ]
+            try:
+                for batch in parquet.iter_batches(batch_rows(parquet, batch_size), columns=known):
+                    yield as_list_columns(batch)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise ValueError(f"{path}: damaged Parquet file ({error})") from error
+
+
+def as_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Turns columns of single values into columns of lists; a null cell stays null."""
+    columns = []
+    for column in batch.columns:
+        if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
+            columns.append(column)
+            continue
+        values = column
+        if pa.types.is_float64(values.type) or pa.types.is_float16(values.type):
+            values = values.cast(pa.float32())
+        elif pa.types.is_string(values.type):
+            values = values.cast(pa.binary())
+        elif pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+            values = values.cast(pa.int64())
+        columns.append(one_value_lists(values))
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def one_value_lists(values: pa.Array) -> pa.LargeListArray:
+    """Wraps each value in a list of one; a null stays a null."""
+    offsets = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(valid_rows(values), out=offsets[1:])
+    mask = values.is_null() if values.null_count else None
+    return pa.LargeListArray.from_arrays(numbers(offsets), values.drop_null(), mask=mask)

@@ -1,0 +1,152 @@
+"""Writing the folders of an Examples artifact: `Split-<name>/data_tfrecord-00000-of-00001.gz`."""
+
+import json
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from penstock.io.examples.serialization import MissingAs, serialize_examples
+from penstock.io.examples.split_shards import FILE_EXTENSIONS, SplitShards
+from penstock.io.files.filesystem import join, open_binary, open_for_writing
+from penstock.io.tfrecord.framing import frame_records
+
+ROW_COUNTS_FILE = "row_counts.json"
+QUARANTINE_KEY = "quarantine/"
+SHARD_BYTES = 64 << 20
+
+
+class ExamplesWriter:
+    """Writes the splits of an Examples artifact and counts their rows.
+
+    On `close` every split has a shard, also one without rows, and `row_counts.json` beside the
+    split folders holds the rows of each split. Equal calls give equal bytes.
+
+    Args:
+        uri: The artifact's folder, a local path or an fsspec URL; made when it does not exist.
+        splits: The names of the splits.
+        file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        name: The shards' name without their number; by default `data_tfrecord`, in Parquet
+            `data_parquet`.
+        missing: What a null cell becomes, see `serialize_examples`.
+        num_shards: How many shards a split gets; its rows are dealt to them one by one. By default
+            rows stay in order and a shard that is full is followed by another.
+        shard_bytes: Uncompressed bytes from which a shard is full.
+
+    Example:
+        >>> with ExamplesWriter("/tmp/examples", ["train", "eval"]) as writer:
+        ...     writer.write("train", batch)
+        >>> writer.row_counts
+        {'train': 3, 'eval': 0}
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        splits: Sequence[str],
+        *,
+        file_format: str = "tfrecords_gzip",
+        name: str | None = None,
+        missing: MissingAs = "empty",
+        num_shards: int | None = None,
+        shard_bytes: int = SHARD_BYTES,
+    ) -> None:
+        if file_format not in FILE_EXTENSIONS:
+            raise ValueError(
+                f"file_format must be one of {list(FILE_EXTENSIONS)}. "
+                f"Received: file_format={file_format!r}"
+            )
+        if num_shards is not None and num_shards < 1:
+            raise ValueError(f"num_shards must be 1 or more. Received: num_shards={num_shards}")
+        self.quarantined: int | None = None
+        self._uri = uri
+        self._parquet = file_format == "parquet"
+        self._missing = missing
+        base = name or ("data_parquet" if self._parquet else "data_tfrecord")
+        self._shards = {
+            split: SplitShards(
+                join(uri, f"Split-{split}"), base, file_format, num_shards, shard_bytes
+            )
+            for split in splits
+        }
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """The rows written to each split so far."""
+        return {split: shards.rows for split, shards in self._shards.items()}
+
+    def write(self, split: str, batch: pa.RecordBatch) -> None:
+        """Appends the rows of a batch to a split."""
+        if self._parquet:
+            self._shards_of(split).write_batch(batch)
+        else:
+            self.write_records(split, serialize_examples(batch, missing=self._missing).to_pylist())
+
+    def write_records(self, split: str, records: Sequence[bytes]) -> None:
+        """Appends serialized records to a split (TFRecord formats only)."""
+        self.write_framed(split, frame_records(records))
+
+    def write_framed(self, split: str, framed: pa.LargeBinaryArray) -> None:
+        """Appends records that `frame_records` has framed to a split (TFRecord formats only)."""
+        if self._parquet:
+            raise ValueError("Serialized records cannot be written as Parquet; write batches.")
+        self._shards_of(split).write_framed(framed)
+
+    def _shards_of(self, split: str) -> SplitShards:
+        if split not in self._shards:
+            raise ValueError(
+                f"ExamplesWriter was opened for the splits {list(self._shards)}. "
+                f"Received: split={split!r}"
+            )
+        return self._shards[split]
+
+    def close(self) -> None:
+        """Completes every split and writes the row counts.
+
+        They hold `quarantined`, if that was set, under a key that no split can have.
+        """
+        shards = list(self._shards.values())
+        schema = next((each.schema for each in shards if each.schema is not None), pa.schema([]))
+        for each in shards:
+            each.close(schema)
+        counts: dict[str, int] = self.row_counts
+        if self.quarantined is not None:
+            counts[QUARANTINE_KEY] = self.quarantined
+        with open_for_writing(join(self._uri, ROW_COUNTS_FILE)) as file:
+            file.write((json.dumps(counts, indent=1, sort_keys=True) + "\n").encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            try:
+                self.close()
+            except BaseException as failed:
+                self._abort(failed)
+                raise
+        else:
+            self._abort(error)
+
+    def _abort(self, error: BaseException) -> None:
+        for shards in self._shards.values():
+            shards.abort(error)
+
+
+def read_row_counts(uri: str) -> dict[str, int] | None:
+    """Reads the row counts beside an artifact's splits; None where another tool wrote it.
+
+    Rows that were quarantined are in no split and not among them.
+    """
+    try:
+        with open_binary(join(uri, ROW_COUNTS_FILE)) as file:
+            counts = json.load(file)
+    except FileNotFoundError:
+        return None
+    return {str(split): int(rows) for split, rows in counts.items() if split != QUARANTINE_KEY}

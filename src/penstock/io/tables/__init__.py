@@ -1,0 +1,1 @@
+"""Parquet, Avro and SQL: tables with typed columns, read for ingestion."""

@@ -1,0 +1,1 @@
+"""TFRecord files: their frames, their blocks, and reading them for ingestion."""

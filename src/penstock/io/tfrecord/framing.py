@@ -1,0 +1,66 @@
+"""The frames of a TFRecord file around its records, without Python work per frame.
+
+Source of the format: see `tfrecord`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.io.arrow.arrays import byte_strings, numbers
+
+_MASK_DELTA = np.uint32(0xA282EAD8)
+
+
+def frame_records(records: Sequence[bytes]) -> pa.LargeBinaryArray:
+    """Puts length and checksums around each record, as TFRecord files hold it.
+
+    Args:
+        records: What to frame.
+
+    Returns:
+        The framed records, one entry each.
+
+    Example:
+        >>> writer.write_framed(frame_records([b"first", b"second"]))
+    """
+    joined = byte_strings(records)
+    if not records:
+        return joined
+    lengths = np.fromiter(map(len, records), "<u8", len(records))
+    distinct, index = np.unique(lengths, return_inverse=True)
+    checksums = masked_checksums([length.tobytes() for length in distinct])
+    headers = np.empty(len(distinct), dtype=[("length", "<u8"), ("checksum", "<u4")])
+    headers["length"], headers["checksum"] = distinct, checksums
+    footers = masked_checksums(records)
+    return pc.binary_join_element_wise(
+        _fixed(headers, 12).take(numbers(index)), joined, _fixed(footers, 4), _EMPTY
+    )
+
+
+def content(framed: pa.LargeBinaryArray) -> memoryview:
+    """Returns the bytes of all framed records, uncopied."""
+    offsets = np.frombuffer(framed.buffers()[1], np.int64)
+    first, last = offsets[framed.offset], offsets[framed.offset + len(framed)]
+    return memoryview(framed.buffers()[2])[first:last]
+
+
+_EMPTY = byte_strings([b""])[0]
+
+
+def masked_checksums(values: Sequence[bytes]) -> npt.NDArray[np.uint32]:
+    """Returns the checksum of each value as TFRecord files hold it."""
+    from google_crc32c import value as crc32c
+
+    crc = np.fromiter(map(crc32c, values), "<u4", len(values))
+    return (crc >> np.uint32(15) | crc << np.uint32(17)) + _MASK_DELTA
+
+
+def _fixed(values: npt.NDArray[np.generic], size: int) -> pa.LargeBinaryArray:
+    offsets = np.arange(len(values) + 1, dtype=np.int64) * size
+    return pa.Array.from_buffers(
+        pa.large_binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(values)]
+    )

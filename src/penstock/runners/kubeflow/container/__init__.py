@@ -1,0 +1,1 @@
+"""One node in a container of a Kubeflow pipeline."""

@@ -1,0 +1,247 @@
+"""The entry point of a container: one node, from Kubeflow's ExecutorInput to its outputs.
+
+It reads the references of its inputs, gives user code its place on the import path, takes the node
+through its life with the same code as every other runner, and writes references of what it made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from penstock.artifacts import Artifact, location
+from penstock.dsl.references import find_project_root
+from penstock.graph import Graph, GraphNode
+from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
+from penstock.launch.execution import execute
+from penstock.launch.launcher import Ended
+from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
+from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
+from penstock.runners.kubeflow.container.task import (
+    PIPELINE_ROOT,
+    RUN_ID,
+    ContainerTask,
+    artifact_inputs,
+    parameter_input,
+)
+
+SUCCEEDED, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 143
+"""Exit codes; the last is that of a process which SIGTERM ended."""
+
+
+class _Launcher(Protocol):
+    """What takes the node through its life, with a metadata store or without."""
+
+    def begin(self, node: GraphNode) -> Ended | Attempt: ...
+    def publish(self, attempt: Attempt, result: AttemptResult) -> None: ...
+    def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None: ...
+    def cancel(self, attempt: Attempt, reason: str) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What was given to the container, read."""
+
+    graph: Graph
+    pipeline: str
+    values: Mapping[str, Any]
+    settings: RunSettings
+    references: Mapping[str, ArtifactReference]
+
+    @property
+    def node(self) -> GraphNode:
+        (node,) = self.graph.nodes
+        return node
+
+    @property
+    def lineage(self) -> dict[str, Any]:
+        return {
+            name: each
+            for reference in self.references.values()
+            for name, each in reference.lineage.items()
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one node and return the exit code: 0, or 1 if it failed, 2 for wrong use, 143 if stopped.
+
+    Args:
+        arguments: Of the command line; by default the process's own.
+    """
+    parser = argparse.ArgumentParser(prog="python -m penstock.launch", description=__doc__)
+    parser.add_argument(
+        "--executor-input", required=True, help="Kubeflow's ExecutorInput: JSON, or its file"
+    )
+    parser.add_argument("--task", required=True, help="the node, as the compiler wrote it: JSON")
+    parser.add_argument("--project-root", help="folder of user code; by default the current one's")
+    given = parser.parse_args(arguments)
+    try:
+        executor_input = ExecutorInput.parse(given.executor_input)
+        inputs = _read(ContainerTask.parse(given.task), executor_input, given.project_root)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return WRONG_USE
+    # A pod's preemption is Ctrl-C: what the attempt wrote is removed, the store says CANCELED.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(inputs, executor_input)
+    except KeyboardInterrupt:
+        print(f"{inputs.node.id}: stopped by a signal", file=sys.stderr)
+        return STOPPED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str | None) -> _Inputs:
+    if task.archive:
+        from penstock.launch.project_archive import unpack_project
+
+        project_root = unpack_project(task.archive)
+    root = str(find_project_root(project_root or os.getcwd()))
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    pipeline_root = executor_input.parameters.get(PIPELINE_ROOT)
+    if not pipeline_root:
+        raise ExecutorInputError(
+            "The run was given no pipeline_root: a folder or URL that all its containers can write. "
+            "Give it when the run is created."
+        )
+    values = task.graph.values(_given(task.graph, executor_input))
+    return _Inputs(
+        graph=task.graph.bind(values),
+        pipeline=task.pipeline,
+        values=values,
+        settings=RunSettings(
+            run_id=executor_input.parameters.get(RUN_ID) or "kubeflow",
+            pipeline=task.graph.name,
+            pipeline_root=pipeline_root.rstrip("/"),
+            project_root=root,
+            seed=task.seed,
+            deterministic=task.deterministic,
+        ),
+        references={
+            name: ArtifactReference.read(path) for name, path in executor_input.inputs.items()
+        },
+    )
+
+
+def _given(graph: Graph, executor_input: ExecutorInput) -> dict[str, Any]:
+    """Return the given runtime parameters; Protocol Buffers know one kind of number."""
+    values: dict[str, Any] = {}
+    for name, parameter in graph.parameters.items():
+        value = executor_input.parameters.get(parameter_input(name))
+        if value is not None:
+            whole = parameter.ptype is int and isinstance(value, float) and value.is_integer()
+            values[name] = int(value) if whole else value
+    return values
+
+
+def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
+    node, lineage = inputs.node, inputs.lineage
+    with _launcher(inputs) as launcher:
+        ended = _live(launcher, node, lineage)
+    if isinstance(ended, str):
+        print(ended, file=sys.stderr)
+        return FAILED
+    lineage[node.id] = lineage_of(node, ended)
+    references = {
+        key: ArtifactReference(ended.outputs.get(key, ()), lineage) for key in node.outputs
+    }
+    for key, reference in references.items():
+        reference.write(executor_input.outputs[key].path)
+    executor_input.write_output({key: each.metadata for key, each in references.items()})
+    print(f"{node.id}: {ended.state}, execution {ended.execution_id}", file=sys.stderr)
+    return SUCCEEDED
+
+
+@contextlib.contextmanager
+def _launcher(inputs: _Inputs) -> Iterator[_Launcher]:
+    """Return what records in the metadata store, if one is named, else what does without."""
+    store = os.environ.get("PENSTOCK_STORE")
+    names = artifact_inputs(inputs.node)
+    found = {name: reference.artifacts for name, reference in inputs.references.items()}
+    if not store:
+        from penstock.runners.kubeflow.container.storeless import StorelessLauncher
+
+        yield StorelessLauncher(
+            inputs.settings, [(n.partition("-")[0], found.get(n, ())) for n in names]
+        )
+        return
+    from penstock.runners.kubeflow.container.recorded import describe_run, recorded
+
+    published: dict[str, dict[str, Sequence[Artifact]]] = {}
+    for name, edge in names.items():
+        published.setdefault(edge.producer, {})[edge.key] = found.get(name, ())
+    run = describe_run(inputs.graph.name, inputs.settings, inputs.pipeline, inputs.values)
+    with recorded(store, inputs.graph, inputs.settings, run, published) as launcher:
+        yield launcher
+
+
+def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> Ended | str:
+    """Take the node through its life; return how it ended, or why it failed."""
+    try:
+        begun = launcher.begin(node)
+    except Exception as error:
+        return f"{node.id}: {type(error).__name__}: {error}"
+    if isinstance(begun, Ended):
+        return begun
+    with _on_this_machine(dataclasses.replace(begun, lineage=lineage)) as attempt:
+        try:
+            result = execute(attempt)
+        except KeyboardInterrupt:
+            launcher.cancel(begun, "stopped by a signal")
+            raise
+    if result.error is not None:
+        launcher.fail(begun, result.error, result)
+        return f"{result.traceback}{node.id}: {result.error}"
+    launcher.publish(begun, result)
+    outputs = {key: [artifact] for key, artifact in result.outputs.items()}
+    return Ended(begun.execution_id, "COMPLETE", outputs)
+
+
+@contextlib.contextmanager
+def _on_this_machine(attempt: Attempt) -> Iterator[Attempt]:
+    """Give an attempt whose root is elsewhere a local scratch folder; its log is copied there."""
+    if location.is_local(attempt.log_path):
+        yield attempt
+        return
+    folder = tempfile.mkdtemp(prefix="penstock-")
+    log = os.path.join(folder, "log.txt")
+    try:
+        yield dataclasses.replace(attempt, working_dir=f"{folder}/scratch", log_path=log)
+    finally:
+        if os.path.exists(log):
+            with open(log, "rb") as file:
+                location.write_bytes(attempt.log_path, file.read())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def lineage_of(node: GraphNode, ended: Ended) -> dict[str, Any]:
+    """Return what `Attempt.lineage` says of one node."""
+    return {
+        "component": node.type_name,
+        "execution_id": ended.execution_id,
+        "state": ended.state,
+        "upstream": list(node.upstream),
+        "parameters": dict(node.parameters),
+        "outputs": {
+            key: [
+                {
+                    "type": each.TYPE_NAME,
+                    "id": each.id,
+                    "uri": each.uri,
+                    "fingerprint": each.fingerprint,
+                }
+                for each in artifacts
+            ]
+            for key, artifacts in ended.outputs.items()
+        },
+    }

@@ -1,0 +1,1 @@
+"""Reading the store: artifacts, executions, lineage, the cache."""

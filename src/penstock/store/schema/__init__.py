@@ -1,0 +1,1 @@
+"""The store's tables and types, and bringing them to this version."""
