@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.cards.html_page import HtmlPage, data_page
 from penstock.cards.markup import Child, Markup, tag
-from penstock.data_validation.feature_path import path_to_text
+from penstock.data_validation.path_steps import path_to_text
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import anomalies_pb2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from penstock.data_validation.feature_path import path_to_text
+from penstock.data_validation.path_steps import path_to_text
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2

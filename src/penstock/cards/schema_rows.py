@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from penstock.data_validation.feature_path import path_to_text
+from penstock.data_validation.path_steps import path_to_text
 from penstock.data_validation.schema_features import all_features
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock.data_validation.column_path import ColumnPath as FeaturePath
     from penstock.data_validation.distribution import validate_distributions
     from penstock.data_validation.examples_validator import (
         identify_anomalous_examples,
         validate_examples_in_csv,
         validate_examples_in_tfrecord,
     )
+    from penstock.data_validation.feature_path import FeaturePath
     from penstock.data_validation.generation import (
         generate_statistics_from_csv,
         generate_statistics_from_dataframe,
@@ -101,6 +101,7 @@ _MODULE_OF = {
     "DatasetListView": "indexed_statistics",
     "DatasetView": "indexed_statistics",
     "EmptyValueCounter": "statistics.generators.empty_values",
+    "FeaturePath": "feature_path",
     "FeatureSkewDetector": "skew.detector",
     "FeatureValueSlicer": "slicing",
     "FeatureView": "indexed_statistics",
@@ -216,7 +217,6 @@ __all__ = [
 
 # Names that are TFDV's: the module and the name here.
 _RENAMED = {
-    "FeaturePath": ("column_path", "ColumnPath"),
     "experimental_get_feature_value_slicer": ("slicing", "get_feature_value_slicer"),
 }
 # TFDV has its pages in the same namespace; ours are cards: an edge that the contracts name.
@@ -229,7 +229,8 @@ _PAGES = frozenset(
         "visualize_statistics",
     }
 )
-# Steps of a Beam pipeline have TFDV's names in penstock.beam.
+# Steps of a Beam pipeline have TFDV's names in penstock.beam, which builds on this package: an edge that
+# the contracts name.
 _ON_BEAM = frozenset(
     {
         "DetectFeatureSkew",

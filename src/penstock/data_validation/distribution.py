@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from penstock.data_validation.anomalies.finding import AnomalyType
-from penstock.data_validation.feature_path import FeaturePath, path_to_text
+from penstock.data_validation.path_steps import PathSteps, path_to_text
 from penstock.data_validation.schema_inference import Statistics, infer_schema
 from penstock.data_validation.schema_lookup import get_feature
 from penstock.data_validation.statistics_validator import validate_statistics
@@ -33,7 +33,7 @@ _NOT_COMPARED = anomalies_pb2.AnomalyInfo.Reason(
 def validate_distributions(
     statistics: Statistics,
     baseline_statistics: Statistics,
-    comparators: Mapping[FeaturePath, schema_pb2.FeatureComparator],
+    comparators: Mapping[PathSteps, schema_pb2.FeatureComparator],
     num_examples_comparator: schema_pb2.NumericValueComparator | None = None,
 ) -> anomalies_pb2.Anomalies:
     """Compares features' distributions and the number of rows with those of a baseline.

@@ -1,30 +1,91 @@
-"""Paths of features: the name of a column, then names of struct fields below it."""
+"""The path of a feature as TFDV's users handle it: a tuple of steps with methods."""
 
-import re
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import path_pb2
 
-FeaturePath = tuple[str, ...]
 
-_PLAIN_STEP = re.compile(r"\([^()]*\)|[^().']+")
+class FeaturePath(tuple[str, ...]):
+    """The steps to a feature: the name of a column, then names of struct fields below it.
 
+    Everything that takes a path takes a plain tuple too.
 
-def path_from_proto(proto: "path_pb2.Path", name: str = "") -> FeaturePath:
-    """Returns the path of a feature that is named by a Path proto or by a plain name."""
-    return tuple(proto.step) if proto.step else (name,)
+    Args:
+        steps: The names, outermost first.
 
-
-def path_to_text(path: FeaturePath) -> str:
-    """Writes a path as the key of an anomaly: steps joined by `.`, odd ones in quotes.
+    Raises:
+        TypeError: If a name stands in the place of a list of names.
 
     Example:
-        >>> path_to_text(("trip", "pick.up"))
-        "trip.'pick.up'"
+        >>> FeaturePath(["trip", "fare"]).parent()
+        FeaturePath(('trip',))
     """
-    steps = []
-    for step in path:
-        plain = _PLAIN_STEP.fullmatch(step)
-        steps.append(step if plain else "'" + step.replace("'", "''") + "'")
-    return ".".join(steps)
+
+    __slots__ = ()
+
+    def __new__(cls, steps: Iterable[str] = ()) -> Self:
+        """Makes a path; a name alone would be taken for its letters."""
+        if isinstance(steps, str):
+            raise TypeError(f"steps must be a list of names. Received: steps={steps!r}")
+        return super().__new__(cls, steps)
+
+    @classmethod
+    def from_proto(cls, path_proto: path_pb2.Path) -> FeaturePath:
+        """Returns the path that a Path proto holds."""
+        return cls(path_proto.step)
+
+    @classmethod
+    def from_string(cls, path_string: str) -> FeaturePath:
+        """Returns the path whose steps are separated by dots."""
+        return cls(path_string.split("."))
+
+    @classmethod
+    def from_json(cls, path_json: str) -> FeaturePath:
+        """Returns the path that a JSON list of names holds.
+
+        Raises:
+            TypeError: If it is no list of strings.
+        """
+        steps = json.loads(path_json)
+        if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
+            raise TypeError(f"path_json must be a JSON list of names. Received: {path_json}")
+        return cls(steps)
+
+    def to_proto(self) -> path_pb2.Path:
+        """Returns the path as a Path proto."""
+        from tensorflow_metadata.proto.v0 import path_pb2
+
+        return path_pb2.Path(step=self)
+
+    def to_json(self) -> str:
+        """Returns the steps as a JSON list."""
+        return json.dumps(self)
+
+    def steps(self) -> tuple[str, ...]:
+        """Returns the steps."""
+        return tuple(self)
+
+    def parent(self) -> FeaturePath:
+        """Returns the path without its last step.
+
+        Raises:
+            ValueError: If there is no step.
+        """
+        if not self:
+            raise ValueError("An empty path has no parent.")
+        return FeaturePath(self[:-1])
+
+    def child(self, child_step: str) -> FeaturePath:
+        """Returns the path with one more step."""
+        return FeaturePath((*self, child_step))
+
+    def __str__(self) -> str:
+        return ".".join(self)
+
+    def __repr__(self) -> str:
+        return f"FeaturePath({tuple(self)!r})"

@@ -6,12 +6,12 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from penstock.data_validation.column_path import ColumnPath
+from penstock.data_validation.feature_path import FeaturePath
 from penstock.data_validation.statistics.generate import ALL_EXAMPLES
 
 
-def _path_of(feature_id: str | Iterable[str]) -> ColumnPath:
-    return ColumnPath((feature_id,) if isinstance(feature_id, str) else feature_id)
+def _path_of(feature_id: str | Iterable[str]) -> FeaturePath:
+    return FeaturePath((feature_id,) if isinstance(feature_id, str) else feature_id)
 
 
 class FeatureView:
@@ -98,25 +98,25 @@ class DatasetView:
         return self._proto
 
     @cached_property
-    def _features(self) -> dict[ColumnPath, FeatureView]:
+    def _features(self) -> dict[FeaturePath, FeatureView]:
         kinds = {feature.WhichOneof("field_id") for feature in self._proto.features}
         if len(kinds) > 1:
             raise ValueError(
                 "Features must be specified with either path or name within a Dataset. Received: both."
             )
-        found: dict[ColumnPath, FeatureView] = {}
+        found: dict[FeaturePath, FeatureView] = {}
         for feature in self._proto.features:
-            path = ColumnPath([feature.name] if kinds == {"name"} else feature.path.step)
+            path = FeaturePath([feature.name] if kinds == {"name"} else feature.path.step)
             if path in found:
                 raise ValueError(f"Duplicate feature {path}.")
             found[path] = FeatureView(feature)
         return found
 
     @cached_property
-    def _cross_features(self) -> dict[tuple[ColumnPath, ColumnPath], CrossFeatureView]:
-        found: dict[tuple[ColumnPath, ColumnPath], CrossFeatureView] = {}
+    def _cross_features(self) -> dict[tuple[FeaturePath, FeaturePath], CrossFeatureView]:
+        found: dict[tuple[FeaturePath, FeaturePath], CrossFeatureView] = {}
         for cross in self._proto.cross_features:
-            pair = ColumnPath.from_proto(cross.path_x), ColumnPath.from_proto(cross.path_y)
+            pair = FeaturePath.from_proto(cross.path_x), FeaturePath.from_proto(cross.path_y)
             if pair in found:
                 raise ValueError(f"Duplicate cross feature of {pair[0]} and {pair[1]}.")
             found[pair] = CrossFeatureView(cross)
@@ -132,11 +132,11 @@ class DatasetView:
         """Returns the statistics of two features together, if there are any."""
         return self._cross_features.get((_path_of(x_path), _path_of(y_path)))
 
-    def list_features(self) -> KeysView[ColumnPath]:
+    def list_features(self) -> KeysView[FeaturePath]:
         """Returns the paths of all features."""
         return self._features.keys()
 
-    def list_cross_features(self) -> KeysView[tuple[ColumnPath, ColumnPath]]:
+    def list_cross_features(self) -> KeysView[tuple[FeaturePath, FeaturePath]]:
         """Returns the paths of all pairs of features."""
         return self._cross_features.keys()
 
@@ -158,7 +158,7 @@ class DatasetView:
             for feature in self._proto.features
             if feature.HasField("validation_derived_source")
             and feature.validation_derived_source.deriver_name == deriver_name
-            and [ColumnPath.from_proto(p) for p in feature.validation_derived_source.source_path]
+            and [FeaturePath.from_proto(p) for p in feature.validation_derived_source.source_path]
             == wanted
         ]
         if len(found) > 1:

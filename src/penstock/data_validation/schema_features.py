@@ -5,15 +5,15 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 
 
 def all_features(
     schema: schema_pb2.Schema,
-) -> Iterator[tuple[FeaturePath, schema_pb2.Feature]]:
+) -> Iterator[tuple[PathSteps, schema_pb2.Feature]]:
     """Yields every feature with its path, those inside of structs after their parent."""
 
-    def visit(container: Any, prefix: FeaturePath) -> Iterator[tuple[FeaturePath, Any]]:
+    def visit(container: Any, prefix: PathSteps) -> Iterator[tuple[PathSteps, Any]]:
         for feature in container.feature:
             path = (*prefix, feature.name)
             yield path, feature
@@ -27,10 +27,10 @@ class FeatureKinds:
     """Which features a schema claims to be bytes, categorical numbers or free text."""
 
     def __init__(self, schema: schema_pb2.Schema | None) -> None:
-        self.bytes: set[FeaturePath] = set()
-        self.categorical_integers: set[FeaturePath] = set()
-        self.categorical_floats: set[FeaturePath] = set()
-        self.not_categorical: set[FeaturePath] = set()
+        self.bytes: set[PathSteps] = set()
+        self.categorical_integers: set[PathSteps] = set()
+        self.categorical_floats: set[PathSteps] = set()
+        self.not_categorical: set[PathSteps] = set()
         if schema is None:
             return
         shared = {domain.name: domain.is_categorical for domain in schema.string_domain}

@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedDataset, CheckedFeature
 from penstock.data_validation.anomalies.schema_editor import SchemaEditor
-from penstock.data_validation.anomalies.statistics_view import DatasetView, FeatureView
 from penstock.data_validation.statistics.generate import ALL_EXAMPLES
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
@@ -112,14 +112,14 @@ def update_schema(
 
 def _extend(editor: SchemaEditor, dataset: statistics_pb2.DatasetFeatureStatistics) -> None:
     """Makes the editor's schema accept a data set."""
-    view = DatasetView(dataset)
+    view = CheckedDataset(dataset)
     for root in view.roots():
         _update(editor, root)
     for path in editor.missing_paths(view):
         editor.deprecate(path)
 
 
-def _update(editor: SchemaEditor, view: FeatureView) -> None:
+def _update(editor: SchemaEditor, view: CheckedFeature) -> None:
     if not editor.has(view.path):
         editor.add(view)
         return

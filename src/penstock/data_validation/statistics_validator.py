@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedDataset, CheckedFeature
 from penstock.data_validation.anomalies.dataset_check import check_dataset
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding
 from penstock.data_validation.anomalies.schema_editor import NEW_COLUMN, SchemaEditor
-from penstock.data_validation.anomalies.statistics_view import DatasetView, FeatureView
-from penstock.data_validation.feature_path import FeaturePath, path_to_text
+from penstock.data_validation.path_steps import PathSteps, path_to_text
 from penstock.data_validation.schema_inference import (
     Statistics,
     check_schema,
@@ -34,7 +34,7 @@ def validate_statistics(
     previous_version_statistics: Statistics | None = None,
     *,
     severity_overrides: Mapping[str, str] | None = None,
-    features_needed: Collection[FeaturePath] | None = None,
+    features_needed: Collection[PathSteps] | None = None,
 ) -> anomalies_pb2.Anomalies:
     """Checks statistics against a schema.
 
@@ -70,15 +70,15 @@ def validate_statistics(
             f"Environment {environment!r} not found in the schema. Its default_environment: "
             f"{list(schema.default_environment)}"
         )
-    by_weight = DatasetView(dataset).by_weight
+    by_weight = CheckedDataset(dataset).by_weight
 
-    def view_of(other: Statistics | None, name: str) -> DatasetView | None:
+    def view_of(other: Statistics | None, name: str) -> CheckedDataset | None:
         control = None if other is None else default_dataset(other, name)
         if control is None or not control.ByteSize():
             return None  # as in TFDV, where empty statistics are none
-        return DatasetView(control, by_weight, environment)
+        return CheckedDataset(control, by_weight, environment)
 
-    view = DatasetView(
+    view = CheckedDataset(
         dataset,
         by_weight,
         environment,
@@ -102,16 +102,16 @@ class _Validation:
     def __init__(
         self,
         schema: schema_pb2.Schema,
-        view: DatasetView,
+        view: CheckedDataset,
         severities: Mapping[int, int],
-        features_needed: Collection[FeaturePath] | None,
+        features_needed: Collection[PathSteps] | None,
     ) -> None:
         self._schema = schema
         self._view = view
         self._severities = severities
         self._features_needed = features_needed
         self._editor = SchemaEditor(schema, _MAX_STRING_DOMAIN_SIZE)
-        self._findings: dict[FeaturePath, list[Finding]] = {}
+        self._findings: dict[PathSteps, list[Finding]] = {}
         self._measurements: list[anomalies_pb2.DriftSkewInfo] = []
 
     def result(self) -> anomalies_pb2.Anomalies:
@@ -137,7 +137,7 @@ class _Validation:
                 anomalies.dataset_anomaly_info.CopyFrom(self._describe(findings))
         return anomalies
 
-    def _check(self, view: FeatureView) -> None:
+    def _check(self, view: CheckedFeature) -> None:
         path = view.path
         if not self._editor.has(path):
             if self._features_needed is None or path in self._features_needed:

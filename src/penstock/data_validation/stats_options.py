@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
     from tfx_bsl.public.proto.slicing_spec_pb2 import SlicingConfig
 
-    from penstock.data_validation.feature_path import FeaturePath
+    from penstock.data_validation.path_steps import PathSteps
     from penstock.data_validation.per_feature_stats import PerFeatureStatsConfig
     from penstock.data_validation.statistics.generators.base import StatsGenerator
 
@@ -208,7 +208,7 @@ class StatsOptions:
         default = {self.weight_feature} if self.weight_feature is not None else set()
         return default | set(self.per_feature_weight_override.values())
 
-    def weight_of(self, path: "FeaturePath") -> str | None:
+    def weight_of(self, path: "PathSteps") -> str | None:
         """Returns the name of the feature that has the weights of the one at `path`."""
         return self.per_feature_weight_override.get(path, self.weight_feature)
 
@@ -307,7 +307,7 @@ def _only_one(**arguments: Any) -> None:
         raise ValueError(f"Give only one of {' and '.join(arguments)}. Received: both.")
 
 
-def _path(feature: "str | Sequence[str]") -> "FeaturePath":
+def _path(feature: "str | Sequence[str]") -> "PathSteps":
     return (feature,) if isinstance(feature, str) else tuple(feature)
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple, TypeAlias
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedFeature
 from penstock.data_validation.anomalies.distances import (
     categorical_divergence,
     histogram_divergence,
@@ -11,7 +12,6 @@ from penstock.data_validation.anomalies.distances import (
     normalized_absolute_difference,
 )
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits
-from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 _Measurement: TypeAlias = anomalies_pb2.DriftSkewInfo.Measurement
 _LIMITS = ("infinity_norm", "normalized_abs_difference", "jensen_shannon_divergence")
@@ -26,7 +26,7 @@ _SIDES = {"drift": _Sides("previous", "current"), "skew": _Sides("serving", "tra
 
 
 def check_comparator(
-    feature: schema_pb2.Feature, view: FeatureView, kind: str
+    feature: schema_pb2.Feature, view: CheckedFeature, kind: str
 ) -> tuple[list[Finding], list[_Measurement]]:
     """Compares a feature with the previous span ("drift") or with serving data ("skew").
 
@@ -84,7 +84,7 @@ _EXCEEDED = {
 
 
 def _measure(
-    name: str, view: FeatureView, control: FeatureView, limit: object
+    name: str, view: CheckedFeature, control: CheckedFeature, limit: object
 ) -> tuple[str, float] | None:
     counts, control_counts = view.value_counts, control.value_counts
     if name == "infinity_norm":
@@ -98,7 +98,9 @@ def _measure(
     return None if divergence is None else ("", divergence)
 
 
-def _divergence_of_numbers(view: FeatureView, control: FeatureView, limit: object) -> float | None:
+def _divergence_of_numbers(
+    view: CheckedFeature, control: CheckedFeature, limit: object
+) -> float | None:
     by_quantiles = (
         isinstance(limit, schema_pb2.JensenShannonDivergence)
         and limit.source.type == schema_pb2.HistogramSelection.QUANTILES

@@ -2,9 +2,9 @@
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedFeature
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding
 from penstock.data_validation.anomalies.self_consistency import deprecate
-from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 _MISSING_PARTS = {
     "missing_value": (AnomalyType.WEIGHTED_FEATURE_MISSING_VALUE, "value"),
@@ -12,7 +12,7 @@ _MISSING_PARTS = {
 }
 
 
-def check_sparse_feature(feature: schema_pb2.SparseFeature, view: FeatureView) -> list[Finding]:
+def check_sparse_feature(feature: schema_pb2.SparseFeature, view: CheckedFeature) -> list[Finding]:
     """Checks that value and index features come together and are of equal length."""
     findings = []
     for stat in view.proto.custom_stats:
@@ -44,7 +44,9 @@ def check_sparse_feature(feature: schema_pb2.SparseFeature, view: FeatureView) -
     return findings
 
 
-def check_weighted_feature(feature: schema_pb2.WeightedFeature, view: FeatureView) -> list[Finding]:
+def check_weighted_feature(
+    feature: schema_pb2.WeightedFeature, view: CheckedFeature
+) -> list[Finding]:
     """Checks that value and weight features come together and are of equal length."""
     numbers = {stat.name: stat.num for stat in view.proto.custom_stats}
     findings = []

@@ -2,11 +2,13 @@
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedDataset
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits
-from penstock.data_validation.anomalies.statistics_view import DatasetView
 
 
-def check_dataset(constraints: schema_pb2.DatasetConstraints, view: DatasetView) -> list[Finding]:
+def check_dataset(
+    constraints: schema_pb2.DatasetConstraints, view: CheckedDataset
+) -> list[Finding]:
     """Checks the number of rows; the constraints are changed to what would accept the data."""
     findings = []
     if constraints.HasField("num_examples_drift_comparator"):
@@ -31,8 +33,8 @@ def check_dataset(constraints: schema_pb2.DatasetConstraints, view: DatasetView)
 
 def _compare(
     comparator: schema_pb2.NumericValueComparator,
-    view: DatasetView,
-    control: DatasetView | None,
+    view: CheckedDataset,
+    control: CheckedDataset | None,
     name: str,
 ) -> list[Finding]:
     if control is None:

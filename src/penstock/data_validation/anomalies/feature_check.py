@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedFeature
 from penstock.data_validation.anomalies.comparators import check_comparator
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding
 from penstock.data_validation.anomalies.numeric_domains import check_float_domain, check_int_domain
@@ -23,7 +24,6 @@ from penstock.data_validation.anomalies.semantic_domains import (
     check_image_domain,
     check_natural_language_domain,
 )
-from penstock.data_validation.anomalies.statistics_view import FeatureView
 from penstock.data_validation.anomalies.string_domains import (
     check_bool_domain,
     check_string_domain,
@@ -75,7 +75,7 @@ def check_feature(
     feature: schema_pb2.Feature,
     shared_domain: schema_pb2.StringDomain | None,
     schema: schema_pb2.Schema,
-    view: FeatureView,
+    view: CheckedFeature,
 ) -> FeatureCheck:
     """Checks one feature against its statistics.
 
@@ -119,7 +119,7 @@ def check_feature(
 
 
 def _check_environment(
-    feature: schema_pb2.Feature, schema: schema_pb2.Schema, view: FeatureView
+    feature: schema_pb2.Feature, schema: schema_pb2.Schema, view: CheckedFeature
 ) -> list[Finding]:
     environment = view.dataset.environment
     if environment is None or is_in_environment(feature, schema, environment):
@@ -136,7 +136,7 @@ def _check_environment(
     return [Finding(AnomalyType.SCHEMA_NEW_COLUMN, "Column missing in environment", text)]
 
 
-def _check_type(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def _check_type(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     if view.schema_type == feature.type:
         return []
     deprecate(feature)
@@ -149,7 +149,7 @@ def _check_type(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]
 def _check_domain(
     feature: schema_pb2.Feature,
     shared_domain: schema_pb2.StringDomain | None,
-    view: FeatureView,
+    view: CheckedFeature,
 ) -> tuple[list[Finding], bool]:
     """Checks the values; returns findings and whether to drop the shared domain."""
     findings: list[Finding] = []
@@ -201,7 +201,7 @@ def _in_ascii(text: str) -> str:
     )
 
 
-def _check_derivation(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def _check_derivation(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     findings = []
     if view.proto.HasField("validation_derived_source") and not feature.HasField(
         "validation_derived_source"

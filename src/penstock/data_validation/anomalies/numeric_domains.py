@@ -6,8 +6,8 @@ import re
 import numpy as np
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedFeature
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits, to_int64
-from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 _Stats = statistics_pb2.FeatureNameStatistics
 _Interval = tuple[float, float]
@@ -55,7 +55,7 @@ def _interval_of(values: list[str], integers: bool) -> _Interval | str | None:
     return (min(parsed), max(parsed)) if parsed else None
 
 
-def _int_interval(view: FeatureView) -> _Interval | str | None:
+def _int_interval(view: CheckedFeature) -> _Interval | str | None:
     values = list(view.value_counts)
     if view.stats_type in (_Stats.STRUCT, _Stats.FLOAT):
         return None
@@ -67,14 +67,16 @@ def _int_interval(view: FeatureView) -> _Interval | str | None:
     return _interval_of(values, integers=True)
 
 
-def is_int_domain_candidate(view: FeatureView) -> bool:
+def is_int_domain_candidate(view: CheckedFeature) -> bool:
     """Whether a feature's values are strings that all hold integers."""
     if view.stats_type != _Stats.STRING or view.has_invalid_utf8 or not view.num_listed:
         return False
     return all(_parse_int(value) is not None for value in view.listed_values())
 
 
-def check_int_domain(domain: schema_pb2.IntDomain, view: FeatureView) -> tuple[list[Finding], bool]:
+def check_int_domain(
+    domain: schema_pb2.IntDomain, view: CheckedFeature
+) -> tuple[list[Finding], bool]:
     """Checks that values are integers within bounds.
 
     Returns:
@@ -103,7 +105,7 @@ def check_int_domain(domain: schema_pb2.IntDomain, view: FeatureView) -> tuple[l
     return findings, False
 
 
-def _float_interval(view: FeatureView) -> _Interval | str | None:
+def _float_interval(view: CheckedFeature) -> _Interval | str | None:
     if view.stats_type == _Stats.FLOAT:
         with np.errstate(over="ignore"):
             low, high = np.float32(view.numbers.min), np.float32(view.numbers.max)
@@ -113,7 +115,7 @@ def _float_interval(view: FeatureView) -> _Interval | str | None:
     return None
 
 
-def _has_nan(view: FeatureView) -> bool:
+def _has_nan(view: CheckedFeature) -> bool:
     if view.stats_type == _Stats.FLOAT:
         return any(histogram.num_nan > 0 for histogram in view.numbers.histograms)
     if view.stats_type == _Stats.STRING:
@@ -123,7 +125,7 @@ def _has_nan(view: FeatureView) -> bool:
 
 
 def check_float_domain(
-    domain: schema_pb2.FloatDomain, view: FeatureView
+    domain: schema_pb2.FloatDomain, view: CheckedFeature
 ) -> tuple[list[Finding], bool]:
     """Checks that values are numbers within bounds, and NaN and infinities if they are barred.
 

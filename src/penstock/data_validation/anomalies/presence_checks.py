@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedFeature
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding
-from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 _FEW = (AnomalyType.FEATURE_TYPE_LOW_NUMBER_VALUES, "Missing values")
 _MANY = (AnomalyType.FEATURE_TYPE_HIGH_NUMBER_VALUES, "Superfluous values")
@@ -16,7 +16,7 @@ _DROPPED = "Column dropped"
 _ALMOST_ALL = 0.9999
 
 
-def infer_presence(feature: schema_pb2.Feature, view: FeatureView, infer_shape: bool) -> None:
+def infer_presence(feature: schema_pb2.Feature, view: CheckedFeature, infer_shape: bool) -> None:
     """Sets presence, and shape or number of values, to what the statistics show."""
     feature.presence.min_count = 1 if view.num_present >= 1 else 0
     if view.num_present <= 0:
@@ -29,7 +29,7 @@ def infer_presence(feature: schema_pb2.Feature, view: FeatureView, infer_shape: 
         _infer_value_counts(feature, view)
 
 
-def _infer_shape(feature: schema_pb2.Feature, view: FeatureView) -> None:
+def _infer_shape(feature: schema_pb2.Feature, view: CheckedFeature) -> None:
     bounds = view.value_bounds
     if any(view.missing_by_level) or any(low != high or low <= 0 for low, high in bounds):
         return
@@ -37,7 +37,7 @@ def _infer_shape(feature: schema_pb2.Feature, view: FeatureView) -> None:
         feature.shape.dim.add(size=size)
 
 
-def _infer_value_counts(feature: schema_pb2.Feature, view: FeatureView) -> None:
+def _infer_value_counts(feature: schema_pb2.Feature, view: CheckedFeature) -> None:
     def infer(count: Any, low: int, high: int) -> None:
         if low > 0:
             count.min = low if low == high else 1
@@ -51,7 +51,7 @@ def _infer_value_counts(feature: schema_pb2.Feature, view: FeatureView) -> None:
         infer(feature.value_count, *view.value_bounds[0])
 
 
-def check_value_counts(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def check_value_counts(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     """Checks the number of values a row at each level of nesting."""
     bounds = view.value_bounds
     if feature.HasField("value_count"):
@@ -95,7 +95,7 @@ def _check_bounds(count: Any, low: int, high: int, where: str) -> list[Finding]:
     return findings
 
 
-def check_shape(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def check_shape(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     """Checks that the number of values is fixed and fits the shape."""
     if not feature.HasField("shape"):
         return []
@@ -119,7 +119,7 @@ def check_shape(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]
     return []
 
 
-def check_presence(presence: schema_pb2.FeaturePresence, view: FeatureView) -> list[Finding]:
+def check_presence(presence: schema_pb2.FeaturePresence, view: CheckedFeature) -> list[Finding]:
     """Checks in how many rows, and in which fraction of them, the feature is."""
     findings = []
     if presence.HasField("min_count") and view.num_present < presence.min_count:
@@ -151,7 +151,7 @@ def check_presence(presence: schema_pb2.FeaturePresence, view: FeatureView) -> l
     return findings
 
 
-def check_uniqueness(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def check_uniqueness(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     """Checks the number of distinct values."""
     limits = feature.unique_constraints
     unique = view.num_unique

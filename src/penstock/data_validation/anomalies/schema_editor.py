@@ -5,6 +5,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedDataset, CheckedFeature
 from penstock.data_validation.anomalies.composite_features import (
     check_sparse_feature,
     check_weighted_feature,
@@ -19,14 +20,13 @@ from penstock.data_validation.anomalies.numeric_domains import is_int_domain_can
 from penstock.data_validation.anomalies.presence_checks import infer_presence
 from penstock.data_validation.anomalies.self_consistency import deprecate, is_deprecated
 from penstock.data_validation.anomalies.semantic_domains import adopt_suggested_domain
-from penstock.data_validation.anomalies.statistics_view import DatasetView, FeatureView
 from penstock.data_validation.anomalies.string_domains import (
     add_missing_values,
     infer_bool_domain,
     is_bool_domain_candidate,
     is_string_domain_candidate,
 )
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 from penstock.data_validation.schema_features import all_features
 
 NEW_COLUMN = Finding(
@@ -55,15 +55,15 @@ class SchemaEditor:
         self.schema = schema
         self._max_string_domain_size = max_string_domain_size
         self._infer_feature_shape = infer_feature_shape
-        self._features: dict[FeaturePath, schema_pb2.Feature] = {}
-        self._sparse: dict[FeaturePath, schema_pb2.SparseFeature] = {}
-        self._weighted: dict[FeaturePath, schema_pb2.WeightedFeature] = {
+        self._features: dict[PathSteps, schema_pb2.Feature] = {}
+        self._sparse: dict[PathSteps, schema_pb2.SparseFeature] = {}
+        self._weighted: dict[PathSteps, schema_pb2.WeightedFeature] = {
             (feature.name,): feature for feature in schema.weighted_feature
         }
         self._domains = _by_name(schema.string_domain)
         self._index((), schema)
 
-    def _index(self, prefix: FeaturePath, container: Any) -> None:
+    def _index(self, prefix: PathSteps, container: Any) -> None:
         for sparse in container.sparse_feature:
             self._sparse.setdefault((*prefix, sparse.name), sparse)
         for feature in container.feature:
@@ -72,32 +72,32 @@ class SchemaEditor:
             if feature.HasField("struct_domain"):
                 self._index(path, feature.struct_domain)
 
-    def _index_again(self, path: FeaturePath, feature: schema_pb2.Feature) -> None:
+    def _index_again(self, path: PathSteps, feature: schema_pb2.Feature) -> None:
         """Points at the new messages inside of a feature that was copied into."""
         if not feature.HasField("struct_domain"):
             return
-        owners: tuple[dict[FeaturePath, Any], ...] = (self._features, self._sparse)
+        owners: tuple[dict[PathSteps, Any], ...] = (self._features, self._sparse)
         for owner in owners:
             inside = [key for key in owner if len(key) > len(path) and key[: len(path)] == path]
             for key in inside:
                 del owner[key]
         self._index(path, feature.struct_domain)
 
-    def has(self, path: FeaturePath) -> bool:
+    def has(self, path: PathSteps) -> bool:
         """Whether the schema has a feature of any kind at a path."""
         return path in self._features or path in self._sparse or path in self._weighted
 
-    def is_deprecated(self, path: FeaturePath) -> bool:
+    def is_deprecated(self, path: PathSteps) -> bool:
         """Whether the feature at a path is not checked."""
-        owners: tuple[dict[FeaturePath, Any], ...] = (self._features, self._sparse, self._weighted)
+        owners: tuple[dict[PathSteps, Any], ...] = (self._features, self._sparse, self._weighted)
         feature = next((owner[path] for owner in owners if path in owner), None)
         return feature is not None and is_deprecated(feature)
 
-    def deprecate(self, path: FeaturePath) -> None:
+    def deprecate(self, path: PathSteps) -> None:
         """Marks the feature at a path as one that is no longer checked."""
         deprecate(self._features[path])
 
-    def missing_paths(self, dataset: DatasetView) -> list[FeaturePath]:
+    def missing_paths(self, dataset: CheckedDataset) -> list[PathSteps]:
         """Returns the required features that the statistics do not mention."""
         hidden = {path for path, feature in self._features.items() if is_deprecated(feature)}
         return [
@@ -108,7 +108,7 @@ class SchemaEditor:
             and not any(path[:size] in hidden for size in range(1, len(path)))
         ]
 
-    def check(self, view: FeatureView, *, keep_fixes: bool) -> FeatureCheck:
+    def check(self, view: CheckedFeature, *, keep_fixes: bool) -> FeatureCheck:
         """Checks the feature at the view's path, which the schema must have.
 
         Args:
@@ -132,14 +132,14 @@ class SchemaEditor:
                 self._drop_domain(shared.name)
         return result._replace(deprecated=is_deprecated(copies[0]))
 
-    def _shared_domain(self, path: FeaturePath) -> schema_pb2.StringDomain | None:
+    def _shared_domain(self, path: PathSteps) -> schema_pb2.StringDomain | None:
         feature = self._features.get(path)
         if feature is None or feature.WhichOneof("domain_info") != "domain":
             return None
         return self._domains.get(feature.domain)
 
     def _check_copies(
-        self, path: FeaturePath, view: FeatureView, parts: list[Any], shared: list[Any]
+        self, path: PathSteps, view: CheckedFeature, parts: list[Any], shared: list[Any]
     ) -> FeatureCheck:
         weighted = next((p for p in parts if isinstance(p, schema_pb2.WeightedFeature)), None)
         sparse = next((p for p in parts if isinstance(p, schema_pb2.SparseFeature)), None)
@@ -164,7 +164,7 @@ class SchemaEditor:
         self.schema.string_domain.extend(kept)
         self._domains = _by_name(self.schema.string_domain)
 
-    def add(self, view: FeatureView) -> None:
+    def add(self, view: CheckedFeature) -> None:
         """Adds a feature that the schema lacks, with all features inside of it."""
         path = view.path
         owner: Any = self.schema if len(path) == 1 else self._features[path[:-1]].struct_domain
@@ -178,7 +178,7 @@ class SchemaEditor:
         for child in view.children:
             self.add(child)
 
-    def _infer_domain(self, feature: schema_pb2.Feature, view: FeatureView) -> None:
+    def _infer_domain(self, feature: schema_pb2.Feature, view: CheckedFeature) -> None:
         is_bytes = view.stats_type == statistics_pb2.FeatureNameStatistics.BYTES
         if adopt_suggested_domain(feature, view) or view.has_invalid_utf8 or is_bytes:
             return

@@ -6,8 +6,8 @@ import numpy as np
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedFeature
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits
-from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 _NL_STATS_MISSING = Finding(
     AnomalyType.STATS_NOT_AVAILABLE,
@@ -18,7 +18,7 @@ _NL_STATS_MISSING = Finding(
 _Token: TypeAlias = statistics_pb2.NaturalLanguageStatistics.TokenStatistics
 
 
-def adopt_suggested_domain(feature: schema_pb2.Feature, view: FeatureView) -> bool:
+def adopt_suggested_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> bool:
     """Takes the domain that a `domain_info` statistic names, such as `image_domain {}`.
 
     Returns:
@@ -39,7 +39,7 @@ def adopt_suggested_domain(feature: schema_pb2.Feature, view: FeatureView) -> bo
     return True
 
 
-def check_image_domain(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def check_image_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     """Checks the fraction of images that can be decoded, and their size."""
     domain = feature.image_domain
     findings = []
@@ -72,7 +72,9 @@ def check_image_domain(feature: schema_pb2.Feature, view: FeatureView) -> list[F
     return findings
 
 
-def check_natural_language_domain(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def check_natural_language_domain(
+    feature: schema_pb2.Feature, view: CheckedFeature
+) -> list[Finding]:
     """Checks vocabulary coverage and the occurrences of tokens."""
     domain = feature.natural_language_domain
     packed = view.custom_stat("nl_statistics")

@@ -4,8 +4,8 @@ import math
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.anomalies.checked_statistics import CheckedFeature
 from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six_digits, to_int64
-from penstock.data_validation.anomalies.statistics_view import FeatureView
 
 TRUE_VALUES = frozenset({"TRUE", "true", "SET", "set", "1", ""})
 FALSE_VALUES = frozenset({"FALSE", "false", "CLEAR", "clear", "0"})
@@ -15,12 +15,12 @@ _NON_BOOLEAN = "Non-boolean values"
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'", "\\": "\\\\"}
 
 
-def is_string_domain_candidate(view: FeatureView, max_size: int) -> bool:
+def is_string_domain_candidate(view: CheckedFeature, max_size: int) -> bool:
     """Whether a feature has few enough distinct values to list them."""
     return not view.has_invalid_utf8 and 0 < view.num_listed <= max_size
 
 
-def add_missing_values(domain: schema_pb2.StringDomain, view: FeatureView) -> dict[str, float]:
+def add_missing_values(domain: schema_pb2.StringDomain, view: CheckedFeature) -> dict[str, float]:
     """Adds the values that a domain lacks, in order, and returns them with their counts."""
     known = set(domain.value)
     missing = {value: n for value, n in view.value_counts.items() if value not in known}
@@ -29,7 +29,7 @@ def add_missing_values(domain: schema_pb2.StringDomain, view: FeatureView) -> di
 
 
 def check_string_domain(
-    domain: schema_pb2.StringDomain, view: FeatureView, max_off_domain: float
+    domain: schema_pb2.StringDomain, view: CheckedFeature, max_off_domain: float
 ) -> tuple[list[Finding], bool]:
     """Checks that values are in a domain.
 
@@ -80,7 +80,7 @@ def _escaped(value: str) -> str:
     return "".join(out)
 
 
-def is_bool_domain_candidate(view: FeatureView) -> bool:
+def is_bool_domain_candidate(view: CheckedFeature) -> bool:
     """Whether a feature's values are 0 and 1, or one word for true and one for false."""
     if view.stats_type == _Stats.INT:
         return bool(view.numbers.min >= 0.0 and view.numbers.max == 1.0)
@@ -92,7 +92,7 @@ def is_bool_domain_candidate(view: FeatureView) -> bool:
     return 0 < len(values) == true + false and true <= 1 and false <= 1
 
 
-def infer_bool_domain(feature: schema_pb2.Feature, view: FeatureView) -> None:
+def infer_bool_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> None:
     """Sets a bool_domain with the words that the statistics show."""
     feature.bool_domain.SetInParent()
     for value in view.value_counts:
@@ -102,7 +102,7 @@ def infer_bool_domain(feature: schema_pb2.Feature, view: FeatureView) -> None:
             feature.bool_domain.false_value = value
 
 
-def check_bool_domain(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def check_bool_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     """Checks that values are boolean; the fix is a numeric domain, or none."""
     if view.stats_type == _Stats.INT:
         return _check_bool_integers(feature, view)
@@ -113,7 +113,7 @@ def check_bool_domain(feature: schema_pb2.Feature, view: FeatureView) -> list[Fi
     return []
 
 
-def _check_bool_integers(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def _check_bool_integers(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     numbers = view.numbers
     if numbers.min < 0.0:
         kind, example = AnomalyType.BOOL_TYPE_SMALL_INT, numbers.min
@@ -126,7 +126,7 @@ def _check_bool_integers(feature: schema_pb2.Feature, view: FeatureView) -> list
     return [Finding(kind, _NON_BOOLEAN, text)]
 
 
-def _check_bool_floats(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def _check_bool_floats(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     reason = _why_floats_are_not_boolean(view)
     if reason is None:
         return []
@@ -135,7 +135,7 @@ def _check_bool_floats(feature: schema_pb2.Feature, view: FeatureView) -> list[F
     return [Finding(AnomalyType.BOOL_TYPE_UNEXPECTED_FLOAT, _NON_BOOLEAN, text)]
 
 
-def _why_floats_are_not_boolean(view: FeatureView) -> str | None:
+def _why_floats_are_not_boolean(view: CheckedFeature) -> str | None:
     for extreme in (view.numbers.min, view.numbers.max):
         if extreme not in (0.0, 1.0):
             return f"Floats (such as {six_digits(extreme)}) not in {{0, 1}}"
@@ -155,7 +155,7 @@ def _why_floats_are_not_boolean(view: FeatureView) -> str | None:
     return None
 
 
-def _check_bool_strings(feature: schema_pb2.Feature, view: FeatureView) -> list[Finding]:
+def _check_bool_strings(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
     domain = feature.bool_domain
     valid = {
         getattr(domain, name) for name in ("true_value", "false_value") if domain.HasField(name)

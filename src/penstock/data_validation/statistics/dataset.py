@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 from penstock.data_validation.schema_features import FeatureKinds
 from penstock.data_validation.statistics.generators.base import (
     innermost_type,
@@ -28,7 +28,7 @@ _Floats = npt.NDArray[np.float64]
 _Type = statistics_pb2.FeatureNameStatistics
 
 
-def _stats_type(path: FeaturePath, kind: pa.DataType) -> int | None:
+def _stats_type(path: PathSteps, kind: pa.DataType) -> int | None:
     """Returns the proto's type of a column's innermost values; None for Arrow's null."""
     kind = innermost_type(kind)
     if pa.types.is_null(kind):
@@ -53,7 +53,7 @@ class FeatureStatistics:
     """The statistics of one feature, whatever its type turns out to be."""
 
     def __init__(
-        self, path: FeaturePath, options: StatsOptions, kinds: FeatureKinds, weighted: bool
+        self, path: PathSteps, options: StatsOptions, kinds: FeatureKinds, weighted: bool
     ) -> None:
         self.path = path
         self._options = options
@@ -166,7 +166,7 @@ class DatasetStatistics:
         self._kinds = FeatureKinds(options.schema)
         self._rows = 0
         self._weighted_rows = 0.0
-        self._features: dict[FeaturePath, FeatureStatistics] = {}
+        self._features: dict[PathSteps, FeatureStatistics] = {}
         self._generators = RunningGenerators(generators_of(options))
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -187,7 +187,7 @@ class DatasetStatistics:
                 self._add_feature((name,), column, weights)
 
     def _add_feature(
-        self, path: FeaturePath, array: pa.Array, weights: Mapping[str, _Floats]
+        self, path: PathSteps, array: pa.Array, weights: Mapping[str, _Floats]
     ) -> None:
         if pa.types.is_struct(array.type):
             # The features of a tf.SequenceExample's lists are one struct a row.

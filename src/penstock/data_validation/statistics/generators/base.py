@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 from penstock.io.arrow.arrays import to_numpy, valid_rows
 
 DOMAIN_INFO = "domain_info"
@@ -61,7 +61,7 @@ class CombinerFeatureStatsGenerator(ABC):
         """Returns an accumulator that has seen nothing."""
 
     @abstractmethod
-    def add_input(self, accumulator: Any, path: FeaturePath, array: pa.Array) -> Any:
+    def add_input(self, accumulator: Any, path: PathSteps, array: pa.Array) -> Any:
         """Returns the accumulator with a feature's column of a batch added."""
 
     @abstractmethod
@@ -121,7 +121,7 @@ def is_text(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
-def column_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
+def column_at(batch: pa.RecordBatch, path: PathSteps) -> pa.Array | None:
     """Returns a top-level column of lists; None if it is absent."""
     if len(path) != 1 or path[0] not in batch.schema.names:
         return None
@@ -129,7 +129,7 @@ def column_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
     return None if pa.types.is_null(column.type) else column
 
 
-def leaves_at(batch: pa.RecordBatch, path: FeaturePath) -> Leaves | None:
+def leaves_at(batch: pa.RecordBatch, path: PathSteps) -> Leaves | None:
     """Returns the innermost values of a feature, inside of structs too, and the row of each.
 
     Returns:
@@ -147,7 +147,7 @@ def leaves_at(batch: pa.RecordBatch, path: FeaturePath) -> Leaves | None:
     return leaves
 
 
-def lists_at(batch: pa.RecordBatch, path: FeaturePath) -> pa.Array | None:
+def lists_at(batch: pa.RecordBatch, path: PathSteps) -> pa.Array | None:
     """Returns the lists of a feature, one a row or one a struct value; None if it is absent."""
     if path[0] not in batch.schema.names:
         return None

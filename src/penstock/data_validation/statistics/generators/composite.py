@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath, path_from_proto
+from penstock.data_validation.path_steps import PathSteps, path_from_proto
 from penstock.data_validation.statistics.generators.base import CombinerStatsGenerator, lists_at
 from penstock.io.arrow.arrays import to_numpy, valid_rows
 
@@ -23,8 +23,8 @@ class Parts(NamedTuple):
         others: Features that must be as long: indices or weights.
     """
 
-    value: FeaturePath
-    others: tuple[FeaturePath, ...]
+    value: PathSteps
+    others: tuple[PathSteps, ...]
 
 
 class PartCounts:
@@ -87,9 +87,7 @@ def _lengths(column: pa.Array | None, size: int) -> _Column:
     return lengths, present
 
 
-def _sparse_parts(
-    container: _Container, parent: FeaturePath
-) -> Iterator[tuple[FeaturePath, Parts]]:
+def _sparse_parts(container: _Container, parent: PathSteps) -> Iterator[tuple[PathSteps, Parts]]:
     for sparse in container.sparse_feature:
         indices = sorted((*parent, index.name) for index in sparse.index_feature)
         yield (*parent, sparse.name), Parts((*parent, sparse.value_feature.name), tuple(indices))
@@ -99,22 +97,22 @@ def _sparse_parts(
 
 
 class _CompositeStats(CombinerStatsGenerator):
-    def __init__(self, parts: dict[FeaturePath, Parts]) -> None:
+    def __init__(self, parts: dict[PathSteps, Parts]) -> None:
         self._parts = dict(sorted(parts.items()))
 
-    def create_accumulator(self) -> dict[FeaturePath, PartCounts]:
+    def create_accumulator(self) -> dict[PathSteps, PartCounts]:
         return {path: PartCounts(len(parts.others)) for path, parts in self._parts.items()}
 
     def add_input(
-        self, accumulator: dict[FeaturePath, PartCounts], batch: pa.RecordBatch
-    ) -> dict[FeaturePath, PartCounts]:
+        self, accumulator: dict[PathSteps, PartCounts], batch: pa.RecordBatch
+    ) -> dict[PathSteps, PartCounts]:
         for path, parts in self._parts.items():
             accumulator[path].add(batch, parts)
         return accumulator
 
     def merge_accumulators(
-        self, accumulators: Iterable[dict[FeaturePath, PartCounts]]
-    ) -> dict[FeaturePath, PartCounts]:
+        self, accumulators: Iterable[dict[PathSteps, PartCounts]]
+    ) -> dict[PathSteps, PartCounts]:
         merged = self.create_accumulator()
         for accumulator in accumulators:
             for path, counts in accumulator.items():
@@ -133,7 +131,7 @@ class SparseFeatureStats(_CompositeStats):
         super().__init__(dict(_sparse_parts(schema, ())))
 
     def extract_output(
-        self, accumulator: dict[FeaturePath, PartCounts]
+        self, accumulator: dict[PathSteps, PartCounts]
     ) -> statistics_pb2.DatasetFeatureStatistics:
         """Returns the custom statistics that sparse features are checked by."""
         result = statistics_pb2.DatasetFeatureStatistics()
@@ -171,7 +169,7 @@ class WeightedFeatureStats(_CompositeStats):
         )
 
     def extract_output(
-        self, accumulator: dict[FeaturePath, PartCounts]
+        self, accumulator: dict[PathSteps, PartCounts]
     ) -> statistics_pb2.DatasetFeatureStatistics:
         """Returns the custom statistics that weighted features are checked by."""
         result = statistics_pb2.DatasetFeatureStatistics()

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 from penstock.data_validation.statistics.generators.base import (
     DOMAIN_INFO,
     CombinerFeatureStatsGenerator,
@@ -104,7 +104,7 @@ class NaturalLanguageInference(_DomainStats):
     Of each batch the first 100 values are looked at, of each value the first 100 characters.
     """
 
-    def add_input(self, accumulator: Matches, path: FeaturePath, array: pa.Array) -> Matches:
+    def add_input(self, accumulator: Matches, path: PathSteps, array: pa.Array) -> Matches:
         """Adds a column."""
         if not accumulator.invalid:
             texts = _texts(accumulator, array, 100)
@@ -140,7 +140,7 @@ class ImageStats(_DomainStats):
     def __init__(self, enable_size_stats: bool = False) -> None:
         self._sizes = enable_size_stats
 
-    def add_input(self, accumulator: Matches, path: FeaturePath, array: pa.Array) -> Matches:
+    def add_input(self, accumulator: Matches, path: PathSteps, array: pa.Array) -> Matches:
         """Adds a column."""
         if accumulator.invalid or pa.types.is_null(array.type):
             return accumulator
@@ -204,7 +204,7 @@ def image_size(kind: str, content: bytes) -> tuple[int, int]:
 class TimeStats(_DomainStats):
     """Recognizes dates and times in strings, and times since 1970 in integers (1990 to 2030)."""
 
-    def add_input(self, accumulator: Matches, path: FeaturePath, array: pa.Array) -> Matches:
+    def add_input(self, accumulator: Matches, path: PathSteps, array: pa.Array) -> Matches:
         """Adds a column."""
         if accumulator.invalid or pa.types.is_null(array.type):
             return accumulator

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 from penstock.data_validation.statistics.generators.base import (
     CombinerFeatureStatsGenerator,
     is_text,
@@ -29,7 +29,7 @@ class EmptyValueCounter(CombinerFeatureStatsGenerator):
         return Counter()
 
     def add_input(
-        self, accumulator: Counter[str], path: FeaturePath, array: pa.Array
+        self, accumulator: Counter[str], path: PathSteps, array: pa.Array
     ) -> Counter[str]:
         """Adds a column."""
         if pa.types.is_null(array.type):

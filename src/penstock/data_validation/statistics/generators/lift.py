@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 from penstock.data_validation.schema_features import FeatureKinds, all_features
 from penstock.data_validation.statistics.generators.base import (
     CombinerStatsGenerator,
@@ -35,8 +35,8 @@ class LiftCounts:
     def __init__(self) -> None:
         self.rows = 0.0
         self.y: dict[_Value, float] = {}
-        self.x: dict[tuple[FeaturePath, _Value], float] = {}
-        self.xy: dict[tuple[FeaturePath, _Value, _Value], float] = {}
+        self.x: dict[tuple[PathSteps, _Value], float] = {}
+        self.xy: dict[tuple[PathSteps, _Value, _Value], float] = {}
 
     def merge(self, other: "LiftCounts") -> None:
         """Adds what another one has seen."""
@@ -157,7 +157,7 @@ class LiftStats(CombinerStatsGenerator):
         cross: statistics_pb2.CrossFeatureStatistics,
         feature: statistics_pb2.FeatureNameStatistics | None,
         counts: LiftCounts,
-        path: FeaturePath,
+        path: PathSteps,
         y: _Value,
         values: Sequence[tuple[_Value, float]],
     ) -> None:
@@ -214,11 +214,11 @@ def _set_count(proto: Any, field: str, count: float, weighted: bool) -> None:
     setattr(proto, f"weighted_{field}" if weighted else field, count if weighted else round(count))
 
 
-def _path(feature: str | Sequence[str]) -> FeaturePath:
+def _path(feature: str | Sequence[str]) -> PathSteps:
     return (feature,) if isinstance(feature, str) else tuple(feature)
 
 
-def _categorical(schema: schema_pb2.Schema | None) -> list[FeaturePath]:
+def _categorical(schema: schema_pb2.Schema | None) -> list[PathSteps]:
     kinds = FeatureKinds(schema)
     assert schema is not None
     return [

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath, path_from_proto
+from penstock.data_validation.path_steps import PathSteps, path_from_proto
 from penstock.data_validation.statistics.generators.base import (
     CombinerFeatureStatsGenerator,
     CombinerStatsGenerator,
@@ -56,7 +56,7 @@ class RunningGenerators:
     def __init__(self, generators: Sequence[StatsGenerator]) -> None:
         self._generators = list(generators)
         self._whole: dict[int, Any] = {}
-        self._features: dict[tuple[int, FeaturePath], Any] = {}
+        self._features: dict[tuple[int, PathSteps], Any] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Adds a batch to the generators of whole batches."""
@@ -66,7 +66,7 @@ class RunningGenerators:
                     self._whole[index] = generator.create_accumulator()
                 self._whole[index] = generator.add_input(self._whole[index], batch)
 
-    def add_feature(self, path: FeaturePath, array: pa.Array) -> None:
+    def add_feature(self, path: PathSteps, array: pa.Array) -> None:
         """Adds a column to the generators of single features."""
         for index, generator in enumerate(self._generators):
             if isinstance(generator, CombinerFeatureStatsGenerator):
@@ -93,7 +93,7 @@ class RunningGenerators:
     def add_to(self, dataset: statistics_pb2.DatasetFeatureStatistics) -> None:
         """Merges the results into a data set's statistics."""
         by_path = {path_from_proto(f.path, f.name): f for f in dataset.features}
-        by_pair: dict[tuple[FeaturePath, FeaturePath], statistics_pb2.CrossFeatureStatistics] = {}
+        by_pair: dict[tuple[PathSteps, PathSteps], statistics_pb2.CrossFeatureStatistics] = {}
         for (index, path), accumulator in sorted(self._features.items(), key=lambda item: item[0]):
             generator = self._generators[index]
             assert isinstance(generator, CombinerFeatureStatsGenerator)
@@ -117,8 +117,8 @@ class RunningGenerators:
     def _merge_into(
         self,
         dataset: statistics_pb2.DatasetFeatureStatistics,
-        by_path: dict[FeaturePath, statistics_pb2.FeatureNameStatistics],
-        path: FeaturePath,
+        by_path: dict[PathSteps, statistics_pb2.FeatureNameStatistics],
+        path: PathSteps,
         found: statistics_pb2.FeatureNameStatistics,
     ) -> None:
         added = statistics_pb2.FeatureNameStatistics()

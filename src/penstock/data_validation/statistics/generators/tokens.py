@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath
+from penstock.data_validation.path_steps import PathSteps
 from penstock.data_validation.schema_features import all_features
 from penstock.data_validation.statistics.generators.base import (
     CombinerFeatureStatsGenerator,
@@ -139,9 +139,7 @@ class TokenStats(CombinerFeatureStatsGenerator):
         """Returns no counts."""
         return TokenCounts(self._options.epsilon, self._options.num_rank_histogram_buckets)
 
-    def add_input(
-        self, accumulator: TokenCounts, path: FeaturePath, array: pa.Array
-    ) -> TokenCounts:
+    def add_input(self, accumulator: TokenCounts, path: PathSteps, array: pa.Array) -> TokenCounts:
         """Adds a column; each row is a sequence of tokens or of their numbers."""
         domain = self._domains.get(path)
         if domain is None or pa.types.is_null(array.type):

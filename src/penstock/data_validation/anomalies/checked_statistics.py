@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from penstock.data_validation.feature_path import FeaturePath, path_to_text
+from penstock.data_validation.path_steps import PathSteps, path_to_text
 
 _Stats: TypeAlias = statistics_pb2.FeatureNameStatistics
 
@@ -18,7 +18,7 @@ _SCHEMA_TYPES = {
 }
 
 
-class DatasetView:
+class CheckedDataset:
     """The statistics of a data set with those that they are compared with.
 
     Args:
@@ -35,9 +35,9 @@ class DatasetView:
         statistics: statistics_pb2.DatasetFeatureStatistics,
         by_weight: bool | None = None,
         environment: str | None = None,
-        previous: "DatasetView | None" = None,
-        serving: "DatasetView | None" = None,
-        previous_version: "DatasetView | None" = None,
+        previous: "CheckedDataset | None" = None,
+        serving: "CheckedDataset | None" = None,
+        previous_version: "CheckedDataset | None" = None,
     ) -> None:
         self.statistics = statistics
         self.environment = environment
@@ -45,7 +45,7 @@ class DatasetView:
         self.serving = serving
         self.previous_version = previous_version
         self._by_path = {
-            path: FeatureView(self, path, proto) for path, proto in _with_paths(statistics)
+            path: CheckedFeature(self, path, proto) for path, proto in _with_paths(statistics)
         }
         self.by_weight = self._has_weights() if by_weight is None else by_weight
 
@@ -63,29 +63,29 @@ class DatasetView:
             statistics.weighted_num_examples if self.by_weight else statistics.num_examples
         )
 
-    def get(self, path: FeaturePath) -> "FeatureView | None":
+    def get(self, path: PathSteps) -> "CheckedFeature | None":
         """Returns the feature at a path, if there are statistics of it."""
         return self._by_path.get(path)
 
-    def roots(self) -> "list[FeatureView]":
+    def roots(self) -> "list[CheckedFeature]":
         """Returns the features that no other feature holds, in the order of the statistics."""
         return [view for path, view in self._by_path.items() if path[:-1] not in self._by_path]
 
-    def children(self, parent: FeaturePath) -> "list[FeatureView]":
+    def children(self, parent: PathSteps) -> "list[CheckedFeature]":
         """Returns the features directly inside of a struct feature."""
         return [view for path, view in sorted(self._by_path.items()) if path[:-1] == parent]
 
 
 def _with_paths(
     statistics: statistics_pb2.DatasetFeatureStatistics,
-) -> Iterator[tuple[FeaturePath, _Stats]]:
+) -> Iterator[tuple[PathSteps, _Stats]]:
     features = [f for f in statistics.features if f.WhichOneof("stats") or f.custom_stats]
     if any(f.WhichOneof("field_id") == "path" for f in features):
         for feature in features:
             yield tuple(feature.path.step), feature
         return
     # Old statistics know names only: "a.b" is a child of "a" if "a" is a struct.
-    paths: dict[str, FeaturePath] = {}
+    paths: dict[str, PathSteps] = {}
     structs = {f.name for f in features if f.type == _Stats.STRUCT}
     for feature in sorted(features, key=lambda f: f.name):
         owners = [name for name in structs if feature.name.startswith(name + ".")]
@@ -96,10 +96,10 @@ def _with_paths(
         yield paths[feature.name], feature
 
 
-class FeatureView:
+class CheckedFeature:
     """The statistics of one feature."""
 
-    def __init__(self, dataset: DatasetView, path: FeaturePath, proto: _Stats) -> None:
+    def __init__(self, dataset: CheckedDataset, path: PathSteps, proto: _Stats) -> None:
         self.dataset = dataset
         self.path = path
         self.proto = proto
@@ -124,7 +124,7 @@ class FeatureView:
         return int(_SCHEMA_TYPES[self.proto.type])
 
     @property
-    def children(self) -> "list[FeatureView]":
+    def children(self) -> "list[CheckedFeature]":
         """The features inside of this struct feature."""
         return self.dataset.children(self.path) if self.stats_type == _Stats.STRUCT else []
 
