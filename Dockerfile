@@ -22,7 +22,7 @@ COPY pyproject.toml README.md ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     mkdir -p src/penstock && touch src/penstock/__init__.py \
     && /opt/penstock/bin/pip install --no-compile ".[${EXTRAS}]" \
-    && /opt/penstock/bin/pip uninstall --yes --quiet penstock \
+    && /opt/penstock/bin/pip uninstall --yes --quiet penstock-ml \
     && rm -rf build src
 # Byte code: without it each container spends 15 s on importing TensorFlow. Some packages carry files
 # of other Pythons, which do not compile.

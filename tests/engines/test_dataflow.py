@@ -26,7 +26,7 @@ pytestmark = [
         importlib.util.find_spec("google.cloud.dataflow_v1beta3") is None
         if importlib.util.find_spec("google.cloud")
         else True,
-        reason="needs penstock[gcp]",
+        reason="needs penstock-ml[gcp]",
     ),
     # Of google-cloud-storage and google-auth, about their own dependencies.
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),

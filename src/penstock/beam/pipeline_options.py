@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from penstock.artifacts import location
+from penstock.installation import install_command
 
 _LOCAL = {"DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner"}
 _IN_MEMORY = "FnApiRunner"
@@ -164,7 +165,7 @@ def _import_options() -> Any:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"This needs the package {error.name!r}, which is not installed. "
-            'Install it with: pip install "penstock[run]"',
+            f"Install it with: {install_command('run')}",
             name=error.name,
         ) from error
     return pipeline_options

@@ -10,6 +10,7 @@ from types import FrameType, TracebackType
 import penstock
 from penstock.cli.errors import PipelineFileError
 from penstock.dsl import DefinitionError
+from penstock.installation import install_command
 
 _RUN_EXTRA = frozenset(
     {
@@ -50,7 +51,7 @@ def explain_error(error: Exception, path: str) -> PipelineFileError:
         isinstance(error, ModuleNotFoundError)
         and (error.name or "").partition(".")[0] in _RUN_EXTRA
     ):
-        text += "\nIt comes with: pip install 'penstock[run]'"
+        text += f"\nIt comes with: {install_command('run')}"
     return PipelineFileError(text if user else f"{shown_path(path)}: {text}")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AvroExampleGen(FileBasedExampleGen):
-    """Reads Avro files into `Examples`. Needs `pip install 'penstock[avro]'`.
+    """Reads Avro files into `Examples`. Needs `pip install 'penstock-ml[avro]'`.
 
     Integers and booleans become int64 features, floats and decimals float, strings, bytes, dates and
     times bytes; lists become features of several values; a missing cell becomes a feature without a

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from penstock.installation import install_command
 from penstock.components.query_example_gen import QueryBasedExampleGen
 from penstock.dsl import ExecutionContext
 
@@ -20,7 +21,7 @@ _PROJECT_FLAG = "--project="
 class BigQueryExampleGen(QueryBasedExampleGen):
     """Reads the result of BigQuery queries (GoogleSQL) into `Examples`.
 
-    Needs `pip install 'penstock[gcp]'`, and where it runs: Google's application default credentials
+    Needs `pip install 'penstock-ml[gcp]'`, and where it runs: Google's application default credentials
     with the roles BigQuery Job User and BigQuery Data Viewer, and a project to bill, from `project`,
     `--project=` in `beam_pipeline_args`, or the credentials.
 
@@ -70,7 +71,7 @@ def _clients(project: str | None) -> tuple[Any, Any]:
         from google.cloud import bigquery, bigquery_storage
     except ImportError as error:
         raise ImportError(
-            "BigQueryExampleGen needs Google's client: pip install 'penstock[gcp]'"
+            f"BigQueryExampleGen needs Google's client: {install_command('gcp')}"
         ) from error
     try:
         storage: Any = bigquery_storage.BigQueryReadClient

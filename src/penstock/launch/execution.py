@@ -23,6 +23,7 @@ from penstock.dsl.context import ExecutionContext
 from penstock.dsl.function_component import FunctionComponent
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
+from penstock.installation import install_command
 from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder, stamp
 from penstock.launch.tracebacks import told_traceback
 
@@ -228,7 +229,7 @@ def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     full = name if module in ("builtins", "__main__") else f"{module}.{name}"
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRA_RUN:
-        text += ". What executes pipelines is an extra: pip install 'penstock[run]'"
+        text += f". What executes pipelines is an extra: {install_command('run')}"
     return f"{full}: {text}" if text else full
 
 

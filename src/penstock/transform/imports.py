@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
+from penstock.installation import install_command
+
 _LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
@@ -30,7 +32,7 @@ def import_tensorflow_transform() -> ModuleType:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"Transform needs the package {error.name!r}, which is not installed. "
-            'Install it with: pip install "penstock[run]"',
+            f"Install it with: {install_command('run')}",
             name=error.name,
         ) from error
     if before is None:

@@ -37,7 +37,7 @@ def test_without_kubeflows_sdk_the_extra_is_named(project, tmp_path):
     ended = penstock("compile", "pipelines/words.py", "--to", "kubeflow", path=str(tmp_path))
     assert ended.returncode == 4
     assert ended.stderr.count("\n") == 1
-    assert "pip install 'penstock[kubeflow]'" in ended.stderr
+    assert "pip install 'penstock-ml[kubeflow]'" in ended.stderr
 
 
 def test_options_of_kubeflow_are_refused_elsewhere(project, capsys):

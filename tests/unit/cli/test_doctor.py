@@ -62,17 +62,17 @@ def test_packages_that_fit():
     ("changes", "topic", "expected"),
     [
         ({"sqlalchemy": None}, "packages",
-         ("problem", "sqlalchemy missing", "pip install penstock")),
+         ("problem", "sqlalchemy missing", "pip install penstock-ml")),
         ({"tensorflow": "2.22.1"}, "packages [run]",
          ("problem", "tensorflow 2.22.1 (expected <2.22,>=2.21)",
-          "pip install --upgrade 'penstock[run]'")),
+          "pip install --upgrade 'penstock-ml[run]'")),
         ({"tfx-bsl": None}, "packages [run]",
-         ("problem", "tfx-bsl missing", "pip install 'penstock[run]'")),
+         ("problem", "tfx-bsl missing", "pip install 'penstock-ml[run]'")),
         ({"tfx-bsl": None, "tensorflow": None}, "packages [run]",
          ("warning", "not installed (what executes pipelines; tensorflow, tfx-bsl)",
-          "pip install 'penstock[run]'")),
+          "pip install 'penstock-ml[run]'")),
         ({"apache-beam": "2.77.0"}, "packages [gcp]",
-         ("warning", "gcsfs missing", "pip install 'penstock[gcp]'")),
+         ("warning", "gcsfs missing", "pip install 'penstock-ml[gcp]'")),
     ],
 )  # fmt: skip
 def test_packages_that_do_not(changes, topic, expected):

@@ -134,7 +134,7 @@ def test_a_missing_package_of_the_extra_is_told_with_it(project, tmp_path, monke
     file = write(project, "import tfx_bsl.coders\n")
     with pytest.raises(PipelineFileError) as caught:
         load_pipeline(file)
-    assert str(caught.value).endswith("\nIt comes with: pip install 'penstock[run]'")
+    assert str(caught.value).endswith("\nIt comes with: pip install 'penstock-ml[run]'")
 
 
 def test_a_chained_exception_keeps_its_cause(project):

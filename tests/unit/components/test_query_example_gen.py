@@ -155,7 +155,7 @@ def test_big_query_says_what_it_needs(tmp_path, monkeypatch):
     # It is an attribute of its package if another test has imported it.
     monkeypatch.delattr(__import__("google.cloud").cloud, "bigquery_storage", raising=False)
     monkeypatch.setitem(__import__("sys").modules, "google.cloud.bigquery_storage", None)
-    with pytest.raises(ComponentFailed, match=r"pip install 'penstock\[gcp\]'"):
+    with pytest.raises(ComponentFailed, match=r"pip install 'penstock-ml\[gcp\]'"):
         run_component(component, tmp_path)
 
 

@@ -100,7 +100,7 @@ def needs_arrow(a: int) -> int:
 
 
 def test_a_missing_extra_is_named(tmp_path):
-    with pytest.raises(ComponentFailed, match=r"'pyarrow'.* pip install 'penstock\[run\]'"):
+    with pytest.raises(ComponentFailed, match=r"'pyarrow'.* pip install 'penstock-ml\[run\]'"):
         run_component(needs_arrow(a=1), tmp_path)
 
 

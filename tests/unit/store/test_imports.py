@@ -55,7 +55,7 @@ def test_a_missing_driver_names_its_extra(
     url: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"pip install 'penstock\[{extra}\]'"):
+    with pytest.raises(ImportError, match=rf"pip install 'penstock-ml\[{extra}\]'"):
         store.MetadataStore.open(url)
 
 

@@ -12,6 +12,7 @@ from penstock.cli.diagnosis.devices import Accelerator
 from penstock.cli.quantities import size
 from penstock.dsl import DefinitionError
 from penstock.graph import GraphNode
+from penstock.installation import install_command
 
 
 def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iterator[Finding]:
@@ -38,7 +39,7 @@ def check_libraries(nodes: Sequence[GraphNode]) -> Iterator[Finding]:
             "warning",
             "environment",
             f"TensorFlow is not installed and {', '.join(wanted)} need it. "
-            "Install it: pip install 'penstock[run]'",
+            f"Install it: {install_command('run')}",
         )
 
 

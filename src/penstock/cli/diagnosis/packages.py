@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from penstock.cli.diagnosis.finding import Diagnosis
+from penstock.installation import DISTRIBUTION, install_command
 
 _REQUIREMENT = re.compile(
     r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;\s*(.*))?$"
@@ -47,7 +48,7 @@ def check_packages(
     """
     if requirements is None:
         try:
-            requirements = importlib.metadata.requires("penstock") or ()
+            requirements = importlib.metadata.requires(DISTRIBUTION) or ()
         except importlib.metadata.PackageNotFoundError:
             yield Diagnosis(
                 "warning", "packages", "Penstock is not installed, only found on the import path",
@@ -70,7 +71,8 @@ def _check_group(
     extra: str, members: Sequence[tuple[str, str]], installed: Mapping[str, str] | None
 ) -> Iterator[Diagnosis]:
     topic = f"packages [{extra}]" if extra else "packages"
-    target = f"'penstock[{extra}]'" if extra else "penstock"
+    extras = (extra,) if extra else ()
+    install = install_command(*extras)
     there: list[str] = []
     missing: list[str] = []
     wrong: list[str] = []
@@ -83,18 +85,18 @@ def _check_group(
         else:
             there.append(f"{name} {version}")
     if wrong:
-        yield Diagnosis("problem", topic, ", ".join(wrong), f"pip install --upgrade {target}")
+        yield Diagnosis("problem", topic, ", ".join(wrong), install_command(*extras, upgrade=True))
     if missing and (there or wrong or not extra):
         level = "problem" if not extra or extra == "run" else "warning"
         text = f"{', '.join(missing)} missing"
-        yield Diagnosis(level, topic, text, f"pip install {target}")  # type: ignore[arg-type]
+        yield Diagnosis(level, topic, text, install)  # type: ignore[arg-type]
     elif missing:
         needed = "what executes pipelines; " if extra == "run" else ""
         yield Diagnosis(
             "warning" if extra == "run" else "good",
             topic,
             f"not installed ({needed}{', '.join(missing)})",
-            f"pip install {target}" if extra == "run" else "",
+            install if extra == "run" else "",
         )
     if there and not missing and not wrong:
         yield Diagnosis("good", topic, ", ".join(there))

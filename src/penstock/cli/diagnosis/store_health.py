@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.cli.diagnosis.finding import Diagnosis
 from penstock.cli.quantities import size
+from penstock.installation import install_command
 
 if TYPE_CHECKING:
     from penstock.store import MetadataStore
@@ -23,7 +24,7 @@ def check_store(location: str) -> Iterator[Diagnosis]:
     try:
         from penstock.store import MetadataStore, StoreError
     except ImportError as error:
-        yield Diagnosis("problem", "store", str(error), "pip install penstock")
+        yield Diagnosis("problem", "store", str(error), install_command())
         return
     try:
         with MetadataStore.open(location, create=False, read_only=is_file) as store:

@@ -14,6 +14,7 @@ from penstock.cli.diagnosis import machine
 from penstock.cli.diagnosis.devices import Accelerator, accelerators
 from penstock.cli.diagnosis.finding import Diagnosis
 from penstock.cli.quantities import size
+from penstock.installation import install_command
 
 _GIB = 2**30
 _LEAST_MEMORY = 2 * _GIB
@@ -94,9 +95,7 @@ def _check_cuda() -> Iterator[Diagnosis]:
     """Look for the CUDA libraries that pip or the system brought."""
     spec = importlib.util.find_spec("tensorflow")
     if spec is None or spec.origin is None:
-        yield Diagnosis(
-            "warning", "CUDA", "TensorFlow is not installed", "pip install 'penstock[run]'"
-        )
+        yield Diagnosis("warning", "CUDA", "TensorFlow is not installed", install_command("run"))
         return
     packages = os.path.dirname(os.path.dirname(spec.origin))
     places = [f"{packages}/nvidia/*/lib/libcudnn.so*", "/usr/lib/*/libcudnn.so*",
@@ -141,7 +140,7 @@ def check_tensorflow_devices() -> Iterator[Diagnosis]:
         lines = answer.stderr.strip().splitlines()
         last = lines[-1] if lines else f"exit code {answer.returncode}"
         yield Diagnosis(
-            "problem", "TensorFlow", f"cannot be imported: {last}", "pip install 'penstock[run]'"
+            "problem", "TensorFlow", f"cannot be imported: {last}", install_command("run")
         )
         return
     said = json.loads(answer.stdout.splitlines()[-1])

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from penstock.installation import install_command
 from penstock.io.files.filesystem import open_binary
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
 
@@ -66,7 +67,7 @@ def fastavro() -> Any:
         import fastavro
     except ImportError as error:
         raise ImportError(
-            "Reading Avro files needs fastavro: pip install 'penstock[avro]'"
+            f"Reading Avro files needs fastavro: {install_command('avro')}"
         ) from error
     return fastavro
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from penstock.installation import install_command
 from penstock.io.examples.reader import BATCH_BYTES, DEFAULT_BATCH_SIZE
 from penstock.io.files.filesystem import naming
 from penstock.io.tables.example_columns import example_columns, value_type
@@ -147,8 +148,8 @@ def _engine(database: str) -> Any:
     except ImportError as error:
         shown = database if url is None else url.render_as_string()
         raise ImportError(
-            f"Reading from {shown!r} needs its driver: {error}. Install it, such as by pip install "
-            f"'penstock[postgres]' or 'penstock[mysql]'."
+            f"Reading from {shown!r} needs its driver: {error}. Install it, such as by "
+            f"{install_command('postgres')} or {install_command('mysql')}."
         ) from error
 
 

@@ -16,6 +16,7 @@ from penstock.dsl import Pipeline
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.resources import Resources
 from penstock.graph import Graph, compile_pipeline
+from penstock.installation import install_command
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.container.task import runtime_parameters
 from penstock.runners.kubeflow.limits import PIPELINE_ROOT, UnsupportedSetting, limits
@@ -91,7 +92,7 @@ def compile_to_yaml(
         from kfp import compiler, dsl
     except ImportError as error:
         raise MissingKubeflow(
-            f"Compiling for Kubeflow needs its SDK ({error}): pip install 'penstock[kubeflow]'"
+            f"Compiling for Kubeflow needs its SDK ({error}): {install_command('kubeflow')}"
         ) from None
     found = limits(graph, config)
     fatal = [each for each in found if each.fatal]

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from penstock.installation import install_command
 from penstock.store.exceptions import MissingDriver, StoreError, StoreUnavailable
 from penstock.store.server.session import MysqlSession, PostgresqlSession, ServerSession
 
@@ -46,7 +47,7 @@ def open_session(url: str) -> ServerSession:
         importlib.import_module(driver)
     except ImportError as error:
         raise MissingDriver(
-            f"The store {location} needs the driver {driver}: pip install 'penstock[{extra}]'"
+            f"The store {location} needs the driver {driver}: {install_command(extra)}"
         ) from error
     if driver == "pymysql":
         from pymysql.constants import CLIENT

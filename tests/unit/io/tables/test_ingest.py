@@ -303,7 +303,7 @@ def test_mixed_avro_numbers(avro):
 def test_avro_needs_fastavro(avro, monkeypatch):
     path = avro()
     monkeypatch.setitem(__import__("sys").modules, "fastavro", None)
-    with pytest.raises(ImportError, match=r"pip install 'penstock\[avro\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'penstock-ml\[avro\]'"):
         rows(read_avro([path]))
 
 
