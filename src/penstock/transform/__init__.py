@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penstock.transform.driver import TransformResult, transform
     from penstock.transform.imports import import_tensorflow_transform
+    from penstock.transform.missing_values import fill_missing
     from penstock.transform.results import UnsupportedAnalyzerError
     from penstock.transform.shards import BatchObserver, ShardReader, Shards
     from penstock.transform.splits_config import SplitsConfig
@@ -26,6 +27,7 @@ __all__ = [
     "SplitsConfig",
     "TransformResult",
     "UnsupportedAnalyzerError",
+    "fill_missing",
     "import_tensorflow_transform",
     "transform",
 ]
@@ -38,6 +40,7 @@ _MODULES = {
     "SplitsConfig": "splits_config",
     "TransformResult": "driver",
     "UnsupportedAnalyzerError": "results",
+    "fill_missing": "missing_values",
     "import_tensorflow_transform": "imports",
     "transform": "driver",
 }

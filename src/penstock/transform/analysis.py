@@ -13,7 +13,9 @@ from tensorflow_transform import graph_tools, nodes
 from penstock.transform.accumulators import make_accumulator
 from penstock.transform.analyzer_cache import AnalyzerCache, accumulator_keys, decode, encode
 from penstock.transform.features import RawFeatures, explained_failures
+from penstock.transform.output_shapes import check_output_shapes
 from penstock.transform.phases import Phase, Source, operations, plan_phases
+from penstock.transform.preprocessing import describe_function
 from penstock.transform.results import ResultVisitor, require_supported
 from penstock.transform.tracing import Trace, TracedFn, take_asset_names, trace
 
@@ -58,9 +60,12 @@ def analyze(
 
     Raises:
         UnsupportedAnalyzerError: if an analyzer needs Beam.
+        ValueError: if an output has a shape that a tf.Example cannot hold.
         RuntimeError: if two traces of the function meet its analyzers in different order.
     """
     first = trace(preprocessing_fn, features.type_specs, temp_dir)
+    function = describe_function(preprocessing_fn)
+    check_output_shapes(first, function)
     for operation in operations(first.sinks):
         require_supported(operation.operation_def)
     asset_names = take_asset_names(first)
@@ -94,6 +99,7 @@ def analyze(
             results[str(sink.tensor.name)] = tf.constant(value, sink.tensor.dtype)
         current = trace(preprocessing_fn, features.type_specs, temp_dir, results)
     _check_same_analyzers(first, current)
+    check_output_shapes(current, function)
     take_asset_names(current)
     return Analysis(current, results, asset_names, len(phases))
 

@@ -149,8 +149,9 @@ def _names(keys: Iterable[str]) -> dict[str, str]:
 def accumulator_keys(trace: Trace, phase: Phase) -> dict[str, str]:
     """Keys of the accumulators of a phase that can be kept, by the label of their operation.
 
-    Left out is what depends on something the graph does not show: a captured table or variable, or
-    Python code.
+    Left out is what depends on something the graph does not show (a captured table or variable, Python
+    code) and what TensorFlow Transform itself cannot write down, such as the moments behind
+    `tft.scale_to_gaussian`.
     """
     graph_def = trace.graph.as_graph_def()
     used = {node.op for node in graph_def.node}
@@ -182,6 +183,10 @@ def accumulator_keys(trace: Trace, phase: Phase) -> dict[str, str]:
 
 def _key(source: Source, paths: Sequence[bytes]) -> str | None:
     operation = source.operation
+    combiner = getattr(operation, "combiner", None)
+    coder = operation.cache_coder if combiner is None else combiner.accumulator_coder
+    if coder is None:
+        return None
     try:
         described = {
             field: _describe(getattr(operation, field))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import tensorflow as tf
 from google.protobuf import text_format
@@ -34,13 +33,8 @@ def infer_schema(
         preprocessing_fn: the function itself; it is traced once more when it has annotations, such
             as the range of a vocabulary's indices.
         temp_dir: where vocabularies were written.
-
-    Raises:
-        ValueError: if an output has a shape that a tf.Example cannot hold.
     """
     trace = analysis.trace
-    for name, tensor in trace.concrete.structured_outputs.items():
-        _check_shape(name, tensor)
     if any(
         str(name).startswith(_ANNOTATIONS) and trace.graph.get_collection(name)
         for name in trace.graph.collections
@@ -59,20 +53,6 @@ def infer_schema(
         trace.concrete.structured_outputs, metadata_fn, evaluate_schema_overrides=True
     )
     return schema
-
-
-def _check_shape(name: str, tensor: Any) -> None:
-    if not isinstance(tensor, tf.Tensor):
-        return
-    shape = tensor.shape
-    if shape.rank and shape[1:].is_fully_defined():
-        return
-    raise ValueError(
-        f"preprocessing_fn returned {name!r} with the shape {shape}. A dense feature needs a first "
-        "dimension for the rows and known sizes of the others: use tf.reshape, "
-        "tft.sparse_tensor_to_dense_with_shape or set_shape, or return a tf.SparseTensor or "
-        f"tf.RaggedTensor. Received: {tensor!r}"
-    )
 
 
 def write_transform_fn(analysis: Analysis, directory: str, temp_dir: str) -> None:

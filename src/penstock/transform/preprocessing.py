@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from penstock.transform.features import describe_features
+from penstock.transform.optional_features import explain_misuse
 
 PreprocessingFn = Callable[..., Any]
 
@@ -60,6 +62,8 @@ def bind_preprocessing_fn(
             f"Received: custom_config={dict(custom_config)!r}"
         )
 
+    function = describe_function(preprocessing_fn)
+
     @functools.wraps(preprocessing_fn)
     def checked(inputs: Mapping[str, Any]) -> dict[str, Any]:
         features = _Inputs(inputs)
@@ -67,39 +71,58 @@ def bind_preprocessing_fn(
         try:
             outputs = call(features)
         except Exception as error:
-            error.add_note(f"preprocessing_fn received these features:\n{received}")
+            explained = explain_misuse(error, features)
+            (explained or error).add_note(f"preprocessing_fn received these features:\n{received}")
+            if explained is not None:
+                raise explained from error
             raise
-        _check_outputs(outputs)
+        _check_outputs(outputs, function)
         return dict(outputs)
 
     return checked
 
 
-def _check_outputs(outputs: Any) -> None:
+def describe_function(function: PreprocessingFn) -> str:
+    """The function with its file and line, as far as they are known."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return "preprocessing_fn"
+    return f"preprocessing_fn ({os.path.basename(code.co_filename)}, line {code.co_firstlineno})"
+
+
+def _check_outputs(outputs: Any, function: str) -> None:
     if not isinstance(outputs, Mapping):
+        hint = " Does it end without a return statement?" if outputs is None else ""
         raise TypeError(
-            "preprocessing_fn must return a dict from feature names to tensors. "
-            f"Received: {type(outputs).__name__}"
+            f"{function} must return a dict from feature names to tensors. "
+            f"Received: {type(outputs).__name__}.{hint}"
         )
     if not outputs:
         raise ValueError(
-            "preprocessing_fn returned an empty dict. Return at least one tensor, since the rows of "
+            f"{function} returned an empty dict. Return at least one tensor, since the rows of "
             "the output are counted by it."
         )
     for name, value in outputs.items():
         if not isinstance(name, str):
             raise TypeError(
-                "preprocessing_fn must return a dict with strings as keys. "
+                f"{function} must return a dict with strings as keys. "
                 f"Received the key {name!r} of type {type(name).__name__}"
             )
-        if not isinstance(value, tf.Tensor | tf.SparseTensor | tf.RaggedTensor):
-            raise TypeError(
-                f"preprocessing_fn must return tensors, but {name!r} is "
-                f"{type(value).__name__}. Received: {value!r}"
-            )
-        if value.dtype not in _OUTPUT_DTYPES:
-            raise TypeError(
-                f"preprocessing_fn returned {name!r} as {value.dtype.name}, which a tf.Example "
-                "cannot hold. Cast it to tf.int64, tf.float32 or tf.string. "
-                f"Received: {value!r}"
-            )
+        _check_output(name, value, function)
+
+
+def _check_output(name: str, value: Any, function: str) -> None:
+    if not isinstance(value, tf.Tensor | tf.SparseTensor | tf.RaggedTensor):
+        hint = ""
+        if isinstance(value, bool):
+            hint = " (Comparing an optional feature, a tf.SparseTensor, with == gives a bool.)"
+        raise TypeError(
+            f"{function} must return tensors, but {name!r} is "
+            f"{type(value).__name__}. Received: {value!r}{hint}"
+        )
+    if value.dtype not in _OUTPUT_DTYPES:
+        raise TypeError(
+            f"{function} returned {name!r} as {value.dtype.name}, which a tf.Example "
+            "cannot hold. Cast it to tf.int64, tf.float32 or tf.string. "
+            f"Received: {value!r}"
+        )

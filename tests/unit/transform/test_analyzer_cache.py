@@ -152,3 +152,35 @@ def test_counts_are_encoded_as_by_the_coder_of_vocabularies():
     records = list(encode(operation, state))
     assert records == [operation.cache_coder.encode_cache(item) for item in state.items()]
     assert decode(operation, iter(records)) == state
+
+
+def test_what_cannot_be_written_down_is_left_out(analyze, tmp_path):
+    import tensorflow_transform as tft
+
+    def fn(inputs):
+        x = inputs["x"]
+        return {
+            "gaussian": tft.scale_to_gaussian(x),
+            "tukey": x - tft.tukey_location(x),
+            "unit": tft.scale_to_0_1(x),
+        }
+
+    first, expected = analyze(fn, "first", ["one", "two"])
+    (manifest, _) = sorted((tmp_path / "first/cache").rglob("MANIFEST.json"))
+    kept = [each["analyzer"] for each in json.loads(manifest.read_text()).values()]
+    assert len(kept) == 2
+    assert not any("tukey" in analyzer for analyzer in kept)
+    again, found = analyze(fn, "again", ["one", "two"], ["first"])
+    assert again.rows_analyzed == first.rows_analyzed == {"one": 4, "two": 4}
+    assert found == expected
+
+
+def test_nothing_to_keep(analyze):
+    import tensorflow_transform as tft
+
+    def fn(inputs):
+        return {"x": tft.scale_to_gaussian(inputs["x"])}
+
+    analyze(fn, "first", ["one"])
+    again, _ = analyze(fn, "again", ["one"], ["first"])
+    assert again.rows_analyzed == {"one": 4}

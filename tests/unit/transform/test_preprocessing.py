@@ -208,3 +208,40 @@ def test_custom_config_is_never_none(run, data):
         return {"x": inputs["age"] * custom_config.get("factor", 2.0)}
 
     assert run(data, fn).rows_transformed == {"train": 1}
+
+
+def test_message_says_where_the_function_is(run, data):
+    def fn(inputs):
+        inputs["age"]
+
+    line = fn.__code__.co_firstlineno
+    message = message_of(run, data, fn)
+    assert f"preprocessing_fn (test_preprocessing.py, line {line}) must return a dict" in message
+    assert "Does it end without a return statement?" in message
+
+
+@pytest.mark.parametrize("value", [[[1.0], [2.0]], [[1.0]]])
+def test_same_number_of_rows_whatever_comes_in(run, data, value):
+    import tensorflow as tf
+
+    def never_read(split, batch):
+        raise AssertionError("the data was read")
+
+    constant = tf.constant(value)
+    message = message_of(run, data, lambda inputs: {"x": constant}, on_raw_batch=never_read)
+    assert f"returned 'x' with {len(value)} rows, however many it is called with" in message
+
+
+def test_number_of_analyzers_that_changes(run, data):
+    import tensorflow_transform as tft
+
+    calls = []
+
+    def fn(inputs):
+        calls.append(None)
+        outputs = {"x": inputs["age"] - tft.mean(inputs["age"])}
+        if len(calls) > 1:
+            outputs["more"] = inputs["age"] - tft.max(inputs["age"])
+        return outputs
+
+    assert "calls its analyzers in another order each time" in message_of(run, data, fn)
