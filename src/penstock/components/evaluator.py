@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.evaluation.config import as_eval_config
+from penstock.evaluation.verdict import VERDICT_PROPERTY
 
 
 class Evaluator(Component):
@@ -16,6 +17,10 @@ class Evaluator(Component):
 
     The model is blessed when each threshold of the `eval_config` holds: bounds on a value, and bounds on
     the change from the baseline. On a first run, without a baseline, changes are not checked.
+
+    A metric's `threshold` applies to every slice that is evaluated, however small, as in TFMA; one in
+    `per_slice_thresholds` applies to the slices of its own `slicing_specs` only. So
+    `slicing_specs=[SlicingSpec()]` there means the whole data set alone.
 
     Args:
         examples: Raw examples; the model's signature applies the transform graph.
@@ -27,7 +32,8 @@ class Evaluator(Component):
 
     Outputs:
         evaluation: TFMA's files, and `threshold_checks.json` with each check as data.
-        blessing: An empty file `BLESSED` or `NOT_BLESSED`; the reasons are its property `reasons`.
+        blessing: An empty file `BLESSED` or `NOT_BLESSED`. Its custom properties `reasons` and, as data,
+            `verdict` say why.
 
     Example:
         Evaluator(
@@ -60,7 +66,7 @@ class Evaluator(Component):
     def run(self, context: ExecutionContext) -> None:
         """Evaluates, writes the results and the blessing."""
         from penstock.data_validation import load_schema_text
-        from penstock.evaluation import evaluate, write_evaluation
+        from penstock.evaluation import evaluate, summary, write_evaluation
         from penstock.io import split_files
 
         splits = list(self.example_splits) or ["eval"]
@@ -84,11 +90,14 @@ class Evaluator(Component):
             "current_model": self.model.uri,
             "current_model_id": self.model.id or 0,
             "reasons": validation.reasons(),
+            VERDICT_PROPERTY: validation.verdict(),
         }
         if self.baseline_model is not None:
             properties["baseline_model"] = self.baseline_model.uri
             properties["baseline_model_id"] = self.baseline_model.id or 0
         self.blessing.custom_properties.update(properties)
+        self.evaluation.custom_properties[VERDICT_PROPERTY] = validation.verdict()
         context.report_metrics(evaluation.metrics())
-        verdict = "blessed" if validation.ok else "NOT blessed"
-        context.log.info("%s: %s", verdict, " ".join(validation.reasons()))
+        context.log.info("%s", summary(validation.ok, validation.reasons()))
+        for failure in validation.failures()[1:]:
+            context.log.info("  %s", failure)

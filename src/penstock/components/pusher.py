@@ -93,7 +93,7 @@ class Pusher(Component):
             self.model_blessing, ModelBlessing.BLESSED_FILE
         ):
             reasons = self.model_blessing.custom_properties.get("reasons") or []
-            return " ".join(["The model is not blessed.", *reasons])
+            return ": ".join(["The model is not blessed", *(["; ".join(reasons)] if reasons else [])])
         if self.infra_blessing is not None and not _has(
             self.infra_blessing, InfraBlessing.BLESSED_FILE
         ):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         read_validation,
         write_evaluation,
     )
-    from penstock.evaluation.thresholds import ThresholdCheck, Validation
+    from penstock.evaluation.verdict import ThresholdCheck, Validation, failures, summary
 
 _MODULE_OF = {
     "AggregationOptions": "config",
@@ -60,10 +60,11 @@ _MODULE_OF = {
     "SliceKey": "keys",
     "SliceResult": "engine",
     "SlicingSpec": "config",
-    "ThresholdCheck": "thresholds",
-    "Validation": "thresholds",
+    "ThresholdCheck": "verdict",
+    "Validation": "verdict",
     "as_eval_config": "config",
     "evaluate": "engine",
+    "failures": "verdict",
     "metric_names": "metrics.registry",
     "read_checks": "results",
     "read_eval_config": "results",
@@ -71,6 +72,7 @@ _MODULE_OF = {
     "read_plots": "results",
     "read_validation": "results",
     "slice_name": "keys",
+    "summary": "verdict",
     "write_evaluation": "results",
 }
 
@@ -99,6 +101,7 @@ __all__ = [
     "Validation",
     "as_eval_config",
     "evaluate",
+    "failures",
     "metric_names",
     "read_checks",
     "read_eval_config",
@@ -106,6 +109,7 @@ __all__ = [
     "read_plots",
     "read_validation",
     "slice_name",
+    "summary",
     "write_evaluation",
 ]
 

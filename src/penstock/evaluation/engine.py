@@ -21,7 +21,8 @@ from penstock.evaluation.plan import (
     resolve_config,
 )
 from penstock.evaluation.slicing import Slicer
-from penstock.evaluation.thresholds import Validation, check_thresholds, planned_thresholds
+from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
+from penstock.evaluation.verdict import Validation
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,7 +96,21 @@ class MetricKey:
 
 def slice_name(key: SliceKey) -> str:
     """Returns a slice's name for people: `Overall`, `island=Dream` or `island=Dream, sex=male`."""
-    return ", ".join(f"{column}={value}" for column, value in key) or OVERALL
+    return ", ".join(f"{column}={_short(value)}" for column, value in key) or OVERALL
+
+
+def _short(value: str | int | float) -> str:
+    """A float32 that became a float64 reads as it was written: 0.1, not 0.10000000149011612."""
+    if not isinstance(value, float) or not math.isfinite(value) or value.is_integer():
+        return str(value)
+    for digits in range(1, 10):
+        text = f"{value:.{digits}g}"
+        try:
+            if struct.pack("f", float(text)) == struct.pack("f", value):
+                return text
+        except OverflowError:
+            break
+    return str(value)
 
 
 def slice_key_to_proto(key: SliceKey, message: Any) -> None:

@@ -22,11 +22,12 @@ from penstock.evaluation.keys import (
     slice_key_to_proto,
 )
 from penstock.evaluation.messages import message_class
+from penstock.evaluation.verdict import sentence
 from penstock.io import TFRecordWriter, read_tfrecords
 
 if TYPE_CHECKING:
     from penstock.evaluation.engine import Evaluation, SliceResult
-    from penstock.evaluation.thresholds import Validation
+    from penstock.evaluation.verdict import Validation
 
 EVAL_CONFIG_FILE = "eval_config.json"
 METRICS_FILE = "metrics-00000-of-00001.tfrecord"
@@ -154,14 +155,15 @@ def validation_message(validation: Validation) -> Any:
             entry = message.metric_validations_per_slice.add()
             slice_key_to_proto(check.slice_key, entry.slice_key)
             by_slice[check.slice_key] = entry
-        failure = by_slice[check.slice_key].failures.add(message=check.reason)
+        failure = by_slice[check.slice_key].failures.add(message=sentence(check))
         check.key.to_proto(failure.metric_key)
         if check.key.is_diff:
             failure.metric_threshold.change_threshold.CopyFrom(check.threshold)
         else:
             failure.metric_threshold.value_threshold.CopyFrom(check.threshold)
-        if check.value is not None:
-            failure.metric_value.double_value.value = check.value
+        value = check.change if check.kind == "change" else check.value
+        if value is not None:
+            failure.metric_value.double_value.value = value
     return message
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penstock.evaluation.keys import SliceKey, slice_name
+from penstock.evaluation.keys import SliceKey
+from penstock.evaluation.slicing_specs import key_value, value_matches
 
 IntArray = npt.NDArray[np.int64]
 
@@ -98,10 +99,11 @@ class Slicer:
         codes = np.zeros((num_rows, 0), dtype=np.int64)
         fixed: list[tuple[str, str | int | float]] = []
         for name, text in values.items():
-            column, wanted = columns[name], _typed(text)
-            matching = [i for i, v in enumerate(column.values) if v in (wanted, str(wanted))]
+            column = columns[name]
+            matching = [i for i, v in enumerate(column.values) if value_matches(v, text)]
             rows = rows[np.isin(rows, column.rows[np.isin(column.codes, matching)])]
-            fixed.append((name, wanted))
+            if matching:
+                fixed.append((name, key_value(text, column.values[matching[0]])))
         codes = codes[: len(rows)]
         for name in keys:
             rows, codes = _join(rows, codes, columns[name])
@@ -121,20 +123,6 @@ class Slicer:
             self._ids[key] = len(self.keys)
             self.keys.append(key)
         return self._ids[key]
-
-
-def spec_matches(spec: Any, key: SliceKey) -> bool:
-    """Returns whether `spec`, a `SlicingSpec`, may yield the slice `key`."""
-    columns = dict(key)
-    if set(columns) != {*spec.feature_keys, *spec.feature_values}:
-        return False
-    return all(_same(columns[name], text) for name, text in spec.feature_values.items())
-
-
-def spec_name(spec: Any) -> str:
-    """Returns a slicing spec's name for people, such as `island, sex=male`."""
-    values = slice_name(tuple(sorted(spec.feature_values.items()))) if spec.feature_values else ""
-    return ", ".join([*spec.feature_keys, *([values] if values else [])]) or slice_name(())
 
 
 @dataclass(frozen=True)
@@ -168,18 +156,6 @@ def _text(name: str, value: Any) -> str | int | float:
         return value.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"Cannot slice by {name!r}: the value {value!r} is not UTF-8.") from error
-
-
-def _typed(text: str) -> str | int | float:
-    """Numbers in a spec stand as text; TFMA writes them as numbers into the slice's key."""
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        return text
-
-
-def _same(value: str | int | float, text: str) -> bool:
-    return value == _typed(text) or str(value) == text
 
 
 def _join(rows: IntArray, codes: IntArray, column: _Values) -> tuple[IntArray, IntArray]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.evaluation.config import MetricDirection, SlicingSpec
-from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
+from penstock.evaluation.keys import MetricKey, slice_name
 from penstock.evaluation.plan import PlannedMetric, has_change_thresholds
-from penstock.evaluation.slicing import spec_matches, spec_name
+from penstock.evaluation.slicing_specs import spec_matches
+from penstock.evaluation.verdict import ThresholdCheck, Validation, bounds_of
 
 if TYPE_CHECKING:
     from penstock.evaluation.engine import SliceResult
@@ -39,93 +40,6 @@ class PlannedThreshold:
     def is_change(self) -> bool:
         """Whether it compares with the baseline."""
         return self.key.is_diff
-
-
-@dataclass(frozen=True)
-class ThresholdCheck:
-    """What one threshold said of one slice, as data.
-
-    Args:
-        metric: The metric, for people.
-        slice: The slice, for people; `Overall` is the whole data set.
-        passed: The verdict.
-        value: The metric's value, or its difference to the baseline for a change threshold; None when
-            there is none.
-        baseline: The baseline's value, for a change threshold.
-        bounds: The bounds by name: lower, upper, absolute, relative.
-        direction: For a change threshold, "higher is better" or "lower is better".
-        reason: A sentence.
-    """
-
-    metric: str
-    slice: str
-    passed: bool
-    value: float | None
-    baseline: float | None
-    bounds: dict[str, float]
-    direction: str
-    reason: str
-    key: MetricKey = field(repr=False, default=MetricKey(""))
-    slice_key: SliceKey = field(repr=False, default=())
-    threshold: Any = field(repr=False, compare=False, default=None)
-    spec: Any = field(repr=False, compare=False, default=None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; a value that is no number becomes None."""
-        hidden = ("key", "slice_key", "threshold", "spec")
-        values = {k: v for k, v in vars(self).items() if k not in hidden}
-        for name in ("value", "baseline"):
-            if values[name] is not None and not math.isfinite(values[name]):
-                values[name] = None
-        values["slice_key"] = [list(pair) for pair in self.slice_key]
-        values["model"] = self.key.model_name
-        return values
-
-
-@dataclass
-class Validation:
-    """The verdict of all thresholds.
-
-    Args:
-        ok: Whether the model passes: there are thresholds, each holds, and each found its slices.
-        checks: One a threshold and slice.
-        missing_slices: Slicing specs of thresholds for which there was no data.
-        missing_thresholds: Whether there were no thresholds at all.
-        dropped_change_thresholds: Whether change thresholds fell away for want of a baseline.
-    """
-
-    ok: bool
-    checks: list[ThresholdCheck]
-    missing_slices: list[Any] = field(default_factory=list)
-    missing_thresholds: bool = False
-    dropped_change_thresholds: bool = False
-
-    def reasons(self) -> list[str]:
-        """Returns why the model was blessed or not, in sentences."""
-        failed = [check.reason for check in self.checks if not check.passed]
-        failed += [
-            f"No example is in the slices {spec_name(spec)}, on which a threshold is set."
-            for spec in self.missing_slices
-        ]
-        if self.missing_thresholds:
-            failed.append("No threshold is set, so nothing vouches for the model.")
-        if failed:
-            return failed
-        notes = [f"All {len(self.checks)} threshold checks passed."] if self.checks else []
-        if self.dropped_change_thresholds:
-            notes.append("There was no baseline: the change thresholds did not apply.")
-        return notes
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold."""
-        return {
-            "ok": self.ok,
-            "reasons": self.reasons(),
-            "checks": [check.to_dict() for check in self.checks],
-            "missing_slices": [spec_name(spec) for spec in self.missing_slices],
-            "missing_thresholds": self.missing_thresholds,
-            "dropped_change_thresholds": self.dropped_change_thresholds,
-        }
 
 
 def planned_thresholds(config: Any, metrics: Sequence[PlannedMetric]) -> list[PlannedThreshold]:
@@ -237,47 +151,43 @@ def check_thresholds(
 
 
 def _check(planned: PlannedThreshold, result: SliceResult, baseline: str | None) -> ThresholdCheck:
-    value = result.metrics.get(planned.key)
-    reference = None
-    if planned.is_change and baseline is not None:
-        reference = result.metrics.get(planned.key.of_model(baseline))
-    bounds = {
-        bound.name.removesuffix("_bound"): value_message.value
-        for bound, value_message in planned.threshold.ListFields()
-        if bound.message_type is not None
-    }
-    direction = ""
+    found = result.metrics.get(planned.key)
+    key = replace(planned.key, is_diff=False)
+    value, change, reference = _float(result.metrics.get(key)), None, None
+    bounds, direction = bounds_of(planned.threshold), ""
+    passed = False
     if planned.is_change:
         higher = planned.threshold.direction == MetricDirection.HIGHER_IS_BETTER
         direction = "higher is better" if higher else "lower is better"
-    passed, said = False, result.error or "The metric has no single value."
-    if isinstance(value, float):
-        if planned.is_change:
+        change = _float(found)
+        reference = _float(result.metrics.get(key.of_model(baseline))) if baseline else None
+        if change is not None:
             relative = float("nan")
-            if isinstance(reference, float) and not math.isclose(reference, 0.0):
-                relative = value / reference
-            passed = _change_holds(bounds, value, relative, direction)
-            said = f"It changed by {value:+.6g} from the baseline's {reference:.6g}"
-        else:
-            passed = bounds.get("lower", -math.inf) <= value <= bounds.get("upper", math.inf)
-            said = f"It is {value:.6g}"
-        limits = ", ".join(f"{name} {bound:g}" for name, bound in bounds.items())
-        said += f" ({limits}{', ' + direction if direction else ''})."
-    name, where = planned.key.label(), slice_name(result.key)
+            if reference is not None and not math.isclose(reference, 0.0):
+                relative = change / reference
+            passed = _change_holds(bounds, change, relative, direction)
+    elif value is not None:
+        passed = bounds.get("lower", -math.inf) <= value <= bounds.get("upper", math.inf)
     return ThresholdCheck(
-        metric=name,
-        slice=where,
+        metric=key.label(),
+        slice=slice_name(result.key),
+        num_examples=result.num_examples,
         passed=passed,
-        value=value if isinstance(value, float) else None,
-        baseline=reference if isinstance(reference, float) else None,
+        value=value,
         bounds=bounds,
+        change=change,
+        baseline=reference,
         direction=direction,
-        reason=f"{name} on {where}: {said}",
+        error=result.error,
         key=planned.key,
         slice_key=result.key,
         threshold=planned.threshold,
         spec=planned.spec,
     )
+
+
+def _float(value: Any) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def _change_holds(bounds: dict[str, float], change: float, ratio: float, direction: str) -> bool:

@@ -101,7 +101,7 @@ def test_a_model_is_blessed_when_every_threshold_holds(judge, model):
     properties = blessing.custom_properties
     assert properties["blessed"] == 1
     assert (properties["current_model"], properties["current_model_id"]) == (model.uri, 7)
-    assert properties["reasons"] == ["All 3 threshold checks passed."]
+    assert properties["reasons"] == ["all 3 threshold checks passed"]
     assert {file.name for file in Path(outputs["evaluation"].uri).iterdir()} == {
         "eval_config.json",
         "metrics-00000-of-00001.tfrecord",
@@ -117,8 +117,29 @@ def test_a_model_that_fails_in_a_slice_is_not_blessed_and_says_where(judge):
     assert os.listdir(blessing.uri) == ["NOT_BLESSED"]
     assert blessing.custom_properties["blessed"] == 0
     assert blessing.custom_properties["reasons"] == [
-        "binary_accuracy on kind=b: It is 0.8 (lower 0.85)."
+        "binary_accuracy 0.8 below 0.85 in kind=b (5 examples)"
     ]
+
+
+def test_the_verdict_is_kept_as_data_on_both_artifacts(judge):
+    outputs = judge(config(0.85))
+    verdict = outputs["blessing"].custom_properties["verdict"]
+    assert verdict == outputs["evaluation"].custom_properties["verdict"]
+    assert verdict["summary"] == (
+        "not blessed: binary_accuracy 0.8 below 0.85 in kind=b (5 examples)"
+    )
+    assert (verdict["blessed"], verdict["num_checks"], verdict["num_failed"]) == (False, 3, 1)
+    failed = verdict["checks"][0]
+    assert {name: failed[name] for name in ("metric", "kind", "value", "slice", "num_examples")} == {
+        "metric": "binary_accuracy",
+        "kind": "value",
+        "value": pytest.approx(0.8),
+        "slice": "kind=b",
+        "num_examples": 5,
+    }
+    assert failed["bounds"] == {"lower": 0.85}
+    assert not failed["passed"]
+    assert json.loads(json.dumps(verdict)) == verdict
 
 
 def test_the_splits_are_those_asked_for(judge):
@@ -132,14 +153,16 @@ def test_the_splits_are_those_asked_for(judge):
 def test_changes_are_checked_against_a_baseline(judge, model):
     first = judge(config(0.0, change=0.1))
     assert (
-        "There was no baseline: the change thresholds did not apply."
+        "without a baseline, change thresholds were not checked"
         in (first["blessing"].custom_properties["reasons"])
     )
     second = judge(config(0.0, change=0.1), baseline=model, execution_id=2)
     properties = second["blessing"].custom_properties
     assert properties["blessed"] == 0
     assert properties["baseline_model_id"] == 7
-    assert "It changed by +0 from the baseline's 0.9" in properties["reasons"][0]
+    assert properties["reasons"][0] == (
+        "binary_accuracy 0.9, unchanged from the baseline's 0.9 (must rise by 0.1 at least)"
+    )
 
 
 def test_a_faulty_config_is_named_at_definition_or_before_the_first_row(judge, model, examples):
@@ -157,7 +180,7 @@ def blessing(tmp_path):
         folder = tmp_path / f"blessing_{blessed}"
         folder.mkdir()
         (folder / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
-        return ModelBlessing(str(folder), custom_properties={"reasons": ["auc is 0.4."]})
+        return ModelBlessing(str(folder), custom_properties={"reasons": ["auc 0.4 below 0.7"]})
 
     return make
 
@@ -179,7 +202,7 @@ def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why(model, blessing,
     pusher = Pusher(model=model, model_blessing=blessing(False), push_destination="served")
     pushed = run_component(pusher, tmp_path / "out", project_root=tmp_path)["pushed_model"]
     assert pushed.custom_properties["pushed"] == 0
-    assert pushed.custom_properties["not_pushed_because"] == "The model is not blessed. auc is 0.4."
+    assert pushed.custom_properties["not_pushed_because"] == "The model is not blessed: auc 0.4 below 0.7"
     assert not (tmp_path / "served").exists()
 
 

@@ -2,7 +2,9 @@ import pyarrow as pa
 import pytest
 
 from penstock.evaluation import SlicingSpec
-from penstock.evaluation.slicing import Slicer, spec_matches, spec_name
+from penstock.evaluation.keys import slice_name
+from penstock.evaluation.slicing import Slicer
+from penstock.evaluation.slicing_specs import spec_matches, spec_name
 
 
 def batch(**columns):
@@ -65,6 +67,44 @@ def test_feature_values_select_by_text_and_number():
         (("f", 0.5),): [0],
         (("i", 7), ("s", "y")): [1],
     }
+
+
+@pytest.mark.parametrize(
+    ("feature", "text", "values", "key"),
+    [
+        # Text features match as written; TFMA's key of a number in its usual form is the number.
+        ("s", "02134", [[b"02134"], [b"2134"]], "02134"),
+        ("s", "10001", [[b"10001"], [b"2"]], 10001),
+        ("s", "10.50", [[b"10.50"], [b"10.5"]], "10.50"),
+        ("s", "1_000", [[b"1_000"], [b"1000"]], "1_000"),
+        ("s", "+1", [[b"+1"], [b"1"]], "+1"),
+        ("s", " 5", [[b" 5"], [b"5"]], " 5"),
+        # Number features match by value, floats as float32.
+        ("f", "0.1", [[0.1], [0.5]], 0.1),
+        ("f", "10.50", [[10.5], [1.0]], 10.5),
+        ("f", "3", [[3.0], [1.0]], 3),
+        ("f", "1e3", [[1000.0], [1.0]], 1000.0),
+        ("i", "02134", [[2134], [1]], 2134),
+        ("i", "+1", [[1], [2]], 1),
+    ],
+)
+def test_values_are_taken_as_written(feature, text, values, key):
+    spec = SlicingSpec(feature_values={feature: text})
+    assert slices(Slicer([spec]), batch(**{feature: values})) == {((feature, key),): [0]}
+    assert spec_matches(spec, ((feature, key),))
+
+
+def test_what_is_no_number_matches_no_number():
+    rows = batch(i=[[1000], [5]])
+    specs = [SlicingSpec(feature_values={"i": text}) for text in ("1_000", " 5", "five")]
+    assert slices(Slicer(specs), rows) == {}
+
+
+def test_a_threshold_on_a_float_finds_the_slice_that_its_key_made():
+    spec = SlicingSpec(feature_values={"f": "0.1"})
+    (key,) = slices(Slicer([SlicingSpec(feature_keys=["f"])]), batch(f=[[0.1]]))
+    assert spec_matches(spec, key)
+    assert slice_name(key) == "f=0.1"
 
 
 def test_two_specs_of_one_slice_count_a_row_once():

@@ -70,9 +70,9 @@ def test_a_change_threshold_compares_with_the_baseline(change, value, baseline, 
     validation = check(config({"change_threshold": change}), {(): value}, {(): baseline})
     assert validation.ok is ok
     (only,) = validation.checks
-    assert only.baseline == baseline
-    assert only.value == pytest.approx(value - baseline)
-    assert f"from the baseline's {baseline:g}" in only.reason
+    assert (only.value, only.baseline, only.kind) == (value, baseline, "change")
+    assert only.change == pytest.approx(value - baseline)
+    assert f"from the baseline's {baseline:g}" in only.to_dict()["reason"]
 
 
 def test_without_a_baseline_change_thresholds_fall_away_and_it_is_said():
@@ -80,14 +80,14 @@ def test_without_a_baseline_change_thresholds_fall_away_and_it_is_said():
     validation = check(config({"change_threshold": change}), {(): 0.1})
     assert validation.ok
     assert validation.dropped_change_thresholds
-    assert validation.reasons() == ["There was no baseline: the change thresholds did not apply."]
+    assert validation.reasons() == ["without a baseline, change thresholds were not checked"]
 
 
 def test_a_threshold_applies_to_every_slice_and_says_where_it_failed():
     requested = config({"value_threshold": {"lower_bound": 0.9}})
     validation = check(requested, {(): 0.95, DREAM: 0.5})
     assert [c.passed for c in validation.checks] == [True, False]
-    assert validation.reasons() == ["mean_label on island=Dream: It is 0.5 (lower 0.9)."]
+    assert validation.reasons() == ["mean_label 0.5 below 0.9 in island=Dream (10 examples)"]
     assert validation.to_dict()["checks"][1]["slice_key"] == [["island", "Dream"]]
 
 
@@ -103,7 +103,7 @@ def test_a_threshold_of_a_slice_applies_there_only():
     assert not check(requested, {(): 0.95, DREAM: 0.1}).ok
     missing = check(requested, {(): 0.95})
     assert not missing.ok
-    assert missing.reasons() == ["No example is in the slices island, on which a threshold is set."]
+    assert missing.reasons() == ["no example in island, which has a threshold"]
 
 
 def test_thresholds_may_stand_in_the_spec_by_name():
@@ -123,7 +123,7 @@ def test_without_thresholds_nothing_vouches_for_the_model():
     validation = check(config(), {(): 0.95})
     assert not validation.ok
     assert validation.missing_thresholds
-    assert "No threshold is set" in validation.reasons()[0]
+    assert validation.reasons() == ["no threshold is set"]
 
 
 def test_a_value_that_is_no_number_fails_and_is_json():
@@ -131,7 +131,7 @@ def test_a_value_that_is_no_number_fails_and_is_json():
     assert not validation.ok
     (found,) = json.loads(json.dumps(validation.to_dict(), allow_nan=False))["checks"]
     assert found["value"] is None
-    assert found["reason"] == "mean_label on Overall: It is nan (lower 0.2)."
+    assert found["reason"] == "mean_label is not a number (allowed: at least 0.2)"
 
 
 def test_a_slice_without_metrics_fails_with_its_reason():
@@ -141,7 +141,7 @@ def test_a_slice_without_metrics_fails_with_its_reason():
     validation = check_thresholds(
         resolved, requested, planned, [SliceResult((), 3, error="too small")]
     )
-    assert validation.reasons() == ["mean_label on Overall: too small"]
+    assert validation.reasons() == ["mean_label has no single value: too small"]
 
 
 @pytest.mark.parametrize(
