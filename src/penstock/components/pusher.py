@@ -61,6 +61,7 @@ class Pusher(Component):
     def run(self, context: ExecutionContext) -> None:
         """Pushes the model, or says why not."""
         from penstock.serving.push import push_model
+        from penstock.serving.signature import DEFAULT_SIGNATURE
 
         properties: dict[str, Any] = self.pushed_model.custom_properties
         if reason := self._objection():
@@ -86,6 +87,12 @@ class Pusher(Component):
                 "pushed_version": str(pushed.version),
             }
         )
+        if DEFAULT_SIGNATURE not in pushed.model.signatures:
+            context.log.warning(
+                "The model has no signature %r, which servers and load_model call. Signatures: %s",
+                DEFAULT_SIGNATURE,
+                ", ".join(pushed.model.signatures) or "none",
+            )
         context.log.info("Pushed version %d to %s", pushed.version, pushed.path)
 
     def _objection(self) -> str:

@@ -1,32 +1,38 @@
-"""Asking a pushed model: rows as dicts in, rows as dicts out."""
+"""Asking a pushed model: rows in, rows as dicts out."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from penstock.serving.push import list_versions
+from penstock.serving.push import version_folders
 from penstock.serving.saved_model import inspect_saved_model
+from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-DEFAULT_SIGNATURE = "serving_default"
+_ROWS_AT_ONCE = 4096
 
 
 class ServedModel:
-    """A SavedModel whose signature takes serialized tf.Examples.
+    """A SavedModel that is asked with rows of raw features.
+
+    Its signature takes serialized tf.Examples, as `penstock.training.export_model` writes it, or tensors
+    by name, as Keras's `model.export` does.
 
     Args:
         path: The SavedModel's folder.
         signature: The signature to call.
 
+    Attributes:
+        path: The SavedModel's folder.
+        signature: What the signature takes and returns.
+
     Raises:
         ModelError: If there is no whole SavedModel.
-        ValueError: If it has no such signature, or the signature takes something else.
+        ValueError: If it has no such signature.
     """
 
     def __init__(self, path: str, signature: str = DEFAULT_SIGNATURE) -> None:
@@ -39,57 +45,135 @@ class ServedModel:
         tf = _import_tensorflow()
 
         self.path = path
+        self.signature = info.inputs[signature]
         self._model = tf.saved_model.load(path)
         self._function = self._model.signatures[signature]
-        arguments = self._function.structured_input_signature[1]
-        if len(arguments) != 1 or next(iter(arguments.values())).dtype != tf.string:
-            raise ValueError(
-                f"The signature {signature!r} of the model at {path} takes "
-                f"{', '.join(arguments)} and no serialized tf.Examples."
-            )
-        (self._argument,) = arguments
-        self.features = _parsed_features(self._function.graph.as_graph_def())
+        self._passed_over: set[str] = set()
 
-    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    @property
+    def features(self) -> dict[str, str]:
+        """The features that the model reads, and their types; empty where its graph does not say."""
+        return {name: feature.dtype for name, feature in (self.signature.features or {}).items()}
+
+    def predict(self, rows: Any) -> list[dict[str, Any]]:
         """Returns the model's outputs for each row.
 
+        Values are taken as ingestion takes them: dates and times as ISO 8601 text, decimals as floats,
+        booleans as integers. None, NaN, `pd.NA`, `NaT` and a name that is left out are missing values.
+        Columns that the model does not read are passed over, with one warning for each.
+
         Args:
-            rows: Raw features by name: numbers, strings, or lists of them. A feature that is left out, or
-                is None, is missing.
+            rows: Raw features by name: a list of dicts, one dict, a pandas DataFrame, an Arrow table or
+                batch, or anything with Arrow's stream interface. Lists are features of several values.
 
         Returns:
-            A dict a row: numbers, strings, and lists of them by output name.
+            A dict a row, also for one dict: numbers, strings, and lists of them by output name.
 
         Raises:
-            ValueError: If a row has a feature that the model does not read, with the nearest name.
+            ValueError: If a feature that the model needs is missing, or a value has another type or
+                size than the model reads; the message names the row and the column.
+            TypeError: If `rows` is something else.
+
+        Example:
+            >>> model.predict(pd.read_csv("new.csv"))
+            [{'probabilities': [0.1, 0.0, 0.9], 'species': 'Chinstrap', 'species_index': 2}]
         """
-        import tensorflow as tf
+        from penstock.serving.feature_values import feature_lists
+        from penstock.serving.rows import rows_of
 
-        examples = [self._example(i, row).SerializeToString() for i, row in enumerate(rows)]
-        outputs = self._function(**{self._argument: tf.constant(examples, dtype=tf.string)})
-        columns = {name: values.numpy().tolist() for name, values in outputs.items()}
-        return [
-            {name: _readable(values[i]) for name, values in sorted(columns.items())}
-            for i in range(len(examples))
+        given = rows_of(rows)
+        features = self.signature.features
+        names = list(given.columns) if features is None else list(features)
+        self._pass_over([name for name in given.columns if name not in names])
+        columns = {
+            name: feature_lists(name, given.columns[name], (features or {}).get(name))
+            for name in names
+            if name in given.columns
+        }
+        self._check_required(columns, given.count, given.columns)
+        answers: list[dict[str, Any]] = []
+        for arguments in self._arguments(columns, given.count):
+            answers += self._call(arguments)
+        return answers
+
+    def _pass_over(self, names: Iterable[str]) -> None:
+        new = [name for name in names if name not in self._passed_over]
+        if not new:
+            return
+        self._passed_over.update(new)
+        read = sorted(self.signature.features or ())
+        hints = [
+            f" Did you mean {close!r} by {name!r}?"
+            for name in new
+            if (close := _nearest(name, read))
         ]
+        warnings.warn(
+            f"The model does not read {', '.join(map(repr, new))}: passed over.{''.join(hints)} "
+            f"It reads: {', '.join(read)}",
+            UserWarning,
+            stacklevel=3,
+        )
 
-    def _example(self, index: int, row: Mapping[str, Any]) -> tf.train.Example:
-        import tensorflow as tf
+    def _check_required(
+        self, columns: Mapping[str, Any], count: int, given: Mapping[str, Any]
+    ) -> None:
+        from penstock.io.arrow.arrays import valid_rows
 
-        example = tf.train.Example()
-        for name, value in row.items():
-            if self.features and name not in self.features:
-                close = difflib.get_close_matches(name, self.features, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
-                raise ValueError(
-                    f"Row {index} has {name!r}, which the model does not read.{hint} "
-                    f"It reads: {', '.join(sorted(self.features))}"
-                )
-            if value is None:
+        missing: dict[str, int] = {}
+        for name, feature in (self.signature.features or {}).items():
+            if not feature.required or not count:
                 continue
-            values = list(value) if isinstance(value, list | tuple) else [value]
-            _fill(example.features.feature[name], values, self.features.get(name), index, name)
-        return example
+            if name not in columns:
+                missing[name] = 0
+            elif columns[name].null_count:
+                missing[name] = int(valid_rows(columns[name]).argmin())
+        if not missing:
+            return
+        row = min(missing.values())
+        lacking = [name for name, first in missing.items() if first == row]
+        close = _nearest(lacking[0], [name for name in given if name not in columns])
+        hint = f" The row has {close!r}." if close else ""
+        raise ValueError(
+            f"Row {row} has no value of {', '.join(map(repr, lacking))}, which the model needs.{hint} "
+            f"It reads: {self._reads()}"
+        )
+
+    def _reads(self) -> str:
+        features = sorted((self.signature.features or {}).items())
+        return ", ".join(
+            f"{name} ({feature.dtype}{'' if feature.required else ', optional'})"
+            for name, feature in features
+        )
+
+    def _arguments(self, columns: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
+        """Yields the signature's arguments, for some thousand rows at a time."""
+        for start in range(0, count, _ROWS_AT_ONCE):
+            rows = min(_ROWS_AT_ONCE, count - start)
+            part = {name: column.slice(start, rows) for name, column in columns.items()}
+            if self.signature.takes_examples:
+                (name,) = self.signature.inputs
+                yield {name: _serialized(part, rows)}
+            else:
+                yield {
+                    name: _tensor(name, part[name], feature)
+                    for name, feature in self.signature.inputs.items()
+                }
+
+    def _call(self, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yields the outputs of each row."""
+        count = len(next(iter(arguments.values())))
+        columns = {}
+        for name, values in sorted(self._function(**arguments).items()):
+            array = values.numpy()
+            if array.ndim == 0 or len(array) != count:
+                raise ValueError(
+                    f"The output {name!r} of the signature {self.signature.name!r} has the shape "
+                    f"{list(array.shape)} for {count} rows. Expected its first size to be that of the "
+                    "rows."
+                )
+            columns[name] = array.tolist()
+        for i in range(count):
+            yield {name: _readable(values[i]) for name, values in columns.items()}
 
 
 def load_model(path: str, *, version: int | None = None) -> ServedModel:
@@ -99,66 +183,62 @@ def load_model(path: str, *, version: int | None = None) -> ServedModel:
         path: A folder of versions, as `push_model` makes it, or a SavedModel's own.
         version: The version; the latest one by default.
 
+    Raises:
+        ModelError: If there is no whole SavedModel.
+        ValueError: If there is no such version.
+
     Example:
         >>> model = load_model("serving/penguin")
         >>> model.predict([{"island": "Dream", "bill_length_mm": 46.5, "sex": "female"}])
         [{'probabilities': [0.1, 0.0, 0.9], 'species': 'Chinstrap', 'species_index': 2}]
     """
-    versions = list_versions(path)
-    if version is not None and version not in versions:
-        raise ValueError(f"{path} has no version {version}. Versions: {versions or 'none'}")
-    if versions:
-        path = f"{path.rstrip('/')}/{version if version is not None else versions[-1]}"
+    folders = version_folders(path)
+    if version is not None and version not in folders:
+        raise ValueError(f"{path} has no version {version}. Versions: {list(folders) or 'none'}")
+    if folders:
+        path = folders[version if version is not None else max(folders)]
     return ServedModel(path)
 
 
-def _fill(feature: Any, values: list[Any], dtype: str | None, row: int, name: str) -> None:
-    if dtype is None:
-        floats = any(isinstance(value, float) for value in values)
-        dtype = "string" if any(isinstance(v, str | bytes) for v in values) else "int64"
-        dtype = "float32" if floats else dtype
-    try:
-        if dtype == "string":
-            feature.bytes_list.value.extend(
-                value.encode() if isinstance(value, str) else value for value in values
-            )
-        elif dtype == "float32":
-            feature.float_list.value.extend(values)
-        else:
-            feature.int64_list.value.extend(values)
-    except TypeError as error:
-        raise ValueError(
-            f"The model reads {name!r} as {dtype}. Received in row {row}: {values!r}"
-        ) from error
+def _nearest(name: str, names: Iterable[str]) -> str:
+    by_lower_case = {each.lower(): each for each in names}
+    found = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return by_lower_case[found[0]] if found else ""
 
 
-def _parsed_features(graph: Any) -> dict[str, str]:
-    """Returns the raw features that a signature parses, and their dtypes.
-
-    They are the constants beside its `ParseExampleV2` operation; without one nothing is known.
-    """
+def _serialized(columns: Mapping[str, Any], count: int) -> Any:
+    """Returns rows as a tensor of serialized tf.Examples."""
+    import pyarrow as pa
     import tensorflow as tf
 
-    features: dict[str, str] = {}
-    for nodes in [graph.node, *(function.node_def for function in graph.library.function)]:
-        constants = {
-            node.name: tf.make_ndarray(node.attr["value"].tensor)
-            for node in nodes
-            if node.op == "Const" and node.attr["dtype"].type == tf.string.as_datatype_enum
-        }
-        for node in nodes:
-            if node.op != "ParseExampleV2":
-                continue
-            keys = [constants.get(name.split(":")[0]) for name in node.input[2:5]]
-            kinds = [
-                node.attr[a].list.type for a in ("sparse_types", "Tdense", "ragged_value_types")
-            ]
-            for names, types in zip(keys, kinds, strict=True):
-                if names is None:
-                    return {}
-                for name, kind in zip(names.reshape(-1).tolist(), types, strict=True):
-                    features[name.decode()] = tf.dtypes.as_dtype(kind).name
-    return features
+    from penstock.io import serialize_examples
+
+    examples: Any = [b""] * count
+    if columns:
+        batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+        examples = serialize_examples(batch, missing="absent").to_numpy(zero_copy_only=False)
+    return tf.constant(examples, dtype=tf.string)
+
+
+def _tensor(name: str, column: Any, feature: FeatureInput) -> Any:
+    """Returns a column as the tensor of a signature that takes tensors."""
+    import numpy as np
+    import tensorflow as tf
+
+    shape = feature.shape or ()
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    sizes: tuple[int, ...] = (len(column), *shape)
+    if shape.count(-1) == 1:
+        lengths = {len(each) for each in column.to_pylist()}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"The model reads {name!r} as a tensor, for which all rows need the same number of "
+                f"values. Received: {min(lengths)} to {max(lengths)} values"
+            )
+    dtype = tf.dtypes.as_dtype(feature.dtype)
+    if dtype != tf.string:
+        values = np.asarray(values).astype(dtype.as_numpy_dtype)
+    return tf.constant(values.reshape(sizes), dtype=dtype)
 
 
 def _readable(value: Any) -> Any:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -19,6 +20,7 @@ from penstock.serving.saved_model import SavedModelInfo, inspect_saved_model
 Versioning = Literal["timestamp", "next"]
 
 _STAGING = ".staging-"
+_VERSION = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,24 @@ def push_model(
 
 def list_versions(destination: str) -> list[int]:
     """Returns the versions in a destination, ascending."""
+    return list(version_folders(destination))
+
+
+def version_folders(destination: str) -> dict[int, str]:
+    """Returns the folder of each version in a destination, ascending.
+
+    A version is a folder whose name is a number, which may start with zeros, as TensorFlow Serving reads
+    it. Of two folders with the same number the one with fewer zeros counts.
+    """
     root = Path(destination)
-    if not root.is_dir():
-        return []
-    return sorted(int(entry.name) for entry in root.iterdir() if entry.name.isdigit())
+    names = sorted(_numbers(root), key=lambda name: (int(name), -len(name)))
+    return {int(name): str(root / name) for name in names if (root / name).is_dir()}
+
+
+def _numbers(root: Path) -> list[str]:
+    """Returns the names in a folder that are numbers of 64 bits."""
+    names = os.listdir(root) if root.is_dir() else []
+    return [name for name in names if _VERSION.fullmatch(name) and int(name) < 2**63]
 
 
 def sweep_staging(destination: str) -> list[str]:
@@ -135,7 +151,7 @@ def _publish(copy: Path, root: Path, versioning: Versioning) -> int:
     """Renames the copy to the first free version; another push may take one at the same time."""
     os.chmod(copy, 0o755)
     while True:
-        latest = max(list_versions(str(root)), default=0)
+        latest = max(map(int, _numbers(root)), default=0)
         version = latest + 1
         if versioning == "timestamp":
             version = max(version, int(time.time()))

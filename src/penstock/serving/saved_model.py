@@ -1,15 +1,20 @@
 """Looking into a SavedModel without TensorFlow: is it whole, and which signatures does it have?
 
-The layout is tensorflow/core/protobuf/{saved_model,meta_graph}.proto; `variables.index` is a sorted
-string table (tensorflow/core/lib/io/format.cc) and ends in its magic number.
+`variables.index` is a sorted string table (tensorflow/core/lib/io/format.cc) and ends in its magic
+number.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from penstock.serving.saved_model_messages import parse_saved_model
+from penstock.serving.signature import Signature, read_signatures
 
 _TABLE_MAGIC = 0xDB4775248B80FB57
 
@@ -28,6 +33,7 @@ class SavedModelInfo:
         signatures: The names of its signatures.
         assets: The files that it needs, relative to `assets/`.
         num_bytes: The size of all its files.
+        inputs: What each signature takes and returns, by name.
     """
 
     path: str
@@ -35,6 +41,7 @@ class SavedModelInfo:
     signatures: tuple[str, ...]
     assets: tuple[str, ...]
     num_bytes: int
+    inputs: Mapping[str, Signature] = field(default_factory=dict, repr=False)
 
 
 def inspect_saved_model(path: str) -> SavedModelInfo:
@@ -51,18 +58,23 @@ def inspect_saved_model(path: str) -> SavedModelInfo:
     if not graph_file.is_file():
         raise ModelError(f"No SavedModel at {path}: saved_model.pb is missing.")
     try:
-        tags, signatures, assets = _read_graphs(graph_file.read_bytes())
-    except (ValueError, UnicodeDecodeError, struct.error, IndexError) as error:
-        raise ModelError(f"{graph_file} is damaged or no SavedModel: {error}") from error
+        model = parse_saved_model(graph_file.read_bytes())
+        signatures = read_signatures(model)
+    except (DecodeError, ValueError, KeyError, IndexError) as error:
+        raise ModelError(
+            f"{graph_file} is damaged or no SavedModel: {type(error).__name__}: {error}"
+        ) from error
+    tags = tuple(tag for graph in model.meta_graphs for tag in graph.info.tags)
     if not tags:
         raise ModelError(f"{graph_file} holds no graph.")
+    assets = tuple(sorted({each.filename for graph in model.meta_graphs for each in graph.assets}))
     for asset in assets:
         if not (root / "assets" / asset).is_file():
             raise ModelError(f"The SavedModel at {path} needs assets/{asset}, which is missing.")
     _check_variables(root / "variables")
     files = [file for file in root.rglob("*") if file.is_file()]
     num_bytes = sum(file.stat().st_size for file in files)
-    return SavedModelInfo(path, tags, signatures, assets, num_bytes)
+    return SavedModelInfo(path, tags, tuple(signatures), assets, num_bytes, signatures)
 
 
 def _check_variables(folder: Path) -> None:
@@ -80,62 +92,3 @@ def _check_variables(folder: Path) -> None:
         name = f"variables.data-{i:05d}-of-{count:05d}"
         if name not in shards:
             raise ModelError(f"{folder / name} is missing.")
-
-
-def _read_graphs(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    tags: list[str] = []
-    signatures: list[str] = []
-    assets: list[str] = []
-    for number, graph in _fields(data):
-        if number != 2 or not isinstance(graph, bytes):
-            continue
-        for part, value in _fields(graph):
-            if not isinstance(value, bytes):
-                continue
-            if part == 1:
-                tags += [v.decode() for n, v in _fields(value) if n == 4 and isinstance(v, bytes)]
-            elif part == 5:
-                signatures += [
-                    v.decode() for n, v in _fields(value) if n == 1 and isinstance(v, bytes)
-                ]
-            elif part == 6:
-                assets += [v.decode() for n, v in _fields(value) if n == 2 and isinstance(v, bytes)]
-    visible = sorted(name for name in signatures if not name.startswith("__"))
-    return tuple(tags), tuple(visible), tuple(sorted(set(assets)))
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yields the fields of a serialized message: their numbers, and integers or bytes."""
-    position = 0
-    while position < len(data):
-        tag, position = _varint(data, position)
-        wire_type = tag & 7
-        if wire_type == 0:
-            value, position = _varint(data, position)
-            yield tag >> 3, value
-            continue
-        if wire_type == 2:
-            length, position = _varint(data, position)
-        elif wire_type in (1, 5):
-            length = 8 if wire_type == 1 else 4
-        else:
-            raise ValueError(f"wire type {wire_type} at byte {position}")
-        if position + length > len(data):
-            raise ValueError(f"it ends {position + length - len(data)} bytes too early")
-        yield tag >> 3, data[position : position + length]
-        position += length
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if position >= len(data):
-            raise ValueError("it ends within a number")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError(f"a number of more than 64 bits at byte {position}")
