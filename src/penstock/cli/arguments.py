@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from penstock.cli.errors import UsageError
+from penstock.spelling import nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,17 +57,6 @@ class Parser(argparse.ArgumentParser):
         text = message.replace("the following arguments are required: ", "missing: ")
         text = text if text.endswith((".", "?")) else f"{text}."
         raise UsageError(f"{self.prog}: {text} See `{self.prog} --help`.")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` if one of the known words is near, else nothing.
-
-    Example:
-        >>> nearest("--parm", ["--param", "--only"])
-        " Did you mean '--param'?"
-    """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def key_value(text: str) -> tuple[str, str]:

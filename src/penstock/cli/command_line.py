@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import penstock
 from penstock.cli import exit_codes
-from penstock.cli.arguments import nearest
 from penstock.cli.catalogue import GROUPS, VERBS
 from penstock.cli.errors import CommandError, UsageError
+from penstock.spelling import nearest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

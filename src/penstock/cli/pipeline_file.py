@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from penstock.cli.arguments import nearest
 from penstock.cli.definition_errors import explain_error, shown_path
 from penstock.cli.errors import NotFound, PipelineFileError
 from penstock.dsl import DefinitionError, Pipeline
-from penstock.dsl.references import find_project_root, module_name
+from penstock.dsl.references import find_project_root, import_from, module_name
 from penstock.graph import Graph, compile_pipeline
+from penstock.spelling import nearest
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,14 +77,6 @@ def load_pipeline(file: str) -> PipelineFile:
         module = _import(name, str(path), str(root))
         pipeline = _pipeline_of(module, str(path), shown)
     return PipelineFile(str(path), shown, str(root), pipeline)
-
-
-def import_from(root: str) -> None:
-    """Put a project's root first on the import path, so that its modules are found by their names."""
-    if root in sys.path:
-        sys.path.remove(root)
-    sys.path.insert(0, root)
-    importlib.invalidate_caches()
 
 
 def _import(name: str, path: str, root: str) -> ModuleType:

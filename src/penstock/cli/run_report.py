@@ -9,11 +9,11 @@ from typing import Any
 
 from penstock.artifacts import Artifact
 from penstock.cli import exit_codes
-from penstock.cli.arguments import nearest
 from penstock.cli.errors import CommandError, NotFound
 from penstock.cli.quantities import duration
 from penstock.graph import Graph
 from penstock.graph.drawing import NodeStatus
+from penstock.spelling import nearest
 from penstock.store import ExecutionRecord, MetadataStore, RunRecord, RunState
 
 KILLED = "KILLED"

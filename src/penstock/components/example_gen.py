@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples
-from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, RuntimeParameter, output
+from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, output
 from penstock.io.ingestion.config import Input as InputConfig
 from penstock.io.ingestion.config import Output as OutputConfig
 from penstock.io.ingestion.config import RangeConfig
@@ -253,5 +253,5 @@ class FileBasedExampleGen(ExampleGen):
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if not isinstance(value, RuntimeParameter) and value not in allowed:
+    if value not in allowed:
         raise ValueError(f"{name} must be one of {list(allowed)}. Received: {name}={value!r}")

@@ -35,7 +35,7 @@ class ImportExampleGen(FileBasedExampleGen):
     def check(self) -> None:
         """Checks the payload format and what goes with it."""
         super().check()
-        if isinstance(self.payload_format, str) and self.payload_format not in _PAYLOADS:
+        if self.payload_format not in _PAYLOADS:
             raise ValueError(
                 f"payload_format must be one of {list(_PAYLOADS)}. "
                 f"Received: payload_format={self.payload_format!r}"

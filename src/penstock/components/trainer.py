@@ -23,7 +23,6 @@ from penstock.dsl import (
     Input,
     ModuleFile,
     Output,
-    RuntimeParameter,
     output,
 )
 from penstock.training.args import EvalArgs, TrainArgs
@@ -94,10 +93,8 @@ class Trainer(Component):
         """Checks that there is one user function, and that the names are right."""
         self.run_fn = as_function("run_fn", self.run_fn)
         check_one_function("Trainer", "run_fn", self.module_file, self.run_fn)
-        if not isinstance(self.distribution, RuntimeParameter):
-            check_distribution(self.distribution)
-        if not isinstance(self.precision, RuntimeParameter):
-            check_precision(self.precision)
+        check_distribution(self.distribution)
+        check_precision(self.precision)
 
     def worker_profile(self) -> Mapping[str, Any]:
         """Returns what a process cannot change once TensorFlow has run."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.artifacts import Artifact
+from penstock.dsl.placeholder import Placeholder
 
 if TYPE_CHECKING:
     from penstock.dsl.node import Node
 
 
-class Channel:
+class Channel(Placeholder):
     """What a node will write under one key, and what another node reads.
 
     Args:

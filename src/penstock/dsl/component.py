@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,11 @@ from penstock.artifacts import Artifact, ValueArtifact, location
 from penstock.dsl import values
 from penstock.dsl.channel import Channel
 from penstock.dsl.context import ExecutionContext
-from penstock.dsl.exceptions import DefinitionError, ParameterError, WiringError, did_you_mean
+from penstock.dsl.exceptions import DefinitionError, ParameterError, WiringError
 from penstock.dsl.interface import MISSING, Interface, read_interface
 from penstock.dsl.markers import output
 from penstock.dsl.node import Node, Outputs, as_sources
+from penstock.spelling import did_you_mean
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(output,))
@@ -64,8 +66,21 @@ class Component(Node):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._check_names()
         if "TYPE_NAME" not in cls.__dict__:
             cls.TYPE_NAME = f"{cls.__module__}.{cls.__qualname__}"
+
+    @classmethod
+    def _check_names(cls) -> None:
+        """Refuse a field that would replace what every component has, where it is declared."""
+        for name, annotation in inspect.get_annotations(cls).items():
+            text = annotation if isinstance(annotation, str) else repr(annotation)
+            if name in RESERVED_NAMES and "ClassVar" not in text:
+                raise DefinitionError(
+                    f"{cls.__name__}.{name}: a field cannot be named {name!r}, since that is reserved: "
+                    f"every component has a {name!r} of its own. Give it another name, such as "
+                    f"'{name}_'."
+                )
 
     @classmethod
     def interface(cls) -> Interface:
@@ -105,10 +120,16 @@ class Component(Node):
                     defaults[name] = base.__dict__[name]
         return annotations, defaults
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, /, *positional: Any, **given: Any) -> None:
         super().__init__(type(self).__name__)
         interface = self.interface()
         name = type(self).__name__
+        if positional:
+            example = next(iter(interface.keywords), "name")
+            raise ParameterError(
+                f"{name} takes its arguments by name, such as {name}({example}=...). Received: "
+                f"{', '.join(map(repr, positional))}"
+            )
         for keyword in given:
             if keyword not in interface.inputs and keyword not in interface.parameters:
                 near = did_you_mean(keyword, interface.keywords)
@@ -121,13 +142,13 @@ class Component(Node):
                         f"{name} needs {key}={spec.type.TYPE_NAME}: a channel such as "
                         f"node.outputs[...]. Nothing was given."
                     )
-                setattr(self, key, None)
+                self._set_field(key, None)
                 continue
             self.inputs[key] = as_sources(name, key, value, spec.type, several=spec.several)
-            setattr(self, key, value)
+            self._set_field(key, value)
         for key, parameter in interface.parameters.items():
-            setattr(self, key, self._parameter(key, parameter, given))
-        self.check()
+            self._set_field(key, self._parameter(key, parameter, given))
+        self._check_definition()
         active = self.active_outputs()
         self._outputs = Outputs(
             self,
@@ -138,7 +159,30 @@ class Component(Node):
             },
         )
         for key in interface.outputs:
-            setattr(self, key, self._outputs[key] if key in active else None)
+            self._set_field(key, self._outputs[key] if key in active else None)
+
+    def _check_definition(self) -> None:
+        """Call `check` with the defaults of runtime parameters, if all values are known by now."""
+        given = self.parameters
+        unknown = {key: list(values.runtime_parameters_in(each)) for key, each in given.items()}
+        if len(given) < len(self.interface().parameters) or any(
+            each.default is None for found in unknown.values() for each in found
+        ):
+            return
+        checked = copy.copy(self)
+        for key in given:
+            checked._set_field(key, values.with_defaults(given[key]))
+        checked.check()
+        for key in given:
+            if not unknown[key]:
+                self._set_field(key, checked._field(key))
+
+    def _field(self, key: str) -> Any:
+        """Return what the field of an input, output or parameter holds."""
+        return getattr(self, key)
+
+    def _set_field(self, key: str, value: Any) -> None:
+        setattr(self, key, value)
 
     def _parameter(self, key: str, spec: Any, given: Mapping[str, Any]) -> Any:
         name = type(self).__name__
@@ -171,13 +215,15 @@ class Component(Node):
     def parameters(self) -> dict[str, Any]:
         """Values of the parameters, those given by a channel left out."""
         return {
-            key: getattr(self, key) for key in self.interface().parameters if key not in self.inputs
+            key: self._field(key) for key in self.interface().parameters if key not in self.inputs
         }
 
     def check(self) -> None:
-        """Check the parameters together, when the component is constructed.
+        """Check the parameters together; may replace a parameter by its normal form.
 
-        May replace a parameter by its normal form. Parameters can be `RuntimeParameter`s here.
+        The parameters hold values: it is called when the component is constructed, with the defaults of
+        runtime parameters; again when a run has given these their values; and where the component runs,
+        if another component writes a parameter's value. Inputs hold channels or artifacts.
 
         Raises:
             ValueError: With what was given, what was expected and what to do.
@@ -198,7 +244,7 @@ class Component(Node):
         """
         found: dict[str, str] = {}
         for key, spec in self.interface().parameters.items():
-            value = getattr(self, key)
+            value = self._field(key)
             if spec.kind == "external_path" and isinstance(value, str) and value:
                 root = resolve(value)
                 single = location.is_file(root)
@@ -252,10 +298,12 @@ class Component(Node):
             inputs: Artifacts by key; an absent or empty key is None (or an empty list).
             outputs: Where to write, by key; an absent key is None.
             parameters: Values by name; absent ones take their defaults.
-            check: Whether a required input must have an artifact.
+            check: Whether a required input must have an artifact, and parameters that were read from
+                inputs are checked.
 
         Raises:
             WiringError: If a required input has no artifact.
+            ValueError: As `check()`.
         """
         self = cls.__new__(cls)
         Node.__init__(self, cls.__name__)
@@ -265,14 +313,22 @@ class Component(Node):
             if check and not artifacts and not spec.optional:
                 raise WiringError(f"{cls.__name__}: input {key!r} has no artifact")
             several: Any = artifacts
-            setattr(self, key, several if spec.several else artifacts[0] if artifacts else None)
+            self._set_field(key, several if spec.several else artifacts[0] if artifacts else None)
         for key, parameter in interface.parameters.items():
             if key in inputs:
                 source = inputs[key][0]
                 assert isinstance(source, ValueArtifact)
-                setattr(self, key, source.value)
+                self._set_field(key, source.value)
             else:
-                setattr(self, key, parameters.get(key, parameter.default))
+                self._set_field(key, parameters.get(key, parameter.default))
         for key in interface.outputs:
-            setattr(self, key, outputs.get(key))
+            self._set_field(key, outputs.get(key))
+        if check and any(key in inputs for key in interface.parameters):
+            self.check()
         return self
+
+
+RESERVED_NAMES = frozenset(
+    name for name in {*dir(Component), *vars(Node("reserved"))} if not name.startswith("_")
+)
+"""What every component has besides its fields."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, overload
 
 from penstock.artifacts import Artifact, JsonValue, ValueArtifact
 from penstock.artifacts.value import VALUE_TYPES
-from penstock.dsl.component import Component
+from penstock.dsl.component import RESERVED_NAMES, Component
 from penstock.dsl.context import ExecutionContext
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.markers import Marker
@@ -34,11 +34,17 @@ class FunctionComponent(Component):
         cls._BY_NAME = _is_by_name(typing.get_type_hints(cls.FUNCTION).get("return"))
         return annotations, defaults
 
+    def _field(self, key: str) -> Any:
+        return getattr(self, _attribute(key))
+
+    def _set_field(self, key: str, value: Any) -> None:
+        setattr(self, _attribute(key), value)
+
     def run(self, context: ExecutionContext) -> None:
         """Call the function with artifacts and values, and store what it returns."""
         interface = self.interface()
         arguments = {
-            key: getattr(self, key)
+            key: self._field(key)
             for key in (*interface.inputs, *interface.parameters, *interface.outputs)
             if key not in self._RETURNED
         }
@@ -64,7 +70,7 @@ class FunctionComponent(Component):
         for key in self._RETURNED:
             if key not in found:
                 raise TypeError(f"{self.id} did not return {key!r}; it returned {sorted(found)}")
-            artifact = getattr(self, key)
+            artifact = self._field(key)
             assert isinstance(artifact, ValueArtifact)
             artifact.value = found[key]
 
@@ -120,6 +126,11 @@ def component(
         return type(function.__name__, (FunctionComponent,), namespace)
 
     return decorate if function is None else decorate(function)
+
+
+def _attribute(key: str) -> str:
+    """Return where an argument is kept: apart, if every component has something of that name."""
+    return f"argument {key}" if key in RESERVED_NAMES or key.startswith("_") else key
 
 
 def _read_signature(

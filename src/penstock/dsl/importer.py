@@ -9,6 +9,7 @@ from penstock.artifacts import Artifact
 from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import ParameterError, WiringError
 from penstock.dsl.node import Node, Outputs
+from penstock.dsl.runtime_parameter import RuntimeParameter
 
 
 class Importer(Node):
@@ -49,8 +50,13 @@ class Importer(Node):
             raise WiringError(
                 f"Importer(artifact_type=...) takes an artifact class. Received: {artifact_type!r}"
             )
-        if not source_uri:
-            raise ParameterError(f"Importer(source_uri=...) is empty. Received: {source_uri!r}")
+        given = isinstance(source_uri, RuntimeParameter) or (
+            isinstance(source_uri, str) and source_uri != ""
+        )
+        if not given:
+            raise ParameterError(
+                f"Importer(source_uri=...) takes a path or URL. Received: {source_uri!r}"
+            )
         try:
             artifact_type(properties=properties)
         except KeyError as error:

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from penstock.artifacts import Artifact
 from penstock.dsl.channel import Channel
-from penstock.dsl.exceptions import ParameterError, WiringError, did_you_mean
+from penstock.dsl.exceptions import ParameterError, WiringError
 from penstock.dsl.policy import Policy
 from penstock.dsl.resources import Resources
+from penstock.spelling import did_you_mean
 
 
 class Outputs(Mapping[str, Any]):

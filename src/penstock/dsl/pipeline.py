@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from penstock.dsl.channel import Channel
-from penstock.dsl.exceptions import PipelineError, did_you_mean
+from penstock.dsl.exceptions import PipelineError
 from penstock.dsl.node import Node
+from penstock.spelling import did_you_mean
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
 
@@ -61,6 +62,7 @@ class Pipeline:
         given = list(components)
         _check_nodes(given)
         self.external: tuple[Node, ...] = ()
+        self.left_out: tuple[Node, ...] = ()
         _check_edges(given, given)
         self.nodes: tuple[Node, ...] = _order(given)
 
@@ -115,6 +117,7 @@ class Pipeline:
         left_out = [node for node in (*self.external, *self.nodes) if node not in kept]
         needed = {id(each) for node in kept for each in node.upstream_nodes}
         part.external = tuple(node for node in left_out if id(node) in needed)
+        part.left_out = tuple(node for node in (*self.left_out, *self.nodes) if node not in kept)
         return part
 
     def only(self, *ids: str) -> Pipeline:

@@ -32,6 +32,14 @@ def find_project_root(start: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def import_from(root: str) -> None:
+    """Put a project's root first on the import path, so that its modules are found by their names."""
+    if root in sys.path:
+        sys.path.remove(root)
+    sys.path.insert(0, root)
+    importlib.invalidate_caches()
+
+
 def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[str]) -> str:
     """Return the dotted name under which a file of the project is imported.
 

@@ -81,7 +81,8 @@ class Resources:
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
+            if isinstance(getattr(self, field.name), RuntimeParameter)
+            or getattr(self, field.name) != field.default
         }
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
+from penstock.dsl.placeholder import Placeholder
 
-_TYPES = {int: "int", float: "float", str: "str", bool: "bool"}
+_TYPES = {int: "an int", float: "a float", str: "a str", bool: "a bool"}
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
-class RuntimeParameter:
+class RuntimeParameter(Placeholder):
     """A value that is chosen when the pipeline runs: `penstock run FILE --param epochs=5`.
 
     It stands wherever a component takes a parameter or `Resources` take a value. To a static type
@@ -57,9 +58,9 @@ class RuntimeParameter:
         return (self.name, self.ptype, self.default, self.description)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RuntimeParameter) and (
-            self.__getnewargs__() == other.__getnewargs__()
-        )
+        if isinstance(other, RuntimeParameter):
+            return self.__getnewargs__() == other.__getnewargs__()
+        return super().__eq__(other)
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -78,7 +79,7 @@ class RuntimeParameter:
         if isinstance(value, self.ptype) and (self.ptype is bool or not isinstance(value, bool)):
             return value
         raise ParameterError(
-            f"Runtime parameter {self.name!r} is a {_TYPES[self.ptype]}. "
+            f"Runtime parameter {self.name!r} is {_TYPES[self.ptype]}. "
             f"Received: {type(value).__name__} {value!r}"
         )
 
@@ -97,5 +98,5 @@ class RuntimeParameter:
             return self.ptype(text)
         except ValueError:
             raise ParameterError(
-                f"Runtime parameter {self.name!r} is a {_TYPES[self.ptype]}. Received: {text!r}"
+                f"Runtime parameter {self.name!r} is {_TYPES[self.ptype]}. Received: {text!r}"
             ) from None

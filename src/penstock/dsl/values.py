@@ -9,10 +9,11 @@ import enum
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
+from penstock.dsl.named_function import NamedFunction
 from penstock.dsl.references import reference, resolve
 from penstock.dsl.runtime_parameter import RuntimeParameter
 
@@ -157,14 +158,19 @@ def _encode_object(value: Any) -> Any:
     )
 
 
-def decode(value: Any) -> Any:
+def decode(value: Any, *, import_functions: bool = True) -> Any:
     """Return the value that `encode` wrote; lists come back as lists.
+
+    Args:
+        value: The JSON form.
+        import_functions: Whether functions and classes are imported; else a `NamedFunction` stands for
+            each, where a component is only looked at.
 
     Raises:
         ParameterError: If a runtime parameter in it was not given a value (`Graph.bind`).
     """
     if isinstance(value, list):
-        return [decode(each) for each in value]
+        return [decode(each, import_functions=import_functions) for each in value]
     if not isinstance(value, dict):
         return value
     if "$float" in value:
@@ -174,17 +180,54 @@ def decode(value: Any) -> Any:
     if "$enum" in value:
         return resolve(value["$enum"])[value["name"]]
     if "$name" in value:
-        return resolve(value["$name"])
+        module, _, name = value["$name"].partition(":")
+        return resolve(value["$name"]) if import_functions else NamedFunction(module, name)
     if "$object" in value:
-        return resolve(value["$object"]).from_json(decode(value["json"]))
+        content = decode(value["json"], import_functions=import_functions)
+        return resolve(value["$object"]).from_json(content)
     if "$message" in value:
         from google.protobuf import json_format
 
         return json_format.ParseDict(value["fields"], resolve(value["$message"])())
     if "$dataclass" in value:
-        return resolve(value["$dataclass"])(**decode(value["fields"]))
+        fields = decode(value["fields"], import_functions=import_functions)
+        return resolve(value["$dataclass"])(**fields)
     if "$runtime_parameter" in value:
         raise ParameterError(
             f"Runtime parameter {value['$runtime_parameter']!r} was given no value"
         )
-    return {key: decode(each) for key, each in value.items()}
+    return {key: decode(each, import_functions=import_functions) for key, each in value.items()}
+
+
+def runtime_parameters_in(value: Any) -> Iterator[RuntimeParameter]:
+    """Yield the runtime parameters in a parameter's value, also those inside of containers."""
+    if isinstance(value, RuntimeParameter):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from runtime_parameters_in(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from runtime_parameters_in(each)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from runtime_parameters_in(getattr(value, field.name))
+
+
+def with_defaults(value: Any) -> Any:
+    """Return a parameter's value with the runtime parameters in it replaced by their defaults.
+
+    A value without runtime parameters is returned itself.
+    """
+    if isinstance(value, RuntimeParameter):
+        return value.default
+    if not any(True for _ in runtime_parameters_in(value)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: with_defaults(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(with_defaults, value))
+    fields = dataclasses.fields(value)
+    return dataclasses.replace(
+        value, **{each.name: with_defaults(getattr(value, each.name)) for each in fields}
+    )

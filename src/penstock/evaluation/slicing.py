@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from penstock.evaluation.keys import SliceKey
 from penstock.evaluation.slicing_specs import key_value, value_matches
+from penstock.spelling import nearest
 
 IntArray = npt.NDArray[np.int64]
 
@@ -62,8 +62,7 @@ class Slicer:
         """Raises a `ValueError` when a spec names a feature that is not in `available`."""
         for name in self.features:
             if name not in available:
-                close = difflib.get_close_matches(name, available, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
+                hint = nearest(name, available)
                 raise ValueError(
                     f"A slicing spec names the feature {name!r}, which the examples do not have.{hint} "
                     f"Features: {', '.join(sorted(available))}"

@@ -6,7 +6,6 @@ threshold that `MetricsSpec.thresholds` sets by name applies to the metric of th
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from penstock.evaluation.keys import MetricKey, slice_name
 from penstock.evaluation.plan import PlannedMetric, has_change_thresholds
 from penstock.evaluation.slicing_specs import spec_matches
 from penstock.evaluation.verdict import ThresholdCheck, Validation, bounds_of
+from penstock.spelling import nearest
 
 if TYPE_CHECKING:
     from penstock.evaluation.engine import SliceResult
@@ -96,8 +96,7 @@ def _named(name: str, spec: Any, metrics: Sequence[PlannedMetric]) -> list[Metri
     ]
     if not keys:
         known = sorted({metric.key.name for metric in metrics})
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = nearest(name, known)
         raise ValueError(
             f"A threshold is on the metric {name!r}, which is not computed.{hint} "
             f"Computed: {', '.join(known)}"

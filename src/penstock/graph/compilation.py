@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from penstock.dsl.channel import Channel
@@ -15,8 +14,9 @@ from penstock.dsl.pipeline import Pipeline
 from penstock.dsl.references import reference
 from penstock.dsl.resolver import Resolver
 from penstock.dsl.runtime_parameter import RuntimeParameter
-from penstock.dsl.values import encode
-from penstock.graph.graph import Edge, Graph, GraphNode, OutputDeclaration
+from penstock.dsl.values import encode, runtime_parameters_in
+from penstock.graph.graph import Graph
+from penstock.graph.node import Edge, GraphNode, OutputDeclaration
 
 
 def compile_pipeline(pipeline: Pipeline) -> Graph:
@@ -30,14 +30,8 @@ def compile_pipeline(pipeline: Pipeline) -> Graph:
     nodes = tuple(
         compile_node(node, pipeline.beam_pipeline_args, inside) for node in pipeline.nodes
     )
-    parameters: dict[str, RuntimeParameter] = {}
-    for node in pipeline.nodes:
-        for name, parameter in runtime_parameters(node).items():
-            other = parameters.setdefault(name, parameter)
-            if other != parameter:
-                raise PipelineError(
-                    f"Two runtime parameters are named {name!r} and differ: {other!r} and {parameter!r}"
-                )
+    parameters = _parameters_of(pipeline.nodes)
+    whole = _parameters_of((*pipeline.nodes, *pipeline.left_out))
     return Graph(
         name=pipeline.name,
         root=pipeline.root,
@@ -45,12 +39,25 @@ def compile_pipeline(pipeline: Pipeline) -> Graph:
         nodes=nodes,
         parameters=parameters,
         enable_cache=pipeline.enable_cache,
+        left_out={name: each for name, each in whole.items() if name not in parameters},
     )
+
+
+def _parameters_of(nodes: Iterable[Node]) -> dict[str, RuntimeParameter]:
+    parameters: dict[str, RuntimeParameter] = {}
+    for node in nodes:
+        for name, parameter in runtime_parameters(node).items():
+            other = parameters.setdefault(name, parameter)
+            if other != parameter:
+                raise PipelineError(
+                    f"Two runtime parameters are named {name!r} and differ: {other!r} and {parameter!r}"
+                )
+    return parameters
 
 
 def runtime_parameters(node: Node) -> dict[str, RuntimeParameter]:
     """Return the runtime parameters that a node's parameters and resources name."""
-    found = _runtime_parameters((_values(node), node.resources.items()))
+    found = runtime_parameters_in((_values(node), node.resources.items()))
     return {parameter.name: parameter for parameter in found}
 
 
@@ -128,17 +135,3 @@ def _values(node: Node) -> Mapping[str, Any]:
             "custom_properties": node.custom_properties,
         }
     return {}
-
-
-def _runtime_parameters(value: Any) -> Iterator[RuntimeParameter]:
-    if isinstance(value, RuntimeParameter):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _runtime_parameters(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _runtime_parameters(each)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _runtime_parameters(getattr(value, field.name))

@@ -6,136 +6,16 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from penstock.artifacts import Artifact
-from penstock.dsl.exceptions import ParameterError, PipelineError, did_you_mean
-from penstock.dsl.policy import Policy
-from penstock.dsl.references import resolve
-from penstock.dsl.resources import Resources
+from penstock.dsl.exceptions import ParameterError, PipelineError
 from penstock.dsl.runtime_parameter import RuntimeParameter
+from penstock.graph.binding import bind_node
+from penstock.graph.node import GraphNode
+from penstock.spelling import did_you_mean
 
 FORMAT = 1
 """Version of the JSON form."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Edge:
-    """What an input reads: an output key of a producer."""
-
-    producer: str
-    key: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OutputDeclaration:
-    """What a node writes under a key: the artifact type, its class, and whether it may be absent."""
-
-    type_name: str
-    artifact_class: str
-    optional: bool = False
-
-    def make(self, uri: str = "") -> Artifact:
-        """Return an artifact of the declared class."""
-        artifact: Artifact = resolve(self.artifact_class)(uri)
-        return artifact
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class GraphNode:
-    """A node with everything that its execution needs, but for what the run decides.
-
-    Attributes:
-        id: Its name.
-        kind: Component, resolver or importer.
-        component: `module:Class` of a component, else empty.
-        type_name: Execution type in the metadata store.
-        type_annotation: ML Metadata's base type, or None.
-        inputs: Edges by input key.
-        outputs: Declarations by output key.
-        parameters: Values in the form of `penstock.dsl.values.encode`.
-        special: Parameters that are a `module_file` or an `external_path`.
-        upstream: All nodes of the graph that end before it starts.
-        policy: Retries, timeout, caching.
-        resources: Fields of `Resources`, encoded.
-        libraries: Distributions whose versions are keyed.
-        uses_tensorflow: Whether a worker with TensorFlow runs it.
-        uses_seed: Whether the seed is keyed.
-        uses_lineage: Whether it is told what led to its inputs.
-        beam_pipeline_args: Arguments for Beam.
-    """
-
-    id: str
-    kind: Literal["component", "resolver", "importer"]
-    component: str
-    type_name: str
-    type_annotation: str | None
-    inputs: Mapping[str, tuple[Edge, ...]]
-    outputs: Mapping[str, OutputDeclaration]
-    parameters: Mapping[str, Any]
-    special: Mapping[str, str]
-    upstream: tuple[str, ...]
-    policy: Policy
-    resources: Mapping[str, Any]
-    libraries: tuple[str, ...]
-    uses_tensorflow: bool
-    uses_seed: bool
-    uses_lineage: bool
-    beam_pipeline_args: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form; defaults are left out."""
-        value: dict[str, Any] = {"id": self.id, "kind": self.kind, "type": self.type_name}
-        value["component"] = self.component
-        value["base_type"] = self.type_annotation
-        value["inputs"] = {
-            key: [dataclasses.asdict(edge) for edge in edges] for key, edges in self.inputs.items()
-        }
-        value["outputs"] = {key: dataclasses.asdict(each) for key, each in self.outputs.items()}
-        value["parameters"] = dict(self.parameters)
-        value["special"] = dict(self.special)
-        value["upstream"] = list(self.upstream)
-        value["policy"] = self.policy.to_json()
-        value["resources"] = dict(self.resources)
-        value["libraries"] = list(self.libraries)
-        value["uses_tensorflow"] = self.uses_tensorflow
-        value["uses_seed"] = self.uses_seed
-        value["uses_lineage"] = self.uses_lineage
-        value["beam_pipeline_args"] = list(self.beam_pipeline_args)
-        return {key: each for key, each in value.items() if each or isinstance(each, bool)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return the node of which `to_json` made `value`."""
-        return cls(
-            id=value["id"],
-            kind=value["kind"],
-            component=value.get("component", ""),
-            type_name=value["type"],
-            type_annotation=value.get("base_type"),
-            inputs={
-                key: tuple(Edge(**edge) for edge in edges)
-                for key, edges in value.get("inputs", {}).items()
-            },
-            outputs={
-                key: OutputDeclaration(**each) for key, each in value.get("outputs", {}).items()
-            },
-            parameters=value.get("parameters", {}),
-            special=value.get("special", {}),
-            upstream=tuple(value.get("upstream", ())),
-            policy=Policy(**value.get("policy", {})),
-            resources=value.get("resources", {}),
-            libraries=tuple(value.get("libraries", ())),
-            uses_tensorflow=value.get("uses_tensorflow", False),
-            uses_seed=value.get("uses_seed", True),
-            uses_lineage=value.get("uses_lineage", False),
-            beam_pipeline_args=tuple(value.get("beam_pipeline_args", ())),
-        )
-
-    @property
-    def bound_resources(self) -> Resources:
-        """Its resources, once the runtime parameters in them have values."""
-        return Resources(**self.resources)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,6 +29,8 @@ class Graph:
         nodes: In a topological order.
         parameters: Runtime parameters by name.
         enable_cache: Whether earlier results are reused.
+        left_out: Runtime parameters by name that only nodes have which a part of a pipeline leaves out;
+            a value for one of them has no effect.
     """
 
     name: str
@@ -157,6 +39,7 @@ class Graph:
     nodes: tuple[GraphNode, ...]
     parameters: Mapping[str, RuntimeParameter]
     enable_cache: bool = True
+    left_out: Mapping[str, RuntimeParameter] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, id: str) -> GraphNode:
         """Return the node of that name.
@@ -178,16 +61,9 @@ class Graph:
             "root": self.root,
             "metadata": self.metadata,
             "enable_cache": self.enable_cache,
-            "parameters": {
-                name: {
-                    "type": each.ptype.__name__,
-                    "default": each.default,
-                    "description": each.description,
-                }
-                for name, each in sorted(self.parameters.items())
-            },
+            "parameters": _parameters_to_json(self.parameters),
             "nodes": [node.to_json() for node in self.nodes],
-        }
+        } | ({"left_out": _parameters_to_json(self.left_out)} if self.left_out else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -200,19 +76,14 @@ class Graph:
             raise ValueError(
                 f"This graph is of format {value.get('format')!r}; this Penstock reads {FORMAT}"
             )
-        types = {"int": int, "float": float, "str": str, "bool": bool}
         return cls(
             name=value["name"],
             root=value["root"],
             metadata=value["metadata"],
             nodes=tuple(GraphNode.from_json(node) for node in value["nodes"]),
-            parameters={
-                name: RuntimeParameter(
-                    name, types[each["type"]], each["default"], each["description"]
-                )
-                for name, each in value["parameters"].items()
-            },
+            parameters=_parameters_from_json(value["parameters"]),
             enable_cache=value["enable_cache"],
+            left_out=_parameters_from_json(value.get("left_out", {})),
         )
 
     def to_text(self) -> str:
@@ -228,14 +99,15 @@ class Graph:
         """Return a value for each runtime parameter: the given one, else its default.
 
         Args:
-            given: Values by name; text is parsed as the parameter's type.
+            given: Values by name; text is parsed as the parameter's type. Those of nodes that are left
+                out are passed over.
 
         Raises:
             ParameterError: For an unknown name, a value of another type, or one that is missing.
         """
         for name in given:
-            if name not in self.parameters:
-                near = did_you_mean(name, self.parameters)
+            if name not in self.parameters and name not in self.left_out:
+                near = did_you_mean(name, {**self.parameters, **self.left_out})
                 raise ParameterError(
                     f"Pipeline {self.name!r} has no runtime parameter {name!r}.{near}"
                 )
@@ -257,28 +129,30 @@ class Graph:
     def bind(self, given: Mapping[str, Any]) -> Self:
         """Return the graph with every runtime parameter replaced by its value.
 
+        The modules of components that have runtime parameters are imported, to check the values.
+
         Raises:
-            ParameterError: As `values`.
+            ParameterError: As `values`, or for a value that a component's `check` refuses.
         """
         values = self.values(given)
-        nodes = tuple(
-            dataclasses.replace(
-                node,
-                parameters=_substitute(node.parameters, values),
-                resources=_substitute(node.resources, values),
-            )
-            for node in self.nodes
-        )
-        for node in nodes:
-            Resources(**node.resources)
+        nodes = tuple(bind_node(node, values) for node in self.nodes)
         return dataclasses.replace(self, nodes=nodes)
 
 
-def _substitute(value: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(value, Mapping):
-        if "$runtime_parameter" in value:
-            return values[value["$runtime_parameter"]]
-        return {key: _substitute(each, values) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_substitute(each, values) for each in value]
-    return value
+def _parameters_to_json(parameters: Mapping[str, RuntimeParameter]) -> dict[str, Any]:
+    return {
+        name: {
+            "type": each.ptype.__name__,
+            "default": each.default,
+            "description": each.description,
+        }
+        for name, each in sorted(parameters.items())
+    }
+
+
+def _parameters_from_json(value: Mapping[str, Any]) -> dict[str, RuntimeParameter]:
+    types = {"int": int, "float": float, "str": str, "bool": bool}
+    return {
+        name: RuntimeParameter(name, types[each["type"]], each["default"], each["description"])
+        for name, each in value.items()
+    }

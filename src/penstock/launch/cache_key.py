@@ -89,7 +89,10 @@ class CacheKeys:
         ):
             return {}
         component = component_class.bind(
-            inputs={}, outputs={}, parameters=decode(dict(node.parameters)), check=False
+            inputs={},
+            outputs={},
+            parameters=decode(dict(node.parameters), import_functions=False),
+            check=False,
         )
         files = component.external_files(self._resolve)
         return {name: self._digest(path) for name, path in sorted(files.items())}

@@ -296,7 +296,10 @@ class Launcher:
         component_class: type[Component] = resolve(node.component)
         if component_class.is_current is not Component.is_current:
             component = component_class.bind(
-                inputs={}, outputs={}, parameters=decode(dict(node.parameters)), check=False
+                inputs={},
+                outputs={},
+                parameters=decode(dict(node.parameters), import_functions=False),
+                check=False,
             )
             if not component.is_current(outputs, self._absolute):
                 return None

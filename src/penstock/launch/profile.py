@@ -52,7 +52,10 @@ def profile_of(
     if component_class.worker_profile is Component.worker_profile:
         return _PLAIN[node.uses_tensorflow]
     component = component_class.bind(
-        inputs=inputs or {}, outputs={}, parameters=decode(dict(node.parameters)), check=False
+        inputs=inputs or {},
+        outputs={},
+        parameters=decode(dict(node.parameters), import_functions=False),
+        check=False,
     )
     settings: dict[str, Any] = dict(component.worker_profile())
     environment = settings.pop("environment", {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import warnings
@@ -12,6 +11,7 @@ from typing import Any
 from penstock.serving.push import version_folders
 from penstock.serving.saved_model import inspect_saved_model
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
+from penstock.spelling import closest
 
 _ROWS_AT_ONCE = 4096
 
@@ -105,7 +105,7 @@ class ServedModel:
         hints = [
             f" Did you mean {close!r} by {name!r}?"
             for name in new
-            if (close := _nearest(name, read))
+            if (close := closest(name, read))
         ]
         warnings.warn(
             f"The model does not read {', '.join(map(repr, new))}: passed over.{''.join(hints)} "
@@ -131,7 +131,7 @@ class ServedModel:
             return
         row = min(missing.values())
         lacking = [name for name, first in missing.items() if first == row]
-        close = _nearest(lacking[0], [name for name in given if name not in columns])
+        close = closest(lacking[0], [name for name in given if name not in columns])
         hint = f" The row has {close!r}." if close else ""
         raise ValueError(
             f"Row {row} has no value of {', '.join(map(repr, lacking))}, which the model needs.{hint} "
@@ -198,12 +198,6 @@ def load_model(path: str, *, version: int | None = None) -> ServedModel:
     if folders:
         path = folders[version if version is not None else max(folders)]
     return ServedModel(path)
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    by_lower_case = {each.lower(): each for each in names}
-    found = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
-    return by_lower_case[found[0]] if found else ""
 
 
 def _serialized(columns: Mapping[str, Any], count: int) -> Any:

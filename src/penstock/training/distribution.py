@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
+
+from penstock.spelling import nearest
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -14,8 +15,7 @@ DISTRIBUTIONS = ("none", "mirrored")
 def check_distribution(name: str) -> None:
     """Raises a `ValueError` when `name` is no distribution."""
     if name not in DISTRIBUTIONS:
-        close = difflib.get_close_matches(name, DISTRIBUTIONS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = nearest(name, DISTRIBUTIONS)
         raise ValueError(
             f"distribution must be one of {list(DISTRIBUTIONS)}. Received: {name!r}.{hint}"
         )

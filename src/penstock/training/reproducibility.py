@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from penstock.spelling import nearest
 
 PRECISIONS = ("float32", "float64", "bfloat16", "mixed_bfloat16", "float16", "mixed_float16")
 
@@ -28,8 +28,7 @@ def make_reproducible(seed: int | None, *, deterministic: bool = False) -> None:
 def check_precision(precision: str) -> None:
     """Raises a `ValueError` when `precision` is no dtype policy."""
     if precision not in PRECISIONS:
-        close = difflib.get_close_matches(precision, PRECISIONS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = nearest(precision, PRECISIONS)
         raise ValueError(
             f"precision must be one of {list(PRECISIONS)}. Received: {precision!r}.{hint}"
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+from penstock.spelling import nearest
 
 
 def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> Callable[[Any], Any]:
@@ -32,8 +33,7 @@ def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> C
         function = getattr(source, name, None)
         if function is None:
             defined = [key for key, value in vars(source).items() if inspect.isfunction(value)]
-            close = difflib.get_close_matches(name, defined, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = nearest(name, defined)
             raise ValueError(
                 f"{file} does not define {name}(fn_args).{hint} "
                 f"It defines: {', '.join(sorted(defined)) or 'no functions'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import os
@@ -11,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from penstock.spelling import nearest
 from penstock.transform.features import describe_features
 from penstock.transform.optional_features import explain_misuse
 
@@ -23,8 +23,7 @@ class _Inputs(dict[str, Any]):
     """The features by name; an unknown name is answered with the nearest one."""
 
     def __missing__(self, name: str) -> Any:
-        near = difflib.get_close_matches(str(name), list(self), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = nearest(str(name), self)
         raise KeyError(
             f"preprocessing_fn asked for the feature {name!r}, which is not in the schema.{hint} "
             f"The schema has: {', '.join(sorted(self))}"

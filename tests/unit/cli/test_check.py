@@ -122,7 +122,7 @@ def test_a_runtime_parameter_without_a_value(project, capsys):
     assert main(["check", "pipelines/words.py", "--param", "epochs=3"]) == 0
     assert "nothing wrong" in capsys.readouterr().out
     assert main(["check", "pipelines/words.py", "--param", "epochs=x"]) == 1
-    assert "'epochs' is a int. Received: 'x'" in capsys.readouterr().out
+    assert "'epochs' is an int. Received: 'x'" in capsys.readouterr().out
 
 
 def test_wiring_errors_end_it_with_their_line(project, capsys):

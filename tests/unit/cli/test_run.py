@@ -72,7 +72,7 @@ def test_seed_and_determinism_are_recorded(project):
     [
         (["--param", "epoch=3"],
          "Pipeline 'words' has no runtime parameter 'epoch'. Did you mean 'epochs'?\n"),
-        (["--param", "epochs=many"], "Runtime parameter 'epochs' is a int. Received: 'many'\n"),
+        (["--param", "epochs=many"], "Runtime parameter 'epochs' is an int. Received: 'many'\n"),
         (["--only", "Reprt"], "Pipeline 'words' has no node 'Reprt'. Did you mean 'Report'?\n"),
     ],
 )  # fmt: skip

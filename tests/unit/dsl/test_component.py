@@ -152,3 +152,75 @@ def test_output_of_another_type_is_refused():
     assert Model.TYPE_NAME == "Model"
     with pytest.raises(WiringError, match="Model"):
         Train(examples=[Model("/tmp")], module_file="x")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        str, format, bool,
+        lambda value: f"data/{value}/x.csv",
+        lambda value: "%s" % value,
+        lambda value: value == "x",
+        lambda value: value in (1, 2),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [RuntimeParameter("day", str), Gen(path="p").examples])
+def test_what_has_no_value_yet_cannot_be_used_as_one(value, use):
+    with pytest.raises(ParameterError, match="has no value while the pipeline is defined, so it cannot"):
+        use(value)
+    assert value is not None and value == value and repr(value)
+
+
+def function_with(name: str):
+    space: dict = {}
+    exec(f"def f({name}: int, b: int = 1) -> int:\n    return {name} + b", space)
+    function = space["f"]
+    function.__module__, function.__qualname__ = __name__, f"with_{name}"
+    return component(function)
+
+
+RESERVED = ("id", "inputs", "outputs", "run", "check", "policy", "parameters", "interface", "_id", "self")
+for _name in RESERVED:
+    globals()[f"with_{_name}"] = function_with(_name)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_functions_argument_may_have_any_name(name, tmp_path):
+    node = globals()[f"with_{name}"](**{name: 4}).with_id("node")
+    assert (node.id, node.parameters) == ("node", {name: 4, "b": 1})
+    value = Integer(str(tmp_path / "five"))
+    value.value = 5
+    for given, expected in ((4, 5), (value, 6)):
+        made = globals()[f"with_{name}"](**{name: given})
+        made.check()
+        assert callable(made.run)
+    from_artifact = type(made).bind(inputs={name: [value]}, outputs={}, parameters={})
+    assert from_artifact._field(name) == 5
+
+
+@pytest.mark.parametrize("name", ["id", "run", "outputs", "policy", "with_id"])
+def test_a_field_cannot_hide_what_every_component_has(name):
+    with pytest.raises(DefinitionError, match=f"Bad.{name}: a field cannot be named '{name}'.*'{name}_'"):
+        type("Bad", (Train,), {"__annotations__": {name: int}, "__module__": __name__})
+
+
+def test_arguments_are_given_by_name():
+    with pytest.raises(ParameterError, match=r"Gen takes its arguments by name, such as Gen\(path=...\)"):
+        Gen("data")
+    with pytest.raises(ParameterError, match="sums takes no argument 'factor'. Expected one of: 'a', 'b'."):
+        sums(factor=1, b=2)
+
+
+def test_check_sees_the_default_of_a_runtime_parameter():
+    gen = Gen(path="data")
+    Stats(examples=gen, rows=RuntimeParameter("rows", int, default=12))
+    Stats(examples=gen, rows=RuntimeParameter("rows", int))
+    with pytest.raises(ValueError, match="rows cannot be 13"):
+        Stats(examples=gen, rows=RuntimeParameter("rows", int, default=13))
+
+
+def test_check_sees_a_value_that_another_component_wrote(tmp_path):
+    thirteen = Integer(str(tmp_path / "thirteen"))
+    thirteen.value = 13
+    with pytest.raises(ComponentFailed, match="rows cannot be 13"):
+        run_component(Stats(examples=Examples(str(tmp_path)), rows=thirteen), tmp_path)

@@ -138,5 +138,5 @@ def test_runtime_parameters_are_read_from_text(parameter, text, value):
 
 @pytest.mark.parametrize(("ptype", "text"), [(int, "1.5"), (bool, "maybe"), (float, "x")])
 def test_a_wrong_text_is_named(ptype, text):
-    with pytest.raises(ParameterError, match=f"'n' is a {ptype.__name__}. Received: '{text}'"):
+    with pytest.raises(ParameterError, match=f"'n' is an? {ptype.__name__}. Received: '{text}'"):
         RuntimeParameter("n", ptype).parse(text)

@@ -52,7 +52,9 @@ def test_runtime_parameters_are_bound():
     ("given", "message"),
     [
         ({"m": 1}, "no runtime parameter 'm'"),
-        ({"n": "x"}, "'n' is a int. Received: 'x'"),
+        ({"n": 13}, "^Stats: rows cannot be 13$"),
+        ({"acelerator": "x"}, "Did you mean 'accelerator'?"),
+        ({"n": "x"}, "'n' is an int. Received: 'x'"),
     ],
 )
 def test_wrong_values_are_named(given, message):
@@ -86,3 +88,21 @@ def test_functions_have_outputs_for_what_they_return():
     assert sorted(node.outputs) == ["log", "mean", "total"]
     assert node.libraries == ("numpy",)
     assert not node.uses_seed
+
+
+def test_a_part_takes_parameters_of_the_whole_pipeline():
+    pipeline = make()
+    part = compile_pipeline(pipeline.only("Stats"))
+    assert (sorted(part.parameters), sorted(part.left_out)) == (["n"], ["accelerator"])
+    assert part.bind({"n": 4, "accelerator": "tpu-v5e"})["Stats"].parameters["rows"] == 4
+    assert Graph.from_json(json.loads(part.to_text())) == part
+    with pytest.raises(ParameterError, match="no runtime parameter 'acelerator'. Did you mean 'accelerator'?"):
+        part.bind({"acelerator": "x"})
+    narrower = compile_pipeline(pipeline.to_nodes("Stats").only("Gen"))
+    assert (sorted(narrower.parameters), sorted(narrower.left_out)) == (["accelerator"], ["n"])
+
+
+def test_a_part_needs_no_value_for_what_is_left_out():
+    gen = Gen(path="d", rows=RuntimeParameter("n", int))
+    part = compile_pipeline(Pipeline("p", components=[gen, Stats(examples=gen)]).only("Stats"))
+    assert part.values({}) == {} and sorted(part.left_out) == ["n"]

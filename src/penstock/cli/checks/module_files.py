@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from penstock.cli.arguments import nearest
 from penstock.cli.checks.finding import Finding
 from penstock.graph import GraphNode
+from penstock.spelling import nearest
 
 _FUNCTIONS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "tfx.components.transform.component.Transform": (

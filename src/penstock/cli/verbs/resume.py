@@ -28,7 +28,6 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Resume the run."""
-    from penstock.cli.pipeline_file import import_from
     from penstock.cli.run_report import find_run
     from penstock.store import RunState
 
@@ -46,7 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     location = store_location(arguments.store)
     # The project's own store needs no mention in the command that resumes again.
     store_option = None if location == project.store else location
-    import_from(project.root)
     runner = LocalDagRunner(store=store_option, **runner_settings(arguments))
     try:
         result = runner.resume(record.run_id, project_root=project.root)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import re
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.evaluation.kernels import KernelSpec
+from penstock.spelling import nearest
 
 MetricValue = Any
 """A float, an array of floats, or a structured value with `to_proto`."""
@@ -73,8 +73,7 @@ def build_metric(class_name: str, config: str | Mapping[str, Any] = "") -> tuple
     """
     load_metrics()
     if class_name not in _BUILDERS:
-        close = difflib.get_close_matches(class_name, _BUILDERS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = nearest(class_name, _BUILDERS)
         raise ValueError(
             f"There is no metric {class_name!r}.{hint} Metrics: {', '.join(sorted(_BUILDERS))}"
         )

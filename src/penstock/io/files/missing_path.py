@@ -1,9 +1,9 @@
 """Saying what is there instead of files that were looked for."""
 
-import difflib
 import re
 
 from penstock.io.files.filesystem import join, list_directory
+from penstock.spelling import nearest
 
 _LISTED = 10
 _WILD = re.compile(r"[*?\[{]")
@@ -31,22 +31,17 @@ def explain_missing(base: str, pattern: str) -> str:
         names = list_directory(folder)
         below = _below(folder, part)
         if part not in names and part != "..":
-            return f"{below} does not exist.{_nearest(part, names) or ' ' + _contents(folder)}"
+            return f"{below} does not exist.{nearest(part, names) or ' ' + _contents(folder)}"
         folder = below
     # The last part of a pattern without wildcards is a file's name.
-    nearest = _nearest(wanted[-1], list_directory(folder)) if pattern.endswith(wanted[-1]) else ""
-    return _contents(folder) + nearest
+    near = nearest(wanted[-1], list_directory(folder)) if pattern.endswith(wanted[-1]) else ""
+    return _contents(folder) + near
 
 
 def _below(folder: str, part: str) -> str:
     if folder == ".":
         return part
     return folder + part if folder.endswith("/") else join(folder, part)
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _contents(folder: str) -> str:

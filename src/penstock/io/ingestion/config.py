@@ -69,7 +69,8 @@ class Input:
             raise ValueError("Input needs at least one split. Received: splits=[]")
         _unique_names(self.splits, "Input")
         for split in self.splits:
-            if not split.pattern:
+            # A runtime parameter, which has no value yet, is no str.
+            if isinstance(split.pattern, str) and not split.pattern:
                 raise ValueError(
                     f"Input split {split.name!r} needs a pattern (or a query). Received: pattern=''"
                 )

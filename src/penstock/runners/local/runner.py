@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.dsl import Pipeline
+from penstock.dsl.references import import_from
 from penstock.graph import Graph, compile_pipeline
 from penstock.launch import provenance
 from penstock.launch.attempt import RunSettings
@@ -105,6 +106,8 @@ class LocalDagRunner:
             deterministic=deterministic,
         )
         location = absolute(self._store, os.getcwd()) if self._store else project.store_of(graph)
+        # Components are looked up here, too, not only where they run.
+        import_from(project.root)
         bound = graph.bind(values)
         accelerators = check_accelerators(bound)
         stop = StopRequest()
@@ -163,10 +166,11 @@ class LocalDagRunner:
             record = store.get_run(run_id)
             _wait_for_its_end(store, record.run_id)
             recover(store)
-            graph = graph_of(record)
-            accelerators = check_accelerators(graph)
             if project_root is None and record.project:
                 project = Project.find(record.project)
+            import_from(project.root)
+            graph = graph_of(record)
+            accelerators = check_accelerators(graph)
             settings = RunSettings(
                 run_id=record.run_id,
                 pipeline=record.pipeline,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import sys
 import time
 from collections.abc import Iterable, Sequence
 
@@ -78,9 +77,6 @@ class RunSession:
             adopt: Nodes that are done.
         """
         began = time.monotonic()
-        # Components are looked up here, too, not only where they run.
-        if self._settings.project_root not in sys.path:
-            sys.path.insert(0, self._settings.project_root)
         launcher = Launcher(
             self._store,
             self._graph,

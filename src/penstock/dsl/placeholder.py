@@ -1,0 +1,51 @@
+"""What stands in a definition for a value that only a run has."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from penstock.dsl.exceptions import ParameterError
+
+
+class Placeholder:
+    """The base of channels and runtime parameters: they cannot become text or decide a condition.
+
+    `f"data/{day}"` would hold the placeholder's name, not its value, `if channel:` would always be true
+    and `day == "monday"` always false; all are refused where they are written. `repr` works, for
+    messages.
+    """
+
+    def _refuse(self, use: str, instead: str) -> NoReturn:
+        raise ParameterError(
+            f"{self!r} has no value while the pipeline is defined, so it cannot {use}. {instead}"
+        )
+
+    def _as_text(self) -> NoReturn:
+        self._refuse(
+            "become part of a text",
+            "Give it to a component as it is, and build the text where the component runs.",
+        )
+
+    def __str__(self) -> str:
+        self._as_text()
+
+    def __format__(self, specification: str, /) -> str:
+        self._as_text()
+
+    def __bool__(self) -> bool:
+        self._refuse(
+            "decide a condition",
+            "Give it to a component as it is, and decide where the component runs; to ask whether "
+            "something was given, write `is not None`.",
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (str, bytes, int, float)):
+            self._refuse(
+                f"be compared with {other!r}",
+                "Give it to a component as it is, and compare where the component runs.",
+            )
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
