@@ -96,7 +96,9 @@ def test_a_part_takes_parameters_of_the_whole_pipeline():
     assert (sorted(part.parameters), sorted(part.left_out)) == (["n"], ["accelerator"])
     assert part.bind({"n": 4, "accelerator": "tpu-v5e"})["Stats"].parameters["rows"] == 4
     assert Graph.from_json(json.loads(part.to_text())) == part
-    with pytest.raises(ParameterError, match="no runtime parameter 'acelerator'. Did you mean 'accelerator'?"):
+    with pytest.raises(
+        ParameterError, match="no runtime parameter 'acelerator'. Did you mean 'accelerator'?"
+    ):
         part.bind({"acelerator": "x"})
     narrower = compile_pipeline(pipeline.to_nodes("Stats").only("Gen"))
     assert (sorted(narrower.parameters), sorted(narrower.left_out)) == (["accelerator"], ["n"])
@@ -105,4 +107,5 @@ def test_a_part_takes_parameters_of_the_whole_pipeline():
 def test_a_part_needs_no_value_for_what_is_left_out():
     gen = Gen(path="d", rows=RuntimeParameter("n", int))
     part = compile_pipeline(Pipeline("p", components=[gen, Stats(examples=gen)]).only("Stats"))
-    assert part.values({}) == {} and sorted(part.left_out) == ["n"]
+    assert part.values({}) == {}
+    assert sorted(part.left_out) == ["n"]
