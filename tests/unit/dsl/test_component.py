@@ -183,7 +183,18 @@ def function_with(name: str):
     return component(function)
 
 
-RESERVED = "id inputs outputs run check policy parameters interface _id self".split()
+RESERVED = [
+    "id",
+    "inputs",
+    "outputs",
+    "run",
+    "check",
+    "policy",
+    "parameters",
+    "interface",
+    "_id",
+    "self",
+]
 for _name in RESERVED:
     globals()[f"with_{_name}"] = function_with(_name)
 
