@@ -6,8 +6,9 @@ TensorFlow nor Beam nor pyarrow.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.dsl import (
@@ -65,14 +66,6 @@ __all__ = [
     "output",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME.get(name, "penstock.dsl")), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazy_exports(
+    __name__, {name: _HOME.get(name, "penstock.dsl") for name in __all__ if name != "__version__"}
+)

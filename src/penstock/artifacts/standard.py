@@ -8,9 +8,16 @@ from penstock.artifacts import location
 from penstock.artifacts.artifact import Artifact, PropertyType
 from penstock.artifacts.splits import SplitArtifact
 
+DEFAULT_FILE_FORMAT = "tfrecords_gzip"
+DEFAULT_PAYLOAD_FORMAT = "FORMAT_TF_EXAMPLE"
+
 
 class Examples(SplitArtifact):
-    """Rows: `Split-<name>/` folders of TFRecord or Parquet shards."""
+    """Rows: `Split-<name>/` folders of TFRecord or Parquet shards.
+
+    `penstock.io.ExamplesSplit.of(examples, "train")` reads one split, and
+    `penstock.io.ExamplesWriter.like(examples, output)` writes rows as they are stored here.
+    """
 
     TYPE_ANNOTATION: ClassVar = "mlmd.Dataset"
     PROPERTIES: ClassVar = {
@@ -18,6 +25,24 @@ class Examples(SplitArtifact):
         "version": PropertyType.INT,
         "split_names": PropertyType.STRING,
     }
+
+    @property
+    def file_format(self) -> str:
+        """How the shards are stored: `tfrecords_gzip` (also if nothing says), `tfrecords`, `parquet`."""
+        return str(self.custom_properties.get("file_format") or DEFAULT_FILE_FORMAT)
+
+    @file_format.setter
+    def file_format(self, name: str) -> None:
+        self.custom_properties["file_format"] = name
+
+    @property
+    def payload_format(self) -> str:
+        """What a record is: `FORMAT_TF_EXAMPLE` (also if nothing says), or what else TFX knows."""
+        return str(self.custom_properties.get("payload_format") or DEFAULT_PAYLOAD_FORMAT)
+
+    @payload_format.setter
+    def payload_format(self, name: str) -> None:
+        self.custom_properties["payload_format"] = name
 
 
 class ExampleStatistics(SplitArtifact):

@@ -28,6 +28,7 @@ from penstock.beam.shard_readers import (
     batch_to_bytes,
     schema_from_bytes,
 )
+from penstock.io.examples.formats import file_format_named
 from penstock.io.files.filesystem import file_size
 from penstock.io.ingestion.write_examples import output_splits
 
@@ -325,7 +326,7 @@ def _schema_of(split: str, schemas: Mapping[str, bytes]) -> bytes | None:
 def _write_records(path: str, records: Sequence[bytes], file_format: str) -> int:
     from penstock.io import TFRecordWriter
 
-    with TFRecordWriter(path, "GZIP" if file_format == "tfrecords_gzip" else "") as writer:
+    with TFRecordWriter(path, file_format_named(file_format).compression or "") as writer:
         if records:
             writer.write_all(records)
     return len(records)

@@ -9,9 +9,8 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 
-from penstock.artifacts import location
-
-_EXTENSIONS = {"tfrecords_gzip": ".gz", "tfrecords": "", "parquet": ".parquet"}
+from penstock.artifacts import location, split_uri
+from penstock.io.examples.formats import file_format_named
 
 
 def shard_url(uri: str, split: str, name: str, number: int, shards: int, file_format: str) -> str:
@@ -29,8 +28,8 @@ def shard_url(uri: str, split: str, name: str, number: int, shards: int, file_fo
         >>> shard_url("out", "train", "data_tfrecord", 0, 2, "tfrecords_gzip")
         'out/Split-train/data_tfrecord-00000-of-00002.gz'
     """
-    file = f"{name}-{number:05d}-of-{shards:05d}{_EXTENSIONS[file_format]}"
-    return f"{uri.rstrip('/')}/Split-{split}/{file}"
+    file = f"{name}-{number:05d}-of-{shards:05d}{file_format_named(file_format).extension}"
+    return f"{split_uri(uri, split)}/{file}"
 
 
 @contextlib.contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.components.avro_example_gen import AvroExampleGen
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from penstock.components.evaluator import Evaluator
     from penstock.components.example_diff import ExampleDiff
     from penstock.components.example_validator import ExampleValidator
+    from penstock.components.filter_rows import FilterRows
     from penstock.components.import_example_gen import ImportExampleGen
     from penstock.components.import_schema_gen import ImportSchemaGen
     from penstock.components.model_card import ModelCard
@@ -33,6 +35,7 @@ _HOME = {
     "Evaluator": "evaluator",
     "ExampleDiff": "example_diff",
     "ExampleValidator": "example_validator",
+    "FilterRows": "filter_rows",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
     "ModelCard": "model_card",
@@ -54,6 +57,7 @@ __all__ = [
     "Evaluator",
     "ExampleDiff",
     "ExampleValidator",
+    "FilterRows",
     "ImportExampleGen",
     "ImportSchemaGen",
     "ModelCard",
@@ -67,14 +71,4 @@ __all__ = [
     "Tuner",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazy_exports(__name__, _HOME)

@@ -67,17 +67,20 @@ class Evaluator(Component):
         """Evaluates, writes the results and the blessing."""
         from penstock.data_validation import load_schema_text
         from penstock.evaluation import evaluate, summary, write_evaluation
-        from penstock.io import split_files
+        from penstock.io import ExamplesSplit
 
         splits = list(self.example_splits) or ["eval"]
-        files = [file for split in splits for file in split_files(self.examples.uri, split)]
+        read = [
+            ExamplesSplit.of(self.examples, split).with_payload("FORMAT_TF_EXAMPLE", "Evaluator")
+            for split in splits
+        ]
         evaluation = evaluate(
-            files,
+            [file for split in read for file in split.files],
             model=self.model.eval_uri,
             eval_config=self.eval_config,
             baseline=self.baseline_model.eval_uri if self.baseline_model else None,
             schema=load_schema_text(self.schema.file) if self.schema else None,
-            file_format=self.examples.custom_properties.get("file_format") or "tfrecords_gzip",
+            file_format=self.examples.file_format,
         )
         write_evaluation(evaluation, self.evaluation.uri)
         validation = evaluation.validation

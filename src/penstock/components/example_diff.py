@@ -163,14 +163,13 @@ class ExampleDiff(Component):
 
 def _reader(examples: Examples) -> Callable[[Sequence[str]], Iterator[bytes]]:
     """Returns a picklable function that yields the serialized tf.Examples of files."""
-    payload = examples.custom_properties.get("payload_format") or "FORMAT_TF_EXAMPLE"
+    payload = examples.payload_format
     if payload != "FORMAT_TF_EXAMPLE":
         raise ValueError(
             f"ExampleDiff compares tf.Examples. Received: {examples.uri} with payload_format "
             f"{payload!r}"
         )
-    parquet = examples.custom_properties.get("file_format") == "parquet"
-    return _parquet_records if parquet else _records
+    return _parquet_records if examples.file_format == "parquet" else _records
 
 
 def _parquet_records(files: Sequence[str]) -> Iterator[bytes]:

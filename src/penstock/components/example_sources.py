@@ -50,8 +50,8 @@ def shards_of(sources: Sequence[Examples], splits: Sequence[str]) -> dict[str, l
         split: [
             Shards(
                 split_files(source.uri, split),
-                source.custom_properties.get("file_format") or "tfrecords_gzip",
-                source.custom_properties.get("payload_format") or "FORMAT_TF_EXAMPLE",
+                source.file_format,
+                source.payload_format,
             )
             for source in sources
         ]

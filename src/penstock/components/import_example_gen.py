@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from penstock.io.examples.formats import payload_format_named
+
 from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from penstock.io.ingestion.broken_rows import OnBroken
     from penstock.io.ingestion.write_examples import Rows
 
-_PAYLOADS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
 
 
 class ImportExampleGen(FileBasedExampleGen):
@@ -35,11 +36,7 @@ class ImportExampleGen(FileBasedExampleGen):
     def check(self) -> None:
         """Checks the payload format and what goes with it."""
         super().check()
-        if self.payload_format not in _PAYLOADS:
-            raise ValueError(
-                f"payload_format must be one of {list(_PAYLOADS)}. "
-                f"Received: payload_format={self.payload_format!r}"
-            )
+        payload = payload_format_named(self.payload_format)
         is_example = self.payload_format == "FORMAT_TF_EXAMPLE"
         if self.output_file_format == "parquet" and not is_example:
             raise ValueError(
@@ -47,7 +44,7 @@ class ImportExampleGen(FileBasedExampleGen):
                 f"payload_format={self.payload_format!r}"
             )
         feature = self._configs()[1].split_config.partition_feature_name
-        if feature and self.payload_format == "FORMAT_PROTO":
+        if feature and not payload.has_features:
             raise ValueError(
                 f"Records of payload_format='FORMAT_PROTO' have no features to partition by. "
                 f"Received: partition_feature_name={feature!r}"

@@ -64,14 +64,13 @@ class StatisticsGen(Component):
             schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
             options = StatsOptions(**{**vars(options), "schema": schema})
         splits = self.examples.splits_without(self.exclude_splits)
-        stored = self.examples.custom_properties
         for split, statistics in self._statistics(context, splits, options):
             rows = statistics.datasets[0].num_examples
             context.log.info("Split %s: statistics of %d rows", split, rows)
             folder = f"{self.statistics.uri}/Split-{split}"
             write_stats_binary(statistics, f"{folder}/{STATISTICS_FILE}")
         self.statistics.splits = splits
-        self.statistics.properties["span"] = stored.get("span") or 0
+        self.statistics.properties["span"] = self.examples.custom_properties.get("span") or 0
         rates = dict.fromkeys(splits, options.sample_rate or 1.0)
         self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)
 
@@ -85,10 +84,9 @@ class StatisticsGen(Component):
         from penstock.io import split_files
         from penstock.io.examples.reader import DEFAULT_BATCH_SIZE
 
-        stored = self.examples.custom_properties
         read = ExamplesReader(
-            file_format=stored.get("file_format") or "tfrecords_gzip",
-            payload_format=stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
+            file_format=self.examples.file_format,
+            payload_format=self.examples.payload_format,
             batch_size=options.desired_batch_size or DEFAULT_BATCH_SIZE,
         )
         files = {split: split_files(self.examples.uri, split) for split in splits}

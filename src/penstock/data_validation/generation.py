@@ -15,8 +15,8 @@ from penstock.data_validation.stats_options import StatsOptions
 from penstock.data_validation.storage import write_stats_binary
 from penstock.io.csv.reader import ColumnType, CsvFiles
 from penstock.io.examples.reader import DEFAULT_BATCH_SIZE, as_list_columns
+from penstock.io.examples.rows import WrongGuessError
 from penstock.io.files.filesystem import list_matching
-from penstock.io.ingestion.row_blocks import WrongGuessError
 
 if TYPE_CHECKING:
     import pandas as pd

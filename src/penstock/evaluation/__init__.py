@@ -3,8 +3,9 @@
 The configuration messages need protobuf only; `evaluate` needs TensorFlow.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.evaluation.config import (
@@ -113,12 +114,4 @@ __all__ = [
     "write_evaluation",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_exports(__name__, _MODULE_OF)

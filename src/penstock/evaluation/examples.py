@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from penstock.io import read_record_batches, read_tfrecords, serialize_examples
+from penstock.io.examples.formats import file_format_named
 
 Array = npt.NDArray[Any]
 
@@ -99,14 +100,14 @@ def _read(
     columns: Sequence[str] | None,
     batch_size: int,
 ) -> Iterator[tuple[Sequence[bytes], pa.RecordBatch]]:
-    if file_format == "parquet":
+    compression = file_format_named(file_format).compression
+    if compression is None:
         for batch in read_record_batches(files, file_format=file_format, batch_size=batch_size):
             yield serialize_examples(batch).to_pylist(), batch
         return
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
     decoder = ExamplesToRecordBatchDecoder(_narrowed(schema, columns))
-    compression: Any = {"tfrecords_gzip": "GZIP", "tfrecords": ""}[file_format]
     for file in files:
         records = read_tfrecords(file, compression=compression)
         while serialized := list(islice(records, batch_size)):

@@ -4,8 +4,9 @@ Importing this package imports none of pyarrow, numpy or tfx-bsl; each name load
 it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.io.csv.reader import CsvFiles, read_csv
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         serialize_examples,
         serialize_feature,
     )
+    from penstock.io.examples.split import ExamplesSplit, joined_split
     from penstock.io.examples.writer import ExamplesWriter, read_row_counts
     from penstock.io.ingestion.broken_rows import BrokenRow, Quarantine, read_quarantine
     from penstock.io.ingestion.config import (
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "BrokenRow": "ingestion.broken_rows",
     "CsvFiles": "csv.reader",
+    "ExamplesSplit": "examples.split",
     "ExamplesWriter": "examples.writer",
     "HashSplitter": "ingestion.hash_split",
     "Input": "ingestion.config",
@@ -48,12 +51,13 @@ _MODULE_OF = {
     "RangeConfig": "ingestion.config",
     "ResolvedInput": "ingestion.span_pattern",
     "RollingRange": "ingestion.config",
-    "Rows": "ingestion.row_blocks",
+    "Rows": "examples.rows",
     "Split": "ingestion.config",
     "SplitConfig": "ingestion.config",
     "StaticRange": "ingestion.config",
     "TFRecordError": "tfrecord.records",
     "TFRecordWriter": "tfrecord.records",
+    "joined_split": "examples.split",
     "read_avro": "tables.avro_ingest",
     "read_csv": "csv.reader",
     "read_parquet": "tables.parquet_ingest",
@@ -73,6 +77,7 @@ _MODULE_OF = {
 __all__ = [
     "BrokenRow",
     "CsvFiles",
+    "ExamplesSplit",
     "ExamplesWriter",
     "HashSplitter",
     "Input",
@@ -87,6 +92,7 @@ __all__ = [
     "StaticRange",
     "TFRecordError",
     "TFRecordWriter",
+    "joined_split",
     "read_avro",
     "read_csv",
     "read_parquet",
@@ -103,12 +109,4 @@ __all__ = [
     "write_examples",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_exports(__name__, _MODULE_OF)

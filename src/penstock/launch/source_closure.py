@@ -143,10 +143,25 @@ def _read_module(name: str, path: str) -> _Module:
                 continue
             imports.update(_prefixes(base))
             imports.update(f"{base}:{alias.name}" for alias in node.names)
-        elif is_package and isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
-            lazy = sorted(f"{name}.{entry.stem}" for entry in Path(path).parent.glob("*.py"))
+        elif is_package and _defines_getattr(node):
+            folder = Path(path).parent
+            lazy = sorted(
+                ".".join((name, *entry.relative_to(folder).with_suffix("").parts))
+                for entry in folder.rglob("*.py")
+                if entry.name != "__init__.py"
+            )
     imports.discard(name)
     return _Module(digest.hexdigest()[:16], sorted(imports), lazy, exports if lazy else {})
+
+
+def _defines_getattr(node: ast.AST) -> bool:
+    if isinstance(node, ast.FunctionDef):
+        return node.name == "__getattr__"
+    return isinstance(node, ast.Assign) and any(
+        isinstance(each, ast.Name) and each.id == "__getattr__"
+        for target in node.targets
+        for each in ast.walk(target)
+    )
 
 
 def _walk(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:

@@ -5,7 +5,9 @@ Nothing is imported until it is asked for, so that `import penstock.store` costs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.store.exceptions import (
@@ -93,16 +95,4 @@ __all__ = [  # noqa: RUF022 - by module
     "StoreUnavailable",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_exports(__name__, _HOME)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.io import read_record_batches, read_row_counts, split_files
+from penstock.io.examples.formats import file_format_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import tensorflow as tf
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-_COMPRESSION = {"tfrecords_gzip": "GZIP", "tfrecords": ""}
 _CACHE_LIMIT = 256 << 20
 
 
@@ -199,7 +199,7 @@ def _records(
         return _parquet_records(files)
     reading = tf.data.TFRecordDataset(
         files,
-        compression_type=_COMPRESSION[file_format],
+        compression_type=file_format_named(file_format).compression,
         num_parallel_reads=options.reader_num_threads if options.reader_num_threads > 1 else None,
     )
     size = sum(tf.io.gfile.stat(file).length for file in files)

@@ -31,7 +31,6 @@ def fn_args_from_artifacts(
     """
     from penstock.training.data_accessor import create_data_accessor
 
-    stored = examples.custom_properties
     schema_file = f"{schema.uri}/schema.pbtxt" if schema is not None else None
     graph = transform_graph.uri if transform_graph is not None else None
     return FnArgs(
@@ -44,10 +43,7 @@ def fn_args_from_artifacts(
         schema_file=schema_file,
         transform_graph_path=graph,
         transform_output=graph,
-        data_accessor=create_data_accessor(
-            stored.get("file_format") or "tfrecords_gzip",
-            stored.get("payload_format") or "FORMAT_TF_EXAMPLE",
-        ),
+        data_accessor=create_data_accessor(examples.file_format, examples.payload_format),
         base_model=base_model.serving_uri if base_model is not None else None,
         custom_config=dict(custom_config or {}),
         num_examples=_num_examples(statistics) if statistics is not None else {},

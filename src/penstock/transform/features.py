@@ -12,15 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchDecoder
 from tfx_bsl.tfxio import tensor_representation_util
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 
 from penstock.io.arrow.arrays import to_numpy
-from penstock.io.examples.reader import RAW_RECORD_COLUMN
-
-SEQUENCE_COLUMN = "##SEQUENCE##"
+from penstock.io.examples.formats import payload_format_named
 
 
 class RawFeatures:
@@ -53,7 +49,7 @@ class RawFeatures:
         representations = tensor_representation_util.InferTensorRepresentationsFromMixedSchema(
             schema
         )
-        self.arrow_schema = _arrow_schema(schema, payload_format)
+        self.arrow_schema = payload_format_named(payload_format).arrow_schema(schema)
         self._values_a_row = {
             dense.column_name: math.prod(dim.size for dim in dense.shape.dim)
             for dense in (each.dense_tensor for each in representations.values())
@@ -125,21 +121,6 @@ def _check_lengths(name: str, column: pa.Array, values: int) -> None:
             "in every row. Run ExampleValidator to see where the data departs from the schema, or take "
             "the shape out of the schema: the feature is then a tf.SparseTensor."
         )
-
-
-def _arrow_schema(schema: schema_pb2.Schema, payload_format: str) -> pa.Schema:
-    serialized = schema.SerializeToString()
-    if payload_format == "FORMAT_TF_SEQUENCE_EXAMPLE":
-        decoder = SequenceExamplesToRecordBatchDecoder(SEQUENCE_COLUMN, serialized)
-        return decoder.ArrowSchema()
-    if payload_format == "FORMAT_PROTO" and [f.name for f in schema.feature] != [RAW_RECORD_COLUMN]:
-        raise ValueError(
-            "The examples hold raw records (FORMAT_PROTO), which Transform hands to preprocessing_fn as "
-            f"one feature {RAW_RECORD_COLUMN!r} of type BYTES, e.g. for tf.io.decode_proto. The "
-            "schema must have that feature and no other. "
-            f"It has: {', '.join(feature.name for feature in schema.feature)}"
-        )
-    return ExamplesToRecordBatchDecoder(serialized).ArrowSchema()
 
 
 def describe_features(tensors: Mapping[str, Any]) -> str:

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from penstock.io.examples.formats import file_format_named
 from penstock.io.tfrecord.blocks import RecordBlock, read_record_blocks, records_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.io.examples.reader import RecordDecoder
-    from penstock.io.tfrecord.records import Compression
     from penstock.transform.features import RawFeatures
     from penstock.transform.spool import BatchSpool
 
@@ -74,7 +74,7 @@ def _read(
             f"The examples hold {shards.payload_format} ({shards.files[0]}) and {payload_format}. "
             "Transform takes examples of one payload format."
         )
-    if shards.file_format == "parquet":
+    if not file_format_named(shards.file_format).holds_records:
         batches = _read_parquet(shards.files, payload_format, batch_size)
     else:
         batches = _decode_blocks(schema, batch_size, processes, shards, first)
@@ -93,7 +93,7 @@ def _decode_blocks(
     """Decodes TFRecords in several processes, a block of records for each batch."""
     from penstock.io.processes.shard_processes import map_shards
 
-    compression: Compression = "GZIP" if shards.file_format == "tfrecords_gzip" else ""
+    compression = file_format_named(shards.file_format).compression
     blocks = itertools.chain.from_iterable(
         read_record_blocks(path, compression=compression, rows=batch_size) for path in shards.files
     )

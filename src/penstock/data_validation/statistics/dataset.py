@@ -21,8 +21,7 @@ from penstock.data_validation.statistics.numeric import Numeric
 from penstock.data_validation.statistics.presence import Presence
 from penstock.data_validation.statistics.text import Bytes, Text
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow.arrays import to_numpy
-from penstock.io.examples.reader import one_value_lists
+from penstock.io.arrow.arrays import one_value_lists, to_numpy
 
 _Floats = npt.NDArray[np.float64]
 _Type = statistics_pb2.FeatureNameStatistics

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 from penstock.io.csv.reader import ColumnType, CsvCells, CsvFiles
+from penstock.io.examples.formats import file_format_named
 from penstock.io.examples.reader import (
     DEFAULT_BATCH_SIZE,
     RecordDecoder,
@@ -23,7 +24,6 @@ from penstock.io.examples.reader import (
 )
 from penstock.io.files.filesystem import file_size, open_binary
 from penstock.io.tfrecord.blocks import RecordBlock, read_record_blocks, records_of
-from penstock.io.tfrecord.records import Compression
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -80,10 +80,11 @@ class ExamplesReader:
         """Cuts a file into parts."""
         if file_size(path) <= _WHOLE_BYTES:
             yield Part(0, functools.partial(self, [path]))
-        elif self.file_format == "parquet":
+            return
+        compression = file_format_named(self.file_format).compression
+        if compression is None:
             yield from self._row_groups(path)
         else:
-            compression: Compression = "GZIP" if self.file_format == "tfrecords_gzip" else ""
             for block in read_record_blocks(path, compression=compression, rows=_PART_ROWS):
                 yield Part(block.first_row, functools.partial(self._batches_of_block, block))
 

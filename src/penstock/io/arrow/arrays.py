@@ -63,3 +63,11 @@ def to_numpy(array: pa.Array) -> npt.NDArray[Any]:
 def valid_rows(array: pa.Array) -> npt.NDArray[np.bool_]:
     """Returns which entries are not null."""
     return to_numpy(array.is_valid()) if array.null_count else np.ones(len(array), dtype=bool)
+
+
+def one_value_lists(values: pa.Array) -> pa.LargeListArray:
+    """Wraps each value in a list of one; a null stays a null."""
+    offsets = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(valid_rows(values), out=offsets[1:])
+    mask = values.is_null() if values.null_count else None
+    return pa.LargeListArray.from_arrays(numbers(offsets), values.drop_null(), mask=mask)

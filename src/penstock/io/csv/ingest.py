@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from penstock.io.csv.reader import ColumnType, CsvFiles
+from penstock.io.examples.rows import Blocks, RowBlocks, Rows, rows_of_batch
 from penstock.io.ingestion.broken_rows import OnBroken
-from penstock.io.ingestion.row_blocks import Blocks, RowBlocks, Rows, rows_of_batch
 
 
 def csv_rows(source: CsvFiles, on_broken: OnBroken | None = None) -> RowBlocks:

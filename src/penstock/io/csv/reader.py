@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from penstock.io.arrow.arrays import numbers, to_numpy
+from penstock.io.arrow.arrays import numbers, one_value_lists, to_numpy
 from penstock.io.csv.header import CsvError, read_header
 from penstock.io.csv.string_columns import (
     CsvDialect,
@@ -20,9 +20,8 @@ from penstock.io.csv.string_columns import (
     split_cells,
 )
 from penstock.io.csv.type_inference import ARROW_TYPES, ColumnType, convert, infer_type
-from penstock.io.examples.reader import one_value_lists
+from penstock.io.examples.rows import WrongGuessError
 from penstock.io.ingestion.broken_rows import OnBroken, leave_out
-from penstock.io.ingestion.row_blocks import WrongGuessError
 
 _KEPT_BYTES = 64 << 20
 _GUESSED_BYTES = 16 << 20

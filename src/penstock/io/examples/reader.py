@@ -4,12 +4,13 @@ import functools
 import glob
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
-from penstock.io.arrow.arrays import byte_strings, numbers, valid_rows
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
+from penstock.io.arrow.arrays import one_value_lists
+from penstock.io.examples.formats import file_format_named, payload_format_named
 from penstock.io.files.filesystem import join, list_directory, list_matching, open_binary
 from penstock.io.tfrecord.records import Compression, read_tfrecords
 
@@ -21,12 +22,7 @@ DEFAULT_BATCH_SIZE = 10_000
 BATCH_BYTES = 64 << 20
 """Serialized bytes from which a batch has enough rows, however few they are."""
 _RECORDS_AT_ONCE = 16
-RAW_RECORD_COLUMN = "raw_record"
-FILE_FORMATS = ("tfrecords_gzip", "tfrecords", "parquet")
-PAYLOAD_FORMATS = ("FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
-
 _SPLIT_PREFIX = "Split-"
-_COMPRESSION: dict[str, Compression] = {"tfrecords_gzip": "GZIP", "tfrecords": ""}
 
 
 def split_names(uri: str) -> list[str]:
@@ -62,16 +58,11 @@ def split_files(uri: str, split: str) -> list[str]:
     return found
 
 
-def _check_format(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {list(allowed)}. Received: {name}={value!r}")
-
-
 def read_record_batches(
     files: Iterable[str],
     *,
-    file_format: str = "tfrecords_gzip",
-    payload_format: str = "FORMAT_TF_EXAMPLE",
+    file_format: str = DEFAULT_FILE_FORMAT,
+    payload_format: str = DEFAULT_PAYLOAD_FORMAT,
     schema: "schema_pb2.Schema | None" = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
     columns: Sequence[str] | None = None,
@@ -100,12 +91,12 @@ def read_record_batches(
         >>> for batch in read_record_batches(split_files(uri, "train")):
         ...     print(batch.num_rows, batch.schema.names)
     """
-    _check_format("file_format", file_format, FILE_FORMATS)
-    _check_format("payload_format", payload_format, PAYLOAD_FORMATS)
-    if file_format == "parquet":
+    compression = file_format_named(file_format).compression
+    decode = RecordDecoder(payload_format, schema)
+    if compression is None:
         batches = _read_parquet(files, batch_size, columns)
     else:
-        batches = _read_records(files, file_format, payload_format, schema, batch_size)
+        batches = _read_records(files, compression, decode, batch_size)
     # By `map`, which lets go of a batch before it asks for the next one.
     yield from batches if columns is None else map(functools.partial(_select, columns), batches)
 
@@ -116,17 +107,11 @@ def _select(columns: Sequence[str], batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _read_records(
-    files: Iterable[str],
-    file_format: str,
-    payload_format: str,
-    schema: "schema_pb2.Schema | None",
-    batch_size: int,
+    files: Iterable[str], compression: Compression, decode: "RecordDecoder", batch_size: int
 ) -> Iterator[pa.RecordBatch]:
-    decode = RecordDecoder(payload_format, schema)
     for path in files:
-        records = read_tfrecords(path, compression=_COMPRESSION[file_format])
         first_row = 0
-        for batch in batched_records(records, batch_size):
+        for batch in batched_records(read_tfrecords(path, compression=compression), batch_size):
             yield decode(batch, path, first_row)
             first_row += len(batch)
 
@@ -164,17 +149,8 @@ class RecordDecoder:
     """
 
     def __init__(self, payload_format: str, schema: "schema_pb2.Schema | None" = None) -> None:
-        self._payload_format = payload_format
-        serialized = b"" if schema is None else schema.SerializeToString()
-        self._decoder = None
-        if payload_format == "FORMAT_TF_EXAMPLE":
-            from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
-            self._decoder = ExamplesToRecordBatchDecoder(serialized or None)
-        elif payload_format == "FORMAT_TF_SEQUENCE_EXAMPLE":
-            from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchDecoder
-
-            self._decoder = SequenceExamplesToRecordBatchDecoder("##SEQUENCE##", serialized)
+        self._payload = payload_format_named(payload_format)
+        self._decode = self._payload.decoder(schema)
 
     def __call__(self, records: list[bytes], path: str, first_row: int) -> pa.RecordBatch:
         """Decodes records that start at `first_row` of the file `path`.
@@ -182,17 +158,14 @@ class RecordDecoder:
         Raises:
             ValueError: If a record is not of the payload format.
         """
-        if self._decoder is not None:
-            try:
-                return cast("pa.RecordBatch", self._decoder.DecodeBatch(records))
-            except (RuntimeError, ValueError) as error:
-                last_row = first_row + len(records) - 1
-                which = f"s {first_row} to {last_row}" if last_row > first_row else f" {first_row}"
-                raise ValueError(
-                    f"{path}: cannot decode record{which} as {self._payload_format}: {error}"
-                ) from error
-        column = one_value_lists(byte_strings(records))
-        return pa.RecordBatch.from_arrays([column], [RAW_RECORD_COLUMN])
+        try:
+            return self._decode(records)
+        except (RuntimeError, ValueError) as error:
+            last_row = first_row + len(records) - 1
+            which = f"s {first_row} to {last_row}" if last_row > first_row else f" {first_row}"
+            raise ValueError(
+                f"{path}: cannot decode record{which} as {self._payload.name}: {error}"
+            ) from error
 
 
 def _read_parquet(
@@ -232,11 +205,3 @@ def as_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
             values = values.cast(pa.int64())
         columns.append(one_value_lists(values))
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
-
-
-def one_value_lists(values: pa.Array) -> pa.LargeListArray:
-    """Wraps each value in a list of one; a null stays a null."""
-    offsets = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(valid_rows(values), out=offsets[1:])
-    mask = values.is_null() if values.null_count else None
-    return pa.LargeListArray.from_arrays(numbers(offsets), values.drop_null(), mask=mask)

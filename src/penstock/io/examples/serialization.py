@@ -11,7 +11,6 @@ of one flat buffer by the list's offsets). Arrow then joins headers and payloads
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.io.arrow.arrays import booleans, byte_strings, numbers, to_numpy, valid_rows
-
-MissingAs = Literal["empty", "absent", "kindless"]
+from penstock.io.examples.formats import MissingAs
 
 _TAG = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}
 _EMPTY = byte_strings([b""])[0]

@@ -6,13 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from penstock.io.examples.formats import FileFormat
 from penstock.io.files.filesystem import join, naming, open_for_writing, remove, rename
 from penstock.io.tfrecord.records import TFRecordWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-FILE_EXTENSIONS = {"tfrecords_gzip": ".gz", "tfrecords": "", "parquet": ".parquet"}
 
 
 class SplitShards:
@@ -24,14 +23,19 @@ class SplitShards:
     Args:
         folder: Where they belong; a path or an fsspec URL, made when it does not exist.
         name: Their name without number and extension.
-        file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        file_format: How they are stored.
         num_shards: How many shards the rows are dealt to, one by one. None: rows stay in order and
             a new shard begins when one has `shard_bytes`.
         shard_bytes: Uncompressed bytes from which a shard is full.
     """
 
     def __init__(
-        self, folder: str, name: str, file_format: str, num_shards: int | None, shard_bytes: int
+        self,
+        folder: str,
+        name: str,
+        file_format: FileFormat,
+        num_shards: int | None,
+        shard_bytes: int,
     ) -> None:
         self.rows = 0
         self.schema: pa.Schema | None = None
@@ -82,7 +86,7 @@ class SplitShards:
                 writer.close()
         for shard, path in enumerate(self._paths):
             numbered = f"{self._name}-{shard:05d}-of-{len(self._paths):05d}"
-            rename(path, join(self._folder, numbered + FILE_EXTENSIONS[self._format]))
+            rename(path, join(self._folder, numbered + self._format.extension))
 
     def abort(self, error: BaseException) -> None:
         """Closes the files without completing them, and removes them."""
@@ -120,10 +124,10 @@ class SplitShards:
         while len(self._writers) <= shard:
             path = self._path(len(self._writers))
             self._paths.append(path)
-            if self._format == "parquet":
+            if self._format.compression is None:
                 writer: Any = _ParquetShard(path, self.schema)
             else:
-                writer = TFRecordWriter(path, "GZIP" if self._format == "tfrecords_gzip" else "")
+                writer = TFRecordWriter(path, self._format.compression)
             self._writers.append(writer)
         return self._writers[shard]
 

@@ -7,14 +7,20 @@ from typing import Self
 
 import pyarrow as pa
 
-from penstock.io.examples.serialization import MissingAs, serialize_examples
-from penstock.io.examples.split_shards import FILE_EXTENSIONS, SplitShards
+from penstock.artifacts import Examples, split_uri
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
+from penstock.io.examples.formats import MissingAs, file_format_named, payload_format_named
+from penstock.io.examples.rows import Rows
+from penstock.io.examples.split_shards import SplitShards
 from penstock.io.files.filesystem import join, open_binary, open_for_writing
 from penstock.io.tfrecord.framing import frame_records
 
 ROW_COUNTS_FILE = "row_counts.json"
 QUARANTINE_KEY = "quarantine/"
 SHARD_BYTES = 64 << 20
+
+_OF_ONE_ARTIFACT = ("name", "tfx_version", "is_external", "state", "input_fingerprint")
+"""Custom properties that say where one artifact came from, not how it is stored."""
 
 
 class ExamplesWriter:
@@ -27,6 +33,7 @@ class ExamplesWriter:
         uri: The artifact's folder, a local path or an fsspec URL; made when it does not exist.
         splits: The names of the splits.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+        payload_format: What a record is; only tf.Examples can be written as Parquet.
         name: The shards' name without their number; by default `data_tfrecord`, in Parquet
             `data_parquet`.
         missing: What a null cell becomes, see `serialize_examples`.
@@ -46,30 +53,70 @@ class ExamplesWriter:
         uri: str,
         splits: Sequence[str],
         *,
-        file_format: str = "tfrecords_gzip",
+        file_format: str = DEFAULT_FILE_FORMAT,
+        payload_format: str = DEFAULT_PAYLOAD_FORMAT,
         name: str | None = None,
         missing: MissingAs = "empty",
         num_shards: int | None = None,
         shard_bytes: int = SHARD_BYTES,
     ) -> None:
-        if file_format not in FILE_EXTENSIONS:
+        stored = file_format_named(file_format)
+        self._payload = payload_format_named(payload_format)
+        if not stored.holds_records and payload_format != DEFAULT_PAYLOAD_FORMAT:
             raise ValueError(
-                f"file_format must be one of {list(FILE_EXTENSIONS)}. "
-                f"Received: file_format={file_format!r}"
+                f"Parquet holds the columns of tf.Examples. Received: file_format={file_format!r}, "
+                f"payload_format={payload_format!r}"
             )
         if num_shards is not None and num_shards < 1:
             raise ValueError(f"num_shards must be 1 or more. Received: num_shards={num_shards}")
         self.quarantined: int | None = None
         self._uri = uri
-        self._parquet = file_format == "parquet"
+        self._parquet = not stored.holds_records
         self._missing = missing
         base = name or ("data_parquet" if self._parquet else "data_tfrecord")
         self._shards = {
-            split: SplitShards(
-                join(uri, f"Split-{split}"), base, file_format, num_shards, shard_bytes
-            )
+            split: SplitShards(split_uri(uri, split), base, stored, num_shards, shard_bytes)
             for split in splits
         }
+
+    @classmethod
+    def like(
+        cls, source: Examples, target: Examples, *, splits: Sequence[str] | None = None
+    ) -> "ExamplesWriter":
+        """Opens a writer that stores rows as another artifact does.
+
+        File format, payload, span, version and the other properties of `source` are kept, and
+        `target` is given them. Write what `ExamplesSplit.rows` gave with `write_rows` to keep the
+        records byte for byte; `write` takes columns, and refuses payloads that columns cannot express.
+
+        Args:
+            source: The artifact that is read.
+            target: The artifact to write.
+            splits: Its splits; by default those of `source`.
+
+        Example:
+            >>> with ExamplesWriter.like(self.examples, self.kept) as writer:
+            ...     for split in ExamplesSplit.all_of(self.examples):
+            ...         for rows in split.rows():
+            ...             writer.write_rows(split.name, rows.filter(keep(rows.batch)))
+        """
+        names = list(source.splits if splits is None else splits)
+        target.splits = names
+        for key, value in source.properties.items():
+            if key != "split_names":
+                target.properties[key] = value
+        for key, value in source.custom_properties.items():
+            if key not in _OF_ONE_ARTIFACT:
+                target.custom_properties[key] = value
+        target.file_format = source.file_format
+        target.payload_format = source.payload_format
+        return cls(
+            target.uri,
+            names,
+            file_format=source.file_format,
+            payload_format=source.payload_format,
+            missing="absent",
+        )
 
     @property
     def row_counts(self) -> dict[str, int]:
@@ -77,11 +124,28 @@ class ExamplesWriter:
         return {split: shards.rows for split, shards in self._shards.items()}
 
     def write(self, split: str, batch: pa.RecordBatch) -> None:
-        """Appends the rows of a batch to a split."""
+        """Appends the rows of a batch to a split.
+
+        Raises:
+            ValueError: If the payload format cannot be made of columns.
+        """
         if self._parquet:
             self._shards_of(split).write_batch(batch)
         else:
-            self.write_records(split, serialize_examples(batch, missing=self._missing).to_pylist())
+            self.write_records(split, self._payload.serialize(batch, self._missing))
+
+    def write_rows(self, split: str, rows: Rows) -> None:
+        """Appends rows to a split: their records where records are stored, else their columns.
+
+        Raises:
+            ValueError: If records are stored and the rows have none, since they come from Parquet.
+        """
+        if self._parquet:
+            self._shards_of(split).write_batch(rows.batch)
+        elif len(rows.records) != rows.batch.num_rows:
+            self.write(split, rows.batch)
+        else:
+            self.write_records(split, rows.records)
 
     def write_records(self, split: str, records: Sequence[bytes]) -> None:
         """Appends serialized records to a split (TFRecord formats only)."""

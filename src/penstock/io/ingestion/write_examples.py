@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.io.arrow.arrays import booleans
+from penstock.io.examples.rows import RowBlocks, Rows, WrongGuessError
 from penstock.io.examples.writer import ExamplesWriter
 from penstock.io.ingestion.broken_rows import Quarantine
 from penstock.io.ingestion.config import Output, SplitConfig
 from penstock.io.ingestion.hash_split import HashSplitter
-from penstock.io.ingestion.row_blocks import RowBlocks, Rows, WrongGuessError
 from penstock.io.processes.shard_processes import map_shards
 from penstock.io.tfrecord.framing import frame_records
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from penstock.io.examples.rows import Blocks, RowBlocks, Rows, rows_of_batch
 from penstock.io.files.filesystem import open_binary
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
-from penstock.io.ingestion.row_blocks import Blocks, RowBlocks, Rows, rows_of_batch
 from penstock.io.tables.avro_parts import AvroPart, fastavro, read_parts, told
 from penstock.io.tables.column_agreement import TableTypes
 from penstock.io.tables.example_columns import ColumnError, example_columns

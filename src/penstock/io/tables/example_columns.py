@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.io.examples.reader import one_value_lists
+from penstock.io.arrow.arrays import one_value_lists
 
 
 class ColumnError(ValueError):

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from penstock.io.examples.canonical import canonical_records
+from penstock.io.examples.formats import payload_format_named
 from penstock.io.examples.reader import DEFAULT_BATCH_SIZE, RecordDecoder
+from penstock.io.examples.rows import Blocks, RowBlocks, Rows
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken, leave_out
-from penstock.io.ingestion.row_blocks import Blocks, RowBlocks, Rows
 from penstock.io.tfrecord.blocks import BLOCK_BYTES, RecordBlock, read_record_blocks, records_of
 from penstock.io.tfrecord.records import read_tfrecords
 
@@ -107,7 +107,7 @@ class RowsOfRecords:
     def of_decoded(self, decoded: DecodedRecords) -> Rows:
         """Brings decoded records into the form that is hashed."""
         records, batch = decoded
-        canonical = canonical_records(records, batch, self.payload_format)
+        canonical = payload_format_named(self.payload_format).canonical(records, batch)
         return Rows(batch if self.schema is None else with_schema(batch, self.schema), canonical)
 
 

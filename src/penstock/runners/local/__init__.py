@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.runners.local.runner import LocalDagRunner
 
 __all__ = ["LocalDagRunner"]
 
-
-def __getattr__(name: str) -> Any:
-    # A worker imports modules of this package, but not the runner.
-    if name != "LocalDagRunner":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from penstock.runners.local.runner import LocalDagRunner
-
-    return LocalDagRunner
+# A worker imports modules of this package, but not the runner.
+__getattr__, __dir__ = lazy_exports(__name__, {"LocalDagRunner": "runner"})

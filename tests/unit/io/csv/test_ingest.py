@@ -11,8 +11,8 @@ from penstock.io.csv import reader as csv_reader
 from penstock.io.csv import string_columns
 from penstock.io.csv.ingest import csv_rows
 from penstock.io.csv.reader import CsvError, CsvFiles
+from penstock.io.examples.rows import Blocks, RowBlocks, Rows, rows_of_batch
 from penstock.io.ingestion.config import Output, Split, SplitConfig
-from penstock.io.ingestion.row_blocks import Blocks, RowBlocks, Rows, rows_of_batch
 from penstock.io.ingestion.write_examples import write_examples
 from penstock.io.processes import shard_processes
 

@@ -1,16 +1,21 @@
-"""Input rows for ingestion, and blocks of input that several processes make rows of."""
+"""Rows of Examples, as columns and as records, and blocks of input that become rows."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from penstock.io.examples.serialization import MissingAs, serialize_examples
+from penstock.io.arrow.arrays import numbers
+from penstock.io.examples.formats import MissingAs
+from penstock.io.examples.serialization import serialize_examples
 
 
 class Rows(NamedTuple):
-    """Some input rows: as a batch, and as canonical serialized records.
+    """Some rows: as a batch, and as serialized records.
 
     Args:
         batch: The rows as columns.
@@ -27,6 +32,29 @@ class Rows(NamedTuple):
         """Serializes batches as tf.Examples; `missing` says what a null cell becomes."""
         to_rows = functools.partial(rows_of_batch, missing=missing)
         return RowBlocks(lambda: Blocks(to_rows, batches))
+
+    def filter(self, keep: npt.ArrayLike) -> "Rows":
+        """Returns the rows to keep; their records stay byte for byte as they are.
+
+        Args:
+            keep: A truth value for each row: a NumPy or Arrow array of booleans, or a list. A null
+                counts as false.
+
+        Raises:
+            ValueError: If there are more or fewer of them than rows, or they are no booleans.
+
+        Example:
+            >>> rows.filter(pc.greater(rows.batch["age"].flatten(), 17))
+        """
+        mask = keep if isinstance(keep, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(keep))
+        if not pa.types.is_boolean(mask.type) or len(mask) != self.batch.num_rows:
+            raise ValueError(
+                f"Which rows to keep is said by {self.batch.num_rows} booleans, one a row. "
+                f"Received: {len(mask)} values of type {mask.type}"
+            )
+        chosen = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+        records = [self.records[row] for row in chosen.tolist()] if self.records else ()
+        return Rows(self.batch.take(numbers(chosen)), records)
 
 
 class Blocks(NamedTuple):
