@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ def _statistics_of_folder(
         else data_validation.generate_statistics_from_tfrecord
     )
     assert isinstance(options, data_validation.StatsOptions)
-    return generate(f"{path}/Split-{chosen}/*", stats_options=options)
+    return generate(f"{glob.escape(path)}/Split-{chosen}/*", stats_options=options)
 
 
 def load_schema(path: str) -> schema_pb2.Schema:

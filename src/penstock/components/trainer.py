@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, ClassVar
 
 from penstock.artifacts import (
@@ -36,8 +37,8 @@ class Trainer(Component):
     """Trains a model by calling the user's `run_fn(fn_args)`.
 
     `run_fn` writes the model to `fn_args.serving_model_dir` and its logs to `fn_args.model_run_dir`. It
-    may return what Keras's `fit` returns, or a dict of numbers: it is kept as `history.json` beside the
-    logs, and its last values are shown with the run.
+    may return what Keras's `fit` returns, or a dict of numbers: they are kept as `history.json` beside the
+    logs, and the last ones are shown with the run. What else it returns is ignored, as TFX does.
 
     Args:
         examples: What to train on; mostly Transform's output.
@@ -106,6 +107,7 @@ class Trainer(Component):
         """Calls `run_fn` and checks what it exported."""
         from penstock.training.distribution import use_devices
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
+        from penstock.training.history import history_of
         from penstock.training.reproducibility import forget_layers, set_precision
         from penstock.training.user_functions import user_function
         from penstock.tuning import read_best_hyperparameters
@@ -144,7 +146,13 @@ class Trainer(Component):
             replicas,
             self.precision,
         )
-        history = _as_history(run_fn(fn_args))
+        history, left_out = history_of(run_fn(fn_args))
+        if left_out:
+            context.log.warning(
+                "run_fn returned no numbers for %s: not kept in %s",
+                ", ".join(map(repr, left_out)),
+                HISTORY_FILE,
+            )
         if not any(os.path.isdir(d) for d in (fn_args.serving_model_dir, fn_args.eval_model_dir)):
             raise RuntimeError(
                 "run_fn exported no model: it ended without writing to fn_args.serving_model_dir "
@@ -153,7 +161,10 @@ class Trainer(Component):
         os.makedirs(self.model_run.uri, exist_ok=True)
         with open(f"{self.model_run.uri}/{HISTORY_FILE}", "w") as file:
             json.dump(history, file, indent=2, sort_keys=True)
-        context.report_metrics({name: values[-1] for name, values in history.items() if values})
+        last = {name: values[-1] for name, values in history.items() if values}
+        context.report_metrics({name: value for name, value in last.items() if isfinite(value)})
+        for name in (name for name, value in last.items() if not isfinite(value)):
+            context.log.warning("The last value of %r is %s", name, last[name])
         if self.distribution != "none":
             context.report_metrics({"replicas": replicas})
 
@@ -166,14 +177,3 @@ def check_one_function(component: str, name: str, module_file: object, function:
             f"{component} needs module_file (a file that defines {name}) or {name} (the function). "
             f"Received: {received}"
         )
-
-
-def _as_history(result: object) -> dict[str, list[float]]:
-    """Returns what `run_fn` returned as lists of numbers by name."""
-    values = getattr(result, "history", result)
-    if not isinstance(values, Mapping):
-        return {}
-    return {
-        str(name): [float(v) for v in (value if isinstance(value, list | tuple) else [value])]
-        for name, value in values.items()
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,7 +60,7 @@ def _patterns(examples: Examples, splits: Sequence[str], argument: str) -> list[
                 f"{argument} names the split {split!r}, which the examples at {examples.uri} do not "
                 f"have. Splits: {', '.join(examples.splits)}"
             )
-    return [f"{examples.split_uri(split)}/*" for split in splits]
+    return [f"{glob.escape(examples.split_uri(split))}/*" for split in splits]
 
 
 def _num_examples(statistics: ExampleStatistics) -> dict[str, int]:

@@ -35,6 +35,13 @@ def test_statistics_are_printed(csv, capsys):
     assert found["features"][1]["top_values"][0] == {"value": "a", "count": 2.0}
 
 
+def test_brackets_in_a_name_are_read_as_written(csv, tmp_path, capsys):
+    path = tmp_path / "data [1].csv"
+    path.write_text("fare\n1.5\n")
+    assert main(["stats", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("1 rows")
+
+
 def test_statistics_are_stored_and_read_again(csv, tmp_path, capsys):
     stored = str(tmp_path / "stats.pb")
     assert main(["stats", csv, "-o", stored]) == 0

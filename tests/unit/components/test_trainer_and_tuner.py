@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from penstock.dsl import RuntimeParameter
 from penstock.io import ExamplesWriter
 from penstock.testing import ComponentFailed, run_component
 from penstock.training import EvalArgs, TrainArgs, TuneArgs
+from penstock.training.fn_args_from_artifacts import _patterns
 
 SCHEMA = (
     'feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape { dim { size: 1 } } }\n'
@@ -108,6 +110,37 @@ def test_run_fn_gets_its_arguments_and_its_outputs_are_kept(run, project):
         "layer": "dense",
     }
     assert json.loads((run_folder / "history.json").read_text()) == {"loss": [0.5, 0.25]}
+
+
+@pytest.mark.tensorflow
+def test_a_result_without_numbers_costs_no_training(run, project):
+    """What TFX ignores, Penstock keeps as far as it holds numbers."""
+    result = '{"f1": [[0.1, 0.2], [0.3, 0.4]], "by": "me", "auc": None, "eval": {"acc": 0.5}}'
+    outputs = run(TRAIN.replace('{"loss": [0.5, 0.25]}', result))
+    history = json.loads(Path(outputs["model_run"].uri, "history.json").read_text())
+    assert history == {"f1[0]": [0.1, 0.3], "f1[1]": [0.2, 0.4], "eval/acc": [0.5]}
+
+
+@pytest.mark.tensorflow
+def test_a_project_below_a_folder_with_brackets(project, monkeypatch):
+    import tensorflow as tf
+
+    root = project / "taxi [v2]"
+    root.mkdir()
+    monkeypatch.syspath_prepend(str(root))
+    shutil.move(project / "examples", root / "examples")
+    (root / "bracket_module.py").write_text(TRAIN)
+    found = Examples(str(root / "examples"))
+    found.splits = ["train", "eval"]
+    trainer = Trainer(
+        examples=found, schema=Schema(str(project / "schema")), module_file="bracket_module.py"
+    )
+    outputs = run_component(trainer, root / "out", project_root=root, seed=5)
+    assert json.loads(Path(outputs["model_run"].uri, "seen.json").read_text())["rows"] == 10
+    (pattern,) = _patterns(found, ["train"], "train_args")
+    assert [Path(file) for file in tf.io.gfile.glob(pattern)] == list(
+        (root / "examples/Split-train").iterdir()
+    )
 
 
 @pytest.mark.tensorflow

@@ -7,7 +7,7 @@ import glob
 import gzip
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def list_matching(pattern: str) -> list[str]:
     """Lists the files that match a glob pattern, sorted, without hidden ones.
 
     A name that starts with `.` or `_` is bookkeeping of some tool (`.DS_Store`, `_SUCCESS`), not
-    data, and is left out, as are directories.
+    data, and is left out, as are directories. Brackets in the name of a file or folder that exists are
+    a part of its name.
 
     Args:
         pattern: A local glob pattern or an fsspec URL with wildcards in its path.
@@ -161,12 +162,24 @@ def list_matching(pattern: str) -> list[str]:
         file_system, path = fsspec.core.url_to_fs(pattern)
         found = [
             file_system.unstrip_protocol(name)
-            for name, entry in file_system.glob(path, detail=True).items()
+            for name, entry in file_system.glob(
+                _literal_brackets(path, file_system.exists), detail=True
+            ).items()
             if entry["type"] == "file"
         ]
     else:
-        found = [name for name in glob.glob(pattern, recursive=True) if os.path.isfile(name)]
+        matching = glob.glob(_literal_brackets(pattern, os.path.exists), recursive=True)
+        found = [name for name in matching if os.path.isfile(name)]
     return sorted(name for name in found if name.rsplit("/", 1)[-1][0] not in "._")
+
+
+def _literal_brackets(pattern: str, exists: Callable[[str], bool]) -> str:
+    """Escapes the parts of a pattern with brackets that exist as they are written."""
+    parts = pattern.split("/")
+    return "/".join(
+        part.replace("[", "[[]") if "[" in part and exists("/".join(parts[: i + 1])) else part
+        for i, part in enumerate(parts)
+    )
 
 
 def list_directory(path: str) -> list[str]:
