@@ -1,5 +1,6 @@
 """Artifacts: what components read and write, their types, values, splits and fingerprints."""
 
+from penstock.artifacts.array import Array
 from penstock.artifacts.artifact import Artifact, ArtifactState, PropertyType, type_for_name
 from penstock.artifacts.splits import SplitArtifact, split_uri
 from penstock.artifacts.standard import (
@@ -21,6 +22,7 @@ from penstock.artifacts.standard import (
     TransformGraph,
     TunerResults,
 )
+from penstock.artifacts.table import Table
 from penstock.artifacts.value import (
     Boolean,
     Bytes,
@@ -32,6 +34,7 @@ from penstock.artifacts.value import (
 )
 
 __all__ = [
+    "Array",
     "Artifact",
     "ArtifactState",
     "Boolean",
@@ -56,6 +59,7 @@ __all__ = [
     "Schema",
     "SplitArtifact",
     "String",
+    "Table",
     "TransformCache",
     "TransformGraph",
     "TunerResults",

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from penstock.artifacts import Artifact, ValueArtifact, location
+from penstock.artifacts import Array, Artifact, Table, ValueArtifact, location
 from penstock.dsl import values
 from penstock.dsl.channel import Channel
 from penstock.dsl.context import ExecutionContext
@@ -16,6 +16,7 @@ from penstock.dsl.exceptions import DefinitionError, ParameterError, WiringError
 from penstock.dsl.interface import MISSING, Interface, read_interface
 from penstock.dsl.markers import output
 from penstock.dsl.node import Node, Outputs, as_sources
+from penstock.dsl.value_types import fits, value_type
 from penstock.spelling import did_you_mean
 
 
@@ -202,8 +203,19 @@ class Component(Node):
                     f"{name}({key}=...) is a parameter; it takes a value, or a channel of a value "
                     f"artifact (Integer, String, ...). Received: {value!r}"
                 )
+            wanted = value_type(spec.annotation)
+            if wanted is not None and not fits(given_type, wanted):
+                raise WiringError(
+                    f"{name}({key}=...) takes {values.describe(spec.annotation)}, a channel of "
+                    f"{wanted.TYPE_NAME}. Received: {value!r}"
+                )
             self.inputs[key] = (value,)
             return value
+        if value_type(spec.annotation) in (Table, Array) and value is not None:
+            raise ParameterError(
+                f"{name}({key}=...) takes the channel of an output, such as other.outputs['result']; "
+                f"data is no parameter. Received: {type(value).__name__}"
+            )
         if not values.accepts(spec.annotation, value):
             raise ParameterError(
                 f"{name}({key}=...) takes {values.describe(spec.annotation)}. "

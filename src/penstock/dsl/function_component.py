@@ -7,12 +7,12 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, overload
 
-from penstock.artifacts import Artifact, JsonValue, ValueArtifact
-from penstock.artifacts.value import VALUE_TYPES
+from penstock.artifacts import Artifact, ValueArtifact
 from penstock.dsl.component import RESERVED_NAMES, Component
 from penstock.dsl.context import ExecutionContext
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.markers import Marker
+from penstock.dsl.value_types import RETURNABLE, as_annotated, value_type
 
 RESULT_KEY = "result"
 """Output key of a function that returns a single value."""
@@ -48,6 +48,8 @@ class FunctionComponent(Component):
             for key in (*interface.inputs, *interface.parameters, *interface.outputs)
             if key not in self._RETURNED
         }
+        for key, spec in interface.parameters.items():
+            arguments[key] = as_annotated(spec.annotation, arguments[key])
         if self._CONTEXT_KEY:
             arguments[self._CONTEXT_KEY] = context
         result = type(self).FUNCTION(**arguments)
@@ -92,8 +94,9 @@ def component(
 
     Parameters annotated `Input[...]` and `Output[...]` are artifacts, one annotated `ExecutionContext`
     is given the context, all others are parameters. A return annotation of a plain type (int, float,
-    str, bool, bytes, dict, list) is an output named `result`; a `NamedTuple` or `TypedDict` is an
-    output for each of its fields.
+    str, bool, bytes, dict, list), a DataFrame, a pyarrow Table or a NumPy array is an output named
+    `result`; a `NamedTuple` or `TypedDict` is an output for each of its fields. A parameter takes a
+    value, or the channel of such an output: a DataFrame is handed on as the artifact `Table`.
 
     Args:
         function: The function.
@@ -185,12 +188,10 @@ def _returned(name: str, annotation: Any) -> dict[str, type[Artifact]]:
 
 
 def _value_type(name: str, annotation: Any) -> type[Artifact]:
-    plain = typing.get_origin(annotation) or annotation
-    if plain in VALUE_TYPES:
-        return VALUE_TYPES[plain]
-    if plain in (dict, list):
-        return JsonValue
-    raise DefinitionError(
-        f"{name} returns {annotation!r}; a component returns int, float, str, bool, bytes, dict or "
-        "list, or a NamedTuple or TypedDict of them. Write other artifacts to an Output[...] argument."
-    )
+    found = value_type(annotation)
+    if found is None:
+        raise DefinitionError(
+            f"{name} returns {annotation!r}; a component returns {RETURNABLE}, or a NamedTuple or "
+            "TypedDict of them. Write other artifacts to an Output[...] argument."
+        )
+    return found
