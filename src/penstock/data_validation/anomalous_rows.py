@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Set
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from penstock.data_validation.anomalies.feature_check import is_required
+from penstock.data_validation.anomalies.feature_check import holds_lists, is_required
 from penstock.data_validation.anomalies.finding import AnomalyType
 from penstock.data_validation.instance_validator import schema_of, validate_instance
 from penstock.data_validation.schema_features import all_features
 from penstock.data_validation.statistics.generators.base import innermost_type
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.io.arrow.arrays import to_numpy
 
 AnomalousRow = tuple[pa.RecordBatch, list[str]]
 
@@ -40,6 +41,7 @@ def row_finder(
         for path, feature in features
         if len(path) == 1 and is_required(feature, schema, None)
     }
+    lists = {path[0] for path, feature in features if len(path) == 1 and holds_lists(feature)}
     fractions = any(_limits_fractions(feature) for _, feature in features)
     separable = _separable(options) and all(len(path) == 1 for path, _ in features)
 
@@ -65,13 +67,13 @@ def row_finder(
         if not batch.num_rows:
             return
         if batch.num_rows == 1:
-            row = _without_nulls(batch) if null_is_absent else batch
+            row = _with_values_only(batch, lists) if null_is_absent else batch
             reasons = _reasons(check(row, only))
             if reasons:
                 yield row, reasons
             return
         lacks = any(
-            null_is_absent and (name not in columns or columns[name].null_count)
+            null_is_absent and (name not in columns or _lacks_values(columns[name], name in lists))
             for columns in [dict(zip(batch.schema.names, batch.columns, strict=True))]
             for name in required
         )
@@ -123,13 +125,27 @@ def _limits_fractions(feature: schema_pb2.Feature) -> bool:
     )
 
 
-def _without_nulls(row: pa.RecordBatch) -> pa.RecordBatch:
+def _with_values_only(row: pa.RecordBatch, lists: Set[str]) -> pa.RecordBatch:
+    """Leaves out the columns in which a row has no value; a list may be empty."""
     present = [
         name
         for name, column in zip(row.schema.names, row.columns, strict=True)
-        if not column.null_count
+        if not _lacks_values(column, name in lists)
     ]
     return row if len(present) == row.num_columns else row.select(present)
+
+
+def _lacks_values(column: pa.Array, may_be_empty: bool) -> bool:
+    """Whether a row of a column is null, or empty where the schema does not let it be."""
+    if column.null_count:
+        return True
+    if may_be_empty or not _is_list(column.type):
+        return False
+    return bool((to_numpy(column.value_lengths()) == 0).any())
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _reasons(found: anomalies_pb2.Anomalies) -> list[str]:

@@ -50,7 +50,8 @@ def identify_anomalous_examples(
         options: Must have a schema.
         num_sampled_examples: How many rows of each reason to return.
         null_is_absent: Whether a column that is null in a row does not belong to the row at all, as in
-            tf.Examples; then a required one is missing (SCHEMA_MISSING_COLUMN).
+            tf.Examples; then a required one is missing (SCHEMA_MISSING_COLUMN). An empty list is the
+            same, unless the schema lets a row have several values.
 
     Example:
         >>> found = identify_anomalous_examples(batches, StatsOptions(schema=schema))

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,8 +14,9 @@ from penstock.data_validation.statistics.shard_parts import ExamplesReader, csv_
 from penstock.data_validation.statistics.shards import statistics_of_parts, worthwhile_processes
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.data_validation.storage import write_stats_binary
+from penstock.io.arrow.list_columns import empty_batch, has_list_form, list_columns
 from penstock.io.csv.reader import ColumnType, CsvFiles
-from penstock.io.examples.reader import DEFAULT_BATCH_SIZE, as_list_columns
+from penstock.io.examples.reader import DEFAULT_BATCH_SIZE
 from penstock.io.examples.rows import WrongGuessError
 from penstock.io.files.filesystem import list_matching
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 
+_LOG = logging.getLogger(__name__)
 _CSV_TYPES = {
     schema_pb2.INT: ColumnType.INT,
     schema_pb2.FLOAT: ColumnType.FLOAT,
@@ -138,6 +141,10 @@ def generate_statistics_from_parquet(
 ) -> Statistics:
     """Computes statistics of Parquet files; only the columns of interest are read.
 
+    Decimals are read as floats, dates and times as text in ISO 8601, categories as their values, and a
+    struct's fields as features of their own. Columns of other types, such as durations, are left out, and
+    a warning is logged.
+
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
         output_path: Where to write the statistics, too.
@@ -149,6 +156,8 @@ def generate_statistics_from_parquet(
         batch_size=_batch_size(stats_options),
         columns=_needed_columns(stats_options),
     )
+    for path in files:
+        _tell_left_out(reader.columns_of(path), path)
     parts = (part for path in files for part in reader.parts(path))
     options = stats_options or StatsOptions()
     processes = worthwhile_processes(files)
@@ -211,7 +220,9 @@ def generate_statistics_from_csv(
         with contextlib.suppress(WrongGuessError):
             parts = csv_parts(source, source.guess_cells(), guessed=True)
             return _written(compute(parts), output_path)
-    return _written(compute(csv_parts(source, source.read_cells(types))), output_path)
+    return _written(
+        compute(csv_parts(source, source.read_cells(types, needs_rows=False))), output_path
+    )
 
 
 def csv_batches(
@@ -223,7 +234,7 @@ def csv_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Reads CSV files; see `generate_statistics_from_csv`."""
     source = _csv_files(data_location, column_names, delimiter, na_values)
-    yield from source.read(_csv_types(stats_options))
+    yield from source.read(_csv_types(stats_options), needs_rows=False)
 
 
 def _csv_files(
@@ -248,12 +259,27 @@ def generate_statistics_from_dataframe(
     """Computes statistics of a pandas DataFrame; None and NaN are missing.
 
     Args:
-        dataframe: Columns of numbers, strings or bytes.
+        dataframe: Columns of numbers, booleans, strings, bytes, categories, decimals (floats), dates and
+            times (text in ISO 8601), or lists and dicts of them. Others, such as durations, are left
+            out, and a warning is logged.
         stats_options: What to compute.
         n_jobs: Only 1: a DataFrame in memory is worked through in one process.
     """
     if n_jobs != 1:
         raise ValueError(f"n_jobs must be 1. Received: n_jobs={n_jobs!r}")
     table = pa.Table.from_pandas(dataframe, preserve_index=False)
-    batches = (as_list_columns(batch) for batch in table.to_batches(_batch_size(stats_options)))
-    return statistics_of_record_batches(batches, stats_options)
+    _tell_left_out(table.schema)
+    batches = table.to_batches(_batch_size(stats_options)) or [empty_batch(table.schema)]
+    return statistics_of_record_batches(map(list_columns, batches), stats_options)
+
+
+def _tell_left_out(columns: pa.Schema, path: str = "") -> None:
+    """Says which columns have no statistics, as TFDV does."""
+    for column in columns:
+        if not has_list_form(column.type):
+            _LOG.warning(
+                "%scolumn %r of type %s is left out of the statistics: convert it to numbers or text.",
+                f"{path}: " if path else "",
+                column.name,
+                column.type,
+            )

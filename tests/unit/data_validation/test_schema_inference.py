@@ -40,7 +40,9 @@ ONE = "shape { dim { size: 1 } }"
             'name: "x" value_count { min: 1 max: 1 } type: INT presence { min_count: 1 }',
         ),
         ([[5], [6, 7]], f'name: "x" value_count {{ min: 1 }} type: INT {EVERYWHERE}'),
-        ([[5], []], f'name: "x" type: INT {EVERYWHERE}'),
+        # With at most one value a row an empty list is a missing cell, as null is.
+        ([[5], []], 'name: "x" value_count { min: 1 max: 1 } type: INT presence { min_count: 1 }'),
+        ([[5], [], [6, 7]], f'name: "x" type: INT {EVERYWHERE}'),
         ([[5, 6], [7, 8]], f'name: "x" type: INT {EVERYWHERE} shape {{ dim {{ size: 2 }} }}'),
         (
             [[[1, 2]], [[3, 4]]],

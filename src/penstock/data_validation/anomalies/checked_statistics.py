@@ -1,4 +1,10 @@
-"""Reading statistics the way the checks need it: by path, and by weight where there is one."""
+"""Reading statistics the way the checks need it: by path, and by weight where there is one.
+
+Here is also the one place that says what a missing cell is. A null (in a CSV file, a DataFrame, a Parquet
+file) is counted as missing by the statistics. A list without values, which is what TFX's tf.Examples hold
+for a missing cell of a CSV file, is counted as present. Of a feature with at most one value a row both are
+read as missing, so that one schema fits the data in all its forms. Lists of several values may be empty.
+"""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -97,9 +103,19 @@ def _with_paths(
 
 
 class CheckedFeature:
-    """The statistics of one feature."""
+    """The statistics of one feature.
 
-    def __init__(self, dataset: CheckedDataset, path: PathSteps, proto: _Stats) -> None:
+    Args:
+        dataset: The data set that it belongs to.
+        path: The feature's path.
+        proto: The statistics.
+        lists: Whether the feature is known to hold lists, which may be empty; by default a row without a
+            value is read as missing if no row has more than one.
+    """
+
+    def __init__(
+        self, dataset: CheckedDataset, path: PathSteps, proto: _Stats, *, lists: bool = False
+    ) -> None:
         self.dataset = dataset
         self.path = path
         self.proto = proto
@@ -107,6 +123,11 @@ class CheckedFeature:
         self._common = (
             getattr(proto, kind).common_stats if kind else statistics_pb2.CommonStatistics()
         )
+        self._skips_empty = not lists and kind != "struct_stats" and _has_empty_cells(self._common)
+
+    def as_lists(self) -> "CheckedFeature":
+        """Returns the same feature, read as one that holds lists, which may be empty."""
+        return CheckedFeature(self.dataset, self.path, self.proto, lists=True)
 
     @property
     def name(self) -> str:
@@ -138,18 +159,22 @@ class CheckedFeature:
         )
 
     @property
+    def _counts(self) -> Any:
+        """The counts of rows, or their weights."""
+        return self._common.weighted_common_stats if self.dataset.by_weight else self._common
+
+    @property
     def num_present(self) -> float:
         """The number (or weight) of rows that have the feature."""
-        common = self._common
-        weighted = common.weighted_common_stats
-        return float(weighted.num_non_missing if self.dataset.by_weight else common.num_non_missing)
+        counts = self._counts
+        return float(counts.tot_num_values if self._skips_empty else counts.num_non_missing)
 
     @property
     def num_missing(self) -> float:
         """The number (or weight) of rows that lack the feature."""
-        common = self._common
-        weighted = common.weighted_common_stats
-        return float(weighted.num_missing if self.dataset.by_weight else common.num_missing)
+        counts = self._counts
+        empty = counts.num_non_missing - counts.tot_num_values if self._skips_empty else 0
+        return float(counts.num_missing + empty)
 
     @property
     def missing_by_level(self) -> list[float]:
@@ -160,7 +185,9 @@ class CheckedFeature:
             if self.dataset.by_weight
             else common.presence_and_valency_stats
         )
-        return [float(level.num_missing) for level in levels] or [self.num_missing]
+        if self._skips_empty or not levels:
+            return [self.num_missing]
+        return [float(level.num_missing) for level in levels]
 
     @property
     def fraction_present(self) -> float | None:
@@ -173,6 +200,9 @@ class CheckedFeature:
     @property
     def value_bounds(self) -> list[tuple[int, int]]:
         """The least and the greatest number of values at each level of nesting."""
+        if self._skips_empty:
+            one = int(self._common.max_num_values)
+            return [(one, one)]
         levels = self._common.presence_and_valency_stats or [self._common]
         return [(max(int(s.min_num_values), 0), int(s.max_num_values)) for s in levels]
 
@@ -243,3 +273,16 @@ class CheckedFeature:
     def custom_stat(self, name: str) -> statistics_pb2.CustomStatistic | None:
         """Returns the first custom statistic of a name, if there is one."""
         return next((stat for stat in self.proto.custom_stats if stat.name == name), None)
+
+
+def _has_empty_cells(common: statistics_pb2.CommonStatistics) -> bool:
+    """Whether some rows have no value, and none has more than one, of a feature that is not nested.
+
+    Statistics that tell only how many rows are present, without how many values they have, have none.
+    """
+    if len(common.presence_and_valency_stats) > 1 or common.max_num_values > 1:
+        return False
+    told = common.max_num_values or common.HasField("num_values_histogram")
+    return bool(
+        told and not common.min_num_values and common.num_non_missing > common.tot_num_values
+    )

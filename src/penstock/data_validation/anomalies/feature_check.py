@@ -88,6 +88,8 @@ def check_feature(
     findings = check_feature_itself(feature, shared_domain is not None)
     if is_deprecated(feature):
         return FeatureCheck(findings)
+    if holds_lists(feature):
+        view = view.as_lists()
     environment = view.dataset.environment
     if not view.num_present:
         if is_required(feature, schema, environment):
@@ -116,6 +118,13 @@ def check_feature(
     )
     measurements.path.step.extend(view.path)
     return FeatureCheck(findings, drop, measurements)
+
+
+def holds_lists(feature: schema_pb2.Feature) -> bool:
+    """Whether a schema lets a row have several values: lists may then be empty, too."""
+    if feature.HasField("value_count"):
+        return bool(not feature.value_count.HasField("max") or feature.value_count.max > 1)
+    return bool(feature.HasField("value_counts"))
 
 
 def _check_environment(

@@ -22,6 +22,7 @@ from penstock.data_validation.statistics.presence import Presence
 from penstock.data_validation.statistics.text import Bytes, Text
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.io.arrow.arrays import one_value_lists, to_numpy
+from penstock.io.arrow.list_columns import with_list_columns
 
 _Floats = npt.NDArray[np.float64]
 _Type = statistics_pb2.FeatureNameStatistics
@@ -175,6 +176,7 @@ class DatasetStatistics:
             TypeError: If a feature's type is not known or changes.
             ValueError: If a weight is missing.
         """
+        batch = with_list_columns(batch)
         self._rows += batch.num_rows
         weights = {name: _weights(batch, name) for name in self._options.weight_features}
         default = self._options.weight_feature

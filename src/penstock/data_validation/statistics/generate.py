@@ -10,6 +10,7 @@ from penstock.data_validation.slicing import FeatureValueSlicer
 from penstock.data_validation.statistics.dataset import DatasetStatistics
 from penstock.data_validation.statistics.sampling import RowSampler
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.io.arrow.list_columns import with_list_columns
 
 if TYPE_CHECKING:
     from penstock.data_validation.stats_options import SliceFunction
@@ -35,6 +36,7 @@ class SlicedStatistics:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
+        batch = with_list_columns(batch)
         self._slices[""].add(batch)
         for slice_function in self._slicers:
             for name, rows in slice_function(batch):
@@ -64,7 +66,8 @@ def statistics_of_record_batches(
     """Computes the statistics of RecordBatches.
 
     Args:
-        batches: Every column is a list of values a row, possibly nested; null is missing.
+        batches: Every column is a list of values a row, possibly nested; null is missing. A column of
+            single values, as tables have them, is one of lists of one.
         options: What to compute.
         schema: Used where `options` has no schema.
 

@@ -5,6 +5,7 @@ large Parquet files row groups are parts, and of CSV files blocks of cells. Wher
 the file alone.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
+from penstock.io.arrow.list_columns import empty_batch, list_columns
 from penstock.io.csv.reader import ColumnType, CsvCells, CsvFiles
 from penstock.io.examples.formats import file_format_named
 from penstock.io.examples.reader import (
     DEFAULT_BATCH_SIZE,
     RecordDecoder,
-    as_list_columns,
     batch_rows,
     batched_records,
     read_record_batches,
@@ -26,6 +27,7 @@ from penstock.io.files.filesystem import file_size, open_binary
 from penstock.io.tfrecord.blocks import RecordBlock, read_record_blocks, records_of
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as pq
     from tensorflow_metadata.proto.v0 import schema_pb2
 
 _WHOLE_BYTES = 8 << 20
@@ -67,7 +69,12 @@ class ExamplesReader:
 
     def __call__(self, files: Iterable[str]) -> Iterator[pa.RecordBatch]:
         """Reads whole files."""
-        return read_record_batches(
+        if self.file_format == "parquet":
+            for path in files:
+                for part in self._row_groups(path):
+                    yield from part.read()
+            return
+        yield from read_record_batches(
             files,
             file_format=self.file_format,
             payload_format=self.payload_format,
@@ -98,14 +105,21 @@ class ExamplesReader:
                 batch = batch.select([n for n in batch.schema.names if n in self.columns])
             yield batch
 
-    def _row_groups(self, path: str) -> Iterator[Part]:
-        import pyarrow.parquet as pq
+    def columns_of(self, path: str) -> pa.Schema:
+        """Returns the columns of a Parquet file that are read."""
+        with _opened(path) as parquet:
+            fields = [
+                field
+                for field in parquet.schema_arrow
+                if self.columns is None or field.name in self.columns
+            ]
+        return pa.schema(fields)
 
-        with open_binary(path) as file:
-            try:
-                metadata = pq.ParquetFile(file).metadata
-            except pa.ArrowInvalid as error:
-                raise ValueError(f"{path}: not a Parquet file ({error})") from error
+    def _row_groups(self, path: str) -> Iterator[Part]:
+        with _opened(path) as parquet:
+            metadata = parquet.metadata
+        if not metadata.num_rows:
+            yield Part(0, functools.partial(self._batches_of_groups, path, []))
         first = rows = 0
         groups: list[int] = []
         for group in range(metadata.num_row_groups):
@@ -116,18 +130,29 @@ class ExamplesReader:
                 first, rows, groups = first + rows, 0, []
 
     def _batches_of_groups(self, path: str, groups: list[int]) -> Iterator[pa.RecordBatch]:
-        import pyarrow.parquet as pq
-
-        with open_binary(path) as file:
-            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        with _opened(path) as parquet:
             rows = batch_rows(parquet, self.batch_size)
             names = parquet.schema_arrow.names
             kept = [name for name in names if self.columns is None or name in self.columns]
             try:
                 for batch in parquet.iter_batches(rows, row_groups=groups, columns=kept):
-                    yield as_list_columns(batch)
+                    yield list_columns(batch)
             except (pa.ArrowInvalid, OSError) as error:
                 raise ValueError(f"{path}: damaged Parquet file ({error})") from error
+            if not parquet.metadata.num_rows:
+                yield list_columns(empty_batch(self.columns_of(path)))
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> "Iterator[pq.ParquetFile]":
+    import pyarrow.parquet as pq
+
+    with open_binary(path) as file:
+        try:
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path}: not a Parquet file ({error})") from error
+        yield parquet
 
 
 def csv_parts(source: CsvFiles, cells: CsvCells, *, guessed: bool = False) -> Iterator[Part]:

@@ -30,7 +30,8 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
     """Reads and checks the column names of a CSV file.
 
     Raises:
-        CsvError: If the file is empty or no text, or a column name is empty or comes twice.
+        CsvError: If the file is empty or no text, or a column name comes twice, or is
+            empty in another place than the first.
         FileNotFoundError: If there is no such file.
     """
     record = next(csv_records(path, delimiter, encoding), None)
@@ -45,10 +46,12 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
             or f"{path}, line {record.line}: there are control characters among the column names. "
             f"The file is no text, or not in {encoding}. Received: {str(header)[:_SHOWN]}"
         )
-    empty = [str(index + 1) for index, name in enumerate(header) if not name.strip()]
+    # pandas writes its index as a first column without a name: a feature named "", as in TFDV.
+    empty = [str(index + 1) for index, name in enumerate(header) if index and not name.strip()]
     if empty:
         raise CsvError(
-            f"{path}, line {record.line}: column {', '.join(empty)} has no name. Received: {header}"
+            f"{path}, line {record.line}: column {', '.join(empty)} has no name; only the first may have "
+            f"none, as pandas writes its index. Received: {header}"
         )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:

@@ -105,6 +105,7 @@ class CsvFiles:
         types: dict[str, ColumnType] | None = None,
         *,
         on_broken: OnBroken | None = None,
+        needs_rows: bool = True,
     ) -> Iterator[pa.RecordBatch]:
         """Reads the rows; every column is a list of values, null where the cell is missing.
 
@@ -114,11 +115,12 @@ class CsvFiles:
                 are then read twice if they are large.
             on_broken: Is told of each broken row, which is left out; by default the first one is an
                 error.
+            needs_rows: Whether it is an error if no file has a row.
 
         Raises:
             CsvError: If a file cannot be read, or a cell is not of its column's type.
         """
-        cells = self.read_cells(types, on_broken=on_broken)
+        cells = self.read_cells(types, on_broken=on_broken, needs_rows=needs_rows)
         for batch in cells.batches:
             yield self.convert(batch, cells.types)
 
@@ -127,12 +129,14 @@ class CsvFiles:
         types: dict[str, ColumnType] | None = None,
         *,
         on_broken: OnBroken | None = None,
+        needs_rows: bool = True,
     ) -> "CsvCells":
         """Infers types as `read` does, and reads the rows as strings; `convert` does the rest.
 
         Args:
             types: See `read`.
             on_broken: See `read`.
+            needs_rows: See `read`.
 
         Example:
             >>> cells = source.read_cells()
@@ -141,7 +145,7 @@ class CsvFiles:
         exact: Set[str] = frozenset()
         kept: list[pa.RecordBatch] | None = None
         if types is None or on_broken is not None:
-            scan = self._scan(_KEPT_BYTES if types is None else 0, on_broken)
+            scan = self._scan(_KEPT_BYTES if types is None else 0, on_broken, needs_rows)
             types = types or scan.types
             exact, kept = scan.exact, scan.kept
         return CsvCells(types, self._string_batches(exact) if kept is None else iter(kept))
@@ -199,7 +203,9 @@ class CsvFiles:
         }
         return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
-    def _scan(self, kept_bytes: int, on_broken: OnBroken | None) -> "_Scan":
+    def _scan(
+        self, kept_bytes: int, on_broken: OnBroken | None, needs_rows: bool = True
+    ) -> "_Scan":
         """Reads all files once: infers types, finds broken rows, keeps cells unless too many."""
         header = self.read_header()
         scan = _Scan(dict.fromkeys(header, ColumnType.UNKNOWN), [] if kept_bytes else None)
@@ -216,7 +222,7 @@ class CsvFiles:
                     del scan.kept[batches_before:]
                 for batch in exact_batches(path, header, self.dialect, on_broken):
                     self._look_at(batch, scan, kept_bytes)
-        if not scan.rows:
+        if not scan.rows and needs_rows:
             which = "row" if on_broken is None else "sound row"
             raise CsvError(
                 f"{', '.join(self.files)}: there is a header but no {which}. Expected rows of data."

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.io.arrow.arrays import one_value_lists
+from penstock.io.arrow.list_columns import iso_8601
 
 
 class ColumnError(ValueError):
@@ -117,7 +118,7 @@ def _values(name: str, values: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(values.type):
         values = values.cast(pa.float64())
     if pa.types.is_temporal(values.type):
-        values = _iso_8601(values)
+        values = iso_8601(values)
     try:
         if pa.types.is_float32(kind):
             return values.cast(pa.float32(), safe=False)
@@ -126,13 +127,3 @@ def _values(name: str, values: pa.Array, kind: pa.DataType) -> pa.Array:
         return values.cast(kind)
     except pa.ArrowInvalid as error:
         raise ColumnError(name, f"has a value that does not fit: {error}") from error
-
-
-def _iso_8601(values: pa.Array) -> pa.Array:
-    """Writes dates as 2026-01-31, times as 12:30:00, timestamps as 2026-01-31T12:30:00[Z]."""
-    kind = values.type
-    if not pa.types.is_timestamp(kind):
-        return values.cast(pa.string())
-    text = values.cast(pa.timestamp(kind.unit)).cast(pa.string())
-    text = pc.replace_substring(text, " ", "T", max_replacements=1)
-    return text if kind.tz is None else pc.binary_join_element_wise(text, "Z", "")

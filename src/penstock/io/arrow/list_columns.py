@@ -1,0 +1,185 @@
+"""The columns of any Arrow table, such as a DataFrame's, as the columns of lists that statistics take.
+
+Values keep their precision: float64 stays float64. What has no type of its own in tf.Examples becomes what
+ParquetExampleGen makes of it: dates and times text in ISO 8601, categories their values, decimals floats.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.io.arrow.arrays import one_value_lists
+
+_KindTest = Callable[[pa.DataType], bool]
+_LISTS: tuple[_KindTest, ...] = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_map,
+)
+_LEAVES: tuple[_KindTest, ...] = (
+    pa.types.is_null,
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_date,
+    pa.types.is_time,
+    pa.types.is_timestamp,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
+
+
+def has_list_form(kind: pa.DataType) -> bool:
+    """Whether statistics know what a column of a type holds; durations and unions they do not."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return has_list_form(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return has_list_form(kind.value_type)
+    if pa.types.is_map(kind):
+        return has_list_form(kind.key_type) and has_list_form(kind.item_type)
+    if any(test(kind) for test in _LISTS):
+        return has_list_form(kind.value_type)
+    if pa.types.is_struct(kind):
+        return all(has_list_form(field.type) for field in kind)
+    return _is_view(kind) or any(test(kind) for test in _LEAVES)
+
+
+def list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Turns every column into one of lists, a struct's fields too; a null cell stays null.
+
+    Columns without such a form (see `has_list_form`) are left out.
+
+    Example:
+        >>> batch = pa.record_batch({"fare": [1.5, None], "trip": [{"km": 3}, {"km": 4}]})
+        >>> list_columns(batch).to_pydict()
+        {'fare': [[1.5], None], 'trip': [[{'km': [3]}], [{'km': [4]}]]}
+    """
+    kept = [field.name for field in batch.schema if has_list_form(field.type)]
+    columns = [
+        _lists(column)
+        for column, field in zip(batch.columns, batch.schema, strict=True)
+        if has_list_form(field.type)
+    ]
+    return pa.RecordBatch.from_arrays(columns, kept)
+
+
+def with_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Returns a batch whose columns are lists already as it is, and another one as `list_columns` does.
+
+    Columns without such a form stay as they are.
+    """
+    ready = [_is_ready(field.type) for field in batch.schema]
+    if all(ready):
+        return batch
+    columns = [
+        column if done or not has_list_form(column.type) else _lists(column)
+        for column, done in zip(batch.columns, ready, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+@functools.cache
+def _is_ready(kind: pa.DataType) -> bool:
+    """Whether a column is one of lists, or of structs of them."""
+    if pa.types.is_struct(kind):
+        return all(_is_ready(field.type) for field in kind)
+    if not _is_any_list(kind):
+        return bool(pa.types.is_null(kind))
+    while _is_any_list(kind):
+        kind = kind.value_type
+    return not pa.types.is_struct(kind) or _is_ready(kind)
+
+
+def _is_any_list(kind: pa.DataType) -> bool:
+    return _is_plain_list(kind) or bool(pa.types.is_fixed_size_list(kind))
+
+
+def empty_batch(columns: pa.Schema) -> pa.RecordBatch:
+    """Returns a batch of no rows that has these columns."""
+    return pa.RecordBatch.from_arrays(
+        [pa.nulls(0, field.type) for field in columns], [field.name for field in columns]
+    )
+
+
+def _lists(column: pa.Array) -> pa.Array:
+    values = _values(column)
+    if pa.types.is_null(values.type) or _is_plain_list(values.type):
+        return values
+    return one_value_lists(values)
+
+
+def _values(column: pa.Array) -> pa.Array:
+    """Returns values in the types that statistics know; of structs with lists as their fields."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _values(column.storage)
+    if pa.types.is_dictionary(kind):
+        return _values(column.dictionary_decode())
+    if pa.types.is_run_end_encoded(kind):
+        return _values(pc.run_end_decode(column))
+    if pa.types.is_map(kind):
+        entries: Any = pa.StructArray.from_arrays([column.keys, column.items], ["key", "value"])
+        return _relisted(pa.ListArray.from_arrays(column.offsets, entries), column)
+    if pa.types.is_fixed_size_list(kind):
+        return _values(column.cast(pa.list_(kind.value_type)))
+    if _is_plain_list(kind):
+        return _relisted(column, column)
+    if pa.types.is_struct(kind):
+        fields = [_lists(field) for field in column.flatten()]
+        names = [field.name for field in kind]
+        mask = column.is_null() if column.null_count else None
+        return pa.StructArray.from_arrays(fields, names, mask=mask)
+    return _leaf(column)
+
+
+def _relisted(lists: pa.Array, original: pa.Array) -> pa.Array:
+    """Returns lists of the same lengths whose values have types that statistics know."""
+    values = _values(lists.values)
+    if values.type == lists.type.value_type and lists is original:
+        return lists
+    mask = original.is_null() if original.null_count else None
+    return type(lists).from_arrays(lists.offsets, values, mask=mask)
+
+
+def _leaf(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_boolean(kind) or (pa.types.is_integer(kind) and not pa.types.is_uint64(kind)):
+        return column.cast(pa.int64())
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64())
+    if pa.types.is_temporal(kind):
+        return iso_8601(column).cast(pa.binary())
+    if _is_view(kind):
+        column = column.cast(pa.large_string() if "string" in str(kind) else pa.large_binary())
+        kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_fixed_size_binary(kind):
+        return column.cast(pa.binary())
+    return column.cast(pa.large_binary()) if pa.types.is_large_string(kind) else column
+
+
+def iso_8601(values: pa.Array) -> pa.Array:
+    """Writes dates as 2026-01-31, times as 12:30:00, timestamps as 2026-01-31T12:30:00[Z]."""
+    kind = values.type
+    if not pa.types.is_timestamp(kind):
+        return values.cast(pa.string())
+    text = values.cast(pa.timestamp(kind.unit)).cast(pa.string())
+    text = pc.replace_substring(text, " ", "T", max_replacements=1)
+    return text if kind.tz is None else pc.binary_join_element_wise(text, "Z", "")
+
+
+def _is_plain_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return str(kind) in ("string_view", "binary_view")
