@@ -43,6 +43,7 @@ class ReadText(Component):
 class CountWords(Component):
     """Counts words."""
     LIBRARIES = ("words-lib",)
+    MODULE_FUNCTIONS = ("count",)
     text: Input[String]
     more: Input[String] | None = None
     times: int = 1
@@ -65,8 +66,41 @@ count = CountWords(
 )
 pipeline = Pipeline("words", components=[read, count])
 """,
-    "project/modules/counting.py": "from modules.splitting import split\n\n\n"
-    "def count(text):\n    return len(split(text))\n",
+    "project/modules/counting.py": """
+from modules.registry import REGISTRY, register
+from modules.splitting import split
+
+OFFSET = 0
+LONGEST = 20
+
+
+def count(text):
+    return len(split(text)) + OFFSET
+
+
+def other(text):
+    return len(text[:LONGEST])
+
+
+class Other:
+    def method(self):
+        return other("x")
+
+
+@register("upper")
+def upper(text):
+    return text.upper()
+""",
+    "project/modules/registry.py": """
+REGISTRY = {}
+
+
+def register(name):
+    def decorate(function):
+        REGISTRY[name] = function
+        return function
+    return decorate
+""",
     "project/modules/splitting.py": "from modules.letters import clean\n\n\n"
     "def split(text):\n    return clean(text).split()\n",
     "project/modules/letters.py": "def clean(text):\n    return text.lower()\n",
@@ -154,6 +188,19 @@ def edit(name: str, old: str, new: str, node: str = "CountWords") -> Callable[[P
     return change
 
 
+def both(*changes: Callable[[Place], None]) -> Callable[[Place], None]:
+    def change(place: Place) -> None:
+        for each in changes:
+            each(place)
+
+    return change
+
+
+import_unused = edit(
+    "modules/letters.py", "def clean", "from modules.unused import x\n\n\ndef clean"
+)
+
+
 def expire(place: Place) -> None:
     place.edit(
         "pipelines/words.py",
@@ -211,14 +258,40 @@ class Row:
 TABLE = [
     Row("nothing", lambda place: None, "CACHED", SAME),
     Row("a function two imports away", edit("modules/letters.py", "lower()", "upper()"), "COMPLETE",
-        "code of modules.letters changed"),
+        "modules/letters.py: clean changed"),
+    Row("the function that is called",
+        edit("modules/counting.py", "split(text))", "split(text)) + 1"), "COMPLETE",
+        "modules/counting.py: count changed"),
+    Row("another function of the module",
+        edit("modules/counting.py", "len(text[", "1 + len(text["), "CACHED", SAME),
+    Row("a class of the module that is not used",
+        edit("modules/counting.py", 'other("x")', 'other("y")'), "CACHED", SAME),
+    Row("a function that is new and not used",
+        edit("modules/counting.py", "def other", "def new():\n    pass\n\n\ndef other"), "CACHED", SAME),
+    Row("a constant that is used", edit("modules/counting.py", "OFFSET = 0", "OFFSET = 3"),
+        "COMPLETE", "modules/counting.py: OFFSET changed"),
+    Row("a constant that is not used", edit("modules/counting.py", "LONGEST = 20", "LONGEST = 3"),
+        "CACHED", SAME),
+    Row("a function that is registered on import",
+        edit("modules/counting.py", "text.upper()", "text.title()"), "COMPLETE",
+        "modules/counting.py: code that runs when it is imported changed"),
+    Row("what registers functions on import",
+        edit("modules/registry.py", "[name] = function", "[name] = None"), "COMPLETE",
+        "modules/registry.py: register changed"),
+    Row("code that is new on import",
+        edit("modules/letters.py", "def clean", "assert str\n\n\ndef clean"), "COMPLETE",
+        "modules/letters.py runs code when it is imported, and did not before"),
+    Row("a name that is looked up at run time",
+        edit("modules/letters.py", "text.lower()", "eval('text.lower()')"), "COMPLETE",
+        "modules/letters.py changed"),
     Row("a comment and a docstring", comment, "CACHED", SAME),
     Row("a module that is not imported", edit("modules/unused.py", "1", "2"), "CACHED", SAME),
     Row("a module that is imported now",
-        edit("modules/letters.py", "def clean", "from modules.unused import x\n\n\ndef clean"),
-        "COMPLETE", "module modules.unused is imported now and was not before", more=1),
+        both(edit("modules/letters.py", "text.lower()", "text.lower() * x"), import_unused),
+        "COMPLETE", "modules/unused.py: x is used now and was not before", more=1),
+    Row("a module that is imported and not used", import_unused, "CACHED", SAME),
     Row("the component's own code", edit("components/words.py", "* self.times", "* 2 * self.times"),
-        "COMPLETE", "code of components.words changed", others="COMPLETE"),
+        "COMPLETE", "components/words.py: CountWords changed"),
     Row("the data file", look_at_read_text(change_data), "COMPLETE",
         "content of data file source/words.txt changed", others="COMPLETE"),
     Row("the data file, seen from downstream", change_data, "COMPLETE",

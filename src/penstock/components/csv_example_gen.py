@@ -10,8 +10,8 @@ from penstock.components.example_gen import FileBasedExampleGen
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
-    from penstock.io.ingestion.broken_rows import OnBroken
     from penstock.io.csv.reader import CsvFiles
+    from penstock.io.ingestion.broken_rows import OnBroken
     from penstock.io.ingestion.write_examples import Rows
 
 

@@ -14,8 +14,8 @@ from penstock.io.ingestion.config import RangeConfig
 if TYPE_CHECKING:
     from penstock.beam import InputReader
     from penstock.io.ingestion.broken_rows import OnBroken, Quarantine
-    from penstock.io.ingestion.write_examples import Rows
     from penstock.io.ingestion.span_pattern import ResolvedInput
+    from penstock.io.ingestion.write_examples import Rows
 
 _FILE_FORMATS = ("tfrecords_gzip", "parquet")
 _ON_ERROR = ("raise", "skip")

@@ -84,8 +84,8 @@ class TableInput:
         Raises:
             ValueError: If a file is damaged or has other columns than the first.
         """
-        from penstock.io.tables.example_columns import ColumnError
         from penstock.io.tables.column_agreement import TableTypes
+        from penstock.io.tables.example_columns import ColumnError
 
         agreed = TableTypes(self.kind)
         left_out = set()

@@ -72,6 +72,7 @@ class Trainer(Component):
     TYPE_NAME: ClassVar = "tfx.components.trainer.component.Trainer"
     TYPE_ANNOTATION: ClassVar = "mlmd.Train"
     LIBRARIES: ClassVar = ("tensorflow", "keras", "tensorflow-transform")
+    MODULE_FUNCTIONS: ClassVar = ("run_fn",)
     USES_TENSORFLOW: ClassVar = True
 
     examples: Input[Examples]

@@ -91,6 +91,7 @@ class Transform(Component):
     TYPE_NAME: ClassVar = "tfx.components.transform.component.Transform"
     TYPE_ANNOTATION: ClassVar = "mlmd.Transform"
     LIBRARIES: ClassVar = ("tensorflow", "tensorflow-transform", "tfx-bsl", "pyarrow")
+    MODULE_FUNCTIONS: ClassVar = ("preprocessing_fn", "stats_options_updater_fn")
     USES_TENSORFLOW: ClassVar = True
     WARM_IMPORTS: ClassVar = (
         "penstock.transform:import_tensorflow_transform",

@@ -50,6 +50,7 @@ class Tuner(Component):
     TYPE_NAME: ClassVar = "tfx.components.tuner.component.Tuner"
     TYPE_ANNOTATION: ClassVar = "mlmd.Train"
     LIBRARIES: ClassVar = ("tensorflow", "keras", "keras-tuner", "tensorflow-transform")
+    MODULE_FUNCTIONS: ClassVar = ("tuner_fn",)
     USES_TENSORFLOW: ClassVar = True
 
     examples: Input[Examples]

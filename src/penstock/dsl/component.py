@@ -46,6 +46,8 @@ class Component(Node):
             components, else `module.Class`.
         TYPE_ANNOTATION: ML Metadata's base type, such as `mlmd.Train`, or None.
         LIBRARIES: Distributions whose versions are part of the cache key.
+        MODULE_FUNCTIONS: The functions that are called of its module files, so that only these and what
+            they reach are part of the cache key; where it is empty, the whole files are.
         USES_TENSORFLOW: Whether it is run by a worker that has TensorFlow imported.
         WARM_IMPORTS: Modules (or `module:function` to call) that such a worker imports before it is
             needed, besides TensorFlow and Keras.
@@ -60,6 +62,7 @@ class Component(Node):
     TYPE_NAME: ClassVar[str] = ""
     TYPE_ANNOTATION: ClassVar[str | None] = None
     LIBRARIES: ClassVar[Sequence[str]] = ()
+    MODULE_FUNCTIONS: ClassVar[Sequence[str]] = ()
     USES_TENSORFLOW: ClassVar[bool] = False
     WARM_IMPORTS: ClassVar[Sequence[str]] = ()
     USES_SEED: ClassVar[bool] = True

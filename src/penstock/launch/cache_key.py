@@ -18,7 +18,7 @@ from penstock.dsl.values import decode
 from penstock.graph import GraphNode
 from penstock.launch.attempt import RunSettings
 from penstock.launch.digest_memo import DigestMemo
-from penstock.launch.source_closure import SourceClosure
+from penstock.launch.source.closure import SourceClosure
 
 KeyParts = Mapping[str, Any]
 """The key in readable form: section to name to value."""
@@ -27,7 +27,7 @@ KeyParts = Mapping[str, Any]
 class CacheKeys:
     """Makes the cache keys of a run's nodes.
 
-    A key holds the node's id and type, the digests of the modules that its component can reach, the
+    A key holds the node's id and type, the digests of the code that its component can reach, the
     versions of the libraries that it declares, its parameters, the seed and determinism where it uses
     them, the fingerprints of its inputs and the content of external files. The name of the pipeline,
     ids, paths, times, engines and worker counts are not in it.
@@ -50,17 +50,21 @@ class CacheKeys:
         """
         component_class: type[Component] = resolve(node.component)
         parameters = dict(node.parameters)
-        modules = [node.component.partition(":")[0]]
-        modules += [base.__module__ for base in component_class.__mro__ if base is not object]
-        modules += _modules_in(parameters)
+        entries = [_entry(node.component)]
+        entries += [
+            _entry(f"{each.__module__}:{each.__qualname__}") for each in component_class.__mro__
+        ]
+        entries += _entries_in(parameters)
         for key, kind in node.special.items():
             value = parameters.pop(key, None)
             if kind == "module_file" and value:
-                modules.append(self._module_of(node, key, value))
+                module = self._module_of(node, key, value)
+                called = component_class.MODULE_FUNCTIONS
+                entries += [f"{module}:{name}" for name in called] or [module]
         parts: dict[str, Any] = {
             "node": node.id,
             "component": node.type_name,
-            "code": self._closure.digests(modules),
+            "code": self._closure.digests(entries),
             "libraries": {name: library_version(name) for name in node.libraries},
             "parameters": parameters,
             "inputs": {
@@ -123,15 +127,20 @@ def library_version(distribution: str) -> str:
         return "absent"
 
 
-def _modules_in(value: Any) -> list[str]:
-    """Return the modules of functions and classes that stand in encoded parameters."""
+def _entry(name: str) -> str:
+    """Return where the code of a class or function begins; Penstock's own counts by module."""
+    return name.partition(":")[0] if name.startswith("penstock.") else name
+
+
+def _entries_in(value: Any) -> list[str]:
+    """Return the functions and classes that stand in encoded parameters."""
     if isinstance(value, Mapping):
         named = [
-            text.partition(":")[0]
+            _entry(text)
             for key, text in value.items()
             if key in ("$name", "$object", "$dataclass", "$enum", "$message")
         ]
-        return named + [name for each in value.values() for name in _modules_in(each)]
+        return named + [name for each in value.values() for name in _entries_in(each)]
     if isinstance(value, list):
-        return [name for each in value for name in _modules_in(each)]
+        return [name for each in value for name in _entries_in(each)]
     return []

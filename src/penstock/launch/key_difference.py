@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from penstock.launch.cache_key import KeyParts
-
-_ABSENT: Any = object()
-_LONGEST = 60
-_MOST_MODULES = 3
+from penstock.launch.code_difference import code_changes
+from penstock.launch.value_change import ABSENT, change
 
 Section = Literal[
     "component", "code", "libraries", "parameters", "inputs", "external", "seed", "deterministic"
@@ -24,8 +21,8 @@ class Difference:
 
     Attributes:
         section: Part of the key.
-        name: What in it: a module, a library, a parameter (dotted where it is nested), an input key,
-            an external file; empty for the seed and the like.
+        name: What in it: a module or a name in one, a library, a parameter (dotted where it is nested),
+            an input key, an external file; empty for the seed and the like.
         old: Value in the earlier key; None where it was absent.
         new: Value in the later key; None where it is absent.
         sentence: The difference in words.
@@ -56,7 +53,10 @@ def key_differences(old: KeyParts, new: KeyParts) -> list[Difference]:
     """
     return [
         *_single(old, new, "component", "the component"),
-        *_code(_section(old, "code"), _section(new, "code")),
+        *(
+            Difference("code", *each)
+            for each in code_changes(_section(old, "code"), _section(new, "code"))
+        ),
         *_parameters(_section(old, "parameters"), _section(new, "parameters")),
         *_external(_section(old, "external"), _section(new, "external")),
         *_inputs(_section(old, "inputs"), _section(new, "inputs")),
@@ -84,16 +84,16 @@ def _section(parts: KeyParts, name: str) -> Mapping[str, Any]:
 
 
 def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (name, old, new) of what differs; `_ABSENT` stands where a side lacks the name."""
+    """Yield (name, old, new) of what differs; `ABSENT` stands where a side lacks the name."""
     for name in dict.fromkeys([*old, *new]):
-        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        before, after = old.get(name, ABSENT), new.get(name, ABSENT)
         if before != after:
             yield name, before, after
 
 
 def _difference(section: Section, name: str, old: Any, new: Any, sentence: str) -> Difference:
     def given(value: Any) -> Any:
-        return None if value is _ABSENT else value
+        return None if value is ABSENT else value
 
     return Difference(section, name, given(old), given(new), sentence)
 
@@ -102,32 +102,7 @@ def _single(old: KeyParts, new: KeyParts, name: Section, words: str) -> Iterator
     for _, before, after in _pairs(
         {name: old[name]} if name in old else {}, {name: new[name]} if name in new else {}
     ):
-        yield _difference(name, "", before, after, f"{words} {_change(before, after)}")
-
-
-def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
-    """Yield the project's modules first, then Penstock's: many of them, as after an upgrade, as one."""
-    changes = list(_pairs(old, new))
-    library = [each for each in changes if each[0].partition(".")[0] == "penstock"]
-    yield from _modules(each for each in changes if each not in library)
-    if len(library) <= _MOST_MODULES:
-        yield from _modules(library)
-        return
-    sentence = f"Penstock's own code changed: {len(library)} modules, such as {library[0][0]}"
-    before = {name: digest for name, digest, _ in library if digest is not _ABSENT}
-    after = {name: digest for name, _, digest in library if digest is not _ABSENT}
-    yield _difference("code", "penstock", before, after, sentence)
-
-
-def _modules(changes: Iterable[tuple[str, Any, Any]]) -> Iterator[Difference]:
-    for name, before, after in changes:
-        if before is _ABSENT:
-            sentence = f"module {name} is imported now and was not before"
-        elif after is _ABSENT:
-            sentence = f"module {name} is no longer imported"
-        else:
-            sentence = f"code of {name} changed"
-        yield _difference("code", name, before, after, sentence)
+        yield _difference(name, "", before, after, f"{words} {change(before, after)}")
 
 
 def _libraries(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
@@ -137,7 +112,7 @@ def _libraries(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Diffe
             name,
             before,
             after,
-            f"library {name} {_change(before, after, quote=False)}",
+            f"library {name} {change(before, after, quote=False)}",
         )
 
 
@@ -151,7 +126,7 @@ def _parameters(
             yield from _parameters(first, second, f"{name}.")
         else:
             yield _difference(
-                "parameters", name, before, after, f"parameter {name} {_change(before, after)}"
+                "parameters", name, before, after, f"parameter {name} {change(before, after)}"
             )
 
 
@@ -169,9 +144,9 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
 
 def _external(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
     for name, before, after in _pairs(old, new):
-        if before is _ABSENT:
+        if before is ABSENT:
             sentence = f"data file {name} is new"
-        elif after is _ABSENT:
+        elif after is ABSENT:
             sentence = f"data file {name} is no longer there"
         else:
             sentence = f"content of data file {name} changed"
@@ -180,40 +155,12 @@ def _external(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Differ
 
 def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
     for name, before, after in _pairs(old, new):
-        if before is _ABSENT:
+        if before is ABSENT:
             sentence = f"input {name} has an artifact now and had none before"
-        elif after is _ABSENT:
+        elif after is ABSENT:
             sentence = f"input {name} has no artifact now and had one before"
         elif len(before) != len(after):
             sentence = f"input {name} changed: {len(before)} -> {len(after)} artifacts"
         else:
             sentence = f"input {name} changed"
         yield _difference("inputs", name, before, after, sentence)
-
-
-def _change(old: Any, new: Any, *, quote: bool = True) -> str:
-    show = _shown if quote else str
-    if old is _ABSENT:
-        return f"is new: {show(new)}"
-    if new is _ABSENT:
-        return f"is gone; it was {show(old)}"
-    return f"changed: {show(old)} -> {show(new)}"
-
-
-def _shown(value: Any) -> str:
-    """Return a value as short JSON; what is encoded as it is written in Python."""
-    if value is None:
-        return "none"
-    if isinstance(value, Mapping):
-        for key in ("$name", "$object", "$enum", "$float"):
-            if key in value:
-                return str(value.get("name") or value[key])
-        for key in ("$dataclass", "$message"):
-            if key in value:
-                kind = str(value[key]).rpartition(":")[2]
-                return _cut(f"{kind}({json.dumps(value.get('fields', {}), ensure_ascii=False)})")
-    return _cut(json.dumps(value, default=str, ensure_ascii=False))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -45,11 +45,11 @@ def changed(path: str, value: object) -> dict:
         ("component", "my.Trainer", "component", "",
          'the component changed: "tfx.components.trainer.component.Trainer" -> "my.Trainer"'),
         ("code/modules.features", "cccc", "code", "modules.features",
-         "code of modules.features changed"),
+         "modules/features.py changed"),
         ("code/modules.new", "dddd", "code", "modules.new",
-         "module modules.new is imported now and was not before"),
+         "modules/new.py is imported now and was not before"),
         ("code/modules.features", ..., "code", "modules.features",
-         "module modules.features is no longer imported"),
+         "modules/features.py is no longer imported"),
         ("libraries/tensorflow", "2.21.0", "libraries", "tensorflow",
          "library tensorflow changed: 2.20.0 -> 2.21.0"),
         ("libraries/tensorflow", "absent", "libraries", "tensorflow",
@@ -95,7 +95,7 @@ def test_an_upgrade_of_penstock_is_one_difference_after_the_users_own():
     new["code"] |= {f"penstock.io.m{number}": "1111" for number in range(4)}
     new["code"]["modules.features"] = "9999"
     own, library = key_differences(KEY, new)
-    assert own.sentence == "code of modules.features changed"
+    assert own.sentence == "modules/features.py changed"
     assert library.sentence == "Penstock's own code changed: 4 modules, such as penstock.io.m0"
     assert (library.old, len(library.new)) == ({}, 4)
 
@@ -104,7 +104,7 @@ def test_few_modules_of_penstock_are_named():
     new = copy.deepcopy(KEY)
     new["code"] |= {"penstock.io.csv.reader": "1111"}
     (found,) = key_differences(KEY, new)
-    assert found.sentence == "module penstock.io.csv.reader is imported now and was not before"
+    assert found.sentence == "penstock.io.csv.reader is imported now and was not before"
 
 
 def test_equal_keys_do_not_differ():

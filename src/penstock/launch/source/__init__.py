@@ -1,0 +1,1 @@
+"""Which source code decides what an execution computes, and what it says."""
