@@ -2,11 +2,12 @@
 
     penstock run pipelines/penguin.py
     penstock run pipelines/penguin.py --param train_steps=400 --param distribution=mirrored
+    python pipelines/penguin.py
 
 Paths are relative to the project's root. The user code is `modules/penguin.py`.
 """
 
-from penstock import LatestBlessedModel, Pipeline, Resolver, RuntimeParameter
+from penstock import LatestBlessedModel, LocalDagRunner, Pipeline, Resolver, RuntimeParameter
 from penstock.components import (
     CsvExampleGen,
     Evaluator,
@@ -158,3 +159,6 @@ pipeline = Pipeline(
         model_card,
     ],
 )
+
+if __name__ == "__main__":
+    LocalDagRunner().run(pipeline)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.lazy_exports import lazy_exports
+from penstock.script import import_from_project_of_script
 
 if TYPE_CHECKING:
     from penstock.dsl import (
@@ -69,3 +70,6 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__, {name: _HOME.get(name, "penstock.dsl") for name in __all__ if name != "__version__"}
 )
+
+
+import_from_project_of_script()

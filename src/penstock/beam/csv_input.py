@@ -74,7 +74,7 @@ class CsvInput:
     def _types(
         self, source: CsvFiles, header: Sequence[str], batches: Iterable[pa.RecordBatch]
     ) -> tuple[dict[str, int], int]:
-        from penstock.io.csv.type_inference import ColumnType
+        from penstock.io.csv.cell_type import ColumnType
 
         types = dict.fromkeys(header, ColumnType.UNKNOWN)
         rows = 0
@@ -129,7 +129,7 @@ class CsvInput:
     def rows(self, part: Part, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Converts the cells, and serializes the rows."""
         from penstock.io.arrow.batch_stream import batch_of
-        from penstock.io.csv.type_inference import ColumnType
+        from penstock.io.csv.cell_type import ColumnType
         from penstock.io.ingestion.write_examples import Rows
 
         types = {name: ColumnType(kind) for name, kind in plan.types.items()}

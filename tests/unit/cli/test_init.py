@@ -16,7 +16,9 @@ from penstock.cli import main
 def made(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["init", "my-taxi"]) == 0
-    assert "penstock run pipelines/my_taxi.py" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "penstock run pipelines/my_taxi.py" in said
+    assert "species: 3 classes, Adelie (44%), Gentoo (36%), Chinstrap (20%)" in said
     return tmp_path / "my-taxi"
 
 
@@ -30,7 +32,7 @@ def test_the_files_of_a_project(made):
         "README.md",
         "components/__init__.py",
         "components/row_counts.py",
-        "data/my_taxi.csv",
+        "data/penguins.csv",
         "modules/__init__.py",
         "modules/columns.py",
         "modules/my_taxi.py",
@@ -44,7 +46,17 @@ def test_the_files_of_a_project(made):
             text = path.read_text("utf-8")
             assert "project_name" not in text
             assert "project-name" not in text
-            assert "\t\n" not in text
+            assert "{{" not in text
+            assert "%if" not in text
+
+
+def test_the_data_are_the_penguins_and_are_called_so(made):
+    data = (made / "data/penguins.csv").read_bytes()
+    assert data == (Path(__file__).parents[3] / "data/penguins/penguins.csv").read_bytes()
+    readme = (made / "README.md").read_text("utf-8")
+    assert "`data/penguins.csv`" in readme
+    for name in data.decode().splitlines()[0].split(","):
+        assert f'"{name}"' in readme or f"`{name}`" in readme
 
 
 def test_every_python_file_compiles_and_is_formatted(made):
@@ -77,7 +89,7 @@ def test_its_own_tests_pass(made):
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout
-    assert "4 passed" in ended.stdout
+    assert "5 passed" in ended.stdout
 
 
 @pytest.mark.tensorflow
@@ -86,18 +98,17 @@ def test_it_runs_to_a_pushed_model_that_answers(made):
     assert ended.returncode == 0, ended.stderr
     nodes = json.loads(ended.stdout)["nodes"]
     assert {node["state"] for node in nodes.values()} == {"COMPLETE"}
-    assert nodes["Evaluator"]["metrics"]["binary_accuracy"] > 0.75
+    assert nodes["Evaluator"]["metrics"]["sparse_categorical_accuracy"] > 0.9
 
     readme = (made / "README.md").read_text("utf-8")
-    lines = readme[readme.index("The model that was pushed") :].splitlines()
-    code = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    code = readme[readme.index("```python") :].removeprefix("```python").partition("```")[0]
     asked = subprocess.run(
         [sys.executable, "-c", code], cwd=made, capture_output=True, text=True, check=False
     )
     assert asked.returncode == 0, asked.stderr
     (answer,) = ast.literal_eval(asked.stdout)
-    (probability,) = answer["outputs"]
-    assert 0 <= probability <= 0.5, "a large Gentoo is a male"
+    assert answer["prediction"] == "Adelie"
+    assert sum(answer["probabilities"]) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", ["Taxi", "1taxi", "ta xi", "taxi!", "class", "modules", "x" * 50])
@@ -124,3 +135,14 @@ def test_an_empty_folder_is_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "taxi")
     assert main(["init", "."]) == 0
     assert (tmp_path / "taxi/pipelines/taxi.py").exists()
+
+
+def test_a_script_of_the_project_finds_its_modules(made):
+    (made / "pipelines/wiring.py").write_text(
+        "from penstock import Pipeline\nfrom pipelines.my_taxi import pipeline\nprint(pipeline.name)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "my-taxi/pipelines/wiring.py"],
+        cwd=made.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.stdout == "my_taxi\n", ended.stderr

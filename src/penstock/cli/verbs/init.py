@@ -1,34 +1,45 @@
-"""`penstock init`: a new project."""
+"""`penstock init`: a new project, made for a table."""
 
 from __future__ import annotations
 
 import argparse
 import keyword
 import re
-from collections.abc import Iterator
+import shlex
+import textwrap
 from pathlib import Path
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser
 from penstock.cli.errors import UsageError
 
-_SUFFIX = ".template"
-_TEMPLATE = Path(__file__).resolve().parents[1] / "template"
 _TAKEN = frozenset(
-    {"columns", "components", "modules", "penstock", "pipelines", "row_counts", "tests"}
-)
+    {"columns", "components", "labelled_rows", "modules", "penstock", "pipelines", "row_counts", "tests"}
+)  # fmt: skip
 
 
 def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "init",
-        "Make a folder with a new project: a pipeline that runs on a small data set to a pushed model,\n"
-        "its module file, a component of its own, tests, Makefile and Dockerfile.",
-        ["penstock init taxi", "penstock init work/taxi"],
+        "Make a folder with a new project that trains on a CSV file: a pipeline, its module file, its\n"
+        "columns sorted by kind, a component of its own, tests, Makefile and Dockerfile. Without --data\n"
+        "it is about penguins.",
+        [
+            "penstock init penguins",
+            "penstock init titanic --data passengers.csv --label survived",
+            "penstock init wine --data wine.csv --label quality --task regression",
+        ],
     )
     parser.add_argument(
         "folder", metavar="NAME", help="the new folder; its last part names the project"
+    )
+    parser.add_argument("--data", metavar="FILE", help="a CSV file with a header; it is copied")
+    parser.add_argument("--label", metavar="COLUMN", help="the column to predict")
+    parser.add_argument(
+        "--task",
+        choices=("classification", "regression"),
+        help="what the model does; by default what the label looks like",
     )
     return parser
 
@@ -36,47 +47,75 @@ def parser() -> Parser:
 def run(arguments: argparse.Namespace) -> int:
     """Make the project."""
     target = Path(arguments.folder)
-    files = write_project(target)
-    name = target.resolve().name.replace("-", "_")
-    print(f"made {target} with {len(files)} files. Go on with:")
-    print(f"  cd {target}")
-    print(
-        f"  penstock run pipelines/{name}.py      # or: make run, which also sets an environment up"
-    )
+    name = _module_name(target)
+    _check_free(target)
+    _check_options(arguments)
+
+    from penstock.cli.starter.installed import installed_penstock
+    from penstock.cli.starter.plan import make_plan
+    from penstock.cli.starter.project import EXAMPLE, write_project
+
+    if arguments.data is None:
+        plan = make_plan(EXAMPLE, "species")
+    else:
+        plan = make_plan(Path(arguments.data), arguments.label, arguments.task)
+    installed = installed_penstock()
+    files = write_project(target, name, plan, installed)
+    print(f"made {target} with {len(files)} files")
+    _print_plan(plan)
+    print("Go on with:")
+    print(f"  cd {shlex.quote(str(target))}")
+    print(f"  make run      # sets .venv up, then: penstock run pipelines/{name}.py")
     return exit_codes.OK
 
 
-def write_project(target: Path) -> list[Path]:
-    """Write a new project's files and return them.
+def _print_plan(plan: object) -> None:
+    """Say what was seen and decided."""
+    from penstock.cli.starter.columns import Kind
+    from penstock.cli.starter.plan import Plan
+    from penstock.cli.starter.project import describe
 
-    Args:
-        target: A folder that does not exist or is empty; its last part names the project.
+    assert isinstance(plan, Plan)
+    table, task = plan.table, plan.task
+    rows = f"{table.rows:,} rows" if table.is_whole else f"the first {table.rows:,} rows"
+    print(f"  looked at {rows} and {len(table.names)} columns of {table.file.name}")
+    for place, old, new in table.renamed:
+        what = "has no name" if not old.strip() else f"is a second {old!r}"
+        print(f"  column {place} {what}: it is {new!r} in the project's copy")
+    if table.na_values:
+        print(f"  taken as missing: {', '.join(table.na_values)}")
+    lines = [("label", [f"{task.label.name}: {describe(task)}"])]
+    if task.label.missing:
+        lines.append(("", [f"{task.label.missing} rows without it are left out"]))
+    for kind in Kind:
+        found = plan.of(kind)
+        shown = [
+            f"{each.name} ({each.note})" if kind is Kind.IGNORED else each.name for each in found
+        ]
+        if shown:
+            lines.append((kind.value.replace("_", "-"), shown))
+    for title, words in lines:
+        text = ", ".join(words)
+        text = text if len(text) <= 800 else f"{text[:800]}..."
+        print(textwrap.fill(text, 100, initial_indent=f"  {title:<13}", subsequent_indent=" " * 15))
 
-    Raises:
-        UsageError: If the name cannot be a project's, or the folder is in use.
-    """
-    name = _module_name(target)
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    if arguments.data is not None and arguments.label is None:
+        raise UsageError(
+            "penstock init: --data needs --label, the column to predict. See `penstock init --help`."
+        )
+    for option in ("label", "task"):
+        if arguments.data is None and getattr(arguments, option) is not None:
+            raise UsageError(
+                f"penstock init: --{option} needs --data, a CSV file. See `penstock init --help`."
+            )
+
+
+def _check_free(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         what = "is not empty" if target.is_dir() else "is a file"
         raise UsageError(f"penstock init: {target} {what}. Give a new name, or an empty folder.")
-    written = []
-    for source in _sources(_TEMPLATE):
-        relative = source.relative_to(_TEMPLATE).as_posix().removesuffix(_SUFFIX)
-        file = target / relative.replace("project_name", name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = source.read_text("utf-8")
-        text = text.replace("project_name", name).replace("project-name", name.replace("_", "-"))
-        file.write_text(text, "utf-8")
-        written.append(file)
-    return written
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            yield from _sources(path)
-        elif path.name.endswith(_SUFFIX):
-            yield path
 
 
 def _module_name(target: Path) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.io.arrow.arrays import numbers, one_value_lists, to_numpy
+from penstock.io.csv.cell_type import ColumnType
 from penstock.io.csv.header import CsvError, read_header
 from penstock.io.csv.string_columns import (
     CsvDialect,
@@ -19,7 +20,7 @@ from penstock.io.csv.string_columns import (
     fast_batches,
     split_cells,
 )
-from penstock.io.csv.type_inference import ARROW_TYPES, ColumnType, convert, infer_type
+from penstock.io.csv.type_inference import ARROW_TYPES, convert, infer_type
 from penstock.io.examples.rows import WrongGuessError
 from penstock.io.ingestion.broken_rows import OnBroken, leave_out
 

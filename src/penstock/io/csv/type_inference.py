@@ -6,24 +6,14 @@ only is UNKNOWN. What a number is, Python's `int()` and `float()` of the cell's 
 digits and spaces beyond ASCII are text); Arrow's faster parsers are used where both agree.
 """
 
-from enum import IntEnum
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.io.arrow.arrays import booleans, to_numpy
+from penstock.io.csv.cell_type import ColumnType, infer_cell_type
 
 _INT64_BEYOND = 2.0**63
-
-
-class ColumnType(IntEnum):
-    """The type of a CSV column; a column has the highest type of its cells."""
-
-    UNKNOWN = -1
-    INT = 0
-    FLOAT = 1
-    STRING = 2
 
 
 ARROW_TYPES = {
@@ -32,22 +22,6 @@ ARROW_TYPES = {
     ColumnType.FLOAT: pa.float32(),
     ColumnType.STRING: pa.binary(),
 }
-
-
-def infer_cell_type(cell: str) -> ColumnType:
-    """Returns the type of one cell."""
-    if not cell:
-        return ColumnType.UNKNOWN
-    content = cell.encode()
-    try:
-        number = int(content)
-    except ValueError:
-        try:
-            float(content)
-        except ValueError:
-            return ColumnType.STRING
-        return ColumnType.FLOAT
-    return ColumnType.INT if -(2**63) <= number < 2**63 else ColumnType.STRING
 
 
 def _exact_type(
