@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from penstock.io.csv import reader as csv_reader
 from penstock.io.csv import string_columns
+from penstock.io.csv.cell_type import ColumnType, infer_cell_type
 from penstock.io.csv.reader import CsvError, CsvFiles, read_csv
 from penstock.io.csv.string_columns import split_cells
 from penstock.io.csv.tolerant_parser import csv_records
-from penstock.io.csv.cell_type import ColumnType, infer_cell_type
 from penstock.io.csv.type_inference import convert, infer_type
 from penstock.io.ingestion.broken_rows import BrokenRow
 
