@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.lazy_exports import lazy_exports
-from penstock.script import import_from_project_of_script
+from penstock.project_root import import_from_project_of_script
 
 if TYPE_CHECKING:
     from penstock.dsl import (

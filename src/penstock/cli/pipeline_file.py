@@ -15,8 +15,9 @@ from types import ModuleType
 from penstock.cli.definition_errors import explain_error, shown_path
 from penstock.cli.errors import NotFound, PipelineFileError
 from penstock.dsl import DefinitionError, Pipeline
-from penstock.dsl.references import find_project_root, import_from, module_name
+from penstock.dsl.references import import_from, module_name
 from penstock.graph import Graph, compile_pipeline
+from penstock.project_root import find_project_root
 from penstock.spelling import nearest
 
 

@@ -9,27 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.dsl.exceptions import DefinitionError
-
-_MARKER = "[tool.penstock]"
-
-
-def find_project_root(start: str | os.PathLike[str]) -> Path:
-    """Return the folder of the project that the file or folder `start` belongs to.
-
-    It is the nearest folder at or above it whose pyproject.toml has a table `[tool.penstock]`; where
-    there is none, the folder of `start` itself.
-
-    Example:
-        >>> find_project_root("/nowhere/pipelines/taxi.py").as_posix()
-        '/nowhere/pipelines'
-    """
-    path = Path(start).absolute()
-    folder = path if path.is_dir() else path.parent
-    for candidate in (folder, *folder.parents):
-        marker = candidate / "pyproject.toml"
-        if marker.is_file() and _MARKER in marker.read_text("utf-8", "replace"):
-            return candidate
-    return folder
+from penstock.project_root import MARKER, find_project_root
 
 
 def import_from(root: str) -> None:
@@ -56,7 +36,7 @@ def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[st
     except ValueError:
         raise DefinitionError(
             f"{file} is not below the project's root {root}; move it there, or mark a folder above "
-            f"both with a pyproject.toml that has {_MARKER}"
+            f"both with a pyproject.toml that has {MARKER}"
         ) from None
     if not all(part.isidentifier() for part in parts):
         raise DefinitionError(

@@ -8,8 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
-from penstock.dsl.references import find_project_root
 from penstock.graph import Graph
+from penstock.project_root import find_project_root
 
 HOME = ".penstock"
 """Folder of a project that holds its store, its artifacts and its memory of digests."""

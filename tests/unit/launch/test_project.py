@@ -1,8 +1,9 @@
 import pytest
 
-from penstock.dsl.references import find_project_root, module_name
+from penstock.dsl.references import module_name
 from penstock.graph import Graph
 from penstock.launch.project import Project, ProjectError
+from penstock.project_root import find_project_root
 
 GRAPH = Graph("taxi", None, None, (), {})
 

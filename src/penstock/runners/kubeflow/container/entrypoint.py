@@ -18,11 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from penstock.artifacts import Artifact, location
-from penstock.dsl.references import find_project_root
 from penstock.graph import Graph, GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.execution import execute
 from penstock.launch.launcher import Ended
+from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
 from penstock.runners.kubeflow.container.task import (
