@@ -6,6 +6,7 @@ for a missing cell of a CSV file, is counted as present. Of a feature with at mo
 read as missing, so that one schema fits the data in all its forms. Lists of several values may be empty.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -262,6 +263,24 @@ class CheckedFeature:
     def numbers(self) -> Any:
         """The NumericStatistics."""
         return self.proto.num_stats
+
+    @property
+    def listed_numbers(self) -> list[float]:
+        """The listed values of a feature of numbers that statistics count like words (categorical ones)."""
+        if self.stats_type not in (_Stats.INT, _Stats.FLOAT):
+            return []
+        return [float(value) for value in self.value_counts]
+
+    @property
+    def number_bounds(self) -> tuple[float, float] | None:
+        """The least and the greatest number; None of categorical numbers of which none is listed.
+
+        Categorical numbers have no extremes in the statistics: these are then those of the listed values.
+        """
+        if self.proto.HasField("string_stats"):
+            values = [value for value in self.listed_numbers if not math.isnan(value)]
+            return (min(values), max(values)) if values else None
+        return self.numbers.min, self.numbers.max
 
     def histogram(self, kind: int) -> statistics_pb2.Histogram | None:
         """Returns the histogram of a type, if there is one."""

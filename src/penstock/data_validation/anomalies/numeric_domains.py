@@ -107,8 +107,11 @@ def check_int_domain(
 
 def _float_interval(view: CheckedFeature) -> _Interval | str | None:
     if view.stats_type == _Stats.FLOAT:
+        bounds = view.number_bounds
+        if bounds is None:
+            return None
         with np.errstate(over="ignore"):
-            low, high = np.float32(view.numbers.min), np.float32(view.numbers.max)
+            low, high = np.float32(bounds[0]), np.float32(bounds[1])
         return float(low), float(high)
     if view.stats_type in (_Stats.STRING, _Stats.BYTES):
         return _interval_of(list(view.value_counts), integers=False)
@@ -116,6 +119,8 @@ def _float_interval(view: CheckedFeature) -> _Interval | str | None:
 
 
 def _has_nan(view: CheckedFeature) -> bool:
+    if any(math.isnan(value) for value in view.listed_numbers):
+        return True
     if view.stats_type == _Stats.FLOAT:
         return any(histogram.num_nan > 0 for histogram in view.numbers.histograms)
     if view.stats_type == _Stats.STRING:

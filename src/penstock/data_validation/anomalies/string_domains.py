@@ -114,31 +114,35 @@ def check_bool_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> list
 
 
 def _check_bool_integers(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    numbers = view.numbers
-    if numbers.min < 0.0:
-        kind, example = AnomalyType.BOOL_TYPE_SMALL_INT, numbers.min
-    elif numbers.max > 1.0:
-        kind, example = AnomalyType.BOOL_TYPE_BIG_INT, numbers.max
+    low, high = view.number_bounds or (0.0, 0.0)
+    if low < 0.0:
+        kind, example = AnomalyType.BOOL_TYPE_SMALL_INT, low
+    elif high > 1.0:
+        kind, example = AnomalyType.BOOL_TYPE_BIG_INT, high
     else:
         return []
-    feature.int_domain.max, feature.int_domain.min = to_int64(numbers.max), to_int64(numbers.min)
+    feature.int_domain.max, feature.int_domain.min = to_int64(high), to_int64(low)
     text = f"Integers (such as {six_digits(example)}) not in {{0, 1}}: converting to an integer."
     return [Finding(kind, _NON_BOOLEAN, text)]
 
 
 def _check_bool_floats(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    reason = _why_floats_are_not_boolean(view)
+    bounds = view.number_bounds
+    if bounds is None:
+        return []
+    reason = _why_floats_are_not_boolean(view, *bounds)
     if reason is None:
         return []
-    feature.float_domain.max, feature.float_domain.min = view.numbers.max, view.numbers.min
+    feature.float_domain.min, feature.float_domain.max = bounds
     text = f"{reason}: converting to float_domain."
     return [Finding(AnomalyType.BOOL_TYPE_UNEXPECTED_FLOAT, _NON_BOOLEAN, text)]
 
 
-def _why_floats_are_not_boolean(view: CheckedFeature) -> str | None:
-    for extreme in (view.numbers.min, view.numbers.max):
-        if extreme not in (0.0, 1.0):
-            return f"Floats (such as {six_digits(extreme)}) not in {{0, 1}}"
+def _why_floats_are_not_boolean(view: CheckedFeature, low: float, high: float) -> str | None:
+    between = (value for value in view.listed_numbers if value not in (0.0, 1.0))
+    for value in (low, high, *between):
+        if value not in (0.0, 1.0):
+            return f"Floats (such as {six_digits(value)}) not in {{0, 1}}"
     for histogram in view.numbers.histograms:
         if histogram.num_nan > 0:
             return "Floats (such as NaN) not in {0, 1}"

@@ -11,16 +11,55 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from tensorflow_metadata.proto.v0 import statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.feature_path import FeaturePath
 from penstock.data_validation.path_steps import PathSteps
 from penstock.io.arrow.arrays import to_numpy, valid_rows
 
 DOMAIN_INFO = "domain_info"
 
 
-class CombinerStatsGenerator(ABC):
+class _Generator(ABC):
+    """What both kinds of generators have, with TFDV's names and defaults.
+
+    Args:
+        name: A name for the statistics, which nothing else depends on.
+        schema: A schema that the generator wants to know.
+    """
+
+    name: str = ""
+    schema: schema_pb2.Schema | None = None
+
+    def __init__(self, name: str = "", schema: schema_pb2.Schema | None = None) -> None:
+        self.name = name
+        self.schema = schema
+
+    @abstractmethod
+    def create_accumulator(self) -> Any:
+        """Returns an accumulator that has seen nothing."""
+
+    @abstractmethod
+    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+        """Returns one accumulator that has seen what all of them have."""
+
+    def setup(self) -> None:  # noqa: B027 (may be left as it is)
+        """Prepares what cannot be pickled, such as an open file.
+
+        It is called on a copy, in every process that works with the generator, before anything else.
+        """
+
+    def compact(self, accumulator: Any) -> Any:
+        """Returns a smaller form of an accumulator, before it is sent, merged or read."""
+        return accumulator
+
+
+class CombinerStatsGenerator(_Generator):
     """Statistics of whole RecordBatches, such as of pairs of features.
+
+    Args:
+        name: A name for the statistics, which nothing else depends on.
+        schema: A schema that the generator wants to know.
 
     Example:
         >>> class RowsWithoutFare(CombinerStatsGenerator):
@@ -37,36 +76,25 @@ class CombinerStatsGenerator(ABC):
     """
 
     @abstractmethod
-    def create_accumulator(self) -> Any:
-        """Returns an accumulator that has seen nothing."""
-
-    @abstractmethod
     def add_input(self, accumulator: Any, batch: pa.RecordBatch) -> Any:
         """Returns the accumulator with a batch added."""
-
-    @abstractmethod
-    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
-        """Returns one accumulator that has seen what all of them have."""
 
     @abstractmethod
     def extract_output(self, accumulator: Any) -> statistics_pb2.DatasetFeatureStatistics:
         """Returns the statistics; they are merged into the data set's, by the paths of features."""
 
 
-class CombinerFeatureStatsGenerator(ABC):
-    """Statistics of each feature by itself; one accumulator a feature."""
+class CombinerFeatureStatsGenerator(_Generator):
+    """Statistics of each feature by itself; one accumulator a feature.
+
+    Args:
+        name: A name for the statistics, which nothing else depends on.
+        schema: A schema that the generator wants to know.
+    """
 
     @abstractmethod
-    def create_accumulator(self) -> Any:
-        """Returns an accumulator that has seen nothing."""
-
-    @abstractmethod
-    def add_input(self, accumulator: Any, path: PathSteps, array: pa.Array) -> Any:
+    def add_input(self, accumulator: Any, path: FeaturePath, array: pa.Array) -> Any:
         """Returns the accumulator with a feature's column of a batch added."""
-
-    @abstractmethod
-    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
-        """Returns one accumulator that has seen what all of them have."""
 
     @abstractmethod
     def extract_output(self, accumulator: Any) -> statistics_pb2.FeatureNameStatistics:

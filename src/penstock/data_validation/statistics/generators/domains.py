@@ -33,16 +33,25 @@ _SIGNATURES = {
     "jpeg": b"\xff\xd8\xff",
     "png": b"\x89PNG\r\n\x1a\n",
 }
-_UNIX_TIMES = {"UNIX_SECONDS": 1, "UNIX_MILLISECONDS": 10**3, "UNIX_MICROSECONDS": 10**6}
-_UNIX_TIMES["UNIX_NANOSECONDS"] = 10**9
-_FIRST_SECOND, _LAST_SECOND = 631_152_000, 1_893_456_000  # 1990 and 2030, UTC
+_FIRST_DAY, _LAST_DAY = 7_305, 21_915  # since 1970: 1990 and 2030
+# How many units a day has.
+_UNIX_TIMES = {
+    "UNIX_SECONDS": 86_400,
+    "UNIX_MILLISECONDS": 86_400 * 10**3,
+    "UNIX_MICROSECONDS": 86_400 * 10**6,
+    "UNIX_NANOSECONDS": 86_400 * 10**9,
+    "UNIX_DAYS": 1,
+}
 _DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%y-%m-%d", "%y/%m/%d",
     "%m-%d-%Y", "%m/%d/%Y", "%m%d%Y", "%m-%d-%y", "%m/%d/%y",
     "%d-%m-%Y", "%d/%m/%Y", "%d%m%Y", "%d-%B-%Y", "%d-%m-%y", "%d/%m/%y", "%d-%B-%y",
 )  # fmt: skip
 _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f")
+_ASCTIME = "%a %b %d %H:%M:%S %Y"
 _DIRECTIVES = {
+    "%a": f"(?:{'|'.join(calendar.day_abbr)})",
+    "%b": f"(?:{'|'.join(calendar.month_abbr[1:])})",
     "%B": f"(?:{'|'.join(calendar.month_name[1:])})",
     "%f": r"(?:[0-9]{1,6})",
     "%d": r"(?:3[0-1]|[1-2]\d|0[1-9]|[1-9]| [1-9])",
@@ -202,7 +211,10 @@ def image_size(kind: str, content: bytes) -> tuple[int, int]:
 
 
 class TimeStats(_DomainStats):
-    """Recognizes dates and times in strings, and times since 1970 in integers (1990 to 2030)."""
+    """Recognizes dates and times in strings, and times since 1970 in integers (1990 to 2030).
+
+    Integers may be days, seconds, milliseconds, microseconds or nanoseconds.
+    """
 
     def add_input(self, accumulator: Matches, path: PathSteps, array: pa.Array) -> Matches:
         """Adds a column."""
@@ -213,7 +225,7 @@ class TimeStats(_DomainStats):
             numbers = to_numpy(values)
             accumulator.seen += len(numbers)
             for name, unit in _UNIX_TIMES.items():
-                inside = (numbers >= _FIRST_SECOND * unit) & (numbers < _LAST_SECOND * unit)
+                inside = (numbers >= _FIRST_DAY * unit) & (numbers < _LAST_DAY * unit)
                 accumulator.kinds[name] += int(np.count_nonzero(inside))
             return accumulator
         texts = _texts(accumulator, array)
@@ -253,6 +265,7 @@ def _time_patterns() -> list[tuple[str, re.Pattern[str]]]:
         for time in _TIMES_OF_DAY
         for delimiter in "T "
     ]
+    formats.append(_ASCTIME)
     directive = re.compile("|".join(_DIRECTIVES))
     return [
         (each, re.compile(f"^{directive.sub(lambda m: _DIRECTIVES[m.group(0)], each)}$"))

@@ -4,7 +4,7 @@ lift(x, y) = P(Y = y | X = x) / P(Y = y); of features with several values a row,
 among them. Pairs that never occur together have the lift 0.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,8 @@ class LiftStats(CombinerStatsGenerator):
         x_features: The names or paths of the features; by default the schema's categorical ones.
         boundaries: Boundaries of buckets for a numeric label, ascending.
         weight_feature: The feature with a row's weight.
+        per_feature_weight_override: Another weight feature for some features, by name or path: for the
+            label it weighs the label's values and all rows, for another feature its values.
         min_x_count: Feature values in no more than so many rows are left out.
         top_k_per_y: Keep the feature values with the greatest lift, by label value.
         bottom_k_per_y: Keep those with the least.
@@ -77,6 +79,7 @@ class LiftStats(CombinerStatsGenerator):
         x_features: Sequence[str | Sequence[str]] | None = None,
         boundaries: Sequence[float] | None = None,
         weight_feature: str | None = None,
+        per_feature_weight_override: Mapping[Any, str] | None = None,
         min_x_count: int = 0,
         top_k_per_y: int | None = None,
         bottom_k_per_y: int | None = None,
@@ -91,6 +94,9 @@ class LiftStats(CombinerStatsGenerator):
         if boundaries is not None:
             self._bounds = np.array([-np.inf, *sorted(boundaries), np.inf])
         self._weight = weight_feature
+        overrides = (per_feature_weight_override or {}).items()
+        self._weights = {_path(feature): weight for feature, weight in overrides}
+        self._weighted = bool(self._weight is not None or self._weights)
         self._min_x_count = min_x_count
         self._top, self._bottom = top_k_per_y, bottom_k_per_y
         self._custom = output_custom_stats
@@ -101,18 +107,14 @@ class LiftStats(CombinerStatsGenerator):
 
     def add_input(self, accumulator: LiftCounts, batch: pa.RecordBatch) -> LiftCounts:
         """Adds rows."""
-        weights = np.ones(batch.num_rows)
-        if self._weight is not None:
-            column = column_at(batch, (self._weight,))
-            if column is not None:
-                values, rows = leaves_of(column)
-                weights = np.zeros(batch.num_rows)
-                weights[rows] = to_numpy(values)
-        accumulator.rows += float(weights.sum())
+        of_label = self._row_weights(batch, self._label)
+        plain = of_label if not self._weights else self._row_weights(batch, ())
+        accumulator.rows += float(of_label.sum())
         labels = _rows_by_value(leaves_at(batch, self._label), self._bounds)
         for y, rows in labels.items():
-            accumulator.y[y] = accumulator.y.get(y, 0.0) + float(weights[rows].sum())
+            accumulator.y[y] = accumulator.y.get(y, 0.0) + float(of_label[rows].sum())
         for path in self._features:
+            weights = plain if path not in self._weights else self._row_weights(batch, path)
             for x, x_rows in _rows_by_value(leaves_at(batch, path), None).items():
                 key = (path, x)
                 accumulator.x[key] = accumulator.x.get(key, 0.0) + float(weights[x_rows].sum())
@@ -123,6 +125,17 @@ class LiftStats(CombinerStatsGenerator):
                         total = accumulator.xy.get(pair, 0.0) + float(weights[both].sum())
                         accumulator.xy[pair] = total
         return accumulator
+
+    def _row_weights(self, batch: pa.RecordBatch, path: PathSteps) -> npt.NDArray[np.float64]:
+        """Returns each row's weight for a feature."""
+        name = self._weights.get(path, self._weight)
+        column = None if name is None else column_at(batch, (name,))
+        if column is None:
+            return np.ones(batch.num_rows)
+        values, rows = leaves_of(column)
+        weights = np.zeros(batch.num_rows)
+        weights[rows] = to_numpy(values)
+        return weights
 
     def merge_accumulators(self, accumulators: Iterable[LiftCounts]) -> LiftCounts:
         """Adds up."""
@@ -161,7 +174,7 @@ class LiftStats(CombinerStatsGenerator):
         y: _Value,
         values: Sequence[tuple[_Value, float]],
     ) -> None:
-        weighted = self._weight is not None
+        weighted = self._weighted
         series = cross.categorical_cross_stats.lift.lift_series.add()
         shown = self._set_label(series, y)
         _set_count(series, "y_count", counts.y[y], weighted)
