@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock import module_names
 from penstock.lazy_exports import lazy_exports
 from penstock.project_root import import_from_project_of_script
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from penstock.runners.result import RunFailed, RunResult
 
 __version__ = "0.1.0"
+
+# Before anything of the user's is imported, in each process that imports Penstock.
+module_names.install()
 
 _HOME = {
     "LocalDagRunner": "penstock.runners.local",

@@ -28,6 +28,20 @@ def local_path(uri: str) -> str:
     return uri.removeprefix("file://")
 
 
+def absolute(path: str, root: str | os.PathLike[str]) -> str:
+    """Return a path that a user gave as it is opened: relative ones from `root`, `~` as the home folder.
+
+    URLs are returned as they are, but for `file://`, which is a path.
+
+    Example:
+        >>> absolute("x/../y", "/p"), absolute("/y", "/p"), absolute("gs://b/x", "/p")
+        ('/p/y', '/y', 'gs://b/x')
+    """
+    if not is_local(path):
+        return path
+    return os.path.normpath(os.path.join(root, os.path.expanduser(local_path(path))))
+
+
 def _file_system(uri: str) -> tuple[Any, str]:
     import fsspec
 

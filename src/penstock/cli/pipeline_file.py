@@ -94,7 +94,7 @@ def _import(name: str, path: str, root: str) -> ModuleType:
     if found is None or not os.path.samefile(found, path):
         raise PipelineFileError(
             f"{shown_path(path)} is imported as {name!r}, but Python finds {found or 'a package'} under "
-            "that name. Rename its folder."
+            "that name. Rename it or its folder."
         )
     return module
 

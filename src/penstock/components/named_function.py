@@ -20,7 +20,7 @@ def as_function(parameter: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     module, _, function = value.rpartition(".")
-    if not module or not all(part.isidentifier() for part in value.split(".")):
+    if not all(value.split(".")) or "/" in value or not (module and function.isidentifier()):
         raise ValueError(
             f'{parameter} takes a function or its dotted name, "package.module.function", '
             f"importable from the project's root. Received: {value!r}"

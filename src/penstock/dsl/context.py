@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from penstock.dsl.references import module_name
+from penstock.artifacts import location
+from penstock.dsl.module_files import import_module_file
 
 
 @dataclasses.dataclass
@@ -52,9 +52,7 @@ class ExecutionContext:
 
     def resolve_path(self, path: str) -> str:
         """Return a path as it is opened: relative ones from the project's root, URLs as they are."""
-        if "://" in path or os.path.isabs(path):
-            return path
-        return os.path.normpath(os.path.join(self.project_root, path))
+        return location.absolute(path, self.project_root)
 
     def load_module(self, module_file: str) -> ModuleType:
         """Import a file of user code under its dotted name.
@@ -64,18 +62,9 @@ class ExecutionContext:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            penstock.dsl.DefinitionError: If it lies outside the project.
+            penstock.dsl.DefinitionError: If it lies outside the project, or another module has its name.
         """
-        import importlib
-
-        if not module_file.endswith(".py"):
-            return importlib.import_module(module_file)
-        path = self.resolve_path(module_file)
-        if not os.path.isfile(path):
-            raise FileNotFoundError(
-                f"module file {module_file!r} does not exist (looked at {path})"
-            )
-        return importlib.import_module(module_name(path, self.project_root))
+        return import_module_file(module_file, self.project_root)
 
     def report_metrics(self, metrics: Mapping[str, float]) -> None:
         """Add metrics of this execution, for `penstock show`.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.dsl.exceptions import DefinitionError
+from penstock.module_names import as_name
 from penstock.project_root import MARKER, find_project_root
 
 
@@ -23,8 +24,11 @@ def import_from(root: str) -> None:
 def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[str]) -> str:
     """Return the dotted name under which a file of the project is imported.
 
+    Names that Python cannot write, such as `taxi-utils`, are names like any other: see
+    `penstock.module_names`.
+
     Raises:
-        DefinitionError: If the file is not below the project's root or no name can be made of it.
+        DefinitionError: If the file is not below the project's root.
 
     Example:
         >>> module_name("/p/pipelines/penguin.py", "/p")
@@ -38,11 +42,7 @@ def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[st
             f"{file} is not below the project's root {root}; move it there, or mark a folder above "
             f"both with a pyproject.toml that has {MARKER}"
         ) from None
-    if not all(part.isidentifier() for part in parts):
-        raise DefinitionError(
-            f"{file} cannot be imported: {'/'.join(parts)!r} holds a name that is no identifier"
-        )
-    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+    return as_name(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
 def reference(target: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,7 +12,9 @@ from typing import Any
 from penstock.artifacts import Artifact, location
 from penstock.artifacts.fingerprint import digest_file
 from penstock.dsl.component import Component
-from penstock.dsl.references import module_name, resolve
+from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.module_files import find_module_file
+from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.graph import GraphNode
 from penstock.launch.attempt import RunSettings
@@ -79,12 +80,10 @@ class CacheKeys:
         return parts
 
     def _module_of(self, node: GraphNode, key: str, value: str) -> str:
-        if not value.endswith(".py"):
-            return value
-        path = os.path.join(self._settings.project_root, value)
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"{node.id}({key}={value!r}): there is no file {path}")
-        return module_name(path, self._settings.project_root)
+        try:
+            return find_module_file(value, self._settings.project_root).name
+        except (FileNotFoundError, DefinitionError) as error:
+            raise type(error)(f"{node.id}({key}={value!r}): {error}") from None
 
     def _external(self, node: GraphNode, component_class: type[Component]) -> dict[str, str]:
         if (
@@ -102,9 +101,7 @@ class CacheKeys:
         return {name: self._digest(path) for name, path in sorted(files.items())}
 
     def _resolve(self, path: str) -> str:
-        if "://" in path or os.path.isabs(path):
-            return path
-        return os.path.normpath(os.path.join(self._settings.project_root, path))
+        return location.absolute(path, self._settings.project_root)
 
     def _digest(self, path: str) -> str:
         if location.is_local(path):

@@ -363,9 +363,7 @@ class Launcher:
         self._lineage.add(node, execution_id, state, outputs)
 
     def _absolute(self, path: str) -> str:
-        if "://" in path or os.path.isabs(path):
-            return path
-        return os.path.normpath(os.path.join(self._settings.project_root, path))
+        return location.absolute(path, self._settings.project_root)
 
 
 def discard(attempt: Attempt) -> None:

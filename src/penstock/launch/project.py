@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
+from penstock.artifacts import location
 from penstock.graph import Graph
 from penstock.project_root import find_project_root
 
@@ -77,9 +78,7 @@ def absolute(path: str, root: str | os.PathLike[str]) -> str:
     """
     if path.startswith("sqlite:///") and not path.startswith("sqlite:////"):
         return absolute(path.removeprefix("sqlite:///"), root)
-    if "://" in path:
-        return path
-    return os.path.normpath(os.path.join(root, os.path.expanduser(path)))
+    return location.absolute(path, root)
 
 
 def _settings(path: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import penstock
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.source.module import FORM, Module, Piece, read_module
+from penstock.module_names import as_parts
 
 _PACKAGE = os.path.dirname(os.path.abspath(penstock.__file__))
 _ROOMS = frozenset(
@@ -123,7 +124,7 @@ class SourceClosure:
         return self._files[name]
 
     def _look_for(self, name: str) -> str | None:
-        parts = name.split(".")
+        parts = as_parts(name)
         if parts[0] == "penstock":
             if len(parts) < 2 or parts[1] not in _ROOMS:
                 return None
@@ -144,7 +145,7 @@ class SourceClosure:
 
     def is_folder(self, name: str) -> bool:
         """Return whether a dotted name is that of a folder of the project."""
-        return os.path.isdir(os.path.join(self._root, *name.split(".")))
+        return os.path.isdir(os.path.join(self._root, *as_parts(name)))
 
 
 class _Walk:
