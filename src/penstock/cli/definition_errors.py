@@ -8,6 +8,7 @@ import traceback
 from types import FrameType, TracebackType
 
 import penstock
+from penstock.checks.finding import shown_path
 from penstock.cli.errors import PipelineFileError
 from penstock.dsl import DefinitionError
 from penstock.installation import install_command
@@ -89,9 +90,3 @@ def _drop_loader(shown: traceback.TracebackException) -> None:
         ]
         each.stack[:] = kept
         pending += [each.__cause__, each.__context__]
-
-
-def shown_path(path: str) -> str:
-    """Return a path relative to the current folder if it lies below it."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative

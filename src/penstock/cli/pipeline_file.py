@@ -8,13 +8,14 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from penstock.cli.definition_errors import explain_error, shown_path
+from penstock.checks.finding import shown_path
+from penstock.cli.definition_errors import explain_error
 from penstock.cli.errors import NotFound, PipelineFileError
-from penstock.dsl import DefinitionError, Pipeline
+from penstock.dsl import DefinitionError, Node, Pipeline
 from penstock.dsl.references import import_from, module_name
 from penstock.graph import Graph, compile_pipeline
 from penstock.project_root import find_project_root
@@ -30,12 +31,14 @@ class PipelineFile:
         shown: The file as messages name it.
         project_root: Folder that user code is imported from.
         pipeline: What it defines.
+        unlisted: Nodes that the file names and no pipeline of it holds.
     """
 
     path: str
     shown: str
     project_root: str
     pipeline: Pipeline
+    unlisted: Sequence[Node] = ()
 
     def compile(self, pipeline: Pipeline | None = None) -> Graph:
         """Return the graph of the pipeline (or of a part of it).
@@ -77,7 +80,7 @@ def load_pipeline(file: str) -> PipelineFile:
     with contextlib.redirect_stdout(sys.stderr):
         module = _import(name, str(path), str(root))
         pipeline = _pipeline_of(module, str(path), shown)
-    return PipelineFile(str(path), shown, str(root), pipeline)
+    return PipelineFile(str(path), shown, str(root), pipeline, _unlisted(module, pipeline))
 
 
 def _import(name: str, path: str, root: str) -> ModuleType:
@@ -137,6 +140,14 @@ def _pipeline_of(module: ModuleType, path: str, shown: str) -> Pipeline:
         f"{shown} defines no pipeline. Write `pipeline = Pipeline(...)` at its top level, or a "
         "function create_pipeline() that returns one."
     )
+
+
+def _unlisted(module: ModuleType, pipeline: Pipeline) -> list[Node]:
+    values = [each for name, each in vars(module).items() if not name.startswith("_")]
+    pipelines = [pipeline, *(each for each in values if isinstance(each, Pipeline))]
+    listed = {id(node) for each in pipelines for node in each}
+    made = {id(each): each for each in values if isinstance(each, Node)}
+    return [node for key, node in made.items() if key not in listed]
 
 
 def _no_file(path: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -12,6 +14,8 @@ from penstock.dsl.exceptions import ParameterError, WiringError
 from penstock.dsl.policy import Policy
 from penstock.dsl.resources import Resources
 from penstock.spelling import did_you_mean
+
+_PENSTOCK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Outputs(Mapping[str, Any]):
@@ -52,12 +56,14 @@ class Node:
         policy: Retries, timeout and caching.
         resources: What it needs of its machine.
         beam_pipeline_args: Arguments for Beam, after the pipeline's.
+        made_at: File and line of the user's code that made it, or None.
     """
 
     KIND: ClassVar[Literal["component", "resolver", "importer"]] = "component"
 
     def __init__(self, id: str) -> None:
         self._id = id
+        self.made_at = _users_line(self)
         self.inputs: dict[str, tuple[Channel | Artifact, ...]] = {}
         self.policy = Policy()
         self.resources = Resources()
@@ -157,6 +163,18 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
+
+
+def _users_line(node: Node) -> tuple[str, int] | None:
+    """Return file and line of the code that makes a node, for messages; None if it is not a user's."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        code = frame.f_code
+        constructor = code.co_name == "__init__" and frame.f_locals.get("self") is node
+        if not constructor and not code.co_filename.startswith(_PENSTOCK):
+            return code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None
 
 
 def _replace(settings: Any, changes: Mapping[str, Any]) -> Any:

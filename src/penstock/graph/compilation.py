@@ -119,6 +119,7 @@ def compile_node(
         uses_seed=bool(getattr(kind, "USES_SEED", False)),
         uses_lineage=bool(getattr(kind, "USES_LINEAGE", False)),
         beam_pipeline_args=(*beam_pipeline_args, *node.beam_pipeline_args),
+        made_at=node.made_at,
     )
 
 

@@ -95,6 +95,13 @@ class Graph:
         """SHA-256 of `to_text()`, as 64 hex digits."""
         return hashlib.sha256(self.to_text().encode()).hexdigest()
 
+    def with_parameters(self, parameters: Mapping[str, RuntimeParameter]) -> Self:
+        """Return the graph with only some of its runtime parameters; the others count as left out."""
+        rest = {name: each for name, each in self.parameters.items() if name not in parameters}
+        return dataclasses.replace(
+            self, parameters=dict(parameters), left_out={**self.left_out, **rest}
+        )
+
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return a value for each runtime parameter: the given one, else its default.
 

@@ -56,6 +56,7 @@ class GraphNode:
         uses_seed: Whether the seed is keyed.
         uses_lineage: Whether it is told what led to its inputs.
         beam_pipeline_args: Arguments for Beam.
+        made_at: File and line that made it, for messages; not in the JSON form.
     """
 
     id: str
@@ -75,6 +76,7 @@ class GraphNode:
     uses_seed: bool
     uses_lineage: bool
     beam_pipeline_args: tuple[str, ...]
+    made_at: tuple[str, int] | None = dataclasses.field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; defaults are left out."""

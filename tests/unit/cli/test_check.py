@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
+from penstock.checks.surroundings import check_resources
 from penstock.cli import main
-from penstock.cli.checks.surroundings import check_resources
-from penstock.cli.diagnosis.devices import Accelerator
 from penstock.dsl import Policy
 from penstock.graph import GraphNode
 
@@ -107,7 +106,7 @@ def test_files_that_are_missing_are_told_at_the_nodes_line(project, capsys):
     assert main(["check", "pipelines/words.py"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"pipelines/words.py:7: error: ReadText(source='data/word.txt'): there is nothing at "
-        f"{project}/data/word.txt",
+        f"{project}/data/word.txt. Did you mean 'words.txt'?",
         f"pipelines/words.py:8: error: CountWords(module_file='modules/countng.py'): there is no file "
         f"{project}/modules/countng.py. Did you mean 'modules/counting.py'?",
         "pipeline words: 3 nodes, 1 runtime parameters: 2 errors",
@@ -165,7 +164,7 @@ def test_resources(resources, level, message):
     found = list(
         check_resources(
             node(**resources), "p.py:1", cores=4, memory=8 * 2**30,
-            accelerators=[Accelerator("GPU", "L4")],
+            accelerators=["GPU:0"],
         )
     )  # fmt: skip
     assert [(each.level, each.message) for each in found] == ([(level, message)] if level else [])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from penstock.checks import machine
 from penstock.cli import main
-from penstock.cli.diagnosis import devices, machine, packages
+from penstock.cli.diagnosis import devices, packages
 from penstock.cli.diagnosis.packages import check_packages, fits
 from penstock.cli.diagnosis.store_health import check_store
 from penstock.store import MetadataStore

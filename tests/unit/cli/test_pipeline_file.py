@@ -177,10 +177,26 @@ def test_other_kinds_of_file_are_refused(project):
         load_pipeline("data/words.txt")
 
 
-def test_names_that_cannot_be_imported_are_refused(project):
-    file = write(project, "x = 1\n", "pipelines/my-words.py")
-    with pytest.raises(PipelineFileError, match="holds a name that is no identifier"):
-        load_pipeline(file)
+@pytest.mark.parametrize(
+    "name", ["my-words", "01_words", "words.v2", "class", "two words", "a%2Eb"]
+)
+def test_a_pipeline_file_may_have_any_name(project, name):
+    source = HEAD + "pipeline = Pipeline('a', components=[ReadText(source='d')])\n"
+    loaded = load_pipeline(write(project, source, f"pipelines/{name}.py"))
+    assert loaded.compile().nodes[0].made_at == (loaded.path, source.count("\n"))
+
+
+def test_nodes_that_no_pipeline_holds_are_named(project, capsys):
+    file = write(
+        project,
+        HEAD + "a, b, c = (ReadText(source='data/words.txt').with_id(each) for each in 'abc')\n"
+        "other = Pipeline('other', components=[b])\n"
+        "pipeline = Pipeline('a', components=[a])\n",
+    )
+    assert main(["check", file]) == 0
+    assert "warning: c is made here, but is not in the components of the pipeline." in (
+        capsys.readouterr().out
+    )
 
 
 def test_what_the_file_prints_is_not_in_the_output(project, capsys):

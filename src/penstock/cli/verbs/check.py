@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
@@ -10,7 +11,7 @@ from penstock.cli.arguments import Parser, key_value
 from penstock.cli.console import Console, print_json
 
 if TYPE_CHECKING:
-    from penstock.cli.checks.finding import Finding
+    from penstock.checks.finding import Finding
     from penstock.cli.pipeline_file import PipelineFile
     from penstock.graph import Graph
 
@@ -93,60 +94,39 @@ def findings(
         parameters: Values of runtime parameters, as typed.
         runner: local or kubeflow.
     """
-    from penstock.cli.checks.finding import Finding
-    from penstock.cli.checks.module_files import check_module_files
-    from penstock.cli.checks.node_lines import node_lines
-    from penstock.cli.checks.surroundings import (
-        check_external_paths,
-        check_libraries,
-        check_resources,
-    )
-    from penstock.cli.diagnosis import devices, machine
-    from penstock.dsl import ParameterError
+    from penstock.checks.check_graph import bind_known, check_graph
+    from penstock.checks.finding import Finding, place_of
+    from penstock.runners.local.accelerators import installed_accelerators
 
-    found: list[Finding] = []
-    given = dict(parameters)
-    for name, parameter in graph.parameters.items():
-        if name not in given and parameter.default is None:
-            message = f"runtime parameter {name!r} has no default: run it with --param {name}=VALUE"
-            found.append(Finding("warning", loaded.shown, message))
-    bound = graph
-    if all(name in given or each.default is not None for name, each in graph.parameters.items()):
-        try:
-            bound = graph.bind(given)
-        except ParameterError as error:
-            found.append(Finding("error", loaded.shown, str(error)))
-    lines = node_lines(loaded.path, graph)
-    memory = machine.memory()
-    there = devices.accelerators() if any(node.resources for node in bound.nodes) else []
-    for node in bound.nodes:
-        place = f"{loaded.shown}:{lines[node.id]}" if node.id in lines else loaded.shown
-        found += check_module_files(node, loaded.project_root, place)
-        found += check_external_paths(node, loaded.project_root, place)
-        if runner == "local":
-            found += check_resources(
-                node,
-                place,
-                cores=machine.cores(),
-                memory=memory[0] if memory else None,
-                accelerators=there,
-            )
+    bound, found = bind_known(graph, parameters)
+    installed = None
     if runner == "local":
-        found += check_libraries(bound.nodes)
-    else:
-        found += _kubeflow_findings(graph, loaded.shown, lines)
-    return found
+        needed = any(node.resources for node in bound.nodes)
+        installed = installed_accelerators() if needed else []
+    found += check_graph(bound, loaded.project_root, accelerators=installed)
+    found += [
+        Finding(
+            "warning",
+            place_of(node),
+            f"{node.id} is made here, but is not in the components of the pipeline. Add it, or remove it.",
+        )
+        for node in loaded.unlisted
+    ]
+    if runner != "local":
+        found += _kubeflow_findings(graph)
+    return [each if each.place else dataclasses.replace(each, place=loaded.shown) for each in found]
 
 
-def _kubeflow_findings(graph: Graph, shown: str, lines: dict[str, int]) -> list[Finding]:
+def _kubeflow_findings(graph: Graph) -> list[Finding]:
     """Return what Kubeflow cannot do as the pipeline asks for it."""
-    from penstock.cli.checks.finding import Finding
+    from penstock.checks.finding import Finding, place_of
     from penstock.runners.kubeflow import KubeflowConfig, limits
 
+    places = {node.id: place_of(node) for node in graph.nodes}
     return [
         Finding(
             "error" if each.fatal else "warning",
-            f"{shown}:{lines[each.node]}" if each.node in lines else shown,
+            places.get(each.node, ""),
             str(each),
             each.node if each.node != graph.name else None,
         )

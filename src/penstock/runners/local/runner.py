@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import logging
 import os
 import secrets
 import shlex
@@ -11,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penstock.checks.check_graph import check_graph, require
 from penstock.dsl import Pipeline
 from penstock.dsl.references import import_from
 from penstock.graph import Graph, compile_pipeline
@@ -29,6 +32,7 @@ from penstock.runners.result import RunFailed, RunResult
 from penstock.store import Lease, MetadataStore, RunRecord
 
 _LAST_WORDS_SECONDS = 3.0
+_log = logging.getLogger("penstock")
 
 
 class LocalDagRunner:
@@ -91,6 +95,8 @@ class LocalDagRunner:
         Raises:
             RunFailed: If a node failed or the run was stopped; `result` says how far it came.
             ParameterError: For a wrong runtime parameter.
+            CheckFailed: If something is wrong that can be known before the run, such as a syntax error in
+                a module file or data that is not there; nothing was run.
             AcceleratorMissing: If a node asks for more GPUs or TPUs than the machine has.
             penstock.store.StoreError: If the store cannot be used.
         """
@@ -110,6 +116,7 @@ class LocalDagRunner:
         import_from(project.root)
         bound = graph.bind(values)
         accelerators = check_accelerators(bound)
+        _check(bound, project.root, accelerators)
         stop = StopRequest()
         with stop.on_signals(), MetadataStore.open(location) as store:
             recover(store)
@@ -179,6 +186,11 @@ class LocalDagRunner:
                 seed=record.seed,
                 deterministic=record.deterministic,
             )
+            done = list(adopted(store, graph, record.run_id))
+            missing = {node.id for node in graph.nodes} - {each.id for each in done}
+            left = tuple(node for node in graph.nodes if node.id in missing)
+            if left:
+                _check(dataclasses.replace(graph, nodes=left), project.root, accelerators)
             with store.acquire_lease(record.run_id) as lease, LeaseRenewal(lease, stop):
                 store.reopen_run(record.run_id)
                 session = self._session(
@@ -187,7 +199,7 @@ class LocalDagRunner:
                 result = session.run(
                     cache=bool(record.labels.get("cache", True)),
                     base_run=record.labels.get("base_run"),
-                    adopt=adopted(store, graph, record.run_id),
+                    adopt=done,
                 )
         if result.state != "COMPLETE":
             raise RunFailed(result)
@@ -215,6 +227,16 @@ class LocalDagRunner:
             accelerators=accelerators,
             lease=lease.descriptor,
         )
+
+
+def _check(graph: Graph, project_root: str, accelerators: Sequence[str]) -> None:
+    """Refuse a graph that would fail, before anything runs; tell what may be wrong.
+
+    Raises:
+        CheckFailed: It names everything that is wrong.
+    """
+    for each in require(graph, check_graph(graph, project_root, accelerators=accelerators)):
+        _log.warning("warning: %s", each)
 
 
 def check_accelerators(graph: Graph) -> list[str]:

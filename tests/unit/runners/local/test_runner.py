@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.checks.finding import CheckFailed
 from penstock.dsl import Importer, Pipeline, Resolver, RuntimeParameter
 from penstock.dsl.resolver import LatestArtifacts
 from penstock.runners.local import LocalDagRunner
@@ -159,13 +160,25 @@ def test_an_output_that_is_missing_is_a_failure(bench, nodes) -> None:
 
 def test_a_missing_file_is_recorded(bench, nodes) -> None:
     importer = Importer(source_uri="nowhere/at/all", artifact_type=nodes.Artifact).with_id("data")
-    result = bench.failed(importer, nodes.reads_size(artifact=importer.outputs["result"]))
-    assert states(result) == {"data": "FAILED", "reads_size": "SKIPPED"}
+    importer.add_upstream_node(first := nodes.add(a=1, b=2))  # It may write the file.
+    result = bench.failed(first, importer, nodes.reads_size(artifact=importer.outputs["result"]))
+    assert states(result) == {"add": "COMPLETE", "data": "FAILED", "reads_size": "SKIPPED"}
     assert "there is nothing at 'nowhere/at/all'" in result["data"].error
     with bench.open() as store:
-        (execution,) = store.run_executions(result.run_id)
+        _, execution = store.run_executions(result.run_id)
         assert (execution.node_id, execution.state.name) == ("data", "FAILED")
         assert "nowhere/at/all" in execution.error
+
+
+def test_what_can_be_known_before_is_told_before(bench, nodes) -> None:
+    importer = Importer(source_uri="nowhere/at/all", artifact_type=nodes.Artifact).with_id("data")
+    with pytest.raises(
+        CheckFailed, match=r"test_runner.py:\d+: data\(source_uri=.*there is nothing"
+    ):
+        bench.run(importer, nodes.reads_size(artifact=importer.outputs["result"]))
+    with pytest.raises(CheckFailed, match="pipeline 'bench' has no components"):
+        bench.run()
+    assert not Path(bench.store).exists()
 
 
 def test_importer_and_resolver(bench, nodes) -> None:

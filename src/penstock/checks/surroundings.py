@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterator, Sequence
 
 from penstock.artifacts import location
-from penstock.cli.checks.finding import Finding
-from penstock.cli.diagnosis.devices import Accelerator
-from penstock.cli.quantities import size
+from penstock.checks.finding import Finding
 from penstock.dsl import DefinitionError
 from penstock.graph import GraphNode
 from penstock.installation import install_command
+from penstock.spelling import nearest
 
 
 def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iterator[Finding]:
@@ -24,11 +23,20 @@ def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iter
         value = node.parameters.get(key)
         if not isinstance(value, str) or not value or not location.is_local(value):
             continue
-        path = os.path.normpath(os.path.join(project_root, location.local_path(value)))
+        path = location.absolute(value, project_root)
         if not os.path.exists(path):
-            yield Finding(
-                "error", place, f"{node.id}({key}={value!r}): there is nothing at {path}", node.id
-            )
+            message = f"{node.id}({key}={value!r}): there is nothing at {path}"
+            if node.upstream:
+                # A node before it may write it.
+                yield Finding("warning", place, f"{message} yet", node.id)
+            else:
+                yield Finding("error", place, f"{message}{_nearest(path)}", node.id)
+
+
+def _nearest(path: str) -> str:
+    folder, name = os.path.split(path)
+    known = os.listdir(folder) if os.path.isdir(folder) else []
+    return f".{near}" if (near := nearest(name, known)) else ""
 
 
 def check_libraries(nodes: Sequence[GraphNode]) -> Iterator[Finding]:
@@ -49,7 +57,7 @@ def check_resources(
     *,
     cores: int,
     memory: int | None,
-    accelerators: Sequence[Accelerator],
+    accelerators: Sequence[str],
 ) -> Iterator[Finding]:
     """Yield what a node asks for and this machine, where the local runner works, does not have.
 
@@ -58,7 +66,7 @@ def check_resources(
         place: Where the node is made.
         cores: Of the machine.
         memory: Of the machine, in bytes; None if unknown.
-        accelerators: Of the machine.
+        accelerators: Of the machine, such as `GPU:0`.
     """
     if not node.resources or any("$runtime_parameter" in str(v) for v in node.resources.values()):
         return
@@ -78,12 +86,13 @@ def check_resources(
         yield Finding(
             "error",
             place,
-            f"{node.id} asks for {wanted.memory} of memory; this machine has {size(memory)}",
+            f"{node.id} asks for {wanted.memory} of memory; this machine has "
+            f"{memory / 2**30:.1f} GiB",
             node.id,
         )
     if wanted.accelerator and wanted.accelerator_count:
         kind = "TPU" if wanted.is_tpu else "GPU"
-        there = [each for each in accelerators if each.kind == kind]
+        there = [each for each in accelerators if each.startswith(kind)]
         if len(there) < wanted.accelerator_count:
             yield Finding(
                 "error",

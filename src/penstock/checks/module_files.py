@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from penstock.cli.checks.finding import Finding
+from penstock.checks.finding import Finding, shown_path
+from penstock.dsl import DefinitionError
+from penstock.dsl.module_files import find_module_file
 from penstock.graph import GraphNode
 from penstock.spelling import nearest
 
@@ -44,34 +47,56 @@ def check_module_files(node: GraphNode, project_root: str, place: str) -> Iterat
         value = node.parameters.get(key)
         if kind != "module_file" or not isinstance(value, str) or not value:
             continue
-        path = _path(value, project_root)
-        if not os.path.isfile(path):
-            folder = os.path.dirname(path)
-            others = [
-                os.path.relpath(os.path.join(folder, name), project_root)
-                for name in (os.listdir(folder) if os.path.isdir(folder) else ())
-                if name.endswith(".py")
-            ]
-            near = nearest(value, others)
-            message = f"{node.id}({key}={value!r}): there is no file {path}.{near}"
-            yield Finding("error", place, message, node.id)
+        try:
+            path = find_module_file(value, project_root).path
+        except (FileNotFoundError, DefinitionError) as error:
+            yield Finding("error", place, f"{node.id}({key}={value!r}): {error}", node.id)
             continue
         yield from _check_file(node, key, path)
+    for key, value in node.parameters.items():
+        if isinstance(value, dict) and "$name" in value:
+            yield from _check_named_function(node, key, value["$name"], project_root, place)
 
 
-def _path(value: str, project_root: str) -> str:
-    if not value.endswith(".py"):
-        base = os.path.join(project_root, *value.split("."))
-        return base + ".py" if os.path.isfile(base + ".py") else os.path.join(base, "__init__.py")
-    return os.path.normpath(os.path.join(project_root, value))
-
-
-def _check_file(node: GraphNode, key: str, path: str) -> Iterator[Finding]:
-    shown = os.path.relpath(path)
+def _check_named_function(
+    node: GraphNode, key: str, reference: str, project_root: str, place: str
+) -> Iterator[Finding]:
+    """Yield what is wrong with a function that a parameter names, if its module is the project's."""
+    module, _, name = reference.partition(":")
+    if module == "__main__" or module in sys.modules:
+        return
+    try:
+        path = find_module_file(module, project_root).path
+    except FileNotFoundError as error:
+        yield Finding("error", place, f"{node.id}({key}={f'{module}.{name}'!r}): {error}", node.id)
+        return
+    if not path.startswith(os.path.join(project_root, "")) or not path.endswith(".py"):
+        return
+    shown = shown_path(path)
     try:
         tree = ast.parse(Path(path).read_bytes(), path)
     except SyntaxError as error:
-        yield Finding("error", f"{shown}:{error.lineno}", f"{error.msg} ({node.id})", node.id)
+        yield _syntax_error(node, shown, error)
+        return
+    functions, others = _top_level(tree.body)
+    if "." not in name and name not in functions and name not in others and "*" not in others:
+        near = nearest(name, functions)
+        message = f"{node.id}({key}=...) needs a function {name} in this file.{near}"
+        yield Finding("error", shown, message, node.id)
+
+
+def _syntax_error(node: GraphNode, shown: str, error: SyntaxError) -> Finding:
+    line = (error.text or "").strip()
+    message = f"{error.msg} ({node.id})" + (f"\n    {line}" if line else "")
+    return Finding("error", f"{shown}:{error.lineno or 1}", message, node.id)
+
+
+def _check_file(node: GraphNode, key: str, path: str) -> Iterator[Finding]:
+    shown = shown_path(path)
+    try:
+        tree = ast.parse(Path(path).read_bytes(), path)
+    except SyntaxError as error:
+        yield _syntax_error(node, shown, error)
         return
     if key != "module_file" or node.type_name not in _FUNCTIONS:
         return

@@ -1,0 +1,97 @@
+"""All checks of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from penstock.checks import machine
+from penstock.checks.evaluated_columns import check_evaluated_columns
+from penstock.checks.finding import CheckFailed, Finding, place_of
+from penstock.checks.module_files import check_module_files
+from penstock.checks.surroundings import (
+    check_external_paths,
+    check_libraries,
+    check_resources,
+)
+from penstock.dsl.exceptions import ParameterError
+from penstock.graph import Graph
+
+
+def check_graph(
+    graph: Graph, project_root: str, *, accelerators: Iterable[str] | None = None
+) -> list[Finding]:
+    """Return what is wrong with a graph; nothing is imported that a component runs on.
+
+    Module files are read as syntax trees, of data the header at most.
+
+    Args:
+        graph: The graph; runtime parameters that are not bound are passed over.
+        project_root: Folder that relative paths and user modules are found from.
+        accelerators: Names such as `GPU:0` of what this machine has, if it is to run here; None if it is
+            to run elsewhere.
+    """
+    found: list[Finding] = []
+    if not graph.nodes:
+        message = (
+            f"pipeline {graph.name!r} has no components: list them in Pipeline(components=[...])"
+        )
+        found.append(Finding("error", "", message))
+    memory = machine.memory()
+    installed = None if accelerators is None else list(accelerators)
+    for node in graph.nodes:
+        place = place_of(node)
+        found += check_module_files(node, project_root, place)
+        found += check_external_paths(node, project_root, place)
+        found += check_evaluated_columns(node, graph, project_root, place)
+        if installed is not None:
+            found += check_resources(
+                node,
+                place,
+                cores=machine.cores(),
+                memory=memory[0] if memory else None,
+                accelerators=installed,
+            )
+    if installed is not None:
+        found += check_libraries(graph.nodes)
+    return found
+
+
+def check_parameters(graph: Graph, given: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a warning for each runtime parameter that has no value yet."""
+    for name, parameter in graph.parameters.items():
+        if name not in given and parameter.default is None:
+            message = f"runtime parameter {name!r} has no default: run it with --param {name}=VALUE"
+            yield Finding("warning", "", message)
+
+
+def bind_known(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, list[Finding]]:
+    """Return the graph with its runtime parameters bound, if all have values, and what is wrong with them.
+
+    Args:
+        graph: The graph.
+        given: Values by name, as typed.
+    """
+    found = list(check_parameters(graph, given))
+    try:
+        if found:
+            # Complains of unknown names and of values that are given and wrong.
+            known = {name: each for name, each in graph.parameters.items() if name in given}
+            graph.with_parameters(known).values(given)
+            return graph, found
+        return graph.bind(given), found
+    except ParameterError as error:
+        return graph, [*found, Finding("error", "", str(error))]
+
+
+def require(graph: Graph, findings: Iterable[Finding]) -> list[Finding]:
+    """Return the warnings.
+
+    Raises:
+        CheckFailed: If there are errors; it names all of them.
+    """
+    found = list(findings)
+    errors = [each for each in found if each.level == "error"]
+    if errors:
+        raise CheckFailed(graph.name, errors)
+    return found

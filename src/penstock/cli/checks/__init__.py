@@ -1,1 +1,0 @@
-"""What `penstock check` looks at, without importing what the pipeline runs on."""

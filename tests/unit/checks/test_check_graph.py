@@ -1,0 +1,153 @@
+import time
+
+import pytest
+
+from penstock.artifacts import Schema
+from penstock.checks.check_graph import bind_known, check_graph, require
+from penstock.checks.finding import CheckFailed
+from penstock.components import CsvExampleGen, Evaluator, Trainer, Transform
+from penstock.dsl import Importer, Pipeline, RuntimeParameter
+from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
+from penstock.graph import compile_pipeline
+
+RUN_FN = "def run_fn(fn_args):\n    pass\n"
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/d.csv").write_text("\ufefflabel,carrier,weight\n1,a,2\n", "utf-8")
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/01-train.v2.py").write_text(RUN_FN)
+    return tmp_path
+
+
+def findings(root, *nodes, **given):
+    graph, found = bind_known(compile_pipeline(Pipeline("p", components=list(nodes))), given)
+    return found + check_graph(graph, str(root))
+
+
+def messages(*arguments, **given):
+    return [each.message for each in findings(*arguments, **given)]
+
+
+def train(gen, **parameters):
+    return Trainer(examples=gen, **{"module_file": "modules/01-train.v2.py", **parameters})
+
+
+@pytest.mark.parametrize(
+    ("module_file", "message"),
+    [
+        ("modules/01-train.v2.py", None),
+        ("modules.01-train%2Ev2", None),
+        ("~/x.py", "there is no file"),
+        ("modules/01-trian.v2.py", "Did you mean 'modules/01-train.v2.py'?"),
+        ("modules.01-trian%2Ev2", "has the module 'modules.01-trian%2Ev2'. Did you mean 'modules.01-train%2Ev2'?"),
+        ("modules/train", "a path that ends in .py, or a dotted name. Received: 'modules/train'"),
+        ("gs://bucket/train.py", "a module file lies in the project"),
+        ("../outside.py", "is not below the project's root"),
+        ("json.py", "is imported as 'json', which is a module of Python itself"),
+    ],
+)  # fmt: skip
+def test_module_files(root, module_file, message):
+    (root.parent / "outside.py").write_text(RUN_FN)
+    (root / "json.py").write_text(RUN_FN)
+    gen = CsvExampleGen(input_base="data")
+    found = messages(root, gen, train(gen, module_file=module_file))
+    assert [message in each for each in found] == ([] if message is None else [True])
+    for each in found:
+        assert each.startswith(f"Trainer(module_file={module_file!r}): ")
+
+
+def test_a_syntax_error_in_a_module_is_told_at_once(root):
+    (root / "modules/01-train.v2.py").write_text("import tensorflow\n\ndef run_fn(fn_args:\n")
+    gen = CsvExampleGen(input_base="data")
+    began = time.process_time()
+    (found,) = findings(root, gen, train(gen))
+    assert time.process_time() - began < 0.5
+    assert found.place.endswith("modules/01-train.v2.py:3")
+    assert found.message == "'(' was never closed (Trainer)\n    def run_fn(fn_args:"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("modules.more.run", None),
+        ("modules.mor.run", "Did you mean 'modules.more'?"),
+        ("modules.more.rum", "Trainer(run_fn=...) needs a function rum in this file. Did you mean 'run'?"),
+    ],
+)  # fmt: skip
+def test_functions_that_are_named(root, name, message):
+    (root / "modules/more.py").write_text("def run(fn_args):\n    pass\n")
+    gen = CsvExampleGen(input_base="data")
+    found = messages(root, gen, train(gen, module_file=None, run_fn=name))
+    assert [message in each for each in found] == ([] if message is None else [True])
+
+
+def test_a_runtime_parameter_is_checked_with_its_value(root):
+    gen = CsvExampleGen(input_base="data")
+    trainer = train(gen, distribution=RuntimeParameter("distribution", str, default="none"))
+    assert messages(root, gen, trainer, distribution="mirrored") == []
+    (found,) = messages(root, gen, trainer, distribution="mirored")
+    assert found.startswith("Trainer: distribution must be one of")
+    assert found.endswith("Received: 'mirored'. Did you mean 'mirrored'?")
+    file = RuntimeParameter("file", str)
+    assert messages(root, gen, train(gen, module_file=file)) == [
+        "runtime parameter 'file' has no default: run it with --param file=VALUE"
+    ]
+    assert "there is no file" in messages(root, gen, train(gen, module_file=file), file="x.py")[0]
+    assert "no runtime parameter 'fiel'. Did you mean 'file'?" in "".join(
+        messages(root, gen, train(gen, module_file=file), fiel="x.py")
+    )
+
+
+def test_a_named_function_may_be_a_runtime_parameter(root):
+    gen = CsvExampleGen(input_base="data")
+    trainer = train(
+        gen, module_file=None, run_fn=RuntimeParameter("fn", str, default="modules.a.run")
+    )
+    graph = compile_pipeline(Pipeline("p", components=[gen, trainer]))
+    assert graph.bind({})["Trainer"].parameters["run_fn"] == {"$name": "modules.a:run"}
+
+
+def evaluator(gen, trainer, **model):
+    config = EvalConfig(
+        model_specs=[ModelSpec(**{"label_key": "label", **model})],
+        slicing_specs=[SlicingSpec(), SlicingSpec(feature_keys=["carier"])],
+        metrics_specs=[MetricsSpec(metrics=[MetricConfig(class_name="ExampleCount")])],
+    )
+    return Evaluator(examples=gen, model=trainer.outputs["model"], eval_config=config)
+
+
+def test_columns_of_an_eval_config_are_looked_up_in_the_header(root):
+    gen = CsvExampleGen(input_base="data")
+    trainer = train(gen)
+    evaluated = evaluator(gen, trainer, example_weight_key="quantity")
+    assert messages(root, gen, trainer, evaluated) == [
+        "Evaluator: model_specs[0].example_weight_key names the column 'quantity', which the data does not "
+        "have. Expected one of: 'carrier', 'label', 'weight'.",
+        "Evaluator: slicing_specs[1] names the column 'carier', which the data does not have. "
+        "Did you mean 'carrier'?",
+    ]
+    # What a function of the model makes is not known.
+    evaluated = evaluator(gen, trainer, preprocessing_function_names=["transform_features"])
+    assert messages(root, gen, trainer, evaluated) == []
+    importer = Importer("data", Schema)
+    transform = Transform(
+        examples=gen, schema=importer.outputs["result"], module_file="modules/01-train.v2.py"
+    )
+    evaluated = evaluator(transform.outputs["transformed_examples"], trainer)
+    found = messages(root, gen, importer, transform, trainer, evaluated)
+    assert not any("names the column" in each for each in found)
+
+
+def test_all_errors_are_raised_as_one(root):
+    gen = CsvExampleGen(input_base="dta")
+    graph = compile_pipeline(Pipeline("p", components=[gen, train(gen, module_file="x.py")]))
+    with pytest.raises(CheckFailed) as caught:
+        require(graph, check_graph(graph, str(root)))
+    first, second, last = str(caught.value).splitlines()
+    assert "CsvExampleGen(input_base='dta'): there is nothing at" in first
+    assert first.endswith("Did you mean 'data'?")
+    assert "Trainer(module_file='x.py'): there is no file" in second
+    assert last == "Pipeline 'p' was not run: 2 errors."
