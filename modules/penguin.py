@@ -10,7 +10,13 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from penstock.training import FnArgs, TensorFlowDatasetOptions, export_model, load_transform_output
+from penstock.training import (
+    FnArgs,
+    TensorFlowDatasetOptions,
+    TrainingProgress,
+    export_model,
+    load_transform_output,
+)
 from penstock.tuning import TunerFnResult
 
 LABEL = "species"
@@ -101,6 +107,7 @@ def run_fn(fn_args: FnArgs) -> keras.callbacks.History:
         callbacks=[
             keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
             keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
+            TrainingProgress(),
         ],
     )
     names = tf.constant(transform_output.vocabulary_by_name(LABEL))

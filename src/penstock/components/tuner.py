@@ -79,6 +79,7 @@ class Tuner(Component):
     def run(self, context: ExecutionContext) -> None:
         """Runs the search and writes what it found."""
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
+        from penstock.training.progress_callback import TrainingProgress
         from penstock.training.user_functions import user_function
         from penstock.tuning import run_search, write_best_hyperparameters, write_results
 
@@ -99,7 +100,7 @@ class Tuner(Component):
             custom_config=self.custom_config,
         )
         result = tuner_fn(fn_args)
-        trials = run_search(result)
+        trials = run_search(result, [TrainingProgress()])
         best = write_best_hyperparameters(result.tuner, self.best_hyperparameters.uri)
         write_results(trials, self.tuner_results.uri)
         context.log.info("Best of %d trials: %s", len(trials), best["values"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.artifacts import location
 from penstock.dsl.module_files import import_module_file
+from penstock.progress import report
 
 
 @dataclasses.dataclass
@@ -65,6 +66,21 @@ class ExecutionContext:
             penstock.dsl.DefinitionError: If it lies outside the project, or another module has its name.
         """
         return import_module_file(module_file, self.project_root)
+
+    def progress(self, done: float, total: float | None = None, unit: str = "rows") -> None:
+        """Say how far the work is: shown in the node's line while it runs.
+
+        Cheap enough for every batch or file; where nobody follows the run it does nothing.
+
+        Args:
+            done: How much is done.
+            total: How much there is to do; None where that is not known.
+            unit: What is counted, in the plural.
+
+        Example:
+            >>> context.progress(3, 10, "files")
+        """
+        report(done, total, unit)
 
     def report_metrics(self, metrics: Mapping[str, float]) -> None:
         """Add metrics of this execution, for `penstock show`.

@@ -23,6 +23,7 @@ from penstock.evaluation.plan import (
 from penstock.evaluation.slicing import Slicer
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
+from penstock.progress import report
 
 
 @dataclass
@@ -144,6 +145,7 @@ def evaluate(
         inputs = BatchInputs(models, batch, outputs)
         accumulators.add(inputs, membership)
         num_examples += len(batch.serialized)
+        report(num_examples)
     if not num_examples:
         raise ValueError(f"There is nothing to evaluate: no examples in {list(files)}.")
     slicer.check_features(sorted(seen))

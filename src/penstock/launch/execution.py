@@ -26,6 +26,7 @@ from penstock.dsl.values import decode
 from penstock.installation import install_command
 from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder, stamp
 from penstock.launch.tracebacks import told_traceback
+from penstock.progress import Listener, telling
 
 _EXTRA_RUN = frozenset(
     {
@@ -40,7 +41,7 @@ class OutputError(RuntimeError):
     """A component ended without an error but did not write what it declares."""
 
 
-def execute(attempt: Attempt) -> AttemptResult:
+def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult:
     """Run an attempt's component in this process and say how it ended.
 
     Exceptions of the component become an `AttemptResult` with an error; only `KeyboardInterrupt`
@@ -48,6 +49,7 @@ def execute(attempt: Attempt) -> AttemptResult:
 
     Args:
         attempt: What to run; its project's root must be first on the import path.
+        listener: Is told how far the component is.
     """
     meter = _Meter()
     context = _Context(
@@ -64,7 +66,7 @@ def execute(attempt: Attempt) -> AttemptResult:
         lineage=attempt.lineage,
     )
     try:
-        with _record_log(attempt):
+        with _record_log(attempt), telling(listener):
             outputs, written = _run(attempt, context)
         return AttemptResult(outputs, usage=meter.read(written), metrics=context.metrics)
     except KeyboardInterrupt:

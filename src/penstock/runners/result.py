@@ -49,6 +49,7 @@ class NodeResult:
         outputs: Artifacts by key.
         metrics: What it reported.
         why: Why it was not found in the cache, where that is shown.
+        progress: How far it is, while it runs.
         kept: Whether an earlier session of the run had done it.
     """
 
@@ -63,6 +64,7 @@ class NodeResult:
     outputs: Mapping[str, Sequence[Artifact]] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     why: str = ""
+    progress: str = ""
     kept: bool = False
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penstock.training.export import export_model
     from penstock.training.fn_args import FnArgs
     from penstock.training.parsing import feature_spec
+    from penstock.training.progress_callback import TrainingProgress
     from penstock.training.reproducibility import make_reproducible, set_precision
     from penstock.training.transform_graph import load_transform_output
     from penstock.training.user_functions import user_function
@@ -27,6 +28,7 @@ _MODULE_OF = {
     "RecordBatchesOptions": "data_accessor",
     "TensorFlowDatasetOptions": "data_accessor",
     "TrainArgs": "args",
+    "TrainingProgress": "progress_callback",
     "TuneArgs": "args",
     "configure_devices": "distribution",
     "create_data_accessor": "data_accessor",
@@ -46,6 +48,7 @@ __all__ = [
     "RecordBatchesOptions",
     "TensorFlowDatasetOptions",
     "TrainArgs",
+    "TrainingProgress",
     "TuneArgs",
     "configure_devices",
     "create_data_accessor",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from penstock.io.examples.formats import file_format_named
 from penstock.io.tfrecord.blocks import RecordBlock, read_record_blocks, records_of
+from penstock.progress import report
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -180,6 +181,7 @@ class SplitReader:
         rows = 0
         for batch in self._first_pass() if self.rows is None else self._later_pass():
             rows += batch.num_rows
+            report(rows, self.rows, f"rows of {self.split}")
             yield batch
         if self.rows not in (None, rows):
             raise RuntimeError(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from penstock.progress import stage
 
 BEST_HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 RESULTS_FILE = "tuner_results.json"
@@ -24,11 +28,13 @@ class TunerFnResult(NamedTuple):
     fit_kwargs: Mapping[str, Any]
 
 
-def run_search(result: TunerFnResult) -> list[dict[str, Any]]:
+def run_search(result: TunerFnResult, callbacks: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Runs a search and returns its trials, the best first.
 
     Args:
         result: What `tuner_fn` returned.
+        callbacks: More Keras callbacks for the trials; a tuner with a `run_trial` of its own, which may
+            take none, goes without.
 
     Returns:
         A dict a trial: `trial_id`, `status`, `score`, `metrics` and `hyperparameters`.
@@ -45,7 +51,8 @@ def run_search(result: TunerFnResult) -> list[dict[str, Any]]:
     # KerasTuner collects garbage twice a trial; what is there already need not be looked at each time.
     gc.freeze()
     try:
-        result.tuner.search(**result.fit_kwargs)
+        with _told(result.tuner):
+            result.tuner.search(**_fit_kwargs(result, callbacks))
     finally:
         gc.unfreeze()
     trials = search_results(result.tuner)
@@ -55,6 +62,38 @@ def run_search(result: TunerFnResult) -> list[dict[str, Any]]:
             f"None of {len(trials)} trials was completed. Last errors: {'; '.join(sorted(reasons))}"
         )
     return trials
+
+
+@contextlib.contextmanager
+def _told(tuner: Any) -> Iterator[None]:
+    """Says which trial it is, by KerasTuner's hook at a trial's begin."""
+    begin = getattr(tuner, "on_trial_begin", None)
+    if begin is None:
+        yield
+        return
+    most = getattr(tuner.oracle, "max_trials", None)
+    numbers = itertools.count(1)
+    with contextlib.ExitStack() as trial_stage:
+
+        def on_trial_begin(trial: Any) -> None:
+            trial_stage.close()
+            text = f"trial {next(numbers):,}" + (f" of {most:,}" if most else "")
+            trial_stage.enter_context(stage(text))
+            begin(trial)
+
+        tuner.on_trial_begin = on_trial_begin
+        try:
+            yield
+        finally:
+            del tuner.on_trial_begin
+
+
+def _fit_kwargs(result: TunerFnResult, callbacks: Sequence[Any]) -> dict[str, Any]:
+    arguments = dict(result.fit_kwargs)
+    run_trial = getattr(type(result.tuner), "run_trial", None)
+    if callbacks and getattr(run_trial, "__module__", "").startswith("keras_tuner."):
+        arguments["callbacks"] = [*(arguments.get("callbacks") or ()), *callbacks]
+    return arguments
 
 
 def search_results(tuner: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from penstock.progress import telling
 from penstock.tuning import (
     TunerFnResult,
     read_best_hyperparameters,
@@ -54,6 +55,32 @@ def test_the_best_trial_comes_first_and_is_written_as_tfx_does(make_tuner, tmp_p
     assert keras_tuner.HyperParameters.from_config(config).get("x") == config["values"]["x"]
     write_results(trials, str(tmp_path / "results"))
     assert json.loads((tmp_path / "results/tuner_results.json").read_text()) == trials
+
+
+def test_trials_and_their_epochs_are_told(tmp_path):
+    import keras
+    import keras_tuner
+    import numpy as np
+
+    from penstock.training import TrainingProgress
+
+    def build(hyperparameters):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile(loss="mse")
+        hyperparameters.Int("x", 1, 9)
+        return model
+
+    tuner = keras_tuner.RandomSearch(
+        build, objective="val_loss", max_trials=2, directory=str(tmp_path)
+    )
+    data = np.zeros((4, 1))
+    fit = {"x": data, "y": data, "validation_data": (data, data), "epochs": 2, "verbose": 0}
+    told = []
+    with telling(told.append):
+        run_search(TunerFnResult(tuner, fit), [TrainingProgress()])
+    assert "callbacks" not in fit
+    assert told[0] == "trial 1 of 2"
+    assert {"trial 1 of 2, 2 of 2 epochs", "trial 2 of 2, 2 of 2 epochs"} <= set(told)
 
 
 def test_failed_trials_come_last_with_their_reason(make_tuner):

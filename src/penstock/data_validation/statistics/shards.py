@@ -19,6 +19,7 @@ from penstock.data_validation.statistics.shard_parts import ExamplesReader, Part
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.io.files.filesystem import file_size
 from penstock.io.processes.shard_processes import map_shards, usable_processes
+from penstock.progress import report
 
 # Starting a process takes as long as reading about so many (compressed) bytes.
 _BYTES_WORTH_A_PROCESS = 8 << 20
@@ -63,7 +64,7 @@ def statistics_of_shards(
         for part in _parts_of(read, path)
     )
     with _kernels(tasks, options, processes) as kernels:
-        by_split = itertools.groupby(kernels, key=lambda found: found[0])
+        by_split = itertools.groupby(_counted(kernels), key=lambda found: found[0])
         found = next(by_split, None)
         for split in files:
             if found is not None and found[0] == split:
@@ -85,7 +86,7 @@ def statistics_of_parts(
     """
     tasks = (_Task("", 0, part) for part in parts)
     with _kernels(tasks, options, processes) as kernels:
-        return _merged((kernel for _, kernel in kernels), options)
+        return _merged((kernel for _, kernel in _counted(kernels)), options)
 
 
 def worthwhile_processes(paths: Iterable[str]) -> int:
@@ -101,10 +102,20 @@ def _parts_of(read: Read, path: str) -> Iterable[Part]:
 
 def _kernels(
     tasks: Iterable[_Task], options: StatsOptions, processes: int | None
-) -> contextlib.closing[Generator[tuple[str, SlicedStatistics], None, None]]:
-    """Yields each task's split and kernel; its processes end with the block, also by an error."""
+) -> contextlib.closing[Generator[tuple[str, SlicedStatistics, int], None, None]]:
+    """Yields each task's split, kernel and rows; its processes end with the block, also by an error."""
     kernel = functools.partial(_kernel, options)
     return contextlib.closing(map_shards(kernel, tasks, processes=processes))
+
+
+def _counted(
+    kernels: Iterable[tuple[str, SlicedStatistics, int]],
+) -> Iterator[tuple[str, SlicedStatistics]]:
+    total = 0
+    for split, kernel, rows in kernels:
+        total += rows
+        report(total)
+        yield split, kernel
 
 
 def _merged(kernels: Iterator[SlicedStatistics], options: StatsOptions) -> _Statistics:
@@ -116,9 +127,10 @@ def _merged(kernels: Iterator[SlicedStatistics], options: StatsOptions) -> _Stat
     return total.result()
 
 
-def _kernel(options: StatsOptions, task: _Task) -> tuple[str, SlicedStatistics]:
-    kernel = SlicedStatistics(options)
+def _kernel(options: StatsOptions, task: _Task) -> tuple[str, SlicedStatistics, int]:
+    kernel, rows = SlicedStatistics(options), 0
     keep = RowSampler(options.sample_rate, task.shard, task.part.first_row)
     for batch in task.part.read():
         kernel.add(keep(batch))
-    return task.split, kernel
+        rows += batch.num_rows
+    return task.split, kernel, rows

@@ -13,6 +13,7 @@ from penstock.io.ingestion.config import Output, SplitConfig
 from penstock.io.ingestion.hash_split import HashSplitter
 from penstock.io.processes.shard_processes import map_shards
 from penstock.io.tfrecord.framing import frame_records
+from penstock.progress import report
 
 __all__ = ["Rows", "output_splits", "write_examples"]
 
@@ -149,6 +150,7 @@ def _write_divided(
         with contextlib.closing(blocks):  # ends its processes where writing fails
             for block in blocks:
                 rows_in += block.rows
+                report(rows_in)
                 for split, part in block.parts:
                     write(split or input_split, part)
     return rows_in

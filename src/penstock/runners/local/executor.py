@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from penstock.graph import GraphNode
@@ -27,8 +28,18 @@ class Finished:
     reason: str = ""
 
 
+ProgressListener = Callable[[Attempt, str], None]
+"""Is told how far an attempt is."""
+
+
 class Executor(Protocol):
-    """Executes attempts, one or several at a time, and enforces their timeouts."""
+    """Executes attempts, one or several at a time, and enforces their timeouts.
+
+    Attributes:
+        on_progress: Is told how far an attempt is, within `wait`; None where nobody follows.
+    """
+
+    on_progress: ProgressListener | None
 
     def has_room(self) -> bool:
         """Return whether `submit` may be called now."""
@@ -56,6 +67,7 @@ class InProcessExecutor:
     """Executes one attempt at a time in this process, for a debugger. Timeouts are not enforced."""
 
     def __init__(self) -> None:
+        self.on_progress: ProgressListener | None = None
         self._attempt: Attempt | None = None
         self._executing = False
 
@@ -78,7 +90,8 @@ class InProcessExecutor:
             return []
         self._executing = True
         try:
-            return [Finished(attempt, execute(attempt))]
+            listener = None if self.on_progress is None else partial(self.on_progress, attempt)
+            return [Finished(attempt, execute(attempt, listener))]
         except KeyboardInterrupt:
             return [Finished(attempt, None, "interrupted")]
         finally:

@@ -16,7 +16,7 @@ class Progress(Protocol):
     """Is told of what happens in a run, in the thread that schedules it.
 
     Attributes:
-        explains: Whether it shows why a node was not found in the cache.
+        explains: Whether it shows why a node was not found in the cache, and how far it is.
         tells: Whether it shows how the run ended.
     """
 
@@ -28,6 +28,9 @@ class Progress(Protocol):
 
     def changed(self, node: NodeResult) -> None:
         """Say that a node's state changed."""
+
+    def advanced(self, node: NodeResult) -> None:
+        """Say how far a running node is, if it is time to; called up to five times a second."""
 
     def note(self, text: str) -> None:
         """Say a line that concerns the whole run."""
@@ -49,6 +52,9 @@ class SilentProgress:
         """Do nothing."""
 
     def changed(self, node: NodeResult) -> None:
+        """Do nothing."""
+
+    def advanced(self, node: NodeResult) -> None:
         """Do nothing."""
 
     def note(self, text: str) -> None:

@@ -92,6 +92,10 @@ class LiveProgress:
             self._since[node.id] = time.monotonic()
         self._nodes[node.id] = node
 
+    def advanced(self, node: NodeResult) -> None:
+        """Draw it with the next frame."""
+        self._nodes[node.id] = node
+
     def note(self, text: str) -> None:
         """Show it below the nodes."""
         self._notes.append(text)
@@ -176,6 +180,8 @@ def remark(node: NodeResult) -> str:
     if node.state in (NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELED):
         return node.error or ""
     attempt = f"attempt {node.attempts}" if node.attempts > 1 else ""
+    if node.state is NodeState.RUNNING and node.progress:
+        return ", ".join(filter(None, [attempt, node.progress]))
     return ", ".join(filter(None, [attempt, node.why]))
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from functools import partial
 from typing import TextIO
 
 from penstock.graph import Graph
+from penstock.progress import Listener, at_most_every
 from penstock.runners.result import NodeResult, NodeState, RunResult, failure_lines, resume_lines
+
+PROGRESS_SECONDS = 30.0
+"""From one line about how far a node is to the next."""
 
 
 class PlainProgress:
@@ -24,6 +29,7 @@ class PlainProgress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._began = time.monotonic()
+        self._listeners: dict[str, Listener] = {}
 
     def began(self, graph: Graph, run_id: str) -> None:
         """Print the run and how many nodes it has."""
@@ -33,7 +39,14 @@ class PlainProgress:
 
     def changed(self, node: NodeResult) -> None:
         """Print the node's new state."""
+        if node.state is NodeState.RUNNING:
+            say = partial(self._say_progress, node.id)
+            self._listeners[node.id] = at_most_every(PROGRESS_SECONDS, say)
         self._say(f"{node.id} {describe(node)}")
+
+    def advanced(self, node: NodeResult) -> None:
+        """Print how far the node is, twice a minute."""
+        self._listeners[node.id](node.progress)
 
     def note(self, text: str) -> None:
         """Print it."""
@@ -49,6 +62,9 @@ class PlainProgress:
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _say_progress(self, node_id: str, text: str) -> None:
+        self._say(f"{node_id}: {text}")
 
     def _say(self, text: str) -> None:
         self._print(f"[{time.monotonic() - self._began:7.1f} s] {text}")

@@ -50,6 +50,8 @@ class Scheduler:
         self._progress = progress
         self._stop = stop
         self._accelerators = accelerators
+        if progress.explains:
+            executor.on_progress = self._advanced
         self.results = {node.id: NodeResult(node.id) for node in graph.nodes}
         self._position = {node.id: index for index, node in enumerate(graph.nodes)}
         self._waiting_for = {node.id: len(node.upstream) for node in graph.nodes}
@@ -140,7 +142,7 @@ class Scheduler:
         result = self.results[begun.node.id]
         result.attempts = begun.number
         result.log_path = begun.log_path
-        result.state = NodeState.RUNNING
+        result.state, result.progress = NodeState.RUNNING, ""
         if self._progress.explains:
             result.why = self._launcher.why_it_runs(begun)
         self._progress.changed(result)
@@ -154,6 +156,11 @@ class Scheduler:
             return
         if self._foresee:
             self._anticipate(begun.node)
+
+    def _advanced(self, attempt: Attempt, text: str) -> None:
+        result = self.results[attempt.node.id]
+        result.progress = text
+        self._progress.advanced(result)
 
     def _anticipate(self, node: GraphNode) -> None:
         """Announce the nodes after one that must run: they will hardly be found in the cache."""

@@ -9,8 +9,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from penstock.runners.local.frames import FrameSocket
@@ -20,7 +21,8 @@ def serve(conversation: int) -> None:
     """Serve a runner until it hangs up.
 
     The first message holds `project_root` and `imports`, and is answered by `ready`. Each further one
-    is an attempt, answered by `started` and `result`.
+    is an attempt, answered by `started`, by `progress` now and then if the runner follows it, and by
+    `result`.
 
     Args:
         conversation: Descriptor of the socket to the runner.
@@ -40,9 +42,17 @@ def serve(conversation: int) -> None:
     for name in setting["imports"]:
         warm(name)
     frames.send({"kind": "ready"})
+    # How far a component is may be told by its threads.
+    sending = threading.Lock()
+
+    def send(message: dict[str, Any]) -> None:
+        with sending:
+            frames.send(message)
+
     while (message := frames.receive()) is not None:
-        frames.send({"kind": "started"})
-        frames.send({"kind": "result", "result": _execute(message["attempt"])})
+        send({"kind": "started"})
+        listener = _teller(send) if message["follow"] else None
+        send({"kind": "result", "result": _execute(message["attempt"], listener)})
 
 
 def warm(name: str) -> None:
@@ -55,13 +65,19 @@ def warm(name: str) -> None:
             getattr(imported, function)()
 
 
-def _execute(value: dict[str, Any]) -> dict[str, Any]:
+def _teller(send: Callable[[dict[str, Any]], None]) -> Callable[[str], None]:
+    return lambda text: send({"kind": "progress", "text": text})
+
+
+def _execute(
+    value: dict[str, Any], listener: Callable[[str], None] | None = None
+) -> dict[str, Any]:
     with capture(value["log_path"]):
         try:
             from penstock.launch.attempt import Attempt
             from penstock.launch.execution import execute
 
-            result = execute(Attempt.from_json(value)).to_json()
+            result = execute(Attempt.from_json(value), listener).to_json()
         except BaseException as error:
             text = traceback.format_exc()
             sys.stderr.write(text)

@@ -14,7 +14,7 @@ from penstock.graph import GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult
 from penstock.launch.profile import WorkerProfile, profile_of, warm_imports
 from penstock.runners.local.accelerators import visibility
-from penstock.runners.local.executor import Finished
+from penstock.runners.local.executor import Finished, ProgressListener
 from penstock.runners.local.worker_process import WorkerProcess
 
 _LIFE, _FRAMES = "life", "frames"
@@ -41,6 +41,7 @@ class WorkerPool:
         accelerators: Sequence[str] = (),
         lease: int | None = None,
     ) -> None:
+        self.on_progress: ProgressListener | None = None
         self._project_root = project_root
         self._size = size
         self._accelerators = tuple(accelerators)
@@ -64,7 +65,7 @@ class WorkerPool:
         worker = self._idle(profile)
         if worker is None:
             worker = self._start(profile, warm_imports(attempt.node))
-        worker.execute(attempt, profile)
+        worker.execute(attempt, profile, follow=self.on_progress is not None)
         if worker.sending:
             self._watch(worker)
 
@@ -239,6 +240,10 @@ class WorkerPool:
                 self._warm_next()
             elif message["kind"] == "started":
                 worker.started()
+            elif message["kind"] == "progress":
+                # A thread that the component left behind may tell it too late.
+                if worker.attempt is not None and self.on_progress is not None:
+                    self.on_progress(worker.attempt, message["text"])
             else:
                 result = AttemptResult.from_json(message["result"])
                 finished.append(Finished(worker.finished(), result))

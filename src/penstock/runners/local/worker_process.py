@@ -110,15 +110,21 @@ class WorkerProcess:
         """Send more of what could not be sent at once."""
         self.sending = not self.frames.flush()
 
-    def execute(self, attempt: Attempt, profile: WorkerProfile) -> None:
-        """Give it an attempt; `profile` is its own from now on."""
+    def execute(self, attempt: Attempt, profile: WorkerProfile, *, follow: bool) -> None:
+        """Give it an attempt; `profile` is its own from now on.
+
+        Args:
+            attempt: What to execute.
+            profile: What the process is for.
+            follow: Whether it is to say how far it is.
+        """
         self.attempt = attempt
         self.profile = profile
         self.used = True
         timeout = attempt.node.policy.timeout_seconds
         if timeout is not None:
             self.deadline = time.monotonic() + timeout + START_SECONDS
-        self._send({"attempt": attempt.to_json()})
+        self._send({"attempt": attempt.to_json(), "follow": follow})
 
     def started(self) -> None:
         """Begin to count the time of its attempt."""

@@ -7,6 +7,7 @@ import pytest
 
 from penstock.dsl import Pipeline
 from penstock.graph import compile_pipeline
+from penstock.runners.local import progress_plain
 from penstock.runners.local.progress import SilentProgress, make_progress
 from penstock.runners.local.progress_plain import PlainProgress, elapsed, summary
 from penstock.runners.result import NodeResult, NodeState, RunResult
@@ -43,6 +44,19 @@ def test_a_line_for_each_change(nodes) -> None:
         "a note",
     ]
     assert all(re.match(r"\[ +\d+\.\d s\] ", line) for line in stream.getvalue().splitlines())
+
+
+def test_how_far_a_node_is_is_told_seldom(monkeypatch) -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    node = NodeResult("a", NodeState.RUNNING, attempts=1, progress="1 of 9 epochs")
+    progress.changed(node)
+    progress.advanced(node)
+    assert shown(stream) == ["a runs"]
+    monkeypatch.setattr(progress_plain, "PROGRESS_SECONDS", 0.0)
+    progress.changed(node)
+    progress.advanced(node)
+    assert shown(stream)[-1] == "a: 1 of 9 epochs"
 
 
 def test_a_failure_is_told_with_its_traceback_first() -> None:

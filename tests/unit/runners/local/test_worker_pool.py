@@ -10,6 +10,7 @@ import pytest
 from penstock.dsl import Pipeline
 from penstock.graph import compile_pipeline
 from penstock.launch.attempt import Attempt, RunSettings, output_artifacts
+from penstock.runners.local.executor import InProcessExecutor
 from penstock.runners.local.worker_pool import WorkerPool
 
 
@@ -81,6 +82,23 @@ def test_attempts_run_at_once_in_processes_of_their_own(pool, attempts, nodes) -
     pids = {value(each) for each in finish(pool, 2)}
     assert len(pids) == 2
     assert pool.has_room()
+
+
+def test_how_far_an_attempt_is_is_told_if_somebody_follows(pool, attempts, nodes) -> None:
+    told = []
+    value(execute(pool, attempts(nodes.Counts())))
+    pool.on_progress = lambda attempt, text: told.append((attempt.execution_id, text))
+    value(execute(pool, attempts(nodes.Counts())))
+    assert told == [(2, "0 of 3 files"), (2, "3 of 3 files")]
+
+
+def test_in_this_process_it_is_told_too(attempts, nodes, monkeypatch, project) -> None:
+    monkeypatch.syspath_prepend(project)
+    executor, told = InProcessExecutor(), []
+    executor.on_progress = lambda attempt, text: told.append(text)
+    executor.submit(attempts(nodes.Counts()))
+    value(executor.wait(None)[0])
+    assert told == ["0 of 3 files", "3 of 3 files"]
 
 
 def test_a_process_serves_one_profile(pool, attempts, nodes) -> None:

@@ -23,6 +23,7 @@ from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.execution import execute
 from penstock.launch.launcher import Ended
 from penstock.project_root import find_project_root
+from penstock.progress import Listener, at_most_every
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
 from penstock.runners.kubeflow.container.task import (
@@ -35,6 +36,10 @@ from penstock.runners.kubeflow.container.task import (
 
 SUCCEEDED, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 143
 """Exit codes; the last is that of a process which SIGTERM ended."""
+
+
+_PROGRESS_SECONDS = 30.0
+"""From one line of the log about how far the node is to the next."""
 
 
 class _Launcher(Protocol):
@@ -195,7 +200,7 @@ def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> E
         return begun
     with _on_this_machine(dataclasses.replace(begun, lineage=lineage)) as attempt:
         try:
-            result = execute(attempt)
+            result = execute(attempt, at_most_every(_PROGRESS_SECONDS, _teller(node)))
         except KeyboardInterrupt:
             launcher.cancel(begun, "stopped by a signal")
             raise
@@ -205,6 +210,10 @@ def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> E
     launcher.publish(begun, result)
     outputs = {key: [artifact] for key, artifact in result.outputs.items()}
     return Ended(begun.execution_id, "COMPLETE", outputs)
+
+
+def _teller(node: GraphNode) -> Listener:
+    return lambda text: print(f"{node.id}: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

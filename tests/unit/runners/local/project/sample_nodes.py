@@ -41,6 +41,17 @@ def surroundings(a: int = 0) -> list:
     ]
 
 
+class Counts(Component):
+    """Says how far it is."""
+
+    result: Output[Integer] = output()
+
+    def run(self, context: ExecutionContext) -> None:
+        for done in range(4):
+            context.progress(done, 3, "files")
+        self.result.value = 3
+
+
 @component
 def raises(a: int = 0) -> int:
     raise ValueError("no\nsuch luck")
