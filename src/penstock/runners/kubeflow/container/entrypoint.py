@@ -22,8 +22,8 @@ from penstock.graph import Graph, GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.execution import execute
 from penstock.launch.launcher import Ended
-from penstock.project_root import find_project_root
 from penstock.progress import Listener, at_most_every
+from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
 from penstock.runners.kubeflow.container.task import (
