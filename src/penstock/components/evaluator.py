@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
-from penstock.dsl import Component, ExecutionContext, Input, Output, output
+from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
+from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.verdict import VERDICT_PROPERTY
+
+_TFX_FUNCTIONS = ("custom_eval_shared_model", "custom_extractors")
 
 
 class Evaluator(Component):
@@ -29,6 +33,8 @@ class Evaluator(Component):
         schema: The examples' schema; with it less is read and misspelt features are named earlier.
         eval_config: What to compute: an `EvalConfig`, TFMA's own, a dict, or text.
         example_splits: The splits to evaluate on; `eval` when empty.
+        module_file: A file with metrics of your own, as an alternative to a dotted name: a
+            `MetricConfig.module` may then be the file's bare name, as in TFX.
 
     Outputs:
         evaluation: TFMA's files, and `threshold_checks.json` with each check as data.
@@ -56,12 +62,14 @@ class Evaluator(Component):
     schema: Input[Schema] | None = None
     eval_config: Any
     example_splits: Sequence[str] = ()
+    module_file: ModuleFile | None = None
     evaluation: Output[ModelEvaluation] = output()
     blessing: Output[ModelBlessing] = output()
 
     def check(self) -> None:
-        """Checks that the EvalConfig is one."""
+        """Checks that the EvalConfig is one, and that nothing in it is wrong or has no effect."""
         self.eval_config = as_eval_config(self.eval_config)
+        refuse_problems(self.eval_config)
 
     def run(self, context: ExecutionContext) -> None:
         """Evaluates, writes the results and the blessing."""
@@ -81,6 +89,7 @@ class Evaluator(Component):
             baseline=self.baseline_model.eval_uri if self.baseline_model else None,
             schema=load_schema_text(self.schema.file) if self.schema else None,
             file_format=self.examples.file_format,
+            modules=self._modules(context),
         )
         write_evaluation(evaluation, self.evaluation.uri)
         validation = evaluation.validation
@@ -104,3 +113,16 @@ class Evaluator(Component):
         context.log.info("%s", summary(validation.ok, validation.reasons()))
         for failure in validation.failures()[1:]:
             context.log.info("  %s", failure)
+
+    def _modules(self, context: ExecutionContext) -> dict[str, ModuleType]:
+        """Returns the module file by the names that a MetricConfig may call it."""
+        if self.module_file is None:
+            return {}
+        module = context.load_module(self.module_file)
+        for name in _TFX_FUNCTIONS:
+            if hasattr(module, name):
+                raise ValueError(
+                    f"{self.module_file} defines {name}, which TFX hands to TFMA's Beam pipeline. There "
+                    "is none here: take it out. Metrics of your own are named by MetricConfig.module."
+                )
+        return {module.__name__: module, module.__name__.rpartition(".")[2]: module}

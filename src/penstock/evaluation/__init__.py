@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from penstock.evaluation.checks.check_config import check_config
+    from penstock.evaluation.checks.problem import ConfigProblem
     from penstock.evaluation.config import (
         AggregationOptions,
         BinarizationOptions,
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     )
     from penstock.evaluation.engine import Evaluation, SliceResult, evaluate
     from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
-    from penstock.evaluation.metrics.registry import metric_names
+    from penstock.evaluation.metric import Metric, row_metric
+    from penstock.evaluation.metrics.catalog import metric_names
     from penstock.evaluation.results import (
         read_checks,
         read_eval_config,
@@ -44,11 +47,13 @@ _MODULE_OF = {
     "AggregationOptions": "config",
     "BinarizationOptions": "config",
     "ConfidenceIntervalOptions": "config",
+    "ConfigProblem": "checks.problem",
     "EvalConfig": "config",
     "Evaluation": "engine",
     "ExampleWeightOptions": "config",
     "GenericChangeThreshold": "config",
     "GenericValueThreshold": "config",
+    "Metric": "metric",
     "MetricConfig": "config",
     "MetricDirection": "config",
     "MetricKey": "keys",
@@ -64,14 +69,16 @@ _MODULE_OF = {
     "ThresholdCheck": "verdict",
     "Validation": "verdict",
     "as_eval_config": "config",
+    "check_config": "checks.check_config",
     "evaluate": "engine",
     "failures": "verdict",
-    "metric_names": "metrics.registry",
+    "metric_names": "metrics.catalog",
     "read_checks": "results",
     "read_eval_config": "results",
     "read_metrics": "results",
     "read_plots": "results",
     "read_validation": "results",
+    "row_metric": "metric",
     "slice_name": "keys",
     "summary": "verdict",
     "write_evaluation": "results",
@@ -81,11 +88,13 @@ __all__ = [
     "AggregationOptions",
     "BinarizationOptions",
     "ConfidenceIntervalOptions",
+    "ConfigProblem",
     "EvalConfig",
     "Evaluation",
     "ExampleWeightOptions",
     "GenericChangeThreshold",
     "GenericValueThreshold",
+    "Metric",
     "MetricConfig",
     "MetricDirection",
     "MetricKey",
@@ -101,6 +110,7 @@ __all__ = [
     "ThresholdCheck",
     "Validation",
     "as_eval_config",
+    "check_config",
     "evaluate",
     "failures",
     "metric_names",
@@ -109,6 +119,7 @@ __all__ = [
     "read_metrics",
     "read_plots",
     "read_validation",
+    "row_metric",
     "slice_name",
     "summary",
     "write_evaluation",

@@ -19,31 +19,32 @@ from typing import Any
 from google.protobuf import json_format, text_format
 from google.protobuf.message import Message
 
+from penstock.evaluation.message_keywords import explained_keywords, nearest_field
 from penstock.evaluation.messages import PACKAGE, enum_class, message_class
 
-AggregationOptions: Any = message_class("AggregationOptions")
-BinarizationOptions: Any = message_class("BinarizationOptions")
-ConfidenceIntervalOptions: Any = message_class("ConfidenceIntervalOptions")
-CrossSliceMetricThreshold: Any = message_class("CrossSliceMetricThreshold")
-CrossSliceMetricThresholds: Any = message_class("CrossSliceMetricThresholds")
-CrossSlicingSpec: Any = message_class("CrossSlicingSpec")
-EvalConfig: Any = message_class("EvalConfig")
-EvalRun: Any = message_class("EvalRun")
-ExampleWeightOptions: Any = message_class("ExampleWeightOptions")
-GenericChangeThreshold: Any = message_class("GenericChangeThreshold")
-GenericValueThreshold: Any = message_class("GenericValueThreshold")
-MetricConfig: Any = message_class("MetricConfig")
+AggregationOptions: Any = explained_keywords(message_class("AggregationOptions"))
+BinarizationOptions: Any = explained_keywords(message_class("BinarizationOptions"))
+ConfidenceIntervalOptions: Any = explained_keywords(message_class("ConfidenceIntervalOptions"))
+CrossSliceMetricThreshold: Any = explained_keywords(message_class("CrossSliceMetricThreshold"))
+CrossSliceMetricThresholds: Any = explained_keywords(message_class("CrossSliceMetricThresholds"))
+CrossSlicingSpec: Any = explained_keywords(message_class("CrossSlicingSpec"))
+EvalConfig: Any = explained_keywords(message_class("EvalConfig"))
+EvalRun: Any = explained_keywords(message_class("EvalRun"))
+ExampleWeightOptions: Any = explained_keywords(message_class("ExampleWeightOptions"))
+GenericChangeThreshold: Any = explained_keywords(message_class("GenericChangeThreshold"))
+GenericValueThreshold: Any = explained_keywords(message_class("GenericValueThreshold"))
+MetricConfig: Any = explained_keywords(message_class("MetricConfig"))
 MetricDirection: Any = enum_class("MetricDirection")
-MetricsSpec: Any = message_class("MetricsSpec")
-MetricThreshold: Any = message_class("MetricThreshold")
-ModelSpec: Any = message_class("ModelSpec")
-Options: Any = message_class("Options")
-PaddingOptions: Any = message_class("PaddingOptions")
-PerSliceMetricThreshold: Any = message_class("PerSliceMetricThreshold")
-PerSliceMetricThresholds: Any = message_class("PerSliceMetricThresholds")
-RepeatedInt32Value: Any = message_class("RepeatedInt32Value")
-RepeatedStringValue: Any = message_class("RepeatedStringValue")
-SlicingSpec: Any = message_class("SlicingSpec")
+MetricsSpec: Any = explained_keywords(message_class("MetricsSpec"))
+MetricThreshold: Any = explained_keywords(message_class("MetricThreshold"))
+ModelSpec: Any = explained_keywords(message_class("ModelSpec"))
+Options: Any = explained_keywords(message_class("Options"))
+PaddingOptions: Any = explained_keywords(message_class("PaddingOptions"))
+PerSliceMetricThreshold: Any = explained_keywords(message_class("PerSliceMetricThreshold"))
+PerSliceMetricThresholds: Any = explained_keywords(message_class("PerSliceMetricThresholds"))
+RepeatedInt32Value: Any = explained_keywords(message_class("RepeatedInt32Value"))
+RepeatedStringValue: Any = explained_keywords(message_class("RepeatedStringValue"))
+SlicingSpec: Any = explained_keywords(message_class("SlicingSpec"))
 
 
 def as_eval_config(config: object) -> Any:
@@ -74,7 +75,7 @@ def as_eval_config(config: object) -> Any:
             parse = json_format.Parse if config.lstrip().startswith("{") else text_format.Parse
             return parse(config, result)
     except (json_format.ParseError, text_format.ParseError) as error:
-        raise ValueError(f"Not an EvalConfig: {error}") from error
+        raise ValueError(f"Not an EvalConfig: {error}{nearest_field(str(error))}") from error
     raise TypeError(
         "An EvalConfig was expected (a message, a dict, or JSON or protobuf text). "
         f"Received: {type(config).__name__}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.evaluated_model import BatchInputs, check_features, load_models
 from penstock.evaluation.examples import read_example_batches
@@ -18,8 +20,8 @@ from penstock.evaluation.plan import (
     PlannedMetric,
     label_sums_view,
     plan_metrics,
-    resolve_config,
 )
+from penstock.evaluation.resolve import resolve_config
 from penstock.evaluation.slicing import Slicer
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
@@ -87,6 +89,7 @@ def evaluate(
     schema: Any = None,
     file_format: str = "tfrecords_gzip",
     batch_size: int = 8192,
+    modules: Mapping[str, ModuleType] | None = None,
 ) -> Evaluation:
     """Evaluates a SavedModel, and a baseline beside it, on examples.
 
@@ -100,6 +103,8 @@ def evaluate(
             the first batch, and only what is needed is decoded.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
         batch_size: Rows a batch; a ModelSpec's `inference_batch_size` goes before it.
+        modules: User modules with metrics, by the names that a `MetricConfig.module` may have. Others
+            are imported by their dotted name.
 
     Returns:
         Metrics by slice and what the thresholds said. Nothing is written.
@@ -117,9 +122,10 @@ def evaluate(
         {'auc': 0.98}
     """
     requested = as_eval_config(eval_config)
+    refuse_problems(requested)
     config = resolve_config(requested, has_baseline=baseline is not None)
-    metrics = plan_metrics(config)
-    thresholds = planned_thresholds(config, metrics)
+    metrics = plan_metrics(config, modules)
+    thresholds = planned_thresholds(config)
     slicer = Slicer(config.slicing_specs)
     started = time.perf_counter()
     models = load_models(config, model, baseline)
@@ -166,14 +172,15 @@ class _Accumulators:
 
     def __init__(self, metrics: Iterable[PlannedMetric]) -> None:
         self._kernels: dict[tuple[KernelSpec, View], Kernel] = {}
+        self._binary: set[View] = set()
         self.rows = Count((), View())
         for metric in metrics:
-            for _, part in metric.parts:
+            for _, part in metric.parts or ((1.0, metric),):
                 self._require(part.computation.kernel, part.view)
                 if metric.by_label:
                     self._require(*label_sums_view(part.view))
-            if not metric.parts:
-                self._require(metric.computation.kernel, metric.view)
+                if part.computation.labels == "binary":
+                    self._binary.add(View(part.view.model_name, part.view.output_name))
 
     def _require(self, spec: KernelSpec, view: View) -> None:
         if (spec, view) not in self._kernels:
@@ -181,6 +188,8 @@ class _Accumulators:
             self._kernels[spec, view] = kernel_class(params, view)
 
     def add(self, inputs: BatchInputs, membership: Any) -> None:
+        for view in self._binary:
+            inputs.get(view).check_binary_labels()
         for kernel in self._kernels.values():
             kernel.add(inputs.get(kernel.view), membership)
         first = next(iter(self._kernels.values()))

@@ -80,6 +80,11 @@ def load_models(config: Any, model: str, baseline: str | None) -> list[Evaluated
     Raises:
         ValueError: If a signature that a ModelSpec names does not exist.
     """
+    if baseline is not None and not any(spec.is_baseline for spec in config.model_specs):
+        names = ", ".join(spec.name for spec in config.model_specs)
+        raise ValueError(
+            f"There is a baseline model, but none of the ModelSpecs ({names}) has is_baseline=True."
+        )
     paths = {spec.name: baseline if spec.is_baseline else model for spec in config.model_specs}
     return [EvaluatedModel(spec, paths[spec.name] or model) for spec in config.model_specs]
 
@@ -132,15 +137,14 @@ class BatchInputs:
         label_key = spec.label_keys.get(output_name, "") or spec.label_key
         weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
         prediction_key = spec.prediction_keys.get(output_name, "") or spec.prediction_key
-        if not label_key:
-            raise ValueError("The ModelSpec has no label_key, which metrics need.")
-        batch = model.with_features(
-            self._batch, [label_key, weight_key] if weight_key else [label_key]
-        )
-        labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
+        batch = model.with_features(self._batch, [k for k in (label_key, weight_key) if k])
         weights = batch.dense(weight_key, "example weight") if weight_key else None
+        predictions = select_prediction(outputs, prediction_key, output_name)
+        if label_key:
+            labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
+        else:
+            # Only metrics that need no labels are planned then.
+            labels = np.zeros(predictions.shape)
         return MetricInputs(
-            labels,
-            select_prediction(outputs, prediction_key, output_name),
-            None if weights is None else weights.astype(np.float64),
+            labels, predictions, None if weights is None else weights.astype(np.float64)
         )

@@ -29,11 +29,15 @@ class Pairs:
 
     def __post_init__(self) -> None:
         if len(self.labels) and not bool(np.all((self.labels >= 0) & (self.labels <= 1))):
-            worst = self.labels[(self.labels < 0) | (self.labels > 1) | np.isnan(self.labels)][0]
-            raise ValueError(
-                "A binary metric needs labels between 0 and 1 (or class ids beside one score a class). "
-                f"Received: a label {worst:g}"
-            )
+            worst = self.labels[~((self.labels >= 0) & (self.labels <= 1))][0]
+            raise _no_binary_label(worst)
+
+
+def _no_binary_label(label: float) -> ValueError:
+    return ValueError(
+        "A binary metric needs labels between 0 and 1 (or class ids beside one score a class). "
+        f"Received: a label {label:g}"
+    )
 
 
 @dataclass
@@ -68,10 +72,36 @@ class MetricInputs:
 
     @cached_property
     def class_ids(self) -> Array:
-        """The label as a class id a row, `[rows]`."""
-        if self.labels.shape[1] > 1:
-            return np.asarray(np.argmax(self.labels, axis=1))
-        return np.asarray(self._numeric_labels[:, 0].astype(np.int64))
+        """The label as a class id a row, `[rows]`; -1 where no class is marked.
+
+        Raises:
+            ValueError: If a label is no whole number.
+        """
+        labels = self._numeric_labels
+        if labels.shape[1] > 1:
+            return np.where(labels.any(axis=1), np.argmax(labels, axis=1), -1)
+        ids = labels[:, 0]
+        if self.labels.dtype.kind == "f":
+            whole = np.isfinite(ids) & (ids == np.floor(ids))
+            if not bool(whole.all()):
+                raise ValueError(
+                    f"A class id is a whole number. Received: a label {ids[np.argmin(whole)]:g}"
+                )
+        return np.asarray(ids.astype(np.int64))
+
+    @cached_property
+    def has_known_class(self) -> Array:
+        """Whether each row's label is one of the classes that there are scores for, `[rows]`."""
+        ids = self.class_ids
+        return np.asarray((ids >= 0) & (ids < self.predictions.shape[1]))
+
+    def check_binary_labels(self) -> None:
+        """Raises a `ValueError` when a label is no number from 0 to 1 (or a class id)."""
+        if not self.is_sparse:
+            labels = self._numeric_labels
+            inside = (labels >= 0) & (labels <= 1)
+            if not bool(inside.all()):
+                raise _no_binary_label(labels[~inside][0])
 
     @cached_property
     def dense_labels(self) -> Array:

@@ -7,7 +7,7 @@ kernels that saw different rows merge into what one would hold that saw both.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,6 +31,11 @@ class View:
     aggregated: bool = False
     class_weights: tuple[tuple[int, float], ...] = ()
     weighted: bool = False
+
+    @property
+    def selects_classes(self) -> bool:
+        """Whether labels and scores are taken class by class."""
+        return self.sub_key is not None or self.aggregated or bool(self.class_weights)
 
     def pairs(self, inputs: MetricInputs) -> Pairs:
         """Returns the binary pairs of this view."""
@@ -132,6 +137,29 @@ class WeightedMean(Sums):
         return np.column_stack([values * weights, weights])
 
 
+class RowMean(Sums):
+    """Weighted sum of a user's value a row, and the weights' sum; NaN values are left out.
+
+    Params: a function of labels and predictions.
+    """
+
+    WIDTH = 2
+
+    def terms(self, inputs: MetricInputs) -> FloatArray:
+        """Returns the weighted values and the weights."""
+        labels, predictions, weights = row_arrays(inputs, self.view)
+        values = np.asarray(self.params(labels, predictions), dtype=np.float64)
+        if values.shape != weights.shape:
+            raise ValueError(
+                f"{self.params.func.__name__} must return a number a row, {list(weights.shape)}. "
+                f"Received: an array of shape {list(values.shape)}"
+            )
+        kept = ~np.isnan(values)
+        values, weights = np.where(kept, values, 0.0), np.where(kept, weights, 0.0)
+        summed: FloatArray = np.column_stack([values * weights, weights])
+        return summed
+
+
 class PairMean(Sums):
     """Weighted sum of a value a binary pair, and the weights' sum; NaN values are left out.
 
@@ -142,7 +170,7 @@ class PairMean(Sums):
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
         """Returns the weighted values and the weights."""
-        labels, predictions, weights = _unchecked_pairs(inputs, self.view)
+        labels, predictions, weights = unchecked_pairs(inputs, self.view)
         values = self.params(labels, predictions)
         kept = ~np.isnan(values)
         values, weights = np.where(kept, values, 0.0), np.where(kept, weights, 0.0)
@@ -156,9 +184,28 @@ class LabelPredictionSums(Sums):
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
         """Returns w*label, w*prediction, w, w*label^2, w*prediction^2, w*label*prediction."""
-        labels, predictions, weights = _unchecked_pairs(inputs, self.view)
+        labels, predictions, weights = unchecked_pairs(inputs, self.view)
         parts = (labels, predictions, 1.0, labels**2, predictions**2, labels * predictions)
         return np.column_stack([(weights * part).sum(axis=1) for part in parts])
+
+
+class PredictionSums(Sums):
+    """Weighted sums of predictions and ones; labels do not count. Params: none."""
+
+    WIDTH = 2
+
+    def terms(self, inputs: MetricInputs) -> FloatArray:
+        """Returns w*prediction and w."""
+        view = self.view
+        if view.sub_key is None and not view.class_weights:
+            predictions = inputs.predictions.astype(np.float64)
+            weights = inputs.row_weights(view.weighted)
+            return np.column_stack(
+                [weights * predictions.sum(axis=1), weights * predictions.shape[1]]
+            )
+        pairs = view.pairs(inputs)
+        weighted = (pairs.predictions * pairs.weights).sum(axis=1)
+        return np.column_stack([weighted, pairs.weights.sum(axis=1)])
 
 
 class ThresholdCounts(Sums):
@@ -189,116 +236,39 @@ class ThresholdCounts(Sums):
         return np.column_stack(columns)
 
 
-class Keyed(Kernel):
-    """Sums at integer keys within a group, kept sparse: `[entries, terms]` beside sorted keys.
+def row_arrays(inputs: MetricInputs, view: View) -> tuple[Any, Any, FloatArray]:
+    """Returns labels, predictions and weights as a user's metric sees them.
 
-    A long state (histogram buckets, confusion matrices) over many slices is mostly empty.
+    Labels and predictions are `[rows]`, or `[rows, values]` where there are several; weights `[rows]`.
     """
-
-    WIDTH: ClassVar[int]
-    _SPAN: ClassVar[int] = 1 << 40
-
-    def __init__(self, params: Hashable, view: View) -> None:
-        super().__init__(params, view)
-        self._keys = np.empty(0, dtype=np.int64)
-        self._sums: FloatArray = np.zeros((0, self.WIDTH))
-        self._pending: list[tuple[npt.NDArray[np.int64], FloatArray]] = []
-        self._num_pending = 0
-
-    @abstractmethod
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns keys `[rows, n]`, below 2^40, and terms `[rows, n, terms]`."""
-
-    def add(self, inputs: MetricInputs, membership: Membership) -> None:
-        """Adds a batch."""
-        keys, terms = self.entries(inputs)
-        keys = keys[membership.rows] + membership.groups[:, None] * self._SPAN
-        self._put(keys.reshape(-1), terms[membership.rows].reshape(-1, self.WIDTH))
-
-    def merge(self, other: Keyed, groups: Sequence[int]) -> None:
-        """Adds another kernel's sums."""
-        other._compact()
-        group, key = np.divmod(other._keys, self._SPAN)
-        self._put(np.asarray(groups, dtype=np.int64)[group] * self._SPAN + key, other._sums)
-
-    def state(self, group: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns one group's keys, sorted, and their sums."""
-        self._compact()
-        first, last = np.searchsorted(self._keys, [group * self._SPAN, (group + 1) * self._SPAN])
-        return self._keys[first:last] - group * self._SPAN, self._sums[first:last]
-
-    def _put(self, keys: npt.NDArray[np.int64], terms: FloatArray) -> None:
-        keys, terms = _sum_by_key(keys, terms)
-        self._pending.append((keys, terms))
-        self._num_pending += len(keys)
-        if self._num_pending > max(1_000_000, 2 * len(self._keys)):
-            self._compact()
-
-    def _compact(self) -> None:
-        if self._pending:
-            keys = np.concatenate([self._keys, *(keys for keys, _ in self._pending)])
-            sums = np.concatenate([self._sums, *(terms for _, terms in self._pending)])
-            self._keys, self._sums = _sum_by_key(keys, sums)
-            self._pending, self._num_pending = [], 0
+    labels, predictions = inputs.labels, inputs.predictions
+    weights = inputs.row_weights(view.weighted)
+    if view.selects_classes:
+        pairs = view.pairs(inputs)
+        labels, predictions = pairs.labels, pairs.predictions
+    return (
+        labels[:, 0] if labels.shape[1] == 1 else labels,
+        predictions[:, 0] if predictions.shape[1] == 1 else predictions,
+        weights,
+    )
 
 
-class Histogram(Keyed):
-    """Weighted labels, predictions and examples by the prediction's bucket.
-
-    Params: the number of buckets, and the range's ends. Bucket 0 lies below the range and the last,
-    `buckets + 1`, at its upper end and above.
-    """
-
-    WIDTH = 3
-
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns each pair's bucket and its weighted label, prediction and weight."""
-        buckets, left, right = self.params
-        labels, predictions, weights = _unchecked_pairs(inputs, self.view)
-        if bool(np.isnan(predictions).any()):
-            raise ValueError(
-                "The model predicted NaN, which has no place in a histogram of scores."
-            )
-        position = (predictions - left) / (right - left) * buckets + 1
-        # TFMA truncates toward zero, so the bucket just below the range ends at position 1.
-        keys = np.clip(position, 0, buckets + 1).astype(np.int64)
-        return keys, np.stack([labels * weights, predictions * weights, weights], axis=2)
-
-
-class ClassMatrix(Keyed):
-    """Weights by actual and predicted class. Params: thresholds.
-
-    The predicted class is the best one; where its score is not above a threshold it is no class (0; all
-    others are shifted by one).
-    """
-
-    WIDTH = 1
-    CLASSES: ClassVar[int] = 1 << 16
-
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns, for each threshold, the matrix cell of a row and its weight."""
-        if inputs.predictions.shape[1] < 2:
-            raise ValueError(
-                "A multi-class confusion matrix needs one score a class. "
-                f"Received: predictions of shape {list(inputs.predictions.shape)}"
-            )
-        predicted = np.argmax(inputs.predictions, axis=1)
-        best = np.take_along_axis(inputs.predictions, predicted[:, None], axis=1)[:, 0]
-        columns = []
-        for i, threshold in enumerate(self.params):
-            shown = np.where(best > threshold, predicted + 1, 0)
-            columns.append((i * self.CLASSES + inputs.class_ids + 1) * self.CLASSES + shown)
-        weights = inputs.row_weights(self.view.weighted)
-        return np.stack(columns, axis=1), np.repeat(weights[:, None], len(columns), axis=1)[
-            ..., None
-        ]
+def rows_by_group(membership: Membership) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Yields each group that has rows, with its rows in order."""
+    order = np.argsort(membership.groups, kind="stable")
+    groups, first = np.unique(membership.groups[order], return_index=True)
+    parts = np.split(membership.rows[order], first[1:]) if len(groups) else []
+    yield from zip(groups.tolist(), parts, strict=True)
 
 
 KernelSpec = tuple[Callable[[Any, View], Kernel], Hashable]
 
 
-def _unchecked_pairs(inputs: MetricInputs, view: View) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Regression's labels are any number; they pass by the check that binary pairs have."""
+def unchecked_pairs(inputs: MetricInputs, view: View) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Returns labels, predictions and weights, `[rows, classes]`; the labels are any numbers.
+
+    Binary pairs have a check that regression's labels would fail.
+    """
     if view.sub_key is None and not view.class_weights and not inputs.is_sparse:
         labels = inputs.dense_labels
         if labels.shape != inputs.predictions.shape:
@@ -310,11 +280,3 @@ def _unchecked_pairs(inputs: MetricInputs, view: View) -> tuple[FloatArray, Floa
         return labels, inputs.predictions.astype(np.float64), weights
     pairs = view.pairs(inputs)
     return pairs.labels, pairs.predictions, pairs.weights
-
-
-def _sum_by_key(
-    keys: npt.NDArray[np.int64], terms: FloatArray
-) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    unique, inverse = np.unique(keys, return_inverse=True)
-    sums = [np.bincount(inverse, terms[:, i], minlength=len(unique)) for i in range(terms.shape[1])]
-    return unique, np.stack(sums, axis=1)

@@ -66,8 +66,11 @@ def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str 
     (root / EVAL_CONFIG_FILE).write_text(json.dumps(fields, indent=2) + "\n")
     slices = evaluation.slices
     _write(root / METRICS_FILE, (_metrics_message(result) for result in slices))
-    _write(root / PLOTS_FILE, (_plots_message(result) for result in slices))
-    _write(root / ATTRIBUTIONS_FILE, (_attributions_message(result) for result in slices))
+    disabled = evaluation.config.options.disabled_outputs.values
+    if "plots" not in disabled:
+        _write(root / PLOTS_FILE, (_plots_message(result) for result in slices))
+    if "attributions" not in disabled:
+        _write(root / ATTRIBUTIONS_FILE, (_attributions_message(result) for result in slices))
     _write(root / VALIDATIONS_FILE, [validation_message(evaluation.validation)])
     checks = json.dumps(evaluation.validation.to_dict(), indent=2)
     (root / CHECKS_FILE).write_text(checks + "\n")

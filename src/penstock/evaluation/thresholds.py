@@ -7,16 +7,16 @@ threshold that `MetricsSpec.thresholds` sets by name applies to the metric of th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.evaluation.config import MetricDirection, SlicingSpec
 from penstock.evaluation.keys import MetricKey, slice_name
-from penstock.evaluation.plan import PlannedMetric, has_change_thresholds
+from penstock.evaluation.requested_metrics import metric_requests, threshold_requests
+from penstock.evaluation.resolve import has_change_thresholds
 from penstock.evaluation.slicing_specs import spec_matches
 from penstock.evaluation.verdict import ThresholdCheck, Validation, bounds_of
-from penstock.spelling import nearest
 
 if TYPE_CHECKING:
     from penstock.evaluation.engine import SliceResult
@@ -42,80 +42,22 @@ class PlannedThreshold:
         return self.key.is_diff
 
 
-def planned_thresholds(config: Any, metrics: Sequence[PlannedMetric]) -> list[PlannedThreshold]:
-    """Returns the thresholds of a resolved EvalConfig.
-
-    Raises:
-        ValueError: If a threshold is on a metric that is not computed, or without slices, a bound or a
-            direction.
-    """
-    baselines = {spec.name for spec in config.model_specs if spec.is_baseline}
-    candidates = [m for m in metrics if m.key.model_name not in baselines]
+def planned_thresholds(config: Any) -> list[PlannedThreshold]:
+    """Returns the thresholds of a resolved EvalConfig without problems, each once."""
     found: dict[Any, PlannedThreshold] = {}
-    for keys, spec, threshold in _each_threshold(config, candidates):
-        for planned in _split(keys, spec, threshold):
+    for request in threshold_requests(config, metric_requests(config)):
+        threshold, spec = request.threshold, request.slicing
+        each: list[PlannedThreshold] = []
+        for key in request.keys:
+            if threshold.HasField("value_threshold"):
+                each.append(PlannedThreshold(key, spec, threshold.value_threshold))
+            if threshold.HasField("change_threshold"):
+                each.append(PlannedThreshold(key.diff(), spec, threshold.change_threshold))
+        for planned in each:
             spec_bytes = None if spec is None else spec.SerializeToString(deterministic=True)
             identity = (planned.key, spec_bytes, planned.threshold.SerializeToString())
             found.setdefault(identity, planned)
     return list(found.values())
-
-
-def _each_threshold(
-    config: Any, metrics: Sequence[PlannedMetric]
-) -> Iterator[tuple[list[MetricKey], Any, Any]]:
-    for spec in config.metrics_specs:
-        for name, threshold in spec.thresholds.items():
-            yield _named(name, spec, metrics), None, threshold
-        for name, per_slice in spec.per_slice_thresholds.items():
-            for entry in per_slice.thresholds:
-                for slicing_spec in _specs(name, entry):
-                    yield _named(name, spec, metrics), slicing_spec, entry.threshold
-        if spec.cross_slice_thresholds or any(m.cross_slice_thresholds for m in spec.metrics):
-            raise ValueError("cross_slice_thresholds are not supported yet.")
-    for metric in metrics:
-        if metric.config.HasField("threshold"):
-            yield [metric.key], None, metric.config.threshold
-        for entry in metric.config.per_slice_thresholds:
-            for slicing_spec in _specs(metric.key.name, entry):
-                yield [metric.key], slicing_spec, entry.threshold
-
-
-def _specs(name: str, entry: Any) -> Any:
-    if not entry.slicing_specs:
-        raise ValueError(f"A per-slice threshold on {name!r} names no slicing_specs.")
-    return entry.slicing_specs
-
-
-def _named(name: str, spec: Any, metrics: Sequence[PlannedMetric]) -> list[MetricKey]:
-    keys = [
-        metric.key
-        for metric in metrics
-        if metric.key.name == name
-        and metric.key.model_name in spec.model_names
-        and (not spec.output_names or metric.key.output_name in spec.output_names)
-    ]
-    if not keys:
-        known = sorted({metric.key.name for metric in metrics})
-        hint = nearest(name, known)
-        raise ValueError(
-            f"A threshold is on the metric {name!r}, which is not computed.{hint} "
-            f"Computed: {', '.join(known)}"
-        )
-    return keys
-
-
-def _split(keys: list[MetricKey], spec: Any, threshold: Any) -> Iterator[PlannedThreshold]:
-    for key in keys:
-        if threshold.HasField("value_threshold"):
-            yield PlannedThreshold(key, spec, threshold.value_threshold)
-        if threshold.HasField("change_threshold"):
-            change = threshold.change_threshold
-            if change.direction == MetricDirection.UNKNOWN:
-                raise ValueError(
-                    f"The change threshold on {key.name!r} needs a direction: "
-                    "HIGHER_IS_BETTER or LOWER_IS_BETTER."
-                )
-            yield PlannedThreshold(key.diff(), spec, change)
 
 
 def check_thresholds(

@@ -137,7 +137,21 @@ def _entries_in(value: Any) -> list[str]:
             for key, text in value.items()
             if key in ("$name", "$object", "$dataclass", "$enum", "$message")
         ]
+        if "$message" in value:
+            # A MetricConfig names the class and module of a metric of one's own.
+            named += _metrics_in(value["fields"])
         return named + [name for each in value.values() for name in _entries_in(each)]
     if isinstance(value, list):
         return [name for each in value for name in _entries_in(each)]
+    return []
+
+
+def _metrics_in(fields: Any) -> list[str]:
+    """Return the classes that a message names by `module` and `class_name`, as a MetricConfig does."""
+    if isinstance(fields, Mapping):
+        module, name = fields.get("module"), fields.get("class_name")
+        named = [f"{module}:{name}"] if isinstance(module, str) and isinstance(name, str) else []
+        return named + [entry for each in fields.values() for entry in _metrics_in(each)]
+    if isinstance(fields, list):
+        return [entry for each in fields for entry in _metrics_in(each)]
     return []

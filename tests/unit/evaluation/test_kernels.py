@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 
 from penstock.evaluation.inputs import MetricInputs
 from penstock.evaluation.kernels import (
-    ClassMatrix,
     Count,
-    Histogram,
     LabelPredictionSums,
     PairMean,
     ThresholdCounts,
     View,
     WeightedMean,
 )
+from penstock.evaluation.keyed_kernels import ClassMatrix, Histogram
 from penstock.evaluation.keys import SubKey
 from penstock.evaluation.slicing import Membership
 

@@ -7,7 +7,8 @@ import pytest
 
 from penstock.evaluation.inputs import MetricInputs
 from penstock.evaluation.kernels import View
-from penstock.evaluation.metrics.registry import build_metric, metric_names
+from penstock.evaluation.metrics.catalog import metric_names
+from penstock.evaluation.metrics.registry import _BUILDERS, build_metric, load_metrics, metric
 from penstock.evaluation.slicing import Membership
 
 
@@ -164,7 +165,10 @@ def test_an_unknown_metric_names_the_nearest_and_all():
 
 
 def test_an_unknown_argument_names_those_that_exist():
-    with pytest.raises(ValueError, match=r"AUC takes no argument 'curv'. Arguments: name, .*curve"):
+    with pytest.raises(
+        ValueError,
+        match=r"AUC takes no argument 'curv'. Did you mean 'curve'\? Arguments: name, .*curve",
+    ):
         build_metric("AUC", '{"curv": "PR"}')
     with pytest.raises(ValueError, match="config of metric AUC is not JSON"):
         build_metric("AUC", "{curve}")
@@ -172,6 +176,56 @@ def test_an_unknown_argument_names_those_that_exist():
         build_metric("Precision", '{"thresholds": 0.5, "num_thresholds": 10}')
     with pytest.raises(ValueError, match="AUC's curve must be 'ROC' or 'PR'. Received: 'roq'"):
         build_metric("AUC", '{"curve": "roq"}')
+    with pytest.raises(
+        ValueError, match="AUC's num_thresholds must be a whole number. Received: '9'"
+    ):
+        build_metric("AUC", '{"num_thresholds": "9"}')
+    with pytest.raises(ValueError, match="PrecisionAtRecall needs the argument 'recall'"):
+        build_metric("PrecisionAtRecall")
+    with pytest.raises(ValueError, match="dtype='float16' has no effect"):
+        build_metric("AUC", '{"dtype": "float16"}')
+
+
+def test_what_keras_writes_out_is_taken():
+    config = '{"name": "a", "dtype": "float32", "num_labels": null, "curve": "roc", "top_k": null}'
+    assert build_metric("AUC", config)[0] == "a"
+
+
+def test_every_metric_of_the_catalog_is_implemented_with_its_arguments():
+    load_metrics()
+    assert set(metric_names()) == set(_BUILDERS)
+    with pytest.raises(TypeError, match=r"AUC takes \['nothing'\]; the catalog says"):
+        metric("AUC")(lambda nothing: None)
+
+
+def test_unknown_labels_are_no_hit():
+    # -1 is a label that is not in the vocabulary; 7 is beyond the three classes.
+    labels = [-1, 7, 1]
+    for name in ("SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy"):
+        config = '"k": 1' if "TopK" in name else ""
+        assert value(name, labels, CLASS_SCORES, config=config) == pytest.approx(1 / 3)
+    none = np.array([[0, 0, 0], [0, 1, 0], [0, 1, 0]])
+    assert value("CategoricalAccuracy", none, CLASS_SCORES) == pytest.approx(2 / 3)
+    assert value("TopKCategoricalAccuracy", none, CLASS_SCORES, config='"k": 1') == pytest.approx(
+        2 / 3
+    )
+    found = value("MultiClassConfusionMatrixAtThresholds", labels, CLASS_SCORES)
+    assert found.cells[0.5] == {(-1, 2): 1, (7, 1): 1, (1, -1): 1}
+
+
+@pytest.mark.parametrize("label", [-1, 7])
+def test_a_cross_entropy_of_an_unknown_label_is_refused_with_label_and_classes(label):
+    with pytest.raises(ValueError, match=rf"the label \[{label}\], where the model has 3 classes"):
+        value("SparseCategoricalCrossentropy", [0, label, 1], CLASS_SCORES)
+    with pytest.raises(ValueError, match=r"the label \[0, 0, 0\], where the model has 3 classes"):
+        value("CategoricalCrossentropy", [[1, 0, 0], [0, 0, 0], [0, 1, 0]], CLASS_SCORES)
+
+
+def test_class_ids_are_whole_numbers():
+    with pytest.raises(ValueError, match=r"A class id is a whole number. Received: a label 1\.7"):
+        value("SparseCategoricalAccuracy", [1.0, 1.7, 0.0], CLASS_SCORES)
+    with pytest.raises(ValueError, match="class ids from 0 to 65,534, or -1 .* Received: -2"):
+        value("MultiClassConfusionMatrixAtThresholds", [0, -2, 1], CLASS_SCORES)
 
 
 def test_names_are_kerass_or_given():

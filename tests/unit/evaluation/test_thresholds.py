@@ -5,7 +5,7 @@ import pytest
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.engine import SliceResult
 from penstock.evaluation.keys import MetricKey
-from penstock.evaluation.plan import plan_metrics, resolve_config
+from penstock.evaluation.resolve import resolve_config
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 
 MEAN = "mean_label"
@@ -23,7 +23,7 @@ def config(threshold=None, **spec):
 def check(requested, values, baseline=None):
     """Checks thresholds on given values of the metric by slice."""
     resolved = resolve_config(requested, has_baseline=baseline is not None)
-    planned = planned_thresholds(resolved, plan_metrics(resolved))
+    planned = planned_thresholds(resolved)
     slices = []
     for key, value in values.items():
         model = "candidate" if baseline is not None else ""
@@ -137,30 +137,11 @@ def test_a_value_that_is_no_number_fails_and_is_json():
 def test_a_slice_without_metrics_fails_with_its_reason():
     requested = config({"value_threshold": {"lower_bound": 0.0}})
     resolved = resolve_config(requested, has_baseline=False)
-    planned = planned_thresholds(resolved, plan_metrics(resolved))
+    planned = planned_thresholds(resolved)
     validation = check_thresholds(
         resolved, requested, planned, [SliceResult((), 3, error="too small")]
     )
     assert validation.reasons() == ["mean_label has no single value: too small"]
-
-
-@pytest.mark.parametrize(
-    ("requested", "message"),
-    [
-        (
-            config(thresholds={"mean_labell": {"value_threshold": {"lower_bound": 0.9}}}),
-            "the metric 'mean_labell', which is not computed. Did you mean 'mean_label'",
-        ),
-        (config({"change_threshold": {"absolute": 0.1}}), "needs a direction"),
-        (
-            config(metric={"per_slice_thresholds": [{"threshold": {}}]}),
-            "names no slicing_specs",
-        ),
-    ],
-)
-def test_a_faulty_threshold_is_named(requested, message):
-    with pytest.raises(ValueError, match=message):
-        check(requested, {(): 1.0}, {(): 1.0})
 
 
 def test_models_are_resolved_as_tfma_does():

@@ -79,8 +79,6 @@ def _register(class_name: str, function: MatrixFunction) -> None:
     def build(
         thresholds: float | list[float] | None = None,
         num_thresholds: int | None = None,
-        top_k: int | None = None,
-        class_id: int | None = None,
     ) -> Computation:
         def value(matrices: Matrices) -> MetricValue:
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -89,11 +87,9 @@ def _register(class_name: str, function: MatrixFunction) -> None:
 
         def at(default: float) -> Computation:
             source = MatrixSource.of(thresholds, num_thresholds, default)
-            return _computation(source, value, top_k, class_id)
+            return _computation(source, value)
 
         # Among the best classes any score is positive; the others' scores are minus infinity.
-        if top_k is not None:
-            return at(-np.inf)
         return replace(at(0.5), for_top_k=at(-np.inf))
 
 
@@ -105,14 +101,11 @@ for _names, _function in _FUNCTIONS.items():
 def _computation(
     source: MatrixSource,
     value: Callable[[Matrices], MetricValue],
-    top_k: int | None = None,
-    class_id: int | None = None,
 ) -> Computation:
     return Computation(
         kernel=source.kernel,
         value=lambda state: value(source.matrices(state)),
-        top_k=top_k,
-        class_id=class_id,
+        labels="binary",
     )
 
 
@@ -121,8 +114,7 @@ def confusion_matrix_at_thresholds(
     thresholds: list[float] | None = None, num_thresholds: int | None = None
 ) -> Computation:
     """All four counts and the ratios of them, at thresholds (0.5 when none is given)."""
-    computation = _computation(MatrixSource.of(thresholds, num_thresholds, 0.5), lambda m: m)
-    return replace(computation, is_structured=True)
+    return _computation(MatrixSource.of(thresholds, num_thresholds, 0.5), lambda m: m)
 
 
 @metric("AUC")
@@ -131,25 +123,14 @@ def auc(
     curve: str = "ROC",
     summation_method: str = "interpolation",
     thresholds: list[float] | None = None,
-    top_k: int | None = None,
-    class_id: int | None = None,
     multi_label: bool = False,
     from_logits: bool = False,
 ) -> Computation:
     """Area under the ROC or precision-recall curve, by a Riemann sum over thresholds."""
-    if curve.upper() not in ("ROC", "PR"):
-        raise ValueError(f"AUC's curve must be 'ROC' or 'PR'. Received: {curve!r}")
-    if summation_method not in ("interpolation", "minoring", "majoring"):
-        raise ValueError(
-            "AUC's summation_method must be 'interpolation', 'minoring' or 'majoring'. "
-            f"Received: {summation_method!r}"
-        )
     if multi_label or from_logits:
         raise ValueError("AUC supports neither multi_label nor from_logits, as in TFMA.")
     source = MatrixSource.of(thresholds, num_thresholds)
-    return _computation(
-        source, lambda m: _area(m, curve.upper(), summation_method), top_k, class_id
-    )
+    return _computation(source, lambda m: _area(m, curve.upper(), summation_method))
 
 
 @metric("AUCPrecisionRecall")
@@ -157,11 +138,9 @@ def auc_precision_recall(
     num_thresholds: int | None = None,
     summation_method: str = "interpolation",
     thresholds: list[float] | None = None,
-    top_k: int | None = None,
-    class_id: int | None = None,
 ) -> Computation:
     """Area under the precision-recall curve."""
-    return auc(num_thresholds, "PR", summation_method, thresholds, top_k, class_id)
+    return auc(num_thresholds, "PR", summation_method, thresholds)
 
 
 def _area(matrices: Matrices, curve: str, method: str) -> float:
@@ -230,12 +209,10 @@ def sensitivity_at_specificity(
     specificity: float | list[float],
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
-    class_id: int | None = None,
-    top_k: int | None = None,
 ) -> Computation:
     """The best recall at a specificity of at least `specificity`."""
     value = _best(_recall, _specificity, specificity)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
 @metric("SpecificityAtSensitivity")
@@ -243,12 +220,10 @@ def specificity_at_sensitivity(
     sensitivity: float | list[float],
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
-    class_id: int | None = None,
-    top_k: int | None = None,
 ) -> Computation:
     """The best specificity at a recall of at least `sensitivity`."""
     value = _best(_specificity, _recall, sensitivity)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
 @metric("PrecisionAtRecall")
@@ -256,12 +231,10 @@ def precision_at_recall(
     recall: float | list[float],
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
-    class_id: int | None = None,
-    top_k: int | None = None,
 ) -> Computation:
     """The best precision at a recall of at least `recall`."""
     value = _best(_precision, _recall, recall)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
 @metric("RecallAtPrecision")
@@ -269,12 +242,10 @@ def recall_at_precision(
     precision: float | list[float],
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
-    class_id: int | None = None,
-    top_k: int | None = None,
 ) -> Computation:
     """The best recall at a precision of at least `precision`."""
     value = _best(_recall, _precision, precision)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
 @metric("RecallAtFalsePositiveRate")
@@ -282,9 +253,7 @@ def recall_at_false_positive_rate(
     false_positive_rate: float | list[float],
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
-    class_id: int | None = None,
-    top_k: int | None = None,
 ) -> Computation:
     """The best recall at a false positive rate of at most `false_positive_rate`."""
     value = _best(_recall, lambda m: ratio(m.fp, m.fp + m.tn), false_positive_rate, at_most=True)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value, top_k, class_id)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value)

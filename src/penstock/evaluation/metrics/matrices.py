@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.kernels import Histogram, KernelSpec, ThresholdCounts
+from penstock.evaluation.kernels import KernelSpec, ThresholdCounts
+from penstock.evaluation.keyed_kernels import Histogram
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.kernels import Count, LabelPredictionSums, PairMean
+from penstock.evaluation.kernels import Count, LabelPredictionSums, PairMean, PredictionSums
 from penstock.evaluation.metrics.registry import Computation, metric
 
 FloatArray = npt.NDArray[np.float64]
@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 @metric("ExampleCount", "WeightedExampleCount")
 def example_count() -> Computation:
     """The number of examples, or the sum of their weights where weights apply."""
-    return Computation((Count, ()), lambda s: float(s[0]), supports_aggregation=False)
+    return Computation((Count, ()), lambda s: float(s[0]), labels="none")
 
 
 def mean(state: Any) -> float:
@@ -86,7 +86,7 @@ def mean_label() -> Computation:
 @metric("MeanPrediction")
 def mean_prediction() -> Computation:
     """The weighted mean of the predictions."""
-    return Computation((LabelPredictionSums, ()), lambda s: _quotient(s[1], s[2]))
+    return Computation((PredictionSums, ()), lambda s: _quotient(s[0], s[1]), labels="none")
 
 
 @metric("Calibration")

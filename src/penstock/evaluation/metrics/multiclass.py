@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import ClassMatrix, WeightedMean
+from penstock.evaluation.kernels import WeightedMean
+from penstock.evaluation.keyed_kernels import ClassMatrix
 from penstock.evaluation.metrics.means import mean
 from penstock.evaluation.metrics.registry import Computation, metric
 
@@ -86,8 +87,11 @@ class _TopK:
     k: int
 
     def __call__(self, inputs: MetricInputs) -> Array:
-        scores = np.take_along_axis(inputs.predictions, inputs.class_ids[:, None], axis=1)
-        return np.asarray((inputs.predictions > scores).sum(axis=1) < self.k)
+        # A label that is none of the classes, such as -1 for an unknown one, is no hit.
+        known = inputs.has_known_class
+        ids = np.where(known, inputs.class_ids, 0)[:, None]
+        scores = np.take_along_axis(inputs.predictions, ids, axis=1)
+        return np.asarray(known & ((inputs.predictions > scores).sum(axis=1) < self.k))
 
 
 @metric("SparseCategoricalCrossentropy")
@@ -114,6 +118,13 @@ class _ClassEntropy:
 
     def __call__(self, inputs: MetricInputs) -> Array:
         labels = inputs.dense_labels
+        if not bool(inputs.has_known_class.all()):
+            row = int(np.argmin(inputs.has_known_class))
+            raise ValueError(
+                "A categorical cross entropy needs a class in every row. Received: the label "
+                f"{inputs.labels[row].tolist()}, where the model has {labels.shape[1]} classes, 0 to "
+                f"{labels.shape[1] - 1}. Leave such examples out, or give unknown labels a class."
+            )
         labels = labels * (1.0 - self.label_smoothing) + self.label_smoothing / labels.shape[1]
         scores = inputs.predictions.astype(np.float32)
         if self.from_logits:
@@ -135,14 +146,17 @@ class _ClassEntropy:
 def binary_crossentropy(from_logits: bool = False, label_smoothing: float = 0.0) -> Computation:
     """Keras's cross entropy of binary labels and scores."""
     return Computation(
-        (WeightedMean, _BinaryEntropy(from_logits, label_smoothing, True)), _mean_or_zero
+        (WeightedMean, _BinaryEntropy(from_logits, label_smoothing, True)),
+        _mean_or_zero,
+        labels="binary",
     )
 
 
-@metric("BinaryCrossEntropy", name="binary_crossentropy")
+@metric("BinaryCrossEntropy")
 def binary_cross_entropy(from_logits: bool = False, label_smoothing: float = 0.0) -> Computation:
     """TFMA's own cross entropy of binary labels and scores, which does not clip."""
-    return Computation((WeightedMean, _BinaryEntropy(from_logits, label_smoothing, False)), mean)
+    entropy = _BinaryEntropy(from_logits, label_smoothing, False)
+    return Computation((WeightedMean, entropy), mean, labels="binary")
 
 
 @dataclass(frozen=True)
@@ -207,6 +221,4 @@ def multi_class_confusion_matrix_at_thresholds(
 ) -> Computation:
     """Counts by actual and predicted class; without a score above a threshold (0.5) none is predicted."""
     values = tuple(thresholds or [0.5])
-    return Computation(
-        (ClassMatrix, values), lambda s: class_matrices(values, s), supports_aggregation=False
-    )
+    return Computation((ClassMatrix, values), lambda s: class_matrices(values, s))

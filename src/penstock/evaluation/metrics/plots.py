@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.kernels import ClassMatrix, Histogram
+from penstock.evaluation.keyed_kernels import ClassMatrix, Histogram
 from penstock.evaluation.metrics.matrices import (
     NUM_BUCKETS,
     Matrices,
@@ -72,7 +72,7 @@ def confusion_matrix_plot(num_thresholds: int = 1000) -> Computation:
         (Histogram, (NUM_BUCKETS, 0.0, 1.0)),
         lambda state: MatrixPlot(matrices_from_histogram(thresholds, state)),
         is_plot=True,
-        is_structured=True,
+        labels="binary",
     )
 
 
@@ -93,9 +93,7 @@ def calibration_plot(num_buckets: int = 1000, left: float = 0.0, right: float = 
         edges = np.concatenate([lower, [np.inf]])
         return CalibrationPlot(edges, labels, predictions, weights)
 
-    return Computation(
-        (Histogram, (NUM_BUCKETS, left, right)), value, is_plot=True, is_structured=True
-    )
+    return Computation((Histogram, (NUM_BUCKETS, left, right)), value, is_plot=True)
 
 
 @metric("MultiClassConfusionMatrixPlot")
@@ -114,6 +112,4 @@ def multi_class_confusion_matrix_plot(
         (ClassMatrix, values),
         lambda state: ClassMatrixPlot(class_matrices(values, state)),
         is_plot=True,
-        is_structured=True,
-        supports_aggregation=False,
     )

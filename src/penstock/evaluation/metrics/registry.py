@@ -1,16 +1,14 @@
-"""The table of metrics: from the class name and configuration of an EvalConfig to a computation."""
+"""From the class name and configuration of an EvalConfig to a metric's computation."""
 
 from __future__ import annotations
 
 import inspect
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.evaluation.kernels import KernelSpec
-from penstock.spelling import nearest
+from penstock.evaluation.metrics.catalog import CATALOG, read_metric_config
 
 MetricValue = Any
 """A float, an array of floats, or a structured value with `to_proto`."""
@@ -24,38 +22,40 @@ class Computation:
         kernel: What to accumulate.
         value: The metric's value of one slice's state.
         is_plot: Whether it goes among the plots.
-        is_structured: Whether the value is neither a number nor an array, so that it has no mean.
-        top_k: The best classes that the configuration restricts it to.
-        class_id: The class that the configuration restricts it to.
-        supports_aggregation: Whether averages over classes mean anything for it.
+        labels: What the labels must be: "any", "binary" (numbers from 0 to 1), or "none" where only
+            weights or predictions count.
         for_top_k: What to compute instead where a MetricsSpec restricts it to the best classes.
     """
 
     kernel: KernelSpec
     value: Callable[[Any], MetricValue]
     is_plot: bool = False
-    is_structured: bool = False
-    top_k: int | None = None
-    class_id: int | None = None
-    supports_aggregation: bool = True
+    labels: str = "any"
     for_top_k: Computation | None = None
 
 
 Builder = Callable[..., Computation]
-_BUILDERS: dict[str, tuple[str, Builder]] = {}
+_BUILDERS: dict[str, Builder] = {}
+OWN_SUB_KEY = {"top_k", "class_id"}
 
 
-def metric(*class_names: str, name: str | None = None) -> Callable[[Builder], Builder]:
-    """Registers a function that makes a metric's computation from its configuration.
+def metric(*class_names: str) -> Callable[[Builder], Builder]:
+    """Registers a function that makes a metric's computation from its arguments.
 
     Args:
-        class_names: The names that a `MetricConfig.class_name` may have.
-        name: The metric's default name; without it the class name in snake case.
+        class_names: The names that a `MetricConfig.class_name` may have; each is in the catalog, with the
+            function's arguments.
     """
 
     def register(builder: Builder) -> Builder:
         for class_name in class_names:
-            _BUILDERS[class_name] = (name or snake_case(class_name), builder)
+            known = set(inspect.signature(builder).parameters)
+            declared = set(CATALOG[class_name].arguments) - OWN_SUB_KEY
+            if known != declared:
+                raise TypeError(
+                    f"{class_name} takes {sorted(known)}; the catalog says {sorted(declared)}."
+                )
+            _BUILDERS[class_name] = builder
         return builder
 
     return register
@@ -71,56 +71,13 @@ def build_metric(class_name: str, config: str | Mapping[str, Any] = "") -> tuple
     Raises:
         ValueError: If there is no such metric, or it takes no such argument.
     """
+    name, arguments = read_metric_config(class_name, config)
     load_metrics()
-    if class_name not in _BUILDERS:
-        hint = nearest(class_name, _BUILDERS)
-        raise ValueError(
-            f"There is no metric {class_name!r}.{hint} Metrics: {', '.join(sorted(_BUILDERS))}"
-        )
-    default_name, builder = _BUILDERS[class_name]
-    arguments = dict(parse_metric_config(class_name, config))
-    name = str(arguments.pop("name", None) or default_name)
-    arguments.pop("dtype", None)
-    if arguments.pop("reduction", "auto") not in ("auto", "sum_over_batch_size", None):
-        raise ValueError(f"The metric {class_name} averages; no other reduction is supported.")
-    known = inspect.signature(builder).parameters
-    for argument in arguments:
-        if argument not in known:
-            raise ValueError(
-                f"The metric {class_name} takes no argument {argument!r}. "
-                f"Arguments: {', '.join(['name', *known])}"
-            )
-    return name, builder(**arguments)
-
-
-def parse_metric_config(class_name: str, config: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Parses `MetricConfig.config`: a JSON object, with or without its braces."""
-    if not isinstance(config, str):
-        return config
-    text = config.strip()
-    if not text:
-        return {}
-    try:
-        parsed = json.loads(text if text.startswith("{") else "{" + text + "}")
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"The config of metric {class_name} is not JSON: {error}. Received: {config}"
-        ) from error
-    return parsed  # type: ignore[no-any-return]
-
-
-def metric_names() -> list[str]:
-    """Returns the class names of all metrics, sorted."""
-    load_metrics()
-    return sorted(_BUILDERS)
+    # The class or rank in a metric's own arguments is part of its key; the view sees to it.
+    own = {key: value for key, value in arguments.items() if key not in OWN_SUB_KEY}
+    return name, _BUILDERS[class_name](**own)
 
 
 def load_metrics() -> None:
     """Imports the modules that register metrics."""
     from penstock.evaluation.metrics import binary, means, multiclass, plots  # noqa: F401
-
-
-def snake_case(name: str) -> str:
-    """Returns a class name as Keras names its instances: `BinaryAccuracy` is `binary_accuracy`."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,1 @@
+"""What is wrong with an EvalConfig, in words, before anything is loaded; without NumPy."""

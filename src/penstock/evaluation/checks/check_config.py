@@ -1,0 +1,167 @@
+"""An EvalConfig against what is known before a run: itself, the features, the user's modules."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from penstock.evaluation.checks.config_problems import config_problems
+from penstock.evaluation.checks.problem import ConfigProblem
+from penstock.evaluation.config import as_eval_config
+from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.slicing_specs import spec_name, value_matches
+from penstock.spelling import nearest
+
+
+def check_config(
+    config: object,
+    *,
+    features: Collection[str] | None = None,
+    has_transform: bool = False,
+    project_root: str | None = None,
+) -> list[ConfigProblem]:
+    """Returns what is wrong with an EvalConfig, as far as it is known before a run; empty if nothing.
+
+    Imports neither TensorFlow, pyarrow nor NumPy, and no user code.
+
+    Args:
+        config: An `EvalConfig`, TFMA's own, a dict or text.
+        features: The raw examples' features, from a schema or a CSV header. With them, the features that
+            labels, weights and slices are taken from are checked.
+        has_transform: Whether the model may bring transformed features. A key that is not among
+            `features` is then told only if one of them has nearly the same name.
+        project_root: Where user modules are found. With it, the modules of own metrics are looked at.
+
+    Returns:
+        Problems, each with its place in the config and a sentence.
+
+    Raises:
+        TypeError: If `config` is no EvalConfig in any form.
+
+    Example:
+        >>> config = {"metrics_specs": [{"metrics": [{"class_name": "Acuracy"}]}]}
+        >>> print(check_config(config)[0])
+        metrics_specs[0].metrics[0]: There is no metric 'Acuracy'. Did you mean 'Accuracy'? ...
+    """
+    try:
+        message = as_eval_config(config)
+    except ValueError as error:
+        return [ConfigProblem("", str(error))]
+    found = list(config_problems(message))
+    found += _unreachable_slices(message)
+    if features is not None:
+        found += _features(message, features, has_transform)
+    if project_root is not None:
+        found += _modules(message, project_root)
+    return found
+
+
+def _unreachable_slices(config: Any) -> Iterator[ConfigProblem]:
+    """Yields thresholds on slices that no slicing spec yields: such a model is never blessed."""
+    slicings = list(config.slicing_specs) or [type(config)().slicing_specs.add()]
+    for i, spec in enumerate(config.metrics_specs):
+        entries = [
+            (f"metrics_specs[{i}].metrics[{j}].per_slice_thresholds[{k}]", entry)
+            for j, metric in enumerate(spec.metrics)
+            for k, entry in enumerate(metric.per_slice_thresholds)
+        ]
+        entries += [
+            (f"metrics_specs[{i}].per_slice_thresholds[{name!r}].thresholds[{k}]", entry)
+            for name, named in sorted(spec.per_slice_thresholds.items())
+            for k, entry in enumerate(named.thresholds)
+        ]
+        for place, entry in entries:
+            for wanted in entry.slicing_specs:
+                if not any(_may_yield(slicing, wanted) for slicing in slicings):
+                    yield ConfigProblem(
+                        place,
+                        f"the slices {spec_name(wanted)} are not evaluated, so the model would never be "
+                        "blessed. Add the SlicingSpec to EvalConfig.slicing_specs. Evaluated: "
+                        f"{'; '.join(map(spec_name, slicings))}",
+                    )
+
+
+def _may_yield(slicing: Any, wanted: Any) -> bool:
+    columns = {*slicing.feature_keys, *slicing.feature_values}
+    if columns != {*wanted.feature_keys, *wanted.feature_values}:
+        return False
+    return all(
+        name not in slicing.feature_values
+        or text == slicing.feature_values[name]
+        or value_matches(_number(slicing.feature_values[name]), text)
+        for name, text in wanted.feature_values.items()
+    )
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _features(
+    config: Any, features: Collection[str], has_transform: bool
+) -> Iterator[ConfigProblem]:
+    for place, name, what in _feature_names(config):
+        near = nearest(name, features)
+        if name in features or (has_transform and not near):
+            continue
+        listed = ", ".join(sorted(features)[:20]) + (", ..." if len(features) > 20 else "")
+        yield ConfigProblem(
+            place, f"the {what} {name!r} is no feature of the examples.{near} Features: {listed}"
+        )
+
+
+def _feature_names(config: Any) -> Iterator[tuple[str, str, str]]:
+    for i, spec in enumerate(config.model_specs):
+        for field, what in (("label_key", "label"), ("example_weight_key", "example weight")):
+            if name := getattr(spec, field):
+                yield f"model_specs[{i}].{field}", name, what
+            for output, name in sorted(getattr(spec, f"{field}s").items()):
+                yield f"model_specs[{i}].{field}s[{output!r}]", name, what
+    for i, spec in enumerate(config.slicing_specs):
+        for name in (*spec.feature_keys, *sorted(spec.feature_values)):
+            yield f"slicing_specs[{i}]", name, "slicing feature"
+
+
+def _modules(config: Any, project_root: str) -> Iterator[ConfigProblem]:
+    for i, spec in enumerate(config.metrics_specs):
+        for j, metric in enumerate(spec.metrics):
+            if not metric.module or is_built_in(metric):
+                continue
+            place = f"metrics_specs[{i}].metrics[{j}]"
+            base = os.path.join(project_root, *metric.module.split("."))
+            files = [f for f in (f"{base}.py", f"{base}/__init__.py") if os.path.isfile(f)]
+            if not files:
+                # A module of an installed package, or the file's bare name beside `module_file`.
+                continue
+            names = _names_defined(files[0])
+            if names is not None and metric.class_name not in names:
+                yield ConfigProblem(
+                    place,
+                    f"{os.path.relpath(files[0], project_root)} defines no {metric.class_name!r}."
+                    f"{nearest(metric.class_name, names)}",
+                )
+
+
+def _names_defined(file: str) -> set[str] | None:
+    """Returns the names at a file's top level; None if that is not known without running it."""
+    try:
+        with open(file, "rb") as source:
+            tree = ast.parse(source.read(), file)
+    except SyntaxError:
+        return None
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign):
+            names.update(t.id for t in node.targets if isinstance(t, ast.Name))
+        elif not isinstance(node, ast.Expr | ast.AnnAssign):
+            return None
+    return None if "*" in names else names

@@ -1,0 +1,231 @@
+"""What an EvalConfig says that cannot be, in words; without NumPy, so that a pipeline file can be checked.
+
+Whatever is not computed is refused here: a field that is in none of the tables below is one that this
+version does not know what to do with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from penstock.evaluation.checks.metrics_spec_problems import metrics_spec_problems
+from penstock.evaluation.checks.problem import ConfigProblem
+from penstock.evaluation.checks.threshold_problems import threshold_problems
+from penstock.evaluation.keys import MetricKey
+from penstock.evaluation.metrics.catalog import CATALOG
+from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.requested_metrics import (
+    MetricRequest,
+    metric_name_and_meaning,
+    metric_requests,
+)
+from penstock.evaluation.resolve import resolve_models
+
+NOT_COMPUTED = {
+    "EvalConfig.cross_slicing_specs": "comparisons of slices with each other are not computed yet.",
+    "MetricConfig.cross_slice_thresholds": "comparisons of slices with each other are not computed yet.",
+    "MetricsSpec.cross_slice_thresholds": "comparisons of slices with each other are not computed yet.",
+    "SlicingSpec.slice_keys_sql": "slices by SQL are not computed. Name features in feature_keys, and make "
+    "what the query computes a feature in Transform.",
+    "ModelSpec.padding_options": "labels and predictions of different lengths are not padded.",
+    "MetricsSpec.query_key": "query-based (ranking) metrics are not computed yet.",
+    "Options.confidence_intervals": "confidence intervals are not computed yet.",
+}
+"""Fields that are refused when they are set, and why."""
+
+COMPUTED: Mapping[str, frozenset[str]] = {
+    name: frozenset(fields.split())
+    for name, fields in {
+        "EvalConfig": "model_specs slicing_specs metrics_specs options",
+        "ModelSpec": "name model_type signature_name preprocessing_function_names label_key label_keys "
+        "prediction_key prediction_keys example_weight_key example_weight_keys is_baseline "
+        "inference_batch_size",
+        "SlicingSpec": "feature_keys feature_values",
+        "MetricsSpec": "metrics model_names output_names output_weights binarize aggregate "
+        "example_weights thresholds per_slice_thresholds",
+        "MetricConfig": "class_name module config threshold per_slice_thresholds",
+        "BinarizationOptions": "class_ids k_list top_k_list",
+        "AggregationOptions": "micro_average macro_average weighted_macro_average class_weights "
+        "top_k_list",
+        "ExampleWeightOptions": "weighted unweighted",
+        "MetricThreshold": "value_threshold change_threshold",
+        "GenericValueThreshold": "lower_bound upper_bound",
+        "GenericChangeThreshold": "absolute relative direction",
+        "PerSliceMetricThreshold": "slicing_specs threshold",
+        "PerSliceMetricThresholds": "thresholds",
+        "Options": "include_default_metrics compute_confidence_intervals min_slice_size "
+        "disabled_outputs",
+        "RepeatedInt32Value": "values",
+        "RepeatedStringValue": "values",
+    }.items()
+}
+"""The fields that have an effect, by message."""
+
+MODEL_TYPES = ("tf_keras", "tf_generic", "tf_estimator")
+"""How TFMA names SavedModels, which are all read alike here."""
+
+DISABLED_OUTPUTS = ("plots", "attributions", "analysis")
+"""What `Options.disabled_outputs` may leave out; TFMA's analysis table is never written."""
+
+
+def config_problems(config: Any) -> Iterator[ConfigProblem]:
+    """Yields what is wrong with an EvalConfig, whatever the data and the model.
+
+    Args:
+        config: An `EvalConfig`.
+    """
+    found = list(_without_keys(config))
+    yield from found
+    if found:
+        return
+    has_baseline = any(spec.is_baseline for spec in config.model_specs)
+    resolved = resolve_models(config, has_baseline=has_baseline)
+    requests = metric_requests(resolved)
+    yield from _equal_names(requests)
+    yield from _labels(resolved, requests)
+    yield from threshold_problems(resolved, requests)
+
+
+def _without_keys(config: Any) -> Iterator[ConfigProblem]:
+    yield from _fields(config, "")
+    yield from _models(config)
+    for i, spec in enumerate(config.slicing_specs):
+        yield from _slicing(spec, f"slicing_specs[{i}]")
+    for i, spec in enumerate(config.metrics_specs):
+        yield from metrics_spec_problems(config, spec, f"metrics_specs[{i}]")
+    if not any(spec.metrics for spec in config.metrics_specs):
+        yield ConfigProblem("", "The EvalConfig asks for no metric: metrics_specs has no metrics.")
+    yield from _options(config.options)
+
+
+def refuse_problems(config: Any) -> None:
+    """Raises a `ValueError` that names all problems of an EvalConfig, if it has any."""
+    found = [str(problem) for problem in config_problems(config)]
+    if found:
+        lead = "" if len(found) == 1 else f"The EvalConfig has {len(found)} problems:\n"
+        raise ValueError(lead + "\n".join(found))
+
+
+def _fields(message: Message, place: str) -> Iterator[ConfigProblem]:
+    """Yields each field that is set and has no effect, at any depth."""
+    name = message.DESCRIPTOR.name
+    if len(UnknownFieldSet(message)):
+        unknown: Any = UnknownFieldSet(message)
+        numbers = ", ".join(str(field.field_number) for field in unknown)
+        yield ConfigProblem(place, f"{name} has fields that are not known here: numbers {numbers}.")
+    for field, value in message.ListFields():
+        where = f"{place}.{field.name}".removeprefix(".")
+        if f"{name}.{field.name}" in NOT_COMPUTED:
+            shown = f" Received: {value!r}" if isinstance(value, str) else ""
+            yield ConfigProblem(where, NOT_COMPUTED[f"{name}.{field.name}"] + shown)
+        elif name in COMPUTED and field.name not in COMPUTED[name]:
+            yield ConfigProblem(where, f"{name}.{field.name} has no effect here. Leave it out.")
+        elif field.message_type is None:
+            continue
+        elif field.message_type.GetOptions().map_entry:
+            if field.message_type.fields_by_name["value"].message_type is not None:
+                for key in value:
+                    yield from _fields(value[key], f"{where}[{key!r}]")
+        elif isinstance(value, Message):
+            yield from _fields(value, where)
+        else:
+            for i, each in enumerate(value):
+                yield from _fields(each, f"{where}[{i}]")
+
+
+def _models(config: Any) -> Iterator[ConfigProblem]:
+    for i, spec in enumerate(config.model_specs):
+        place = f"model_specs[{i}]"
+        if spec.model_type and spec.model_type not in MODEL_TYPES:
+            yield ConfigProblem(
+                f"{place}.model_type",
+                f"only SavedModels are evaluated ({', '.join(MODEL_TYPES)}). "
+                f"Received: {spec.model_type!r}",
+            )
+        for one, many in (
+            ("label_key", "label_keys"),
+            ("prediction_key", "prediction_keys"),
+            ("example_weight_key", "example_weight_keys"),
+        ):
+            if getattr(spec, one) and getattr(spec, many):
+                yield ConfigProblem(place, f"{one} and {many} are both set; set one of them.")
+        if spec.inference_batch_size < 0:
+            yield ConfigProblem(
+                f"{place}.inference_batch_size", f"must be positive: {spec.inference_batch_size}"
+            )
+    names = [spec.name for spec in config.model_specs]
+    if len(names) > 1 and (len(set(names)) < len(names) or "" in names):
+        yield ConfigProblem("model_specs", f"several models need a name each. Received: {names}")
+    if sum(spec.is_baseline for spec in config.model_specs) > 1:
+        yield ConfigProblem("model_specs", f"only one may be the baseline. Received: {names}")
+    if names and all(spec.is_baseline for spec in config.model_specs):
+        yield ConfigProblem("model_specs", "the only one is the baseline; name the candidate too.")
+
+
+def _slicing(spec: Any, place: str) -> Iterator[ConfigProblem]:
+    if both := set(spec.feature_keys) & set(spec.feature_values):
+        yield ConfigProblem(
+            place, f"{min(both)!r} is in feature_keys and in feature_values; one is enough."
+        )
+
+
+def _equal_names(requests: Sequence[MetricRequest]) -> Iterator[ConfigProblem]:
+    """Yields metrics that differ and have one name, of which one would hide the other."""
+    seen: dict[MetricKey, tuple[str, str]] = {}
+    told = set()
+    for request in requests:
+        _, meaning = metric_name_and_meaning(request.metric)
+        other, where = seen.setdefault(request.key, (meaning, request.place))
+        if other != meaning and request.place not in told:
+            told.add(request.place)
+            yield ConfigProblem(
+                request.place,
+                f"{where} is a different metric of the same name, {request.key.name!r}. Name one of "
+                f'them: config=\'"name": "{request.key.name}_2"\'.',
+            )
+
+
+def _labels(config: Any, requests: Sequence[MetricRequest]) -> Iterator[ConfigProblem]:
+    models = {spec.name: spec for spec in config.model_specs}
+    told = set()
+    for request in requests:
+        built_in = is_built_in(request.metric)
+        if request.averages_outputs or (
+            built_in and not CATALOG[request.metric.class_name].needs_label
+        ):
+            continue
+        spec = models[request.key.model_name]
+        has_label = spec.label_key or spec.label_keys.get(request.key.output_name)
+        if not has_label and request.place not in told:
+            told.add(request.place)
+            yield ConfigProblem(
+                request.place,
+                f"{request.metric.class_name} needs labels, and the ModelSpec has no label_key.",
+            )
+
+
+def _options(options: Any) -> Iterator[ConfigProblem]:
+    if options.include_default_metrics.value:
+        yield ConfigProblem(
+            "options.include_default_metrics",
+            "metrics that were saved in the model are not computed. Name them in metrics_specs.",
+        )
+    if options.compute_confidence_intervals.value:
+        yield ConfigProblem(
+            "options.compute_confidence_intervals",
+            "confidence intervals are not supported yet. Leave it out.",
+        )
+    if options.min_slice_size.value < 0:
+        yield ConfigProblem(
+            "options.min_slice_size", f"must not be negative: {options.min_slice_size.value}"
+        )
+    for name in options.disabled_outputs.values:
+        if name not in DISABLED_OUTPUTS:
+            yield ConfigProblem(
+                "options.disabled_outputs",
+                f"{name!r} cannot be left out; only {', '.join(DISABLED_OUTPUTS)} can.",
+            )

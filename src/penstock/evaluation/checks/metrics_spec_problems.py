@@ -1,0 +1,152 @@
+"""What is wrong with a MetricsSpec: its models, outputs, classes, averages and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from penstock.evaluation.checks.problem import ConfigProblem
+from penstock.evaluation.keys import SubKey
+from penstock.evaluation.metrics.catalog import CATALOG
+from penstock.evaluation.metrics.modules import is_built_in, is_tfma
+from penstock.evaluation.requested_metrics import metric_name_and_meaning, own_sub_key
+from penstock.spelling import nearest
+
+
+def metrics_spec_problems(config: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
+    """Yields what is wrong with a `MetricsSpec`, its thresholds aside.
+
+    Args:
+        config: The `EvalConfig`.
+        spec: The `MetricsSpec`.
+        place: Where it stands, such as `metrics_specs[0]`.
+    """
+    if not spec.metrics and not spec.thresholds and not spec.per_slice_thresholds:
+        yield ConfigProblem(place, "has no metrics and no thresholds.")
+    names = [model.name for model in config.model_specs]
+    known = names if len(names) > 1 else [*names, "", "candidate", "baseline"]
+    for name in spec.model_names:
+        if name not in known:
+            yield ConfigProblem(
+                f"{place}.model_names",
+                f"there is no model {name!r}.{nearest(name, names)} Models: {', '.join(names)}",
+            )
+    yield from _outputs(config, spec, place)
+    yield from _classes(spec, place)
+    if spec.HasField("example_weights"):
+        options = spec.example_weights
+        if not options.weighted and not options.unweighted:
+            yield ConfigProblem(f"{place}.example_weights", "set weighted or unweighted, or both.")
+        elif options.weighted and not any(
+            model.example_weight_key or model.example_weight_keys for model in config.model_specs
+        ):
+            yield ConfigProblem(
+                f"{place}.example_weights",
+                "weighted needs the weights' feature: set example_weight_key in the ModelSpec.",
+            )
+    for i, metric in enumerate(spec.metrics):
+        yield from _metric(metric, spec, f"{place}.metrics[{i}]")
+
+
+def _outputs(config: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
+    if unknown := set(spec.output_weights) - set(spec.output_names):
+        yield ConfigProblem(
+            f"{place}.output_weights",
+            f"{min(unknown)!r} is not among the output_names: {list(spec.output_names)}",
+        )
+    if spec.output_weights and spec.HasField("aggregate"):
+        yield ConfigProblem(
+            place, "output_weights and aggregate exclude each other; use two MetricsSpecs."
+        )
+    for model in config.model_specs:
+        if not model.label_keys or (spec.model_names and model.name not in spec.model_names):
+            continue
+        outputs = ", ".join(sorted(model.label_keys))
+        if spec.metrics and not spec.output_names:
+            yield ConfigProblem(
+                place, f"label_keys has labels by output ({outputs}); name some in output_names."
+            )
+        for name in spec.output_names:
+            if name not in model.label_keys:
+                yield ConfigProblem(
+                    f"{place}.output_names",
+                    f"label_keys has no label for {name!r}.{nearest(name, model.label_keys)} "
+                    f"It has: {outputs}",
+                )
+
+
+def _classes(spec: Any, place: str) -> Iterator[ConfigProblem]:
+    for field, lists in (
+        ("binarize", ("class_ids", "k_list", "top_k_list")),
+        ("aggregate", ("top_k_list",)),
+    ):
+        options = getattr(spec, field)
+        for name in lists:
+            least = 0 if name == "class_ids" else 1
+            for value in getattr(options, name).values:
+                if value < least:
+                    yield ConfigProblem(
+                        f"{place}.{field}.{name}", f"must be at least {least}. Received: {value}"
+                    )
+    if spec.HasField("binarize") and not any(
+        getattr(spec.binarize, name).values for name in ("class_ids", "k_list", "top_k_list")
+    ):
+        yield ConfigProblem(f"{place}.binarize", "set class_ids, k_list or top_k_list.")
+    if not spec.HasField("aggregate"):
+        return
+    kind = spec.aggregate.WhichOneof("type")
+    if kind is None or not getattr(spec.aggregate, kind):
+        yield ConfigProblem(
+            f"{place}.aggregate",
+            "set micro_average, macro_average or weighted_macro_average to true.",
+        )
+    elif kind != "micro_average" and not (
+        spec.aggregate.class_weights or spec.aggregate.top_k_list.values
+    ):
+        yield ConfigProblem(
+            f"{place}.aggregate",
+            f"{kind} needs class_weights (which classes, and how much each counts) or a top_k_list.",
+        )
+    if spec.aggregate.class_weights and spec.aggregate.top_k_list.values:
+        yield ConfigProblem(
+            f"{place}.aggregate", "class_weights and top_k_list exclude each other."
+        )
+
+
+def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
+    if not metric.class_name:
+        yield ConfigProblem(place, "has no class_name.")
+        return
+    if is_tfma(metric.module) and not is_built_in(metric):
+        yield ConfigProblem(
+            place,
+            f"TFMA's {metric.class_name} is not computed here."
+            f"{nearest(metric.class_name, CATALOG)} Metrics: {', '.join(sorted(CATALOG))}",
+        )
+        return
+    try:
+        metric_name_and_meaning(metric)
+    except ValueError as error:
+        yield ConfigProblem(place, str(error))
+        return
+    own = own_sub_key(metric)
+    if own != SubKey() and (spec.HasField("binarize") or spec.HasField("aggregate")):
+        yield ConfigProblem(
+            place,
+            f"{metric.class_name} is for {own}, and its MetricsSpec binarizes or aggregates too; "
+            "set one of them.",
+        )
+    if spec.aggregate.micro_average and not is_built_in(metric):
+        yield ConfigProblem(
+            place,
+            f"{metric.class_name} is a metric of your own, and has no micro average here; put it into a "
+            "MetricsSpec apart.",
+        )
+    if spec.HasField("aggregate") and is_built_in(metric):
+        declaration, kind = CATALOG[metric.class_name], spec.aggregate.WhichOneof("type")
+        macro = kind in ("macro_average", "weighted_macro_average")
+        if macro and declaration.is_structured and declaration.aggregates:
+            yield ConfigProblem(
+                place,
+                f"{metric.class_name} is no number and has no {kind}; put it into a MetricsSpec apart.",
+            )

@@ -1,0 +1,134 @@
+"""Accumulators of long states: histograms of scores, confusion matrices of classes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock.evaluation.inputs import MetricInputs
+from penstock.evaluation.kernels import FloatArray, Kernel, View, unchecked_pairs
+from penstock.evaluation.slicing import Membership
+
+
+class Keyed(Kernel):
+    """Sums at integer keys within a group, kept sparse: `[entries, terms]` beside sorted keys.
+
+    A long state (histogram buckets, confusion matrices) over many slices is mostly empty.
+    """
+
+    WIDTH: ClassVar[int]
+    _SPAN: ClassVar[int] = 1 << 40
+
+    def __init__(self, params: Hashable, view: View) -> None:
+        super().__init__(params, view)
+        self._keys = np.empty(0, dtype=np.int64)
+        self._sums: FloatArray = np.zeros((0, self.WIDTH))
+        self._pending: list[tuple[npt.NDArray[np.int64], FloatArray]] = []
+        self._num_pending = 0
+
+    @abstractmethod
+    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Returns keys `[rows, n]`, below 2^40, and terms `[rows, n, terms]`."""
+
+    def add(self, inputs: MetricInputs, membership: Membership) -> None:
+        """Adds a batch."""
+        keys, terms = self.entries(inputs)
+        keys = keys[membership.rows] + membership.groups[:, None] * self._SPAN
+        self._put(keys.reshape(-1), terms[membership.rows].reshape(-1, self.WIDTH))
+
+    def merge(self, other: Keyed, groups: Sequence[int]) -> None:
+        """Adds another kernel's sums."""
+        other._compact()
+        group, key = np.divmod(other._keys, self._SPAN)
+        self._put(np.asarray(groups, dtype=np.int64)[group] * self._SPAN + key, other._sums)
+
+    def state(self, group: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Returns one group's keys, sorted, and their sums."""
+        self._compact()
+        first, last = np.searchsorted(self._keys, [group * self._SPAN, (group + 1) * self._SPAN])
+        return self._keys[first:last] - group * self._SPAN, self._sums[first:last]
+
+    def _put(self, keys: npt.NDArray[np.int64], terms: FloatArray) -> None:
+        keys, terms = _sum_by_key(keys, terms)
+        self._pending.append((keys, terms))
+        self._num_pending += len(keys)
+        if self._num_pending > max(1_000_000, 2 * len(self._keys)):
+            self._compact()
+
+    def _compact(self) -> None:
+        if self._pending:
+            keys = np.concatenate([self._keys, *(keys for keys, _ in self._pending)])
+            sums = np.concatenate([self._sums, *(terms for _, terms in self._pending)])
+            self._keys, self._sums = _sum_by_key(keys, sums)
+            self._pending, self._num_pending = [], 0
+
+
+class Histogram(Keyed):
+    """Weighted labels, predictions and examples by the prediction's bucket.
+
+    Params: the number of buckets, and the range's ends. Bucket 0 lies below the range and the last,
+    `buckets + 1`, at its upper end and above.
+    """
+
+    WIDTH = 3
+
+    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Returns each pair's bucket and its weighted label, prediction and weight."""
+        buckets, left, right = self.params
+        labels, predictions, weights = unchecked_pairs(inputs, self.view)
+        if bool(np.isnan(predictions).any()):
+            raise ValueError(
+                "The model predicted NaN, which has no place in a histogram of scores."
+            )
+        position = (predictions - left) / (right - left) * buckets + 1
+        # TFMA truncates toward zero, so the bucket just below the range ends at position 1.
+        keys = np.clip(position, 0, buckets + 1).astype(np.int64)
+        return keys, np.stack([labels * weights, predictions * weights, weights], axis=2)
+
+
+class ClassMatrix(Keyed):
+    """Weights by actual and predicted class. Params: thresholds.
+
+    The predicted class is the best one; where its score is not above a threshold it is no class (0; all
+    others are shifted by one).
+    """
+
+    WIDTH = 1
+    CLASSES: ClassVar[int] = 1 << 16
+
+    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Returns, for each threshold, the matrix cell of a row and its weight."""
+        if inputs.predictions.shape[1] < 2:
+            raise ValueError(
+                "A multi-class confusion matrix needs one score a class. "
+                f"Received: predictions of shape {list(inputs.predictions.shape)}"
+            )
+        ids = inputs.class_ids
+        if len(ids) and not -1 <= ids.min() <= ids.max() < self.CLASSES - 1:
+            wrong = ids[(ids < -1) | (ids >= self.CLASSES - 1)][0]
+            raise ValueError(
+                "A multi-class confusion matrix needs labels that are class ids from 0 to "
+                f"{self.CLASSES - 2:,}, or -1 for an unknown one. Received: {wrong}"
+            )
+        predicted = np.argmax(inputs.predictions, axis=1)
+        best = np.take_along_axis(inputs.predictions, predicted[:, None], axis=1)[:, 0]
+        columns = []
+        for i, threshold in enumerate(self.params):
+            shown = np.where(best > threshold, predicted + 1, 0)
+            columns.append((i * self.CLASSES + ids + 1) * self.CLASSES + shown)
+        weights = inputs.row_weights(self.view.weighted)
+        return np.stack(columns, axis=1), np.repeat(weights[:, None], len(columns), axis=1)[
+            ..., None
+        ]
+
+
+def _sum_by_key(
+    keys: npt.NDArray[np.int64], terms: FloatArray
+) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    unique, inverse = np.unique(keys, return_inverse=True)
+    sums = [np.bincount(inverse, terms[:, i], minlength=len(unique)) for i in range(terms.shape[1])]
+    return unique, np.stack(sums, axis=1)

@@ -1,0 +1,155 @@
+"""Metrics of user modules: the class or function that a `MetricConfig` names, and their kernels."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from penstock.evaluation.inputs import MetricInputs
+from penstock.evaluation.kernels import Kernel, RowMean, View, row_arrays, rows_by_group
+from penstock.evaluation.metric import ROW_METRIC, Metric
+from penstock.evaluation.metrics.catalog import parse_metric_config, snake_case
+from penstock.evaluation.metrics.keras_metrics import KerasStates, is_keras_metric
+from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.metrics.registry import Computation, build_metric
+from penstock.evaluation.slicing import Membership
+from penstock.spelling import nearest
+
+
+def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computation:
+    """Returns the computation that a `MetricConfig` asks for.
+
+    Args:
+        metric: The `MetricConfig`.
+        modules: User modules by name; others are imported.
+
+    Raises:
+        ValueError: If there is no such metric, or it does not take its arguments.
+    """
+    if is_built_in(metric):
+        return build_metric(metric.class_name, metric.config)[1]
+    found = _find(metric, modules)
+    where = f"{metric.module}.{metric.class_name}"
+    arguments = dict(parse_metric_config(metric.class_name, metric.config))
+    name = str(arguments.pop("name", None) or snake_case(metric.class_name))
+    if getattr(found, ROW_METRIC, False):
+        _check_arguments(where, found, arguments, (None, None))
+        return Computation((RowMean, functools.partial(found, **arguments)), _mean)
+    if inspect.isclass(found) and issubclass(found, Metric):
+        _check_arguments(where, found, arguments, ())
+        make = functools.partial(found, **arguments)
+        _made(where, make)
+        return Computation((States, make), lambda state: _value(where, state.result()))
+    if is_keras_metric(found):
+        _check_arguments(where, found, arguments, ())
+        make = functools.partial(found, **arguments, name=name)
+        try:
+            _made(where, make)
+        except ValueError:
+            # A metric whose constructor takes no name.
+            make = functools.partial(found, **arguments)
+            _made(where, make)
+        return Computation((KerasStates, make), lambda result: _value(where, result))
+    raise ValueError(
+        f"{where} is no metric. Expected: a class derived from penstock.evaluation.Metric, a function "
+        "with the decorator penstock.evaluation.row_metric, or a Keras metric. Received: "
+        f"{found!r}{_tfma_hint(found)}"
+    )
+
+
+class States(Kernel):
+    """One object of a user's `Metric` a group. Params: what makes one."""
+
+    def __init__(self, params: Any, view: View) -> None:
+        super().__init__(params, view)
+        self._states: list[Metric] = []
+
+    def add(self, inputs: MetricInputs, membership: Membership) -> None:
+        """Adds a batch."""
+        self._grow(membership.count)
+        labels, predictions, weights = row_arrays(inputs, self.view)
+        for group, rows in rows_by_group(membership):
+            self._states[group].add(labels[rows], predictions[rows], weights[rows])
+
+    def merge(self, other: States, groups: Sequence[int]) -> None:
+        """Adds another kernel's objects."""
+        self._grow(max(groups, default=-1) + 1)
+        for group, state in zip(groups, other._states, strict=False):
+            self._states[group].merge(state)
+
+    def state(self, group: int) -> Metric:
+        """Returns one group's object."""
+        self._grow(group + 1)
+        return self._states[group]
+
+    def _grow(self, count: int) -> None:
+        self._states += [self.params() for _ in range(count - len(self._states))]
+
+
+def _find(metric: Any, modules: Mapping[str, ModuleType]) -> Any:
+    name = metric.module
+    module = modules.get(name)
+    if module is None:
+        try:
+            module = import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise
+            raise ValueError(
+                f"MetricConfig(class_name={metric.class_name!r}, module={name!r}): there is no module "
+                f"{error.name!r}. A module is named from the project's root, such as modules.metrics."
+            ) from error
+    if not hasattr(module, metric.class_name):
+        known = [key for key, value in vars(module).items() if callable(value)]
+        raise ValueError(
+            f"{getattr(module, '__file__', None) or name} defines no {metric.class_name!r}, for which "
+            f"MetricConfig.module is {name!r}.{nearest(metric.class_name, known)}"
+        )
+    return getattr(module, metric.class_name)
+
+
+def _check_arguments(
+    where: str, made_by: Callable[..., Any], arguments: Mapping[str, Any], given: Sequence[Any]
+) -> None:
+    try:
+        signature = inspect.signature(made_by)
+        signature.bind(*given, **arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"{where} does not take its MetricConfig.config: {error}. Its arguments: {signature}. "
+            f"Received: {dict(arguments)}"
+        ) from error
+
+
+def _made(where: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except Exception as error:
+        raise ValueError(f"{where} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _mean(state: Any) -> float:
+    return float(state[0] / state[1]) if state[1] != 0 else float("nan")
+
+
+def _value(where: str, result: Any) -> Any:
+    try:
+        array = np.asarray(result, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where} must return a number or an array of numbers. Received: {result!r}"
+        ) from error
+    return float(array.reshape(())) if array.size == 1 else array
+
+
+def _tfma_hint(found: Any) -> str:
+    bases = getattr(found, "__mro__", ())
+    if any(base.__module__.startswith("tensorflow_model_analysis") for base in bases):
+        return ". TFMA's metrics are Beam computations, which do not run here."
+    return ""

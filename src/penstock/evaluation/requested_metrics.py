@@ -1,0 +1,215 @@
+"""The metric values that a resolved EvalConfig asks for, by their keys, and the thresholds on them.
+
+Needs no NumPy: what a pipeline file asks for is known before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from penstock.evaluation.keys import MetricKey, SubKey
+from penstock.evaluation.metrics.catalog import (
+    CATALOG,
+    MetricDeclaration,
+    parse_metric_config,
+    read_metric_config,
+    snake_case,
+)
+from penstock.evaluation.metrics.modules import is_built_in
+
+Classes = list[tuple[SubKey | None, str | None]]
+"""Classes or ranks, each with the kind of its average, if it is one."""
+
+
+@dataclass(frozen=True)
+class MetricRequest:
+    """One value that is asked for.
+
+    Args:
+        key: What names it.
+        metric: The `MetricConfig`.
+        spec_index: Which MetricsSpec it stands in.
+        averages_outputs: Whether it is the mean over outputs that `output_weights` asks for.
+        place: Where the MetricConfig stands, such as `metrics_specs[0].metrics[1]`.
+    """
+
+    key: MetricKey
+    metric: Any
+    spec_index: int
+    averages_outputs: bool
+    place: str
+
+
+@dataclass(frozen=True)
+class ThresholdRequest:
+    """One `MetricThreshold` with the keys that it is on.
+
+    Args:
+        name: The metric's name.
+        keys: Of the evaluated models' metrics; empty if none is computed.
+        slicing: The `SlicingSpec` whose slices it applies to; None for all slices.
+        threshold: The `MetricThreshold`.
+        place: Where it stands.
+    """
+
+    name: str
+    keys: tuple[MetricKey, ...]
+    slicing: Any
+    threshold: Any
+    place: str
+
+
+def metric_name_and_meaning(metric: Any) -> tuple[str, str]:
+    """Returns a `MetricConfig`'s name, and a text that is equal where the same is computed.
+
+    Raises:
+        ValueError: If its configuration is faulty.
+    """
+    if is_built_in(metric) or not metric.module:
+        name, arguments = read_metric_config(metric.class_name, metric.config)
+        module = ""
+    else:
+        arguments = dict(parse_metric_config(metric.class_name, metric.config))
+        name = str(arguments.pop("name", None) or snake_case(metric.class_name))
+        module = metric.module
+    return name, json.dumps([metric.class_name, module, arguments], sort_keys=True)
+
+
+def metric_requests(config: Any) -> list[MetricRequest]:
+    """Returns every value that a resolved EvalConfig asks for, in its order.
+
+    A value that is asked for twice is there twice.
+
+    Raises:
+        ValueError: If a metric's configuration is faulty.
+    """
+    found = []
+    for i, spec in enumerate(config.metrics_specs):
+        for j, metric in enumerate(spec.metrics):
+            name, _ = metric_name_and_meaning(metric)
+            for key, averages in _keys(config, spec, name, metric):
+                place = f"metrics_specs[{i}].metrics[{j}]"
+                found.append(MetricRequest(key, metric, i, averages, place))
+    return found
+
+
+def threshold_requests(
+    config: Any, requests: Sequence[MetricRequest]
+) -> Iterator[ThresholdRequest]:
+    """Yields every threshold of a resolved EvalConfig with the evaluated models' keys that it is on."""
+    baselines = {spec.name for spec in config.model_specs if spec.is_baseline}
+    candidates = [each for each in requests if each.key.model_name not in baselines]
+    for i, spec in enumerate(config.metrics_specs):
+        place = f"metrics_specs[{i}]"
+        for name, threshold in sorted(spec.thresholds.items()):
+            keys = _named(name, spec, i, candidates)
+            yield ThresholdRequest(name, keys, None, threshold, f"{place}.thresholds[{name!r}]")
+        for name, named in sorted(spec.per_slice_thresholds.items()):
+            where = f"{place}.per_slice_thresholds[{name!r}]"
+            keys = _named(name, spec, i, candidates)
+            yield from _per_slice(name, keys, named.thresholds, f"{where}.thresholds")
+        for j, metric in enumerate(spec.metrics):
+            where = f"{place}.metrics[{j}]"
+            name, _ = metric_name_and_meaning(metric)
+            # The mean over outputs has no threshold of the single outputs' metric, as in TFMA.
+            keys = tuple(
+                each.key for each in candidates if each.place == where and not each.averages_outputs
+            )
+            if metric.HasField("threshold"):
+                yield ThresholdRequest(name, keys, None, metric.threshold, f"{where}.threshold")
+            entries = metric.per_slice_thresholds
+            yield from _per_slice(name, keys, entries, f"{where}.per_slice_thresholds")
+
+
+def _per_slice(
+    name: str, keys: tuple[MetricKey, ...], entries: Any, place: str
+) -> Iterator[ThresholdRequest]:
+    for i, entry in enumerate(entries):
+        for slicing in entry.slicing_specs:
+            yield ThresholdRequest(name, keys, slicing, entry.threshold, f"{place}[{i}]")
+
+
+def _named(
+    name: str, spec: Any, spec_index: int, requests: Sequence[MetricRequest]
+) -> tuple[MetricKey, ...]:
+    """Returns the keys that a threshold set by name is on: its own MetricsSpec's, or those alike."""
+    named = [r for r in requests if r.key.name == name]
+    own = [r.key for r in named if r.spec_index == spec_index and not r.averages_outputs]
+    if own:
+        return tuple(dict.fromkeys(own))
+    models, outputs = list(spec.model_names) or [""], list(spec.output_names) or [""]
+    classes = _classes_of(spec)
+    keys = [
+        r.key
+        for r in named
+        if r.key.model_name in models
+        and r.key.output_name in outputs
+        and (r.key.sub_key, r.key.aggregation) in classes
+    ]
+    return tuple(dict.fromkeys(keys))
+
+
+def _keys(config: Any, spec: Any, name: str, metric: Any) -> Iterator[tuple[MetricKey, bool]]:
+    declaration = CATALOG[metric.class_name] if is_built_in(metric) else MetricDeclaration(name)
+    classes: Classes = _classes_of(spec)
+    own = own_sub_key(metric)
+    if own != SubKey():
+        classes = [(own, None)]
+    elif not declaration.binarizes:
+        classes = [(None, None)]
+    elif not declaration.aggregates:
+        kept = [each for each in classes if each[1] is None]
+        classes = kept or [(None, None)]
+    for model_name in spec.model_names or [""]:
+        for output_name in spec.output_names or [""]:
+            for weighted in _weightings(config, spec, model_name, output_name):
+                base = MetricKey(name, model_name, output_name, example_weighted=weighted)
+                for sub_key, kind in classes:
+                    yield replace(base, sub_key=sub_key, aggregation=kind), False
+        if spec.output_weights and not declaration.is_structured:
+            weightings = {
+                weighted: None
+                for output_name in spec.output_names
+                for weighted in _weightings(config, spec, model_name, output_name)
+            }
+            for weighted in weightings:
+                for sub_key, _ in classes:
+                    base = MetricKey(name, model_name, "", example_weighted=weighted)
+                    yield replace(base, sub_key=sub_key), True
+
+
+def _classes_of(spec: Any) -> Classes:
+    """Returns the classes, ranks and averages that a MetricsSpec asks for."""
+    binarize, aggregate = spec.binarize, spec.aggregate
+    found: Classes = []
+    found += [(SubKey(class_id=v), None) for v in binarize.class_ids.values]
+    found += [(SubKey(k=v), None) for v in binarize.k_list.values]
+    found += [(SubKey(top_k=v), None) for v in binarize.top_k_list.values]
+    if spec.HasField("aggregate"):
+        kind = aggregate.WhichOneof("type")
+        ranks = [SubKey(top_k=k) for k in aggregate.top_k_list.values]
+        found += [(rank, kind) for rank in ranks] or [(None, kind)]
+    return found or [(None, None)]
+
+
+def own_sub_key(metric: Any) -> SubKey:
+    """Returns the class or rank that a metric's own arguments restrict it to."""
+    if not is_built_in(metric) or "top_k" not in CATALOG[metric.class_name].arguments:
+        return SubKey()
+    _, arguments = read_metric_config(metric.class_name, metric.config)
+    return SubKey(class_id=arguments.get("class_id"), top_k=arguments.get("top_k"))
+
+
+def _weightings(config: Any, spec: Any, model_name: str, output_name: str) -> list[bool]:
+    if spec.HasField("example_weights"):
+        options = spec.example_weights
+        return [True] * options.weighted + [False] * options.unweighted or [False]
+    for model_spec in config.model_specs:
+        if model_spec.name == model_name and (
+            model_spec.example_weight_key or output_name in model_spec.example_weight_keys
+        ):
+            return [True]
+    return [False]

@@ -1,0 +1,72 @@
+"""An EvalConfig as it is for the models that there are; without NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from penstock.evaluation.config import EvalConfig
+from penstock.evaluation.keys import BASELINE, CANDIDATE
+
+
+def resolve_config(config: Any, *, has_baseline: bool) -> Any:
+    """Returns a copy of an EvalConfig for the models that there are, as TFMA resolves it.
+
+    With a baseline a single ModelSpec becomes `candidate` and `baseline`. Without one the baseline's
+    ModelSpec and all change thresholds are dropped, and a single model has no name.
+
+    Args:
+        config: An `EvalConfig` without problems.
+        has_baseline: Whether a baseline model is evaluated too.
+    """
+    resolved = resolve_models(config, has_baseline=has_baseline)
+    if not has_baseline:
+        for threshold in all_thresholds(resolved):
+            threshold.ClearField("change_threshold")
+    return resolved
+
+
+def resolve_models(config: Any, *, has_baseline: bool) -> Any:
+    """Returns what `resolve_config` does, with all change thresholds."""
+    resolved = EvalConfig()
+    resolved.CopyFrom(config)
+    specs = resolved.model_specs
+    if not specs:
+        specs.add()
+    if has_baseline:
+        if len(specs) == 1:
+            specs.add().CopyFrom(specs[0])
+            specs[0].name, specs[1].name = CANDIDATE, BASELINE
+            specs[1].is_baseline = True
+    else:
+        candidates = [spec for spec in specs if not spec.is_baseline]
+        del specs[:]
+        specs.extend(candidates)
+        if len(specs) == 1:
+            specs[0].name = ""
+    names = [spec.name for spec in specs]
+    for spec in resolved.metrics_specs:
+        if not spec.model_names or len(names) == 1:
+            del spec.model_names[:]
+            spec.model_names.extend(names)
+    return resolved
+
+
+def all_thresholds(config: Any) -> Iterator[Any]:
+    """Yields every `MetricThreshold` in an EvalConfig."""
+    for spec in config.metrics_specs:
+        yield from spec.thresholds.values()
+        for named in spec.per_slice_thresholds.values():
+            yield from (entry.threshold for entry in named.thresholds)
+        for cross in spec.cross_slice_thresholds.values():
+            yield from (entry.threshold for entry in cross.thresholds)
+        for metric in spec.metrics:
+            if metric.HasField("threshold"):
+                yield metric.threshold
+            yield from (entry.threshold for entry in metric.per_slice_thresholds)
+            yield from (entry.threshold for entry in metric.cross_slice_thresholds)
+
+
+def has_change_thresholds(config: Any) -> bool:
+    """Returns whether any threshold compares with a baseline."""
+    return any(threshold.HasField("change_threshold") for threshold in all_thresholds(config))
