@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.artifacts import ExampleStatistics
-from penstock.store import MetadataStore, Resources, RunRecord
+from penstock.store import MetadataStore, RunRecord, Usage
 from penstock.store import sql as inserts
 
 NODES = 10
@@ -146,7 +146,7 @@ def run_node(store: MetadataStore, run_id: str, number: int, key: str) -> None:
         custom_properties={"tfx_version": "1.21.0"},
         fingerprint=key,
     )
-    store.publish(execution, {"statistics": [output]}, resources=Resources(0.1, 0.1, 1, 1))
+    store.publish(execution, {"statistics": [output]}, usage=Usage(0.1, 0.1, 1, 1))
 
 
 def measure(work: Callable[[int], object], repeats: int) -> float:

@@ -207,9 +207,9 @@ def test_every_execution_is_accounted_for(project):
         run = store.list_runs("penguin")[-1]
         executions = store.run_executions(run.run_id)
     trained = next(each for each in executions if each.node_id == "Trainer")
-    assert trained.resources.cpu_seconds > 0.1
-    assert trained.resources.peak_rss_bytes > 100 << 20
-    assert trained.resources.bytes_written > 10_000
+    assert trained.usage.cpu_seconds > 0.1
+    assert trained.usage.peak_rss_bytes > 100 << 20
+    assert trained.usage.bytes_written > 10_000
     assert trained.key_parts["parameters"]["train_args"]["fields"]["num_steps"] == 200
     assert trained.key_parts["libraries"]["tensorflow"]
     assert len(run.environment_fingerprint) >= 16

@@ -24,10 +24,10 @@ from penstock.store import (
     MetadataStore,
     PropertyConflict,
     RecordNotFound,
-    Resources,
     RunRecord,
     RunState,
     StoreError,
+    Usage,
 )
 from penstock.store.leases import DEAD
 
@@ -126,11 +126,11 @@ def test_life_of_a_node(store: MetadataStore) -> None:
     running = store.get_execution(execution)
     assert (running.state, running.finished) == (ExecutionState.RUNNING, None)
     statistics = ExampleStatistics("/root/StatisticsGen/statistics/2", fingerprint="0" * 64)
-    used = Resources(1.5, 1.25, 3 << 30, 1 << 33)
-    store.publish(execution, {"statistics": [statistics]}, resources=used, metrics={"rows": 334.0})
+    used = Usage(1.5, 1.25, 3 << 30, 1 << 33)
+    store.publish(execution, {"statistics": [statistics]}, usage=used, metrics={"rows": 334.0})
     record = store.run_states("run-1")["StatisticsGen"]
     assert record.state is ExecutionState.COMPLETE
-    assert record.resources == used
+    assert record.usage == used
     assert record.metrics == {"rows": 334.0}
     assert (record.attempt, record.cache_key, record.log_path) == (
         2,
@@ -240,13 +240,13 @@ def test_only_a_running_execution_is_published(store: MetadataStore) -> None:
 def test_failure_and_cancellation(store: MetadataStore) -> None:
     begin_run(store)
     failed = store.register_execution(run_id="run-1", node_id="a", type_name="test.A")
-    store.fail(failed, "ValueError: no rows", resources=Resources(wall_seconds=2.0))
+    store.fail(failed, "ValueError: no rows", usage=Usage(wall_seconds=2.0))
     store.fail(failed, "later")
     canceled = store.register_execution(run_id="run-1", node_id="b", type_name="test.B")
     store.cancel(canceled, "Ctrl-C")
     states = store.run_states("run-1")
     assert (states["a"].state, states["a"].error) == (ExecutionState.FAILED, "ValueError: no rows")
-    assert states["a"].resources.wall_seconds == 2.0
+    assert states["a"].usage.wall_seconds == 2.0
     assert (states["b"].state, states["b"].error) == (ExecutionState.CANCELED, "Ctrl-C")
     assert store.outputs_of(failed) == {}
 

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from penstock.store import MetadataStore, RunRecord, SchemaMismatch, StoreError, migration, tables
+from penstock.store import MetadataStore, RunRecord, SchemaMismatch, StoreError
+from penstock.store.schema import migration
+from penstock.store.schema import penstock_tables as tables
 from penstock.store.session import Session
 
 

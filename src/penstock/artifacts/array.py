@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.artifacts.value import ValueArtifact
 
@@ -19,6 +19,8 @@ class Array(ValueArtifact):
         >>> Array("/tmp/a").value.shape
         (3, 2)
     """
+
+    URI_NAMES_FILE: ClassVar = False
 
     @property
     def value_uri(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.artifacts.value import ValueArtifact
 
@@ -22,6 +22,8 @@ class Table(ValueArtifact):
         >>> Table("/tmp/t").value.num_rows
         1
     """
+
+    URI_NAMES_FILE: ClassVar = False
 
     @property
     def value_uri(self) -> str:

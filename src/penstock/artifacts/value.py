@@ -18,6 +18,8 @@ class ValueArtifact(Artifact):
     """
 
     PROPERTIES: ClassVar[dict[str, PropertyType]] = {}
+    URI_NAMES_FILE: ClassVar[bool] = True
+    """Whether the URI is the file `value`, as TFX's publisher has it, and not the folder."""
 
     @property
     def value_uri(self) -> str:

@@ -46,7 +46,7 @@ class NodeReport:
     @property
     def seconds(self) -> float | None:
         """Wall time of the last execution, if it did work."""
-        return self.last.resources.wall_seconds if self.last else None
+        return self.last.usage.wall_seconds if self.last else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def sums(report: RunReport) -> dict[str, Any]:
 
     Cached nodes count with nothing.
     """
-    used = [each.resources for node in report.nodes for each in node.attempts]
+    used = [each.usage for node in report.nodes for each in node.attempts]
     return {
         "cpu_seconds": sum(each.cpu_seconds or 0.0 for each in used),
         "node_seconds": sum(each.wall_seconds or 0.0 for each in used),

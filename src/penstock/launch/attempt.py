@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from penstock.artifacts import Artifact, ValueArtifact
+from penstock.artifacts import Artifact, ValueArtifact, layout
 from penstock.dsl.references import resolve
 from penstock.graph import GraphNode
+from penstock.store.records import Usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +61,42 @@ class Attempt:
     accelerators: tuple[str, ...] = ()
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def laid_out(
+        cls,
+        node: GraphNode,
+        settings: RunSettings,
+        execution_id: int,
+        *,
+        inputs: Mapping[str, Sequence[Artifact]],
+        number: int = 1,
+        system_root: str | None = None,
+        lineage: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return an attempt whose outputs, log and scratch folder lie where TFX lays them.
+
+        Args:
+            node: The node.
+            settings: Of the run.
+            execution_id: Row of the execution; it names the folders.
+            inputs: Artifacts by key.
+            number: Which try it is, from 1.
+            system_root: Local folder for logs and scratch; the pipeline's root by default.
+            lineage: What led to the inputs.
+        """
+        system = system_root or settings.pipeline_root
+        return cls(
+            node=node,
+            settings=settings,
+            execution_id=execution_id,
+            number=number,
+            inputs=inputs,
+            outputs=output_artifacts(node, settings.pipeline_root, execution_id),
+            working_dir=layout.scratch_folder(system, node.id, execution_id),
+            log_path=layout.log_file(system, node.id, execution_id),
+            lineage=lineage or {},
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, from which `from_json` makes an equal attempt."""
         return {
@@ -98,23 +135,6 @@ class Attempt:
             accelerators=tuple(value["accelerators"]),
             lineage=value["lineage"],
         )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Usage:
-    """What an attempt used of its machine.
-
-    Attributes:
-        wall_seconds: From start to end.
-        cpu_seconds: User and system, of the process and its children.
-        peak_rss_bytes: Largest resident memory while it ran.
-        bytes_written: Size of its outputs.
-    """
-
-    wall_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_rss_bytes: int = 0
-    bytes_written: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,17 +192,16 @@ def output_artifacts(
     """
     outputs: dict[str, Artifact] = {}
     for key, declaration in node.outputs.items():
-        uri = f"{pipeline_root.rstrip('/')}/{node.id}/{key}/{execution_id}"
-        artifact = declaration.make(uri)
-        if isinstance(artifact, ValueArtifact):
-            artifact.uri = f"{uri}/value"
+        artifact = declaration.make(layout.output_folder(pipeline_root, node.id, key, execution_id))
+        if isinstance(artifact, ValueArtifact) and artifact.URI_NAMES_FILE:
+            artifact.uri = artifact.value_uri
         outputs[key] = artifact
     return outputs
 
 
 def output_folder(artifact: Artifact) -> str:
     """Return the folder that is an attempt's own for this output."""
-    if isinstance(artifact, ValueArtifact):
+    if isinstance(artifact, ValueArtifact) and artifact.URI_NAMES_FILE:
         return artifact.uri.removesuffix("/value")
     return artifact.uri
 

@@ -24,9 +24,10 @@ from penstock.dsl.function_component import FunctionComponent
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.installation import install_command
-from penstock.launch.attempt import Attempt, AttemptResult, Usage, output_folder, stamp
+from penstock.launch.attempt import Attempt, AttemptResult, output_folder, stamp
 from penstock.launch.tracebacks import told_traceback
 from penstock.progress import Listener, telling
+from penstock.store.records import Usage
 
 _EXTRA_RUN = frozenset(
     {

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 
-from penstock.artifacts import Artifact, location
+from penstock.artifacts import Artifact, layout, location
 from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
@@ -19,7 +19,6 @@ from penstock.launch.attempt import (
     Attempt,
     AttemptResult,
     RunSettings,
-    output_artifacts,
     output_folder,
 )
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
@@ -35,7 +34,7 @@ from penstock.launch.resolution import (
     resolve_artifacts,
 )
 from penstock.launch.tracebacks import is_refusal
-from penstock.store import CachedExecution, MetadataStore, Resources, StoreError
+from penstock.store import CachedExecution, MetadataStore, StoreError
 
 
 class InputMissing(RuntimeError):
@@ -226,7 +225,7 @@ class Launcher:
         """
         outputs = {key: [artifact] for key, artifact in result.outputs.items()}
         self._store.publish(
-            attempt.execution_id, outputs, resources=_resources(result), metrics=result.metrics
+            attempt.execution_id, outputs, usage=result.usage, metrics=result.metrics
         )
         self._finish(attempt.node, attempt.execution_id, "COMPLETE", outputs)
 
@@ -244,7 +243,7 @@ class Launcher:
         self._store.fail(
             attempt.execution_id,
             reason,
-            resources=None if result is None else _resources(result),
+            usage=None if result is None else result.usage,
             metrics=None if result is None else result.metrics,
         )
 
@@ -257,7 +256,6 @@ class Launcher:
     def _register(
         self, node: GraphNode, inputs: Outputs, key: str | None, parts: KeyParts, number: int
     ) -> Attempt:
-        folder = f"{self._system_root}/{node.id}/.system/executor_execution"
         execution_id = self._store.register_execution(
             run_id=self._settings.run_id,
             node_id=node.id,
@@ -268,23 +266,20 @@ class Launcher:
             cache_key=key,
             key_parts=parts,
             attempt=number,
-            log_path=f"{folder}/{{execution_id}}/log.txt",
+            log_path=layout.log_file(self._system_root, node.id, "{execution_id}"),
         )
-        outputs = output_artifacts(node, self._settings.pipeline_root, execution_id)
-        for artifact in outputs.values():
-            move_aside(output_folder(artifact), self._settings.pipeline_root)
-        system = f"{folder}/{execution_id}"
-        return Attempt(
-            node=node,
-            settings=self._settings,
-            execution_id=execution_id,
+        attempt = Attempt.laid_out(
+            node,
+            self._settings,
+            execution_id,
             number=number,
             inputs=inputs,
-            outputs=outputs,
-            working_dir=f"{system}/.temp",
-            log_path=f"{system}/log.txt",
+            system_root=self._system_root,
             lineage=self._lineage.of(node) if node.uses_lineage else {},
         )
+        for artifact in attempt.outputs.values():
+            move_aside(output_folder(artifact), self._settings.pipeline_root)
+        return attempt
 
     def _find(self, node: GraphNode, key: str) -> CachedExecution | None:
         hit = self._store.find_cached(key, max_age_seconds=node.policy.cache_max_age_seconds)
@@ -390,13 +385,3 @@ def move_aside(folder: str, pipeline_root: str) -> None:
         target = os.path.join(pipeline_root, ".aside", f"{name}-{time.time_ns()}")
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.rename(folder, target)
-
-
-def _resources(result: AttemptResult) -> Resources:
-    usage = result.usage
-    return Resources(
-        wall_seconds=usage.wall_seconds,
-        cpu_seconds=usage.cpu_seconds,
-        peak_rss_bytes=usage.peak_rss_bytes,
-        bytes_written=usage.bytes_written,
-    )

@@ -8,11 +8,9 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 
-from penstock.artifacts import Artifact, location
+from penstock.artifacts import Artifact, layout, location
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.store import ExecutionRecord, ExecutionState, LeaseHeld, MetadataStore, RunRecord
-
-_UNFINISHED = "SELECT execution_id, lease FROM penstock_execution WHERE finished IS NULL"
 
 
 def recover(store: MetadataStore) -> list[str]:
@@ -26,11 +24,8 @@ def recover(store: MetadataStore) -> list[str]:
     Returns:
         The leases that were taken over; a run's bears its id.
     """
-    by_lease: dict[str, list[int]] = {}
-    for execution_id, lease in store.session.query(_UNFINISHED):
-        by_lease.setdefault(lease, []).append(execution_id)
     runs: dict[str, RunRecord] = {}
-    for name, execution_ids in by_lease.items():
+    for name, execution_ids in store.unfinished_executions().items():
         if store.is_held(name):
             continue
         with contextlib.suppress(LeaseHeld), store.acquire_lease(name):
@@ -47,9 +42,11 @@ def _sweep(execution: ExecutionRecord, run: RunRecord) -> None:
     nodes = {node["id"]: node for node in json.loads(run.graph_json or '{"nodes": []}')["nodes"]}
     for key in nodes.get(execution.node_id or "", {}).get("outputs", {}):
         with contextlib.suppress(OSError):
-            location.remove(f"{run.root.rstrip('/')}/{execution.node_id}/{key}/{execution.id}")
+            location.remove(
+                layout.output_folder(run.root, str(execution.node_id), key, execution.id)
+            )
     if execution.log_path:
-        scratch = os.path.join(os.path.dirname(execution.log_path), ".temp")
+        scratch = os.path.join(os.path.dirname(execution.log_path), layout.SCRATCH)
         shutil.rmtree(scratch, ignore_errors=True)
 
 

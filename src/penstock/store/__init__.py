@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
     )
     from penstock.store.leases import Lease
+    from penstock.store.queries.upkeep import StoreHealth
     from penstock.store.records import (
         ArtifactRecord,
         CachedExecution,
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
         ExecutionState,
         Lineage,
         LineageEdge,
-        Resources,
         RunRecord,
         RunState,
+        Usage,
     )
     from penstock.store.store import MetadataStore
 
@@ -60,11 +61,12 @@ _MODULES = {
         "ExecutionState",
         "Lineage",
         "LineageEdge",
-        "Resources",
+        "Usage",
         "RunRecord",
         "RunState",
     ),
     "leases": ("Lease",),
+    "queries.upkeep": ("StoreHealth",),
     "store": ("MetadataStore",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -83,7 +85,7 @@ __all__ = [  # noqa: RUF022 - by module
     "MissingDriver",
     "PropertyConflict",
     "RecordNotFound",
-    "Resources",
+    "Usage",
     "RunRecord",
     "RunState",
     "SchemaMismatch",
@@ -91,6 +93,7 @@ __all__ = [  # noqa: RUF022 - by module
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreHealth",
     "StoreReadOnly",
     "StoreUnavailable",
 ]

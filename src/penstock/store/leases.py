@@ -10,10 +10,7 @@ from penstock.store.base import milliseconds
 from penstock.store.exceptions import LeaseHeld
 from penstock.store.publishing.executions import Executions
 from penstock.store.records import ExecutionState, RunState
-from penstock.store.server.row_lease import LEASE_SECONDS, RowLease
-from penstock.store.session import Session
-from penstock.store.sqlite import file_lease
-from penstock.store.sqlite.file_lease import FileLease
+from penstock.store.session import LEASE_SECONDS, HeldLease, Session
 
 DEAD = "killed: the process that ran it is gone"
 """The error of an execution or a run whose lease died."""
@@ -31,7 +28,7 @@ class Lease:
     interval = LEASE_SECONDS / 4
     """Seconds after which to call `renew`."""
 
-    def __init__(self, session: Session, held: FileLease | RowLease) -> None:
+    def __init__(self, session: Session, held: HeldLease) -> None:
         self._session = session
         self._held = held
 
@@ -46,7 +43,7 @@ class Lease:
 
         None on a server, where a lease outlasts its owner by seconds anyway.
         """
-        return self._held.descriptor if isinstance(self._held, FileLease) else None
+        return self._held.descriptor
 
     def renew(self) -> bool:
         """Keep the lease; return whether somebody asked the run of its name to stop.
@@ -54,8 +51,9 @@ class Lease:
         Raises:
             LeaseHeld: If it expired and another process took it: end without publishing.
         """
-        if isinstance(self._held, RowLease):
-            return self._held.renew()
+        asked_to_stop = self._held.renew()
+        if asked_to_stop is not None:
+            return asked_to_stop
         rows = self._session.query(
             "SELECT stop_requested FROM penstock_run WHERE run_id = ?", (self.name,)
         )
@@ -90,19 +88,11 @@ class Leases(Executions):
         Raises:
             LeaseHeld: If a live process holds it.
         """
-        if self._session.engine_name == "sqlite":
-            return Lease(self._session, FileLease(self.location, name))
-        return Lease(self._session, RowLease(self._session, name))
+        return Lease(self._session, self._session.take_lease(name))
 
     def is_held(self, name: str) -> bool:
         """Return whether a live process holds the lease `name`."""
-        if self._session.engine_name == "sqlite":
-            return file_lease.is_held(self.location, name)
-        rows = self._session.query(
-            f"SELECT 1 FROM penstock_lease WHERE name = ? AND expires > {self._session.clock}",
-            (name,),
-        )
-        return bool(rows)
+        return self._session.is_lease_held(name)
 
     def take_over_dead(self) -> list[str]:
         """Make the executions and runs FAILED whose process is gone; return those leases' names.

@@ -44,8 +44,8 @@ class RunState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Resources:
-    """What an attempt used.
+class Usage:
+    """What an attempt used of its machine.
 
     Args:
         wall_seconds: Seconds from start to end.
@@ -127,7 +127,7 @@ class ExecutionRecord:
         finished: Unix seconds, or None.
         error: Why it failed.
         log_path: Where its log is kept.
-        resources: What it used.
+        usage: What it used.
         metrics: What it reported.
         cached_from: Execution whose outputs it reused.
     """
@@ -145,7 +145,7 @@ class ExecutionRecord:
     finished: float | None = None
     error: str | None = None
     log_path: str | None = None
-    resources: Resources = field(default_factory=Resources)
+    usage: Usage = field(default_factory=Usage)
     metrics: Mapping[str, float] = field(default_factory=dict)
     cached_from: int | None = None
 

@@ -8,10 +8,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from penstock.store.exceptions import StoreBusy, StoreError
-from penstock.store.sql import Insert
+from penstock.store.sql import Insert, InsertSyntax
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -19,6 +19,35 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 Statement = tuple[str | Insert, Sequence[Any]]
 T = TypeVar("T")
+
+
+LEASE_SECONDS = 60.0
+"""How long a lease on a server lasts unless it is renewed."""
+
+
+class HeldLease(Protocol):
+    """A lease that this process holds.
+
+    Attributes:
+        name: Name of the lease, usually a run's id.
+        descriptor: Of the locked file that holds it, if one does.
+    """
+
+    name: str
+
+    @property
+    def descriptor(self) -> int | None:
+        """Descriptor of the locked file, or None."""
+
+    def renew(self) -> bool | None:
+        """Keep it; return whether its run was asked to stop, None if that was not looked up.
+
+        Raises:
+            LeaseHeld: If it expired and another took it.
+        """
+
+    def release(self) -> None:
+        """Give it up; idempotent."""
 
 
 class Session(abc.ABC):
@@ -33,7 +62,8 @@ class Session(abc.ABC):
         location: How messages name the store.
     """
 
-    engine_name: ClassVar[str]
+    insert_syntax: ClassVar[InsertSyntax] = InsertSyntax()
+    creates_index_if_absent: ClassVar[bool] = True
 
     def __init__(self, engine: Engine, location: str) -> None:
         self.engine = engine
@@ -182,6 +212,22 @@ class Session(abc.ABC):
     @abc.abstractmethod
     def lock_types(self) -> None:
         """Keep other processes from registering types until the transaction ends."""
+
+    @abc.abstractmethod
+    def damage(self) -> str | None:
+        """Return the first fault in the database's own file; None if none is found."""
+
+    @abc.abstractmethod
+    def take_lease(self, name: str) -> HeldLease:
+        """Take a lease.
+
+        Raises:
+            LeaseHeld: If a live process holds it.
+        """
+
+    @abc.abstractmethod
+    def is_lease_held(self, name: str) -> bool:
+        """Return whether a live process holds a lease."""
 
     @abc.abstractmethod
     def flush_to_disk(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,31 @@ class Insert:
     ignore: bool = False
 
 
+class InsertSyntax(NamedTuple):
+    """How a database spells an insert.
+
+    Args:
+        ignoring: The verb that leaves a row alone whose unique key is there.
+        unless_there: What ends such a statement.
+        returning: What ends a statement whose new id is wanted.
+    """
+
+    ignoring: str = "INSERT"
+    unless_there: str = " ON CONFLICT DO NOTHING"
+    returning: str = ""
+
+
 @lru_cache(maxsize=512)
-def insert_text(insert: Insert, engine: str, rows: int = 1, returning: bool = False) -> str:
-    """Return the insert's text for `engine` ("sqlite", "postgresql", "mysql") and so many rows."""
-    verb = "INSERT IGNORE" if insert.ignore and engine == "mysql" else "INSERT"
+def insert_text(
+    insert: Insert, syntax: InsertSyntax, rows: int = 1, returning: bool = False
+) -> str:
+    """Return the insert's text for so many rows."""
+    verb = syntax.ignoring if insert.ignore else "INSERT"
     one = "(" + ",".join("?" * len(insert.columns)) + ")"
     text = f"{verb} INTO {insert.table}({','.join(insert.columns)}) VALUES {','.join([one] * rows)}"
-    if insert.ignore and engine != "mysql":
-        text += " ON CONFLICT DO NOTHING"
-    if returning and engine == "postgresql":
-        text += " RETURNING id"
-    return text
+    if insert.ignore:
+        text += syntax.unless_there
+    return text + syntax.returning if returning else text
 
 
 _PROPERTY = ("name", "is_custom_property", "int_value", "double_value", "string_value")

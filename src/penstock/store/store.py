@@ -8,16 +8,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from penstock.store.leases import Leases
 from penstock.store.publishing.runs import Runs
 from penstock.store.queries.cache import Cache
 from penstock.store.queries.lineage import LineageQueries
+from penstock.store.queries.upkeep import UpkeepQueries
 from penstock.store.session import Session
 
 T = TypeVar("T")
 
 
-class MetadataStore(Runs, Leases, Cache, LineageQueries):
+class MetadataStore(Runs, UpkeepQueries, Cache, LineageQueries):
     """Runs, executions, artifacts and their lineage.
 
     Made by `MetadataStore.open`. Its methods may be called from several threads; one transaction is

@@ -10,7 +10,7 @@ from penstock.artifacts import Artifact
 from penstock.dsl import Component
 from penstock.dsl.channel import Channel
 from penstock.graph import Graph, compile_node, runtime_parameters
-from penstock.launch.attempt import Attempt, RunSettings, output_artifacts
+from penstock.launch.attempt import Attempt, RunSettings
 from penstock.launch.execution import execute
 
 
@@ -59,19 +59,8 @@ def run_component(
     graph = Graph("test", None, None, (node,), runtime_parameters(component))
     (node,) = graph.bind(parameters or {}).nodes
     root = os.path.abspath(output_root)
-    system = f"{root}/{node.id}/.system/executor_execution/{execution_id}"
-    attempt = Attempt(
-        node=node,
-        settings=RunSettings(
-            "test", "test", root, os.path.abspath(project_root), seed, deterministic
-        ),
-        execution_id=execution_id,
-        number=1,
-        inputs=inputs,
-        outputs=output_artifacts(node, root, execution_id),
-        working_dir=f"{system}/.temp",
-        log_path=f"{system}/log.txt",
-    )
+    settings = RunSettings("test", "test", root, os.path.abspath(project_root), seed, deterministic)
+    attempt = Attempt.laid_out(node, settings, execution_id, inputs=inputs)
     result = execute(attempt)
     if result.error is not None:
         raise ComponentFailed(f"{result.error}\n{result.traceback}")

@@ -9,8 +9,8 @@ import pytest
 
 from penstock.artifacts import Model, ModelBlessing, PushedModel
 from penstock.cli import main
-from penstock.cli.retention import Rules, plan_removal
 from penstock.store import MetadataStore, RunRecord, RunState
+from penstock.upkeep import Rules, plan_removal
 
 
 def run(*words: str) -> None:
@@ -202,7 +202,7 @@ def test_what_a_live_run_reads_stays(tmp_path):
 
 
 def test_what_is_used_between_plan_and_removal_stays(tmp_path):
-    from penstock.cli.retention import forget
+    from penstock.upkeep.retention import forget
 
     with MetadataStore.open(tmp_path / "metadata.db") as store:
         make_models(store, tmp_path / "models", 3)

@@ -105,16 +105,16 @@ def test_show_as_json(two_runs, capsys):
     node = {each["id"]: each for each in value["nodes"]}["CountWords"]
     assert node["state"] == "COMPLETE"
     assert node["metrics"] == {"words": 15.0}
-    assert node["resources"]["cpu_seconds"] >= 0
-    assert node["resources"]["peak_rss_bytes"] > 2**20
+    assert node["usage"]["cpu_seconds"] >= 0
+    assert node["usage"]["peak_rss_bytes"] > 2**20
     assert node["outputs"]["counts"][0]["fingerprint"]
     assert [each["name"] for each in node["why"]["differences"]] == ["times", ""]
     sums = value["sums"]
     assert sums["bytes_written"] == sum(
-        each["resources"]["bytes_written"] for each in value["nodes"]
+        each["usage"]["bytes_written"] for each in value["nodes"]
     )
     assert sums["peak_rss_bytes"] == max(
-        each["resources"]["peak_rss_bytes"] for each in value["nodes"]
+        each["usage"]["peak_rss_bytes"] for each in value["nodes"]
     )
 
 

@@ -11,7 +11,7 @@ from penstock.cli.quantities import size
 from penstock.installation import install_command
 
 if TYPE_CHECKING:
-    from penstock.store import MetadataStore
+    from penstock.store import StoreHealth
 
 
 def check_store(location: str) -> Iterator[Diagnosis]:
@@ -31,44 +31,33 @@ def check_store(location: str) -> Iterator[Diagnosis]:
             shown = (
                 f"{store.location}, {size(os.path.getsize(path))}" if is_file else store.location
             )
-            yield from _check_integrity(store, shown, is_file)
-            yield from _check_runs(store)
+            yield from _told(store.health(), shown)
     except StoreError as error:
         yield Diagnosis("problem", "store", str(error), "see docs/cli.md, `doctor`")
 
 
-def _check_integrity(store: MetadataStore, shown: str, is_file: bool) -> Iterator[Diagnosis]:
-    ((mlmd,),) = store.session.query("SELECT max(schema_version) FROM MLMDEnv")
-    ((own,),) = store.session.query("SELECT max(version) FROM penstock_version")
-    ((runs,),) = store.session.query("SELECT count(*) FROM penstock_run")
-    ((executions,),) = store.session.query("SELECT count(*) FROM Execution")
-    text = f"{shown}; ML Metadata schema {mlmd}, Penstock's {own}; {runs} runs, {executions} executions"
-    if is_file:
-        answer = [str(row[0]) for row in store.session.query("PRAGMA quick_check(5)")]
-        if answer != ["ok"]:
-            yield Diagnosis(
-                "problem",
-                "store",
-                f"{shown} is damaged: {answer[0]}",
-                "restore a backup (beside the store), or save what can be read: "
-                "sqlite3 STORE .recover | sqlite3 NEW",
-            )
-            return
-    yield Diagnosis("good", "store", text)
-
-
-def _check_runs(store: MetadataStore) -> Iterator[Diagnosis]:
-    rows = store.session.query(
-        "SELECT run_id FROM penstock_run WHERE state = 'RUNNING' ORDER BY started DESC"
+def _told(health: StoreHealth, shown: str) -> Iterator[Diagnosis]:
+    if health.damage is not None:
+        yield Diagnosis(
+            "problem",
+            "store",
+            f"{shown} is damaged: {health.damage}",
+            "restore a backup (beside the store), or save what can be read: "
+            "sqlite3 STORE .recover | sqlite3 NEW",
+        )
+        return
+    yield Diagnosis(
+        "good",
+        "store",
+        f"{shown}; ML Metadata schema {health.mlmd_version}, Penstock's {health.version}; "
+        f"{health.runs} runs, {health.executions} executions",
     )
-    alive = [str(run_id) for (run_id,) in rows if store.is_held(run_id)]
-    dead = [str(run_id) for (run_id,) in rows if run_id not in alive]
-    if alive:
-        yield Diagnosis("good", "runs", f"running now: {', '.join(alive)}")
-    if dead:
+    if health.running:
+        yield Diagnosis("good", "runs", f"running now: {', '.join(health.running)}")
+    if health.abandoned:
         yield Diagnosis(
             "warning",
             "runs",
-            f"not ended, but their process is gone: {', '.join(dead[:5])}",
-            f"penstock resume {dead[0]}",
+            f"not ended, but their process is gone: {', '.join(health.abandoned[:5])}",
+            f"penstock resume {health.abandoned[0]}",
         )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, positive_integer
@@ -14,8 +13,7 @@ from penstock.cli.quantities import moment, parse_duration, size
 from penstock.cli.store_option import add_store_option, open_store
 
 if TYPE_CHECKING:
-    from penstock.cli.leftovers import Leftover
-    from penstock.cli.retention import Plan
+    from penstock.upkeep import Collected
 
 _SHOWN = 40
 
@@ -74,55 +72,35 @@ def _seconds(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, print, and with --yes remove."""
-    from penstock.artifacts import location
-    from penstock.cli.leftovers import find_leftovers, folder_size
-    from penstock.cli.retention import Rules, folder_of, forget, plan_removal
+    from penstock.upkeep import Rules, collect_garbage
 
     rules = Rules(arguments.keep, arguments.older_than, arguments.models, arguments.pipeline)
     with open_store(arguments.store, write=arguments.yes) as store:
-        plan = plan_removal(store, rules, time.time())
-        sizes = {r.artifact.id: folder_size(folder_of(r) or "") for r in plan.removed}
-        found = list(find_leftovers(store, arguments.pipeline))
-        leftovers = [each for each in found if each.kind != "unknown" or arguments.unknown]
-        unknown = [each for each in found if each.kind == "unknown"]
-        gone = plan.removed
-        if arguments.yes:
-            gone = forget(store, plan)
-            for record in gone:
-                location.remove(folder_of(record) or "")
-            for each in leftovers:
-                location.remove(each.path)
-    bytes_gone = sum(sizes[r.artifact.id] for r in gone) + sum(each.size for each in leftovers)
+        collected = collect_garbage(store, rules, remove=arguments.yes, unknown=arguments.unknown)
     if arguments.json:
         print_json(
             {
                 "removed": arguments.yes,
-                "bytes": bytes_gone,
+                "bytes": collected.bytes,
                 "artifacts": [
-                    {**r.artifact.to_json(), "bytes": sizes[r.artifact.id]} for r in gone
+                    {**each.artifact.to_json(), "bytes": collected.sizes[each.artifact.id]}
+                    for each in collected.artifacts
                 ],
                 "folders": [
-                    {"path": each.path, "kind": each.kind, "bytes": each.size} for each in leftovers
+                    {"path": each.path, "kind": each.kind, "bytes": each.size}
+                    for each in collected.folders
                 ],
-                "unknown": [each.path for each in unknown],
-                "kept": {str(number): reason for number, reason in plan.kept.items()},
+                "unknown": [each.path for each in collected.unknown],
+                "kept": {str(number): why for number, why in collected.plan.kept.items()},
             }
         )
         return exit_codes.OK
-    _print(plan, gone, sizes, leftovers, unknown, bytes_gone, arguments, Console())
+    _print(collected, arguments, Console())
     return exit_codes.OK
 
 
-def _print(
-    plan: Plan,
-    gone: list[Any],
-    sizes: dict[int | None, int],
-    leftovers: list[Leftover],
-    unknown: list[Leftover],
-    bytes_gone: int,
-    arguments: argparse.Namespace,
-    console: Console,
-) -> None:
+def _print(collected: Collected, arguments: argparse.Namespace, console: Console) -> None:
+    gone, leftovers, unknown = collected.artifacts, collected.folders, collected.unknown
     if gone:
         console.table(
             ("ID", "TYPE", "FROM", "CREATED", "SIZE", "URI"),
@@ -132,7 +110,7 @@ def _print(
                     record.type_name,
                     f"{record.node_id}.{record.key}",
                     moment(record.created),
-                    size(sizes[record.artifact.id]),
+                    size(collected.sizes[record.artifact.id]),
                     record.artifact.uri,
                 )
                 for record in gone[:_SHOWN]
@@ -145,10 +123,10 @@ def _print(
         console.print(f"{each.kind}: {each.path} ({size(each.size)})")
     if len(leftovers) > _SHOWN:
         console.print(f"... and {len(leftovers) - _SHOWN} more folders")
-    reasons = collections.Counter(plan.kept.values())
+    reasons = collections.Counter(collected.plan.kept.values())
     kept = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    console.print(f"kept: {len(plan.kept)} artifacts ({kept or 'none'})")
-    what = f"{len(gone)} artifacts and {len(leftovers)} folders, {size(bytes_gone)}"
+    console.print(f"kept: {len(collected.plan.kept)} artifacts ({kept or 'none'})")
+    what = f"{len(gone)} artifacts and {len(leftovers)} folders, {size(collected.bytes)}"
     if arguments.yes:
         console.print(f"removed: {what}")
     elif gone or leftovers:

@@ -86,7 +86,7 @@ def _node_json(node: NodeReport, why: Explanation) -> dict[str, Any]:
         "cached_from": last.cached_from if last else None,
         "cache_key": last.cache_key if last else None,
         "log": last.log_path if last else None,
-        "resources": dataclasses.asdict(last.resources) if last else None,
+        "usage": dataclasses.asdict(last.usage) if last else None,
         "metrics": dict(last.metrics) if last else {},
         "outputs": {
             key: [artifact.to_json() for artifact in artifacts]
@@ -106,7 +106,7 @@ def _print(
     console.print()
     rows: list[tuple[Cell, ...]] = []
     for node in report.nodes:
-        used = node.last.resources if node.last else None
+        used = node.last.usage if node.last else None
         rows.append(
             (
                 (node.id, "name"),

@@ -57,7 +57,7 @@ def adopted(store: MetadataStore, graph: Graph, run_id: str) -> Iterator[NodeRes
         yield NodeResult(
             node.id,
             state=NodeState(record.state.name),
-            seconds=record.resources.wall_seconds or 0.0,
+            seconds=record.usage.wall_seconds or 0.0,
             attempts=record.attempt,
             execution_id=record.id,
             log_path=record.log_path,

@@ -183,7 +183,7 @@ class Scheduler:
         result.seconds = time.monotonic() - started
         reason = finished.reason
         if outcome is not None:
-            result.seconds = outcome.usage.wall_seconds
+            result.seconds = outcome.usage.wall_seconds or 0.0
             result.metrics = outcome.metrics
             result.traceback = outcome.traceback
             reason = outcome.error or ""

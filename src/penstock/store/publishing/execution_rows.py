@@ -13,7 +13,7 @@ from penstock.store import sql
 from penstock.store.base import StoreBase, milliseconds
 from penstock.store.exceptions import RecordNotFound, StoreError
 from penstock.store.publishing.contexts import ContextName
-from penstock.store.records import EventType, ExecutionState, Resources
+from penstock.store.records import EventType, ExecutionState, Usage
 from penstock.store.schema.properties import artifact_columns, execution_columns
 
 Artifacts = Mapping[str, Sequence[Artifact]]
@@ -33,7 +33,7 @@ class ExecutionRows(StoreBase):
         execution_id: int,
         state: ExecutionState,
         reason: str,
-        resources: Resources | None,
+        usage: Usage | None,
         metrics: Mapping[str, float] | None,
     ) -> None:
         found = self._session.query(_STATE + self._session.for_update, (execution_id,))
@@ -44,7 +44,7 @@ class ExecutionRows(StoreBase):
         if found[0][0] == ExecutionState.RUNNING:
             result = json.dumps({"result_message": reason, "code": _CODES[state]})
             properties = {"__execution_result__": result}
-            self._end(execution_id, state, reason, resources, metrics, properties)
+            self._end(execution_id, state, reason, usage, metrics, properties)
 
     def _register(
         self,
@@ -204,12 +204,12 @@ class ExecutionRows(StoreBase):
         execution_id: int,
         state: ExecutionState,
         error: str | None,
-        resources: Resources | None,
+        usage: Usage | None,
         metrics: Mapping[str, float] | None,
         properties: Mapping[str, Any] | None,
     ) -> None:
         now = milliseconds()
-        used = resources or Resources()
+        used = usage or Usage()
         session = self._session
         session.execute(
             "UPDATE Execution SET last_known_state = ?, last_update_time_since_epoch = ? "

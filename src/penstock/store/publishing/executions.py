@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.store.exceptions import StoreError
 from penstock.store.publishing.execution_rows import Artifacts, ExecutionRows
-from penstock.store.records import CachedExecution, EventType, ExecutionState, Resources
+from penstock.store.records import CachedExecution, EventType, ExecutionState, Usage
 
 
 class Executions(ExecutionRows):
@@ -70,7 +70,7 @@ class Executions(ExecutionRows):
         execution_id: int,
         outputs: Artifacts,
         *,
-        resources: Resources | None = None,
+        usage: Usage | None = None,
         metrics: Mapping[str, float] | None = None,
         properties: Mapping[str, Any] | None = None,
     ) -> None:
@@ -81,7 +81,7 @@ class Executions(ExecutionRows):
         Args:
             execution_id: From `register_execution`.
             outputs: Unpublished artifacts by output key.
-            resources: What the attempt used.
+            usage: What the attempt used.
             metrics: What it reported.
             properties: Further execution properties, known only now.
 
@@ -97,7 +97,7 @@ class Executions(ExecutionRows):
                     f"{ExecutionState(state).name}, expected RUNNING. Its lease was lost, or it "
                     "was published before."
                 )
-            self._end(execution_id, ExecutionState.COMPLETE, None, resources, metrics, properties)
+            self._end(execution_id, ExecutionState.COMPLETE, None, usage, metrics, properties)
 
         self._session.atomically(write)
 
@@ -229,7 +229,7 @@ class Executions(ExecutionRows):
         execution_id: int,
         reason: str,
         *,
-        resources: Resources | None = None,
+        usage: Usage | None = None,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Make a running execution FAILED; on a full disk too. Does nothing if it has ended.
@@ -237,25 +237,23 @@ class Executions(ExecutionRows):
         Args:
             execution_id: From `register_execution`.
             reason: What a person reads: the exception, the signal, the timeout.
-            resources: What the attempt used.
+            usage: What the attempt used.
             metrics: What it reported.
         """
-        self._fail(execution_id, ExecutionState.FAILED, reason, resources, metrics)
+        self._fail(execution_id, ExecutionState.FAILED, reason, usage, metrics)
 
     def cancel(
-        self, execution_id: int, reason: str = "canceled", *, resources: Resources | None = None
+        self, execution_id: int, reason: str = "canceled", *, usage: Usage | None = None
     ) -> None:
         """Make a running execution CANCELED; on a full disk too. Does nothing if it has ended."""
-        self._fail(execution_id, ExecutionState.CANCELED, reason, resources, None)
+        self._fail(execution_id, ExecutionState.CANCELED, reason, usage, None)
 
     def _fail(
         self,
         execution_id: int,
         state: ExecutionState,
         reason: str,
-        resources: Resources | None,
+        usage: Usage | None,
         metrics: Mapping[str, float] | None,
     ) -> None:
-        self._with_reserve(
-            lambda: self._fail_running(execution_id, state, reason, resources, metrics)
-        )
+        self._with_reserve(lambda: self._fail_running(execution_id, state, reason, usage, metrics))

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.artifacts import Artifact
 from penstock.store.base import StoreBase, milliseconds
 from penstock.store.queries.artifact_rows import build_artifact, set_property
-from penstock.store.records import CachedExecution, ExecutionRecord, ExecutionState, Resources
+from penstock.store.records import CachedExecution, ExecutionRecord, ExecutionState, Usage
 from penstock.store.session import Row
 
 # The inner query walks the index on (cache_key, execution_id) from the newest execution and stops
@@ -62,7 +62,7 @@ def execution_record(row: Row) -> ExecutionRecord:
         finished=None if finished is None else finished / 1000,
         error=row[11],
         log_path=row[12],
-        resources=Resources(row[13], row[14], row[15], row[16]),
+        usage=Usage(row[13], row[14], row[15], row[16]),
         metrics=parsed(row[17]),
         cached_from=row[18],
     )

@@ -41,9 +41,8 @@ def _create_tables(session: Session) -> None:
     for table in tables.metadata.sorted_tables:
         session.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            if_not_exists = session.engine_name != "mysql"
-            text = CreateIndex(index, if_not_exists=if_not_exists).compile(dialect=dialect)
-            session.execute_unless_there(str(text))
+            create = CreateIndex(index, if_not_exists=session.creates_index_if_absent)
+            session.execute_unless_there(str(create.compile(dialect=dialect)))
 
 
 UPGRADES: dict[int, Callable[[Session], None]] = {}

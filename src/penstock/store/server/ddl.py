@@ -8,6 +8,9 @@ cannot be stored). On SQLite the tables are `ddl_sqlite`'s, to the letter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 _ID = "id {serial} PRIMARY KEY"
 _EXTERNAL = "external_id VARCHAR(255) UNIQUE"
 _TIMES = (
@@ -78,48 +81,75 @@ _INDEXES = {
 
 _LONG = ("idx_artifact_uri", *(f"idx_{t}_property_string" for t in ("artifact", "execution")))
 
-POSTGRESQL = {
-    "serial": "SERIAL",
-    "text": "TEXT",
-    "bytes": "BYTEA",
-    "uri": '"left"(uri, 255)',
-    "string_value": '"left"(string_value, 255)',
-}
-MYSQL = {
-    "serial": "INT AUTO_INCREMENT",
-    "text": "MEDIUMTEXT",
-    "bytes": "MEDIUMBLOB",
-    "uri": "uri(255)",
-    "string_value": "string_value(255)",
-}
-_MYSQL_OPTIONS = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+
+class TableSyntax(NamedTuple):
+    """How a database spells tables and indexes.
+
+    Args:
+        words: What it calls types, and long columns in indexes.
+        options: What ends a CREATE TABLE.
+        unless_there: What keeps CREATE INDEX from failing where it is there; MySQL has no such words.
+        widen: What makes a column wider in an ALTER TABLE.
+        indexes_whole_columns: Whether the client's indexes over long texts may stay as they are.
+    """
+
+    words: Mapping[str, str]
+    options: str
+    unless_there: str
+    widen: str
+    indexes_whole_columns: bool
 
 
-def create_statements(engine: str) -> list[str]:
-    """Return what creates the tables and indexes on "postgresql" or "mysql", those missing."""
-    words, options = (POSTGRESQL, "") if engine == "postgresql" else (MYSQL, _MYSQL_OPTIONS)
-    # MySQL has no CREATE INDEX IF NOT EXISTS.
-    absent = "IF NOT EXISTS " if engine == "postgresql" else ""
+POSTGRESQL = TableSyntax(
+    {
+        "serial": "SERIAL",
+        "text": "TEXT",
+        "bytes": "BYTEA",
+        "uri": '"left"(uri, 255)',
+        "string_value": '"left"(string_value, 255)',
+    },
+    options="",
+    unless_there="IF NOT EXISTS ",
+    widen="ALTER COLUMN int_value TYPE",
+    indexes_whole_columns=False,
+)
+MYSQL = TableSyntax(
+    {
+        "serial": "INT AUTO_INCREMENT",
+        "text": "MEDIUMTEXT",
+        "bytes": "MEDIUMBLOB",
+        "uri": "uri(255)",
+        "string_value": "string_value(255)",
+    },
+    options=" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+    unless_there="",
+    widen="MODIFY int_value",
+    indexes_whole_columns=True,
+)
+
+
+def create_statements(syntax: TableSyntax) -> list[str]:
+    """Return what creates the tables and indexes that are missing."""
     return [
-        f"CREATE TABLE IF NOT EXISTS {name} ({columns.format(**words)}){options}"
+        f"CREATE TABLE IF NOT EXISTS {name} ({columns.format(**syntax.words)}){syntax.options}"
         for name, columns in _TABLES.items()
     ] + [
-        f"CREATE INDEX {absent}{name} ON {where.format(**words)}"
+        f"CREATE INDEX {syntax.unless_there}{name} ON {where.format(**syntax.words)}"
         for name, where in _INDEXES.items()
     ]
 
 
-def widen_statements(engine: str) -> list[str]:
+def widen_statements(syntax: TableSyntax) -> list[str]:
     """Return what gives tables that ML Metadata's client created our two differences."""
     owners = ("ArtifactProperty", "ExecutionProperty")
-    if engine == "mysql":
-        return [f"ALTER TABLE {table} MODIFY int_value BIGINT" for table in owners]
-    widths = [f"ALTER TABLE {table} ALTER COLUMN int_value TYPE BIGINT" for table in owners]
+    widths = [f"ALTER TABLE {table} {syntax.widen} BIGINT" for table in owners]
+    if syntax.indexes_whole_columns:
+        return widths
     return widths + [
         text
         for name in _LONG
         for text in (
             f"DROP INDEX IF EXISTS {name}",
-            f"CREATE INDEX {name} ON {_INDEXES[name].format(**POSTGRESQL)}",
+            f"CREATE INDEX {name} ON {_INDEXES[name].format(**syntax.words)}",
         )
     ]

@@ -7,10 +7,7 @@ import socket
 import uuid
 
 from penstock.store.exceptions import LeaseHeld
-from penstock.store.session import Session
-
-LEASE_SECONDS = 60.0
-"""How long a lease lasts unless it is renewed."""
+from penstock.store.session import LEASE_SECONDS, Session
 
 
 class RowLease:
@@ -23,6 +20,8 @@ class RowLease:
     Raises:
         LeaseHeld: If it has not expired and belongs to another.
     """
+
+    descriptor: None = None
 
     def __init__(self, session: Session, name: str) -> None:
         self.name = name

@@ -22,9 +22,15 @@ from penstock.store.exceptions import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from penstock.store.server.ddl import create_statements, widen_statements
-from penstock.store.session import Row, Session, Statement
-from penstock.store.sql import Insert, insert_text
+from penstock.store.server.ddl import (
+    MYSQL,
+    POSTGRESQL,
+    TableSyntax,
+    create_statements,
+    widen_statements,
+)
+from penstock.store.session import HeldLease, Row, Session, Statement
+from penstock.store.sql import Insert, InsertSyntax, insert_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -41,6 +47,8 @@ def _format_style(text: str) -> str:
 
 class ServerSession(Session):
     """What PostgreSQL and MySQL have in common."""
+
+    table_syntax: ClassVar[TableSyntax]
 
     def __init__(self, engine: Engine, location: str) -> None:
         super().__init__(engine, location)
@@ -71,7 +79,7 @@ class ServerSession(Session):
             for what, parameters in statements:
                 inserts.append(not isinstance(what, str))
                 if isinstance(what, Insert):
-                    what = insert_text(what, self.engine_name, 1, True)
+                    what = insert_text(what, self.insert_syntax, 1, True)
                 texts.append(self._bind(what, parameters))
             return self._send(texts, inserts)
 
@@ -91,7 +99,7 @@ class ServerSession(Session):
         with self._lock:
             for start in range(0, len(rows), _ROWS):
                 chunk = rows[start : start + _ROWS]
-                text = insert_text(insert, self.engine_name, len(chunk))
+                text = insert_text(insert, self.insert_syntax, len(chunk))
                 self._queue(self._bind(text, [value for row in chunk for value in row]))
 
     @override
@@ -99,16 +107,33 @@ class ServerSession(Session):
         pass
 
     @override
+    def damage(self) -> str | None:
+        return None  # a server looks after its own files
+
+    @override
+    def take_lease(self, name: str) -> HeldLease:
+        from penstock.store.server.row_lease import RowLease
+
+        return RowLease(self, name)
+
+    @override
+    def is_lease_held(self, name: str) -> bool:
+        rows = self.query(
+            f"SELECT 1 FROM penstock_lease WHERE name = ? AND expires > {self.clock}", (name,)
+        )
+        return bool(rows)
+
+    @override
     def lock_types(self) -> None:
         self.query("SELECT schema_version FROM MLMDEnv FOR UPDATE")
 
     @override
     def mlmd_statements(self) -> Sequence[str]:
-        return create_statements(self.engine_name)
+        return create_statements(self.table_syntax)
 
     @override
     def widen_statements(self) -> Sequence[str]:
-        return widen_statements(self.engine_name)
+        return widen_statements(self.table_syntax)
 
     @override
     def back_up(self, label: str) -> str | None:
@@ -184,7 +209,8 @@ class ServerSession(Session):
 class PostgresqlSession(ServerSession):
     """A connection to PostgreSQL through psycopg."""
 
-    engine_name: ClassVar[str] = "postgresql"
+    insert_syntax: ClassVar[InsertSyntax] = InsertSyntax(returning=" RETURNING id")
+    table_syntax: ClassVar[TableSyntax] = POSTGRESQL
     clock: ClassVar[str] = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
     path_order: ClassVar[str] = ", ep.ctid"
 
@@ -241,7 +267,9 @@ class PostgresqlSession(ServerSession):
 class MysqlSession(ServerSession):
     """A connection to MySQL or MariaDB through PyMySQL."""
 
-    engine_name: ClassVar[str] = "mysql"
+    insert_syntax: ClassVar[InsertSyntax] = InsertSyntax("INSERT IGNORE", unless_there="")
+    table_syntax: ClassVar[TableSyntax] = MYSQL
+    creates_index_if_absent: ClassVar[bool] = False
     clock: ClassVar[str] = "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)"
     ddl_is_transactional: ClassVar[bool] = False
 

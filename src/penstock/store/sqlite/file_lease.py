@@ -66,6 +66,9 @@ class FileLease:
             "stop it with `penstock stop`."
         )
 
+    def renew(self) -> None:
+        """Do nothing: the lock lasts as long as the process."""
+
     def release(self) -> None:
         """Give the lease up; idempotent."""
         if self.descriptor is not None:

@@ -9,16 +9,15 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from penstock.store.exceptions import StoreError
-from penstock.store.session import Row, Session, Statement
+from penstock.store.session import HeldLease, Row, Session, Statement
 from penstock.store.sql import Insert, insert_text
-from penstock.store.sqlite import database
+from penstock.store.sqlite import database, file_lease
 from penstock.store.sqlite.ddl import STATEMENTS
 
 
 class SqliteSession(Session):
     """A connection to a SQLite file."""
 
-    engine_name: ClassVar[str] = "sqlite"
     # SQLite has waited for `busy_timeout` already.
     repeats_when_busy: ClassVar[bool] = False
     for_update: ClassVar[str] = ""
@@ -34,7 +33,7 @@ class SqliteSession(Session):
                     if isinstance(what, str):
                         answers.append(connection.execute(what, parameters).fetchall())
                     else:
-                        text = insert_text(what, "sqlite")
+                        text = insert_text(what, self.insert_syntax)
                         answers.append([(connection.execute(text, parameters).lastrowid,)])
             except self._dbapi_error as error:
                 raise self._translate(error) from error
@@ -59,7 +58,7 @@ class SqliteSession(Session):
     @override
     def insert(self, insert: Insert, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
-            self.execute_each(insert_text(insert, "sqlite"), rows)
+            self.execute_each(insert_text(insert, self.insert_syntax), rows)
 
     @override
     def table_names(self) -> set[str]:
@@ -81,6 +80,19 @@ class SqliteSession(Session):
     @override
     def back_up(self, label: str) -> str | None:
         return database.back_up(self.location, f"{self.location}.{label}.backup")
+
+    @override
+    def damage(self) -> str | None:
+        answer = [str(row[0]) for row in self.query("PRAGMA quick_check(5)")]
+        return None if answer == ["ok"] else answer[0]
+
+    @override
+    def take_lease(self, name: str) -> HeldLease:
+        return file_lease.FileLease(self.location, name)
+
+    @override
+    def is_lease_held(self, name: str) -> bool:
+        return file_lease.is_held(self.location, name)
 
     @override
     def lock_types(self) -> None:

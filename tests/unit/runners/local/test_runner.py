@@ -390,11 +390,11 @@ def test_a_timeout_in_process_is_said_not_to_be_enforced(bench, nodes, capsys) -
 def test_resources_are_recorded(bench, nodes) -> None:
     result = bench.run(nodes.spins(seconds=0.2), nodes.writes_file(size=5000), in_process=False)
     with bench.open() as store:
-        used = store.get_execution(result["spins"].execution_id).resources
+        used = store.get_execution(result["spins"].execution_id).usage
         assert 0.2 <= used.cpu_seconds < 0.6
         assert used.wall_seconds >= 0.2
         assert 5_000_000 < used.peak_rss_bytes < 500_000_000
-        written = store.get_execution(result["writes_file"].execution_id).resources
+        written = store.get_execution(result["writes_file"].execution_id).usage
         assert written.bytes_written == 5000
         run = store.get_run(result.run_id)
         assert run.environment["python"] == sys.version.split()[0]

@@ -15,7 +15,6 @@ from penstock.launch.attempt import (
     Attempt,
     AttemptResult,
     RunSettings,
-    output_artifacts,
 )
 from penstock.launch.execution import discard_outputs
 from penstock.launch.launcher import Ended, InputMissing
@@ -61,18 +60,7 @@ class StorelessLauncher:
             key, artifact = import_artifact(node, self._absolute)
             return Ended(execution_id, "COMPLETE", {key: [artifact]})
         self._require_inputs(node)
-        root = self._settings.pipeline_root
-        system = f"{root}/{node.id}/.system/executor_execution/{execution_id}"
-        return Attempt(
-            node=node,
-            settings=self._settings,
-            execution_id=execution_id,
-            number=1,
-            inputs=self._inputs,
-            outputs=output_artifacts(node, root, execution_id),
-            working_dir=f"{system}/.temp",
-            log_path=f"{system}/log.txt",
-        )
+        return Attempt.laid_out(node, self._settings, execution_id, inputs=self._inputs)
 
     def publish(self, attempt: Attempt, result: AttemptResult) -> None:
         """Do nothing: what was written is made known by its references alone."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 from penstock.artifacts import location
-from penstock.store import MetadataStore
+from penstock.artifacts.layout import ATTEMPTS, SCRATCH, SYSTEM
+from penstock.store import ExecutionState, MetadataStore
 
 Kind = Literal["leftover", "deleted", "scratch", "unknown"]
 
@@ -36,41 +37,32 @@ def find_leftovers(store: MetadataStore, pipeline: str | None = None) -> Iterato
         store: The store whose runs name the roots.
         pipeline: Only roots of this pipeline; None for all.
     """
-    states = {
-        int(number): (str(node), int(state or 0), str(lease))
-        for number, node, state, lease in store.session.query(
-            "SELECT pe.execution_id, pe.node_id, e.last_known_state, pe.lease "
-            "FROM penstock_execution pe JOIN Execution e ON e.id = pe.execution_id"
-        )
-    }
+    executions = store.execution_summaries()
     alive: dict[str, bool] = {}
 
     def is_running(execution_id: int) -> bool:
-        _, state, lease = states[execution_id]
-        if state != 2:
+        execution = executions[execution_id]
+        if execution.state != ExecutionState.RUNNING:
             return False
-        if lease not in alive:
-            alive[lease] = store.is_held(lease)
-        return alive[lease]
+        if execution.lease not in alive:
+            alive[execution.lease] = store.is_held(execution.lease)
+        return alive[execution.lease]
 
     live = {uri.removesuffix("/value") for uri in store.live_uris()}
-    dead = {
-        str(uri).removesuffix("/value")
-        for (uri,) in store.session.query("SELECT uri FROM Artifact WHERE state <> 2")
-    }
+    dead = {uri.removesuffix("/value") for uri in store.dead_uris()}
     for root in _roots(store, pipeline):
         for node, key, path in _folders(root):
             name = os.path.basename(path)
             # What was in the way of an execution's folder was moved to `<id>.aside-<time>`.
             number, aside, _ = name.partition(".aside-")
             execution_id = int(number) if number.isdecimal() else None
-            known = execution_id in states and states[execution_id][0] == node
+            known = execution_id in executions and executions[execution_id].node_id == node
             if path in live or any(uri.startswith(f"{path}/") for uri in live):
                 continue
             if known and not aside and is_running(execution_id or 0):
                 continue
-            if key == ".system":
-                scratch = os.path.join(path, ".temp")
+            if key == SYSTEM:
+                scratch = os.path.join(path, SCRATCH)
                 if known and os.path.isdir(scratch):
                     yield Leftover(scratch, "scratch", folder_size(scratch))
             elif path in dead:
@@ -90,11 +82,8 @@ def folder_size(path: str) -> int:
 
 
 def _roots(store: MetadataStore, pipeline: str | None) -> list[str]:
-    where = "" if pipeline is None else "WHERE pipeline = ?"
-    rows = store.session.query(
-        f"SELECT DISTINCT root FROM penstock_run {where}", () if pipeline is None else (pipeline,)
-    )
-    return [str(root) for (root,) in rows if location.is_local(root) and os.path.isdir(root)]
+    roots = store.pipeline_roots(pipeline)
+    return [root for root in roots if location.is_local(root) and os.path.isdir(root)]
 
 
 def _folders(root: str) -> Iterator[tuple[str, str, str]]:
@@ -102,8 +91,8 @@ def _folders(root: str) -> Iterator[tuple[str, str, str]]:
     for node in _subfolders(root):
         for key in _subfolders(os.path.join(root, node)):
             inside = os.path.join(root, node, key)
-            if key == ".system":
-                inside = os.path.join(inside, "executor_execution")
+            if key == SYSTEM:
+                inside = os.path.join(inside, ATTEMPTS)
             for name in _subfolders(inside):
                 yield node, key, os.path.join(inside, name)
 

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Literal
 
-from penstock.store import ArtifactRecord, MetadataStore
+from penstock.artifacts.layout import output_folder
+from penstock.store import ArtifactRecord, ExecutionState, MetadataStore
 
 Reason = Literal[
     "newest", "young", "alias", "model", "running", "lineage", "foreign", "other pipeline"
@@ -52,7 +53,7 @@ def folder_of(record: ArtifactRecord) -> str | None:
     another program wrote, lies elsewhere and is not ours to remove.
     """
     folder = record.artifact.uri.removesuffix("/value")
-    own = f"/{record.node_id}/{record.key}/{record.execution_id}"
+    own = output_folder("", str(record.node_id), str(record.key), str(record.execution_id))
     return folder if record.execution_id is not None and folder.endswith(own) else None
 
 
@@ -64,21 +65,9 @@ def plan_removal(store: MetadataStore, rules: Rules, now: float) -> Plan:
         rules: What is kept.
         now: Unix seconds.
     """
-    session = store.session
-    ((last_event,),) = session.query("SELECT coalesce(max(id), 0) FROM Event")
-    executions = {
-        int(number): (str(pipeline), str(node), int(state or 0), started / 1000)
-        for number, pipeline, node, state, started in session.query(
-            "SELECT pe.execution_id, pe.pipeline, pe.node_id, e.last_known_state, pe.started "
-            "FROM penstock_execution pe JOIN Execution e ON e.id = pe.execution_id"
-        )
-    }
-    written: dict[int, list[int]] = {}
-    read: dict[int, list[int]] = {}
-    for artifact_id, execution_id, kind in session.query(
-        "SELECT artifact_id, execution_id, type FROM Event WHERE type IN (3, 4)"
-    ):
-        (written if kind == 4 else read).setdefault(execution_id, []).append(artifact_id)
+    last_event = store.last_event()
+    executions = store.execution_summaries()
+    read, written = store.used_artifacts()
     records = {r.artifact.id or 0: r for r in store.find_artifacts()}
     kept: dict[int, Reason] = {}
 
@@ -95,42 +84,35 @@ def plan_removal(store: MetadataStore, rules: Rules, now: float) -> Plan:
     keep(_models(records, rules.models), "model")
     counts: dict[tuple[str, str], int] = {}
     for execution_id in sorted(executions, reverse=True):
-        pipeline, node, state, started = executions[execution_id]
-        if state == 2:
+        execution = executions[execution_id]
+        if execution.state == ExecutionState.RUNNING:
             keep(read.get(execution_id, ()), "running")
-        if state not in (3, 5):
+        if execution.state not in (ExecutionState.COMPLETE, ExecutionState.CACHED):
             continue
-        counts[pipeline, node] = counts.get((pipeline, node), 0) + 1
-        if counts[pipeline, node] <= rules.keep:
+        node = (execution.pipeline, execution.node_id)
+        counts[node] = counts.get(node, 0) + 1
+        if counts[node] <= rules.keep:
             keep(written.get(execution_id, ()), "newest")
-        if rules.younger_than is not None and now - started < rules.younger_than:
+        if rules.younger_than is not None and now - execution.started < rules.younger_than:
             keep(written.get(execution_id, ()), "young")
-    for run_id in _live_runs(store):
+    for run_id in store.live_runs():
         for outputs in store.run_outputs(run_id).values():
             keep((a.id or 0 for of in outputs.values() for a in of), "running")
     keep(store.lineage(kept).artifacts, "lineage")
     removed = [record for number, record in sorted(records.items()) if number not in kept]
-    return Plan(kept, removed, int(last_event))
+    return Plan(kept, removed, last_event)
 
 
 def forget(store: MetadataStore, plan: Plan) -> list[ArtifactRecord]:
     """Mark what goes DELETED in one transaction; return it, less what was used meanwhile."""
 
     def mark() -> list[ArtifactRecord]:
-        rows = store.session.query(
-            "SELECT DISTINCT artifact_id FROM Event WHERE id > ?", (plan.last_event,)
-        )
-        used = {int(number) for (number,) in rows}
+        used = store.artifacts_used_since(plan.last_event)
         gone = [record for record in plan.removed if record.artifact.id not in used]
         store.mark_deleted([record.artifact.id or 0 for record in gone])
         return gone
 
     return store.atomically(mark)
-
-
-def _live_runs(store: MetadataStore) -> list[str]:
-    rows = store.session.query("SELECT run_id FROM penstock_run WHERE state = 'RUNNING'")
-    return [str(run_id) for (run_id,) in rows if store.is_held(run_id)]
 
 
 def _models(records: dict[int, ArtifactRecord], newest: int | None) -> list[int]:
