@@ -110,12 +110,8 @@ def test_show_as_json(two_runs, capsys):
     assert node["outputs"]["counts"][0]["fingerprint"]
     assert [each["name"] for each in node["why"]["differences"]] == ["times", ""]
     sums = value["sums"]
-    assert sums["bytes_written"] == sum(
-        each["usage"]["bytes_written"] for each in value["nodes"]
-    )
-    assert sums["peak_rss_bytes"] == max(
-        each["usage"]["peak_rss_bytes"] for each in value["nodes"]
-    )
+    assert sums["bytes_written"] == sum(each["usage"]["bytes_written"] for each in value["nodes"])
+    assert sums["peak_rss_bytes"] == max(each["usage"]["peak_rss_bytes"] for each in value["nodes"])
 
 
 def test_code_and_its_changes_are_shown(project, capsys):
