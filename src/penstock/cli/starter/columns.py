@@ -14,7 +14,8 @@ from penstock.io.csv.cell_type import ColumnType, infer_cell_type
 _DATE = re.compile(r"\d{4}([-/])\d\d\1\d\d([T ]\d\d(:?\d\d.*)?)?")
 _OTHER_DATE = re.compile(r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ,]+\d{1,4}( .*)?")
 _DRESSED_NUMBER = re.compile(r"[\s$€£¥+-]*\d[\d.,' ]*(\s*(%|[kKmMbB]|[a-zA-Z]{1,3}))?\s*")
-_ID = re.compile(r"(^|[^a-z])(id|uuid|guid|index|key|rownames?)$", re.IGNORECASE)
+_CODE = re.compile(r"(^|[^a-zA-Z])(?i:id|uuid|code|key|zip)$|[a-z](Id|ID|Code|Key|Zip)$")
+_NUMBERING = re.compile(r"(index|num|number|nr|no|rownames?)$", re.IGNORECASE)
 
 MOSTLY_MISSING = 0.95
 """From this share of missing values on, a column is left out."""
@@ -129,6 +130,8 @@ def kind_of(column: Column) -> tuple[Kind, str]:
     if column.is_number:
         if _numbers_rows(column):
             return Kind.IGNORED, "an identifier"
+        if column.type is ColumnType.INT and _CODE.search(column.name):
+            return Kind.CATEGORICAL, _joined(f"{len(column.cells)} codes", missing)
         least, greatest = column.numbers[0][0], column.numbers[-1][0]
         seen = _joined(f"{least:.6g} to {greatest:.6g}", missing)
         # Where the middle half is one value, quantiles would be the same, too.
@@ -165,7 +168,8 @@ def _numbers_rows(column: Column) -> bool:
     """Whether whole numbers only tell rows apart: 1, 2, 3 ..., or all different and called an id."""
     if column.type is not ColumnType.INT:
         return False
-    if _ID.search(column.name) and len(column.cells) > column.present / 2:
+    named = _CODE.search(column.name) or _NUMBERING.search(column.name)
+    if named and len(column.cells) > 0.9 * column.present:
         return True
     span = column.numbers[-1][0] - column.numbers[0][0] + 1
     return len(column.cells) == column.rows and span == column.rows

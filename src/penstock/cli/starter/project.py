@@ -170,10 +170,12 @@ def _training_values(plan: Plan) -> dict[str, object]:
 def _column_values(plan: Plan) -> dict[str, object]:
     dates = plan.of(Kind.DATE)
     flagged = [each for each in plan.features if each.is_flagged]
-    lines = [
-        f"{quoted(each.name)}: {_python_tuple(date_parts(each.column))},  # {each.note}"
-        for each in dates
-    ]
+    lines = []
+    for each in dates:
+        lines += [
+            f"# {each.note}",
+            f"{quoted(each.name)}: {_python_tuple(date_parts(each.column))},",
+        ]
     slice_by = plan.slice_by
     row = _example_row(plan)
     return {
@@ -197,18 +199,24 @@ def describe(task: Task) -> str:
         numbers = task.label.numbers
         return f"a number, {numbers[0][0]:.6g} to {numbers[-1][0]:.6g}"
     shown = [
-        f"{' '.join(each.split())[:24]} ({count / task.label.present:.0%})"
+        f"{' '.join(each.split())[:24]} ({share(count / task.label.present)})"
         for each, count in list(task.classes.items())[:5]
     ]
     more = ", ..." if len(task.classes) > 5 else ""
     return f"{len(task.classes)} classes, {', '.join(shown)}{more}"
 
 
+def share(part: float) -> str:
+    """Return a share in percent."""
+    return "<1%" if 0 < part < 0.005 else f"{part:.0%}"
+
+
 def quoted(text: str) -> str:
     """Return text as a Python string, with the quotes that a formatter would choose."""
-    if '"' in text and "'" not in text:
-        return repr(text)
-    return json.dumps(text, ensure_ascii=False)
+    double = json.dumps(text, ensure_ascii=False)
+    if text.count('"') <= text.count("'"):
+        return double
+    return "'" + double[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
 
 
 def _listed(name: str, columns: Iterable[PlannedColumn]) -> str:

@@ -94,18 +94,19 @@ def read_table(file: Path) -> Table:
 
 
 def copy_table(table: Table, target: Path) -> None:
-    """Write the table's file to `target`: as it is, or with the names that it has here.
+    """Write the table's file to `target`: as it is, but decompressed, or with the names that it has here.
 
     Raises:
         UsageError: If a row is broken.
     """
     if not table.renamed:
-        target.write_bytes(table.file.read_bytes())
+        with target.open("wb") as file:
+            file.writelines(decompressed_chunks(str(table.file)))
         return
     records = csv_records(str(table.file), table.delimiter, table.encoding)
     next(records)
-    with target.open("w", newline="", encoding=table.encoding) as file:
-        writer = csv.writer(file, delimiter=table.delimiter, lineterminator="\n")
+    with target.open("w", newline="", encoding=table.encoding) as text:
+        writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
         writer.writerow(table.names)
         for record in records:
             if isinstance(record, BrokenRow):
