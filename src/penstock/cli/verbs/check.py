@@ -39,9 +39,9 @@ def parser() -> Parser:
     )
     parser.add_argument(
         "--runner",
-        choices=("local", "kubeflow"),
+        metavar="RUNNER",
         default="local",
-        help="what it is to run on (default: local)",
+        help="what it is to run on: local (default), kubeflow, or one that is installed",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -92,15 +92,16 @@ def findings(
         loaded: The file.
         graph: Its graph.
         parameters: Values of runtime parameters, as typed.
-        runner: local or kubeflow.
+        runner: Name of the runner.
     """
     from penstock.checks.check_graph import bind_known, check_graph
     from penstock.checks.finding import Finding, place_of
     from penstock.runners.local.accelerators import installed_accelerators
+    from penstock.runners.registry import runner_class
 
     bound, found = bind_known(graph, parameters)
     installed = None
-    if runner == "local":
+    if runner_class(runner).ABILITIES.uses_this_machine:
         needed = any(node.resources for node in bound.nodes)
         installed = installed_accelerators() if needed else []
     found += check_graph(bound, loaded.project_root, accelerators=installed)
@@ -112,15 +113,14 @@ def findings(
         )
         for node in loaded.unlisted
     ]
-    if runner != "local":
-        found += _kubeflow_findings(graph)
+    found += _limits(graph, runner)
     return [each if each.place else dataclasses.replace(each, place=loaded.shown) for each in found]
 
 
-def _kubeflow_findings(graph: Graph) -> list[Finding]:
-    """Return what Kubeflow cannot do as the pipeline asks for it."""
+def _limits(graph: Graph, runner: str) -> list[Finding]:
+    """Return what a runner cannot do as the pipeline asks for it."""
     from penstock.checks.finding import Finding, place_of
-    from penstock.runners.kubeflow import KubeflowConfig, limits
+    from penstock.runners.registry import runner_class
 
     places = {node.id: place_of(node) for node in graph.nodes}
     return [
@@ -130,5 +130,5 @@ def _kubeflow_findings(graph: Graph) -> list[Finding]:
             str(each),
             each.node if each.node != graph.name else None,
         )
-        for each in limits(graph, KubeflowConfig())
+        for each in runner_class(runner).from_options({}).limits(graph)
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -31,7 +30,10 @@ def parser() -> Parser:
     )
     parser.add_argument("file", metavar="FILE", help="the pipeline file")
     parser.add_argument(
-        "--to", choices=("json", "kubeflow"), default="json", help="what to write (default: json)"
+        "--to",
+        metavar="RUNNER",
+        default="json",
+        help="what to write: json (default), kubeflow, or for a runner that is installed",
     )
     parser.add_argument(
         "-o", "--output", metavar="PATH", help="where to (default: standard output)"
@@ -59,18 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Compile and write."""
     loaded = load_pipeline(arguments.file)
     graph = loaded.compile()
-    kubeflow_only = {
-        "--image": arguments.image,
-        "--root": arguments.root,
-        "--param": arguments.param,
+    options = {
+        name: value
+        for name, value in (("image", arguments.image), ("root", arguments.root))
+        if value
     }
-    if arguments.to == "kubeflow":
-        text = _kubeflow(graph, arguments)
-    elif any(kubeflow_only.values()):
-        given = ", ".join(name for name, value in kubeflow_only.items() if value)
-        raise UsageError(f"penstock compile: {given} is for --to kubeflow.")
-    else:
+    if arguments.to == "json":
+        given = [f"--{name}" for name in options] + ["--param"] * bool(arguments.param)
+        if given:
+            raise UsageError(f"penstock compile: {', '.join(given)} is for --to kubeflow.")
         text = json.dumps(graph.to_json(), indent=2, sort_keys=True) + "\n"
+    else:
+        text = _compile_for(arguments.to, options, graph, dict(arguments.param))
     if arguments.output is None:
         sys.stdout.write(text)
     else:
@@ -81,13 +83,23 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _kubeflow(graph: Graph, arguments: argparse.Namespace) -> str:
+def _compile_for(
+    name: str, options: dict[str, str], graph: Graph, parameters: dict[str, str]
+) -> str:
     import logging
 
-    from penstock.runners.kubeflow import KubeflowConfig, compile_to_yaml
+    from penstock.runners.protocol import CompilingRunner
+    from penstock.runners.registry import runner_class, runner_names
 
+    runner_type = runner_class(name)
+    unknown = sorted(set(options) - set(runner_type.OPTIONS))
+    if unknown:
+        raise UsageError(f"penstock compile: the runner {name} takes no --{unknown[0]}.")
+    runner = runner_type.from_options(options)
+    if not isinstance(runner, CompilingRunner):
+        raise UsageError(
+            f"penstock compile: the runner {name} runs pipelines itself. Runners that write a file: "
+            f"{', '.join(runner_names('compiles'))}."
+        )
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    config = KubeflowConfig(pipeline_root=arguments.root)
-    if arguments.image:
-        config = dataclasses.replace(config, image=arguments.image)
-    return compile_to_yaml(graph, config, dict(arguments.param))
+    return runner.compile(graph, parameters)

@@ -1,8 +1,9 @@
 """The Kubeflow runner: a pipeline as Kubeflow Pipelines IR, one container a node."""
 
 from penstock.runners.kubeflow.config import KubeflowConfig, SecretKey
-from penstock.runners.kubeflow.limits import Limit, UnsupportedSetting, limits
+from penstock.runners.kubeflow.limits import limits
 from penstock.runners.kubeflow.runner import KubeflowDagRunner, compile_to_yaml
+from penstock.runners.protocol import Limit, UnsupportedSetting
 
 __all__ = [
     "KubeflowConfig",

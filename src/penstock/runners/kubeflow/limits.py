@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
-from penstock.dsl.exceptions import PipelineError
 from penstock.graph import Graph, GraphNode
 from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.protocol import Limit
 
 PIPELINE_ROOT = "pipeline_root"
 """Parameter of the compiled pipeline: folder or URL of the artifacts."""
 
 _RETRY_SECONDS = 3600.0
 """Kubeflow's SDK caps the time from a task's first start within which it is tried again."""
-
-
-class UnsupportedSetting(PipelineError):
-    """A pipeline asks for something that Kubeflow cannot do."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Limit:
-    """A setting that is not honoured, or not in full.
-
-    Attributes:
-        node: The node, or the pipeline's name.
-        setting: What was set.
-        text: What happens instead, and what to do.
-        fatal: Whether the pipeline cannot be compiled with it.
-    """
-
-    node: str
-    setting: str
-    text: str
-    fatal: bool
-
-    def __str__(self) -> str:
-        return f"{self.node}: {self.setting}: {self.text}"
 
 
 def limits(graph: Graph, config: KubeflowConfig) -> list[Limit]:

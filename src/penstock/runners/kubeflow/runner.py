@@ -8,9 +8,9 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from penstock.dsl import Pipeline
 from penstock.dsl.exceptions import DefinitionError
@@ -19,8 +19,9 @@ from penstock.graph import Graph, compile_pipeline
 from penstock.installation import install_command
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.container.task import runtime_parameters
-from penstock.runners.kubeflow.limits import PIPELINE_ROOT, UnsupportedSetting, limits
+from penstock.runners.kubeflow.limits import PIPELINE_ROOT, limits
 from penstock.runners.kubeflow.tasks import add_task
+from penstock.runners.protocol import Abilities, Limit, UnsupportedSetting
 
 _LOG = logging.getLogger("penstock.runners.kubeflow")
 
@@ -39,6 +40,29 @@ class KubeflowDagRunner:
     Example:
         KubeflowDagRunner(KubeflowConfig(image="taxi:3f2c")).run(pipeline)
     """
+
+    NAME: ClassVar = "kubeflow"
+    ABILITIES: ClassVar = Abilities(compiles=True)
+    OPTIONS: ClassVar[Mapping[str, str]] = {
+        "image": "the image that runs the nodes (default: $PENSTOCK_IMAGE)",
+        "root": "where all containers write artifacts, as gs://...",
+    }
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, str]) -> Self:
+        """Return a runner with the image and the root that were typed."""
+        config = KubeflowConfig(pipeline_root=options.get("root"))
+        if options.get("image"):
+            config = dataclasses.replace(config, image=options["image"])
+        return cls(config)
+
+    def limits(self, graph: Graph) -> Sequence[Limit]:
+        """Return what Kubeflow cannot do as the pipeline asks for it."""
+        return limits(graph, self._config)
+
+    def compile(self, graph: Graph, parameters: Mapping[str, Any] | None = None) -> str:
+        """Return Kubeflow Pipelines IR; see `compile_to_yaml`."""
+        return compile_to_yaml(graph, self._config, parameters)
 
     def __init__(
         self, config: KubeflowConfig | None = None, output_filename: str | None = None
@@ -59,7 +83,7 @@ class KubeflowDagRunner:
             UnsupportedSetting: As `compile_to_yaml`.
         """
         graph = pipeline if isinstance(pipeline, Graph) else compile_pipeline(pipeline)
-        text = compile_to_yaml(graph, self._config, parameters)
+        text = self.compile(graph, parameters)
         path = Path(self._output_filename or f"{graph.name}.yaml")
         path.write_text(text, encoding="utf-8")
         return path

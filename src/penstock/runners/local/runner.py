@@ -11,7 +11,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from penstock.checks.check_graph import check_graph, require
 from penstock.dsl import Pipeline
@@ -28,6 +28,7 @@ from penstock.runners.local.progress import ProgressKind
 from penstock.runners.local.resume import adopted, graph_of
 from penstock.runners.local.session import RunSession
 from penstock.runners.local.stop import StopRequest
+from penstock.runners.protocol import Abilities, Limit
 from penstock.runners.result import RunFailed, RunResult
 from penstock.store import Lease, MetadataStore, RunRecord
 
@@ -49,6 +50,21 @@ class LocalDagRunner:
     Example:
         LocalDagRunner().run(pipeline, parameters={"epochs": 5})
     """
+
+    NAME: ClassVar = "local"
+    ABILITIES: ClassVar = Abilities(executes=True, resumes=True, uses_this_machine=True)
+    OPTIONS: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, str]) -> Self:
+        """Return a runner with its defaults; `run` and `resume` have arguments for all else."""
+        del options
+        return cls()
+
+    def limits(self, graph: Graph) -> Sequence[Limit]:
+        """Return nothing: what this machine lacks is checked when a run begins."""
+        del graph
+        return ()
 
     def __init__(
         self,
