@@ -13,7 +13,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from penstock.artifacts import Examples, Schema, TransformCache
 from penstock.components import CsvExampleGen, Transform
 from penstock.data_validation import load_stats_binary, write_schema_text
-from penstock.dsl import RuntimeParameter
+from penstock.dsl import ParameterError, RuntimeParameter
+from penstock.graph import Graph, compile_node
 from penstock.io import (
     ExamplesWriter,
     TFRecordWriter,
@@ -189,8 +190,15 @@ def test_name_that_is_none(name):
 
 def test_function_as_a_runtime_parameter():
     name = RuntimeParameter("fn", str)
-    with pytest.raises(ValueError, match="Make module_file one"):
+    node = compile_node(
         Transform(examples=Examples("e"), schema=Schema("s"), preprocessing_fn=name)
+    )
+    graph = Graph("p", None, None, (node,), {"fn": name})
+    bound = graph.bind({"fn": "modules.penguin.preprocess"})["Transform"]
+    # As a reference it is a part of the cache key, with the code that it names.
+    assert bound.parameters["preprocessing_fn"] == {"$name": "modules.penguin:preprocess"}
+    with pytest.raises(ParameterError, match='"package.module.function".*Received: \'unit\''):
+        graph.bind({"fn": "unit"})
 
 
 def test_name_without_a_function(project, save_schema):
