@@ -62,7 +62,7 @@ class StatisticsGen(Component):
         options = self.stats_options or StatsOptions()
         if self.schema is not None:
             schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
-            options = StatsOptions(**{**vars(options), "schema": schema})
+            options = options.replaced(schema=schema)
         splits = self.examples.splits_without(self.exclude_splits)
         for split, statistics in self._statistics(context, splits, options):
             rows = statistics.datasets[0].num_examples
@@ -87,6 +87,7 @@ class StatisticsGen(Component):
         read = ExamplesReader(
             file_format=self.examples.file_format,
             payload_format=self.examples.payload_format,
+            schema=options.schema if options.infer_type_from_schema else None,
             batch_size=options.desired_batch_size or DEFAULT_BATCH_SIZE,
         )
         files = {split: split_files(self.examples.uri, split) for split in splits}

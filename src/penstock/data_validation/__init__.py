@@ -92,6 +92,7 @@ if TYPE_CHECKING:
         write_stats_binary,
         write_stats_text,
     )
+    from penstock.data_validation.unchecked_schema import unchecked_fields
 
 _MODULE_OF = {
     "CombinerFeatureStatsGenerator": "statistics.generators.base",
@@ -139,6 +140,7 @@ _MODULE_OF = {
     "load_stats_text": "storage",
     "set_domain": "schema_lookup",
     "statistics_of_record_batches": "statistics.generate",
+    "unchecked_fields": "unchecked_schema",
     "update_schema": "statistics_validator",
     "validate_corresponding_slices": "slices_validator",
     "validate_distributions": "distribution",
@@ -200,6 +202,7 @@ __all__ = [
     "load_stats_text",
     "set_domain",
     "statistics_of_record_batches",
+    "unchecked_fields",
     "update_schema",
     "validate_corresponding_slices",
     "validate_distributions",

@@ -56,7 +56,7 @@ def row_finder(
             "sample_rate": None,
             "schema": schema if only is None else _schema_with(schema, only),
         }
-        return StatsOptions(**{**vars(options), **changed})
+        return options.replaced(**changed)
 
     def check(batch: pa.RecordBatch, only: frozenset[str] | None) -> anomalies_pb2.Anomalies:
         if only is not None:

@@ -156,6 +156,7 @@ def generate_statistics_from_parquet(
         batch_size=_batch_size(stats_options),
         columns=_needed_columns(stats_options),
     )
+    _tell_types_are_known(stats_options)
     for path in files:
         _tell_left_out(reader.columns_of(path), path)
     parts = (part for path in files for part in reader.parts(path))
@@ -216,6 +217,10 @@ def generate_statistics_from_csv(
         statistics_of_parts, options=options, processes=worthwhile_processes(source.files)
     )
     types = _csv_types(stats_options)
+    if types is not None and (untyped := [n for n in source.read_header() if n not in types]):
+        _LOG.warning(
+            "Columns that the schema has no type for are left out, as in TFDV: %s.", untyped
+        )
     if types is None:
         with contextlib.suppress(WrongGuessError):
             parts = csv_parts(source, source.guess_cells(), guessed=True)
@@ -250,7 +255,15 @@ def _csv_files(
 def _csv_types(options: StatsOptions | None) -> dict[str, ColumnType] | None:
     if options is None or not options.infer_type_from_schema or options.schema is None:
         return None
-    return {feature.name: _CSV_TYPES[feature.type] for feature in options.schema.feature}
+    types = {}
+    for feature in options.schema.feature:
+        if feature.type not in _CSV_TYPES:
+            raise ValueError(
+                f"infer_type_from_schema: feature {feature.name!r} of the schema has the type "
+                f"{schema_pb2.FeatureType.Name(feature.type)}. A CSV column is INT, FLOAT or BYTES."
+            )
+        types[feature.name] = _CSV_TYPES[feature.type]
+    return types
 
 
 def generate_statistics_from_dataframe(
@@ -269,8 +282,16 @@ def generate_statistics_from_dataframe(
         raise ValueError(f"n_jobs must be 1. Received: n_jobs={n_jobs!r}")
     table = pa.Table.from_pandas(dataframe, preserve_index=False)
     _tell_left_out(table.schema)
+    _tell_types_are_known(stats_options)
     batches = table.to_batches(_batch_size(stats_options)) or [empty_batch(table.schema)]
     return statistics_of_record_batches(map(list_columns, batches), stats_options)
+
+
+def _tell_types_are_known(options: StatsOptions | None) -> None:
+    if options is not None and options.infer_type_from_schema:
+        _LOG.warning(
+            "StatsOptions(infer_type_from_schema=True) has no effect: these columns have types already."
+        )
 
 
 def _tell_left_out(columns: pa.Schema, path: str = "") -> None:

@@ -4,8 +4,8 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from penstock.data_validation.anomalies.finding import AnomalyType
-from penstock.data_validation.statistics.generate import statistics_of_record_batches
-from penstock.data_validation.statistics_validator import MULTIPLE, validate_statistics
+from penstock.data_validation.statistics.generate import computed_statistics
+from penstock.data_validation.statistics_validator import MULTIPLE, find_anomalies
 from penstock.data_validation.stats_options import StatsOptions
 
 # Anomalies of a whole data set, which say nothing about one row.
@@ -49,7 +49,7 @@ def validate_instance(
     """
     schema = schema_of(options)
     batches = instance.to_batches() if isinstance(instance, pa.Table) else [instance]
-    found = validate_statistics(statistics_of_record_batches(batches, options), schema, environment)
+    found = find_anomalies(computed_statistics(batches, options), schema, environment)
     for name in list(found.anomaly_info):
         info = found.anomaly_info[name]
         kept = [reason for reason in info.reason if reason.type not in _OF_DATA_SETS]

@@ -32,6 +32,11 @@ class PerFeatureStatsConfig:
         }
         self._mode = histogram_mode
 
+    @property
+    def paths(self) -> set[tuple[str, ...]]:
+        """The features that it names."""
+        return self._paths
+
     def should_compute_histograms(self, path: Sequence[str]) -> bool:
         """Whether the feature at `path` gets histograms."""
         return (tuple(path) in self._paths) == (self._mode == self.INCLUDE)

@@ -1,10 +1,14 @@
 """Checking each slice of the data against a schema, and against the same slice elsewhere."""
 
+import logging
+
 from tensorflow_metadata.proto.v0 import anomalies_pb2, path_pb2, schema_pb2, statistics_pb2
 
 from penstock.data_validation.indexed_statistics import DatasetListView
 from penstock.data_validation.schema_inference import Statistics, check_schema, check_statistics
 from penstock.data_validation.statistics_validator import validate_statistics
+
+_LOG = logging.getLogger(__name__)
 
 
 def validate_corresponding_slices(
@@ -37,6 +41,8 @@ def validate_corresponding_slices(
         ["'slice(country_ch)::fare'"]
     """
     check_schema(schema)
+    if schema.HasField("dataset_constraints"):
+        _LOG.warning("The schema's dataset_constraints are not checked for slices.")
     given = {
         "statistics": statistics,
         "previous_statistics": previous_statistics,

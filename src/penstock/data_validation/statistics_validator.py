@@ -1,5 +1,6 @@
 """Checking statistics against a schema: what is wrong with the data."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -12,9 +13,11 @@ from penstock.data_validation.path_steps import PathSteps, path_to_text
 from penstock.data_validation.schema_inference import (
     Statistics,
     check_schema,
+    check_statistics,
     default_dataset,
     update_schema,
 )
+from penstock.data_validation.unchecked_schema import fields_without_statistics, unchecked_fields
 
 __all__ = ["update_schema", "validate_statistics"]
 
@@ -23,6 +26,8 @@ _MISSING_COLUMN = Finding(
     AnomalyType.SCHEMA_MISSING_COLUMN, "Column dropped", "Column is completely missing"
 )
 _MAX_STRING_DOMAIN_SIZE = 400
+_LISTED = 10
+_LOG = logging.getLogger(__name__)
 
 
 def validate_statistics(
@@ -52,7 +57,8 @@ def validate_statistics(
 
     Returns:
         One AnomalyInfo for each feature that something is wrong with, keyed by its path as text;
-        distances that were measured; `data_missing` if there is not one row.
+        distances that were measured; `data_missing` if there is not one row. What the schema says and
+        nothing checks is logged as a warning.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -63,8 +69,53 @@ def validate_statistics(
         >>> {name: info.short_description for name, info in anomalies.anomaly_info.items()}
         {'fare': 'Out-of-range values'}
     """
-    dataset = default_dataset(statistics)
+    check_statistics(statistics)
     check_schema(schema)
+    others = {
+        "previous": previous_statistics,
+        "serving": serving_statistics,
+        "previous_version": previous_version_statistics,
+    }
+    given = [name for name, other in others.items() if other is not None]
+    unchecked = unchecked_fields(schema, compared_with=given)
+    _tell([*unchecked, *fields_without_statistics(schema, default_dataset(statistics))])
+    return find_anomalies(
+        statistics,
+        schema,
+        environment,
+        others,
+        severity_overrides=severity_overrides,
+        features_needed=features_needed,
+    )
+
+
+def _tell(unchecked: Sequence[str]) -> None:
+    if unchecked:
+        listed = "; ".join(unchecked[:_LISTED])
+        more = f"; and {len(unchecked) - _LISTED} more" if len(unchecked) > _LISTED else ""
+        _LOG.warning("The schema says what is not checked here: %s%s.", listed, more)
+
+
+def find_anomalies(
+    statistics: Statistics,
+    schema: schema_pb2.Schema,
+    environment: str | None = None,
+    others: Mapping[str, Statistics | None] | None = None,
+    *,
+    severity_overrides: Mapping[str, str] | None = None,
+    features_needed: Collection[PathSteps] | None = None,
+) -> anomalies_pb2.Anomalies:
+    """Checks statistics as `validate_statistics` does, and says nothing of what is not checked.
+
+    Args:
+        statistics: Statistics of the data.
+        schema: What the data should be like.
+        environment: Check for an environment of the schema's `default_environment`.
+        others: The "previous", "serving" and "previous_version" statistics.
+        severity_overrides: See `validate_statistics`.
+        features_needed: See `validate_statistics`.
+    """
+    dataset = default_dataset(statistics)
     if environment is not None and environment not in schema.default_environment:
         raise ValueError(
             f"Environment {environment!r} not found in the schema. Its default_environment: "
@@ -72,8 +123,9 @@ def validate_statistics(
         )
     by_weight = CheckedDataset(dataset).by_weight
 
-    def view_of(other: Statistics | None, name: str) -> CheckedDataset | None:
-        control = None if other is None else default_dataset(other, name)
+    def view_of(name: str) -> CheckedDataset | None:
+        other = (others or {}).get(name)
+        control = None if other is None else default_dataset(other, f"{name}_statistics")
         if control is None or not control.ByteSize():
             return None  # as in TFDV, where empty statistics are none
         return CheckedDataset(control, by_weight, environment)
@@ -82,9 +134,9 @@ def validate_statistics(
         dataset,
         by_weight,
         environment,
-        view_of(previous_statistics, "previous_statistics"),
-        view_of(serving_statistics, "serving_statistics"),
-        view_of(previous_version_statistics, "previous_version_statistics"),
+        view_of("previous"),
+        view_of("serving"),
+        view_of("previous_version"),
     )
     if not dataset.num_examples:
         return anomalies_pb2.Anomalies(baseline=schema, data_missing=True)

@@ -1,6 +1,8 @@
 """What statistics to compute: TFDV's StatsOptions, importable without pyarrow."""
 
+import copy
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +29,17 @@ _INTEGERS_FROM_ONE = (
     "experimental_num_feature_partitions",
 )
 _RATES = ("sample_rate", "semantic_domain_stats_sample_rate")
+# Taken so that options of TFDV's can be used, and said to be without effect.
+WITHOUT_EFFECT = {
+    "semantic_domain_stats_sample_rate": "all rows are looked at",
+    "use_sketch_based_topk_uniques": (
+        "values are counted exactly while they fit into memory, and by sketch beyond"
+    ),
+    "experimental_result_partitions": "the result is one file",
+    "experimental_num_feature_partitions": "work is divided by rows",
+    "experimental_filter_read_paths": "only the columns of interest are ever read",
+}
+_LOG = logging.getLogger(__name__)
 _CODE = ("experimental_slice_functions", "generators", "per_feature_stats_config")
 # Names of TFDV's JSON form that are not an argument's name behind an underscore.
 _TFDV_NAMES = {"_slice_functions": "experimental_slice_functions"}
@@ -61,18 +74,18 @@ class StatsOptions:
         vocab_paths: Files of vocabularies by the names that the schema's natural-language domains
             give them.
         enable_semantic_domain_stats: Whether to recognize images, natural language and times.
-        semantic_domain_stats_sample_rate: Taken and without effect: all rows are looked at.
+        semantic_domain_stats_sample_rate: Taken for TFDV's sake and without effect, which is logged:
+            all rows are looked at.
         slicing_config: Slices by values: a SlicingConfig, or a sequence of mappings from features to
             values (None for all).
         per_feature_stats_config: Which features get histograms and medians.
-        use_sketch_based_topk_uniques: Taken for TFDV's sake and without effect: values are counted
-            exactly while they fit into memory and by sketch beyond.
+        use_sketch_based_topk_uniques: The same: values are counted exactly while they fit into memory and
+            by sketch beyond.
         experimental_use_sketch_based_topk_uniques: Its former name; give one of the two.
         slice_functions: The former name of `experimental_slice_functions`; give one of the two.
-        experimental_result_partitions: Taken and without effect: the result is one file.
-        experimental_num_feature_partitions: Taken and without effect: work is divided by rows.
-        experimental_filter_read_paths: Taken and without effect: of Parquet only the columns of
-            interest are always read.
+        experimental_result_partitions: The same: the result is one file.
+        experimental_num_feature_partitions: The same: work is divided by rows.
+        experimental_filter_read_paths: The same: of Parquet only the columns of interest are ever read.
 
     Raises:
         TypeError: If a list, mapping or message is something else.
@@ -180,6 +193,16 @@ class StatsOptions:
         self.experimental_num_feature_partitions = experimental_num_feature_partitions
         self.experimental_filter_read_paths = experimental_filter_read_paths
         self._check()
+        self._tell_without_effect(bool(experimental_use_sketch_based_topk_uniques))
+
+    def _tell_without_effect(self, former_name: bool) -> None:
+        for name, reason in WITHOUT_EFFECT.items():
+            value = getattr(self, name)
+            if value is None or value is False or (value == 1 and value is not True):
+                continue
+            if former_name and name == "use_sketch_based_topk_uniques":
+                name = f"experimental_{name}"
+            _LOG.warning("StatsOptions(%s=%r) has no effect: %s.", name, value, reason)
 
     def _check(self) -> None:
         for name in _INTEGERS_FROM_ONE:
@@ -201,6 +224,19 @@ class StatsOptions:
             raise ValueError("infer_type_from_schema=True needs a schema. Received: schema=None")
         if not all(self.slicing_config):
             raise ValueError("A slice of slicing_config needs a feature. Received: {}")
+
+    def replaced(self, **changes: Any) -> Self:
+        """Returns a copy with other values of some options.
+
+        Raises:
+            ValueError: As the constructor.
+        """
+        other = copy.copy(self)
+        for name, value in changes.items():
+            assert name in vars(self), name
+            setattr(other, name, value)
+        other._check()
+        return other
 
     @property
     def weight_features(self) -> set[str]:

@@ -10,6 +10,7 @@ from penstock.data_validation.slicing import FeatureValueSlicer
 from penstock.data_validation.statistics.dataset import DatasetStatistics
 from penstock.data_validation.statistics.sampling import RowSampler
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.data_validation.unused_options import tell_unused_options
 from penstock.io.arrow.list_columns import with_list_columns
 
 if TYPE_CHECKING:
@@ -69,10 +70,13 @@ def statistics_of_record_batches(
         batches: Every column is a list of values a row, possibly nested; null is missing. A column of
             single values, as tables have them, is one of lists of one.
         options: What to compute.
-        schema: Used where `options` has no schema.
+        schema: The schema, if `options` has none.
 
     Returns:
-        One data set, and one more for every slice.
+        One data set, and one more for every slice. Options that the data gave no occasion for are logged.
+
+    Raises:
+        ValueError: If `options` has another schema.
 
     Example:
         >>> batch = pa.record_batch({"age": [[37], [41], None]})
@@ -80,8 +84,21 @@ def statistics_of_record_batches(
         3
     """
     options = options or StatsOptions()
-    if schema is not None and options.schema is None:
-        options = StatsOptions(**{**vars(options), "schema": schema})
+    if schema is not None:
+        if options.schema is not None and options.schema != schema:
+            raise ValueError(
+                "Give the schema as schema=... or inside of the options. Received: two different ones."
+            )
+        options = options.replaced(schema=schema)
+    statistics = computed_statistics(batches, options)
+    tell_unused_options(options, statistics)
+    return statistics
+
+
+def computed_statistics(
+    batches: Iterable[pa.RecordBatch], options: StatsOptions
+) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Computes the statistics of RecordBatches, and says nothing of options without effect."""
     kernel = SlicedStatistics(options)
     keep = RowSampler(options.sample_rate)
     for batch in batches:

@@ -17,6 +17,7 @@ from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.data_validation.statistics.sampling import RowSampler
 from penstock.data_validation.statistics.shard_parts import ExamplesReader, Part
 from penstock.data_validation.stats_options import StatsOptions
+from penstock.data_validation.unused_options import tell_unused_options
 from penstock.io.files.filesystem import file_size
 from penstock.io.processes.shard_processes import map_shards, usable_processes
 from penstock.progress import report
@@ -68,7 +69,9 @@ def statistics_of_shards(
         found = next(by_split, None)
         for split in files:
             if found is not None and found[0] == split:
-                yield split, _merged((kernel for _, kernel in found[1]), options)
+                statistics = _merged((kernel for _, kernel in found[1]), options)
+                tell_unused_options(options, statistics)
+                yield split, statistics
                 found = next(by_split, None)
             else:
                 yield split, SlicedStatistics(options).result()
@@ -86,7 +89,9 @@ def statistics_of_parts(
     """
     tasks = (_Task("", 0, part) for part in parts)
     with _kernels(tasks, options, processes) as kernels:
-        return _merged((kernel for _, kernel in _counted(kernels)), options)
+        statistics = _merged((kernel for _, kernel in _counted(kernels)), options)
+    tell_unused_options(options, statistics)
+    return statistics
 
 
 def worthwhile_processes(paths: Iterable[str]) -> int:

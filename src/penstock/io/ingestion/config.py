@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+_ALL_FILES = "*"
+
 
 def _known_only(cls: type, value: Mapping[str, Any]) -> None:
     known = [entry.name for entry in fields(cls)]
@@ -27,7 +29,7 @@ class Split:
     """
 
     name: str
-    pattern: str = "*"
+    pattern: str = _ALL_FILES
     hash_buckets: int = 0
 
     def __post_init__(self) -> None:
@@ -74,6 +76,11 @@ class Input:
                 raise ValueError(
                     f"Input split {split.name!r} needs a pattern (or a query). Received: pattern=''"
                 )
+            if split.hash_buckets:
+                raise ValueError(
+                    f"Input split {split.name!r} takes no hash_buckets: they divide rows into output "
+                    f"splits. Received: hash_buckets={split.hash_buckets}"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
@@ -107,6 +114,11 @@ class SplitConfig:
                 raise ValueError(
                     f"Output split {split.name!r} needs hash_buckets of 1 or more. "
                     f"Received: hash_buckets={split.hash_buckets}"
+                )
+            if split.pattern != _ALL_FILES:
+                raise ValueError(
+                    f"Output split {split.name!r} takes no pattern: patterns choose the files of input "
+                    f"splits. Received: pattern={split.pattern!r}"
                 )
         if self.partition_feature_name and not self.splits:
             raise ValueError(

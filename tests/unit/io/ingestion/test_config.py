@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from penstock.io import (
@@ -46,5 +48,53 @@ def test_the_default_output_depends_on_the_input():
     ],
 )
 def test_faults_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# For every field a value other than the default, in a message that has a use for it.
+USED = {
+    Split: {
+        "name": Input([Split("a")]),
+        "pattern": Input([Split("a", "x/*")]),
+        "hash_buckets": Output(SplitConfig([Split("a", hash_buckets=2)])),
+    },
+    Input: {"splits": Input([Split("a", "x/*")])},
+    Output: {"split_config": Output(SplitConfig([Split("a", hash_buckets=2)]))},
+    SplitConfig: {
+        "splits": Output(SplitConfig([Split("a", hash_buckets=2)])),
+        "partition_feature_name": Output(SplitConfig([Split("a", hash_buckets=2)], "user")),
+    },
+    RangeConfig: {
+        "static_range": RangeConfig(static_range=StaticRange(1, 2)),
+        "rolling_range": RangeConfig(rolling_range=RollingRange(2, 1)),
+    },
+    StaticRange: {
+        "start_span_number": RangeConfig(static_range=StaticRange(1, 2)),
+        "end_span_number": RangeConfig(static_range=StaticRange(1, 2)),
+    },
+    RollingRange: {
+        "num_spans": RangeConfig(rolling_range=RollingRange(2, 1)),
+        "start_span_number": RangeConfig(rolling_range=RollingRange(2, 1)),
+    },
+}
+
+
+def test_every_field_survives_and_none_is_passed_over():
+    for message, examples in USED.items():
+        assert {field.name for field in dataclasses.fields(message)} == set(examples)
+        for name, example in examples.items():
+            assert f"'{name}'" in str(example.to_json())
+            assert type(example).from_json(example.to_json()) == example
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Input([Split("a", hash_buckets=2)]), "Input split 'a' takes no hash_buckets"),
+        (lambda: SplitConfig([Split("a", "x/*", 2)]), "Output split 'a' takes no pattern"),
+    ],
+)
+def test_fields_of_the_other_kind_of_split_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
