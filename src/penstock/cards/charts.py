@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from penstock.cards.axes import rounded_range, tick_labels, ticks
 from penstock.cards.markup import Markup, tag
 
 MISSING = "\N{EN DASH}"
 
-_WIDTH, _HEIGHT = 360, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 38
+_WIDTH, _HEIGHT = 480, 280
+_RIGHT, _TOP, _BOTTOM = 16, 12, 42
+_MARGIN, _LETTER = 30, 6.5
+"""To the left of the numbers of the y axis, and for each letter of them."""
 SERIES_COLOURS = 6
 
 
@@ -30,10 +34,10 @@ def line_chart(
     *,
     x_label: str,
     y_label: str,
-    x_range: tuple[float, float] | None = None,
-    y_range: tuple[float, float] | None = None,
-    diagonal: bool = False,
+    ranges: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None),
+    reference: Literal["diagonal", "zero"] | None = None,
     markers: bool = False,
+    whole_x: bool = False,
 ) -> Markup:
     """Returns lines over a plane.
 
@@ -41,62 +45,30 @@ def line_chart(
         series: Points by name.
         x_label: What is to the right.
         y_label: What is upwards.
-        x_range: Ends of the x axis; the data's by default.
-        y_range: Ends of the y axis; the data's by default.
-        diagonal: Whether the line of equality is drawn.
+        ranges: Ends of the x and the y axis; round numbers around the data by default.
+        reference: A dashed line to compare with: where both are equal, or where y is 0.
         markers: Whether each point is marked.
+        whole_x: Whether x is a number of something, such as epochs.
     """
     points = [point for line in series.values() for point in line]
-    x_low, x_high = x_range or _range([x for x, _ in points])
-    y_low, y_high = y_range or _range([y for _, y in points])
-    if y_range is None and 0 < y_low < 0.3 * y_high:
-        y_low = 0.0
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = (x - x_low) / ((x_high - x_low) or 1)
-        up = (y - y_low) / ((y_high - y_low) or 1)
-        return (
-            _LEFT + across * (_WIDTH - _LEFT - _RIGHT),
-            _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM),
-        )
-
-    parts: list[Markup] = []
-    for i in range(5):
-        y = y_low + (y_high - y_low) * i / 4
-        x = x_low + (x_high - x_low) * i / 4
-        (_, down), (across, _) = place(x_low, y), place(x, y_low)
-        parts.append(tag("line", class_="grid", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=down, y2=down))
-        parts.append(
-            tag("text", _tick(y), class_="tick", x=_LEFT - 6, y=down + 3.5, text_anchor="end")
-        )
-        parts.append(
-            tag("text", _tick(x), class_="tick", x=across, y=_HEIGHT - 22, text_anchor="middle")
-        )
-    if diagonal:
-        (x1, y1), (x2, y2) = place(x_low, y_low), place(x_high, y_high)
-        parts.append(tag("line", class_="diagonal", x1=x1, y1=y1, x2=x2, y2=y2))
+    plane = _Plane(points, ranges, zero=reference == "zero", whole_x=whole_x)
+    parts = plane.grid()
+    if reference is not None:
+        (x0, x1), (y0, y1) = plane.x_range, plane.y_range
+        low, high = max(x0, y0), min(x1, y1)
+        ends = [(low, low), (high, high)] if reference == "diagonal" else [(x0, 0.0), (x1, 0.0)]
+        (left, bottom), (right, top) = (plane.place(x, y) for x, y in ends)
+        parts.append(tag("line", class_="diagonal", x1=left, y1=bottom, x2=right, y2=top))
     for i, (name, line) in enumerate(series.items()):
-        colour = f"series s{i % SERIES_COLOURS}"
-        placed = [place(x, y) for x, y in line if math.isfinite(x) and math.isfinite(y)]
+        colour = f"s{i % SERIES_COLOURS}"
+        placed = [plane.place(x, y) for x, y in line if math.isfinite(x) and math.isfinite(y)]
         coordinates = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
-        parts.append(tag("polyline", tag("title", name), class_=colour, points=coordinates))
-        if markers:
-            parts += [
-                tag("circle", class_=f"dot s{i % SERIES_COLOURS}", cx=x, cy=y, r=2.5)
-                for x, y in placed
-            ]
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(tag("text", x_label, class_="axis", x=middle, y=_HEIGHT - 6, text_anchor="middle"))
-    half = (_HEIGHT - _BOTTOM + _TOP) / 2
-    parts.append(
-        tag(
-            "text",
-            y_label,
-            class_="axis",
-            text_anchor="middle",
-            transform=f"translate(11 {half}) rotate(-90)",
+        parts.append(
+            tag("polyline", tag("title", name), class_=f"series {colour}", points=coordinates)
         )
-    )
+        if markers:
+            parts += [tag("circle", class_=f"dot {colour}", cx=x, cy=y, r=2.5) for x, y in placed]
+    parts += plane.labels(x_label, y_label)
     legend = [
         tag("span", tag("i", class_=f"key s{i % SERIES_COLOURS}"), name)
         for i, name in enumerate(series)
@@ -105,16 +77,93 @@ def line_chart(
         "div",
         _svg(_WIDTH, _HEIGHT, *parts, label=f"{y_label} by {x_label}"),
         tag("div", legend, class_="legend") if len(series) > 1 else None,
-        class_="chart",
+        class_="chart plane",
     )
 
 
-def histogram(bars: Sequence[tuple[str, float]], *, width: int = 132, height: int = 34) -> Markup:
-    """Returns a small histogram; each bar's name and value show when pointed at."""
+class _Plane:
+    """Two axes with round ends, and where a point lies between them."""
+
+    def __init__(
+        self,
+        points: Sequence[tuple[float, float]],
+        ranges: tuple[tuple[float, float] | None, tuple[float, float] | None],
+        *,
+        zero: bool,
+        whole_x: bool,
+    ) -> None:
+        across, up = [x for x, _ in points], [y for _, y in points]
+        if whole_x:
+            self.x_range = ranges[0] or (min(across, default=0.0), max(across, default=1.0))
+        else:
+            self.x_range = ranges[0] or rounded_range(across)
+        self.y_range = ranges[1] or rounded_range([*up, 0.0] if zero else up)
+        self._x_ticks = ticks(*self.x_range, whole=whole_x)
+        self._y_ticks = ticks(*self.y_range)
+        self._y_labels = tick_labels(self._y_ticks)
+        widest = max(map(len, self._y_labels), default=0)
+        self._left = _MARGIN + _LETTER * widest
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Returns where a point lies in the picture."""
+        (x_low, x_high), (y_low, y_high) = self.x_range, self.y_range
+        across = (x - x_low) / ((x_high - x_low) or 1)
+        up = (y - y_low) / ((y_high - y_low) or 1)
+        return (
+            self._left + across * (_WIDTH - self._left - _RIGHT),
+            _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM),
+        )
+
+    def grid(self) -> list[Markup]:
+        """Returns the lines and numbers of the axes."""
+        parts = []
+        for y, label in zip(self._y_ticks, self._y_labels, strict=True):
+            _, down = self.place(self.x_range[0], y)
+            parts += [
+                tag("line", class_="grid", x1=self._left, x2=_WIDTH - _RIGHT, y1=down, y2=down),
+                tag(
+                    "text", label, class_="tick", x=self._left - 6, y=down + 3.5, text_anchor="end"
+                ),
+            ]
+        for x, label in zip(self._x_ticks, tick_labels(self._x_ticks), strict=True):
+            across, _ = self.place(x, self.y_range[0])
+            parts.append(
+                tag("text", label, class_="tick", x=across, y=_HEIGHT - 24, text_anchor="middle")
+            )
+        return parts
+
+    def labels(self, x_label: str, y_label: str) -> list[Markup]:
+        """Returns what the axes are."""
+        middle, half = (self._left + _WIDTH - _RIGHT) / 2, (_HEIGHT - _BOTTOM + _TOP) / 2
+        turned = f"translate(12 {half}) rotate(-90)"
+        return [
+            tag("text", x_label, class_="axis", x=middle, y=_HEIGHT - 6, text_anchor="middle"),
+            tag("text", y_label, class_="axis", text_anchor="middle", transform=turned),
+        ]
+
+
+def histogram(
+    bars: Sequence[tuple[str, float]],
+    places: Sequence[tuple[float, float]] | None = None,
+    *,
+    width: int = 160,
+    height: int = 38,
+) -> Markup:
+    """Returns a small histogram; each bar's name and value show when pointed at.
+
+    Args:
+        bars: Name and value of each.
+        places: Where each begins and ends, from 0 to 1; one after another by default.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
     if not bars:
         return tag("span", MISSING, class_="muted")
     highest = max(value for _, value in bars) or 1
-    step = width / len(bars)
+    if places is None:
+        # A few values make bars, not blocks.
+        step = min(1 / len(bars), 1 / 6)
+        places = [(i * step, (i + 1) * step) for i in range(len(bars))]
     rects = []
     for i, (name, value) in enumerate(bars):
         tall = max(0.0, value / highest * (height - 2))
@@ -124,9 +173,9 @@ def histogram(bars: Sequence[tuple[str, float]], *, width: int = 132, height: in
                 "rect",
                 tag("title", f"{name}: {number(value)}"),
                 class_="bar",
-                x=i * step + 0.5,
+                x=places[i][0] * width + 0.5,
                 y=height - tall,
-                width=max(step - 1, 0.5),
+                width=max((places[i][1] - places[i][0]) * width - 1, 0.5),
                 height=tall,
             )
         )
@@ -137,8 +186,8 @@ def histogram(bars: Sequence[tuple[str, float]], *, width: int = 132, height: in
 def heatmap(cells: Sequence[Sequence[float]], names: Sequence[str]) -> Markup:
     """Returns a confusion matrix: a row an actual class, a column a predicted one."""
     count = len(names)
-    size = max(34, min(64, 300 // max(count, 1)))
-    margin = 8.0 + min(96, 7 * max((len(name) for name in names), default=1))
+    size = max(34, min(76, 380 // max(count, 1)))
+    margin = 8.0 + min(110, 7 * max((len(name) for name in names), default=1))
     parts = []
     for i, row in enumerate(cells):
         total = sum(row) or 1
@@ -203,7 +252,7 @@ def graph(nodes: Mapping[str, Sequence[str]], states: Mapping[str, str]) -> Mark
     columns: dict[int, list[str]] = {}
     for name in nodes:
         columns.setdefault(depth_of(name), []).append(name)
-    box, high, gap_x, gap_y = 124.0, 30.0, 34.0, 16.0
+    box, high, gap_x, gap_y = 118.0, 30.0, 28.0, 16.0
     tallest = max((len(column) for column in columns.values()), default=0)
     height = tallest * (high + gap_y) + gap_y
     places = {}
@@ -254,13 +303,3 @@ def _svg(width: float, height: float, *parts: Markup, label: str, class_: str = 
         aria_label=label,
         class_=class_ or None,
     )
-
-
-def _tick(value: float) -> str:
-    return f"{value:.2g}" if abs(value) < 1 else f"{value:.4g}"
-
-
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    finite = [value for value in values if math.isfinite(value)]
-    low, high = min(finite, default=0.0), max(finite, default=1.0)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)

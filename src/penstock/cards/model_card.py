@@ -154,17 +154,28 @@ def _confusion(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
     return {"names": [_class_name(i, class_names) for i in range(count)], "cells": cells}
 
 
-def _calibration(buckets: Any, bins: int = 10) -> list[list[float]]:
-    """Mean label against mean prediction, in ten bins of the prediction."""
+def _calibration(buckets: Any) -> list[list[float]]:
+    """Mean prediction, mean label and weight, by bins of the prediction.
+
+    Probabilities have ten bins from 0 to 1, other predictions twenty over their range.
+    """
+    found = [
+        (
+            bucket.total_weighted_refined_prediction.value,
+            bucket.total_weighted_label.value,
+            bucket.num_weighted_examples.value,
+        )
+        for bucket in buckets
+        if bucket.num_weighted_examples.value > 0
+    ]
+    means = [prediction / weight for prediction, _, weight in found]
+    low, high, bins = 0.0, 1.0, 10
+    if any(not 0 <= mean <= 1 for mean in means):
+        low, high, bins = min(means), max(means), 20
     sums = [[0.0, 0.0, 0.0] for _ in range(bins)]
-    for bucket in buckets:
-        weight = bucket.num_weighted_examples.value
-        if weight > 0:
-            prediction = bucket.total_weighted_refined_prediction.value
-            index = min(bins - 1, max(0, int(prediction / weight * bins)))
-            sums[index][0] += prediction
-            sums[index][1] += bucket.total_weighted_label.value
-            sums[index][2] += weight
+    for mean, values in zip(means, found, strict=True):
+        index = min(bins - 1, int((mean - low) / ((high - low) or 1) * bins))
+        sums[index] = [total + value for total, value in zip(sums[index], values, strict=True)]
     return [[p / w, label / w, w] for p, label, w in sums if w > 0]
 
 
@@ -181,23 +192,20 @@ def _schema(path: str) -> list[dict[str, Any]]:
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
+    from penstock.cards.schema_rows import schema_rows
+
     schema = text_format.Parse(Path(path).read_text("utf-8"), schema_pb2.Schema())
-    domains = {domain.name: list(domain.value) for domain in schema.string_domain}
-    features = []
-    for feature in schema.feature:
-        values = list(feature.string_domain.value) or domains.get(feature.domain, [])
-        domain = ", ".join(values)
-        if feature.HasField("int_domain"):
-            domain = f"{feature.int_domain.min} to {feature.int_domain.max}"
-        features.append(
-            {
-                "name": feature.name,
-                "type": schema_pb2.FeatureType.Name(feature.type),
-                "required": feature.presence.min_fraction == 1.0,
-                "domain": domain,
-            }
-        )
-    return features
+    return [
+        {
+            "name": row.name,
+            "type": row.type,
+            "presence": row.presence,
+            "required": row.presence == "required",
+            "values": row.values,
+            "domain": ", ".join(row.listed) or row.domain,
+        }
+        for row in schema_rows(schema)
+    ]
 
 
 def _data(folder: str, splits: list[str]) -> dict[str, Any]:

@@ -8,15 +8,14 @@ from typing import Any
 
 from penstock import __version__
 from penstock.cards.charts import number
+from penstock.cards.evaluation_section import evaluation_section, thresholds_section
 from penstock.cards.markup import Markup, join, tag
+from penstock.cards.metric_words import are_weighted, is_of_the_whole, metric_words, quality_first
 from penstock.cards.sections import (
     data_section,
-    evaluation_section,
     lineage_section,
     schema_section,
-    thresholds_section,
     training_section,
-    words,
 )
 
 _HEADLINES = 5
@@ -69,10 +68,15 @@ def _head(data: Mapping[str, Any]) -> Markup:
     evaluation = data.get("evaluation") or {}
     slices: Sequence[Mapping[str, Any]] = evaluation.get("slices") or [{"metrics": {}}]
     overall: Mapping[str, Any] = slices[0]["metrics"]
-    headline = [name for name in overall if " (" not in name][:_HEADLINES]
-    headline = headline or list(overall)[:_HEADLINES]
+    names, weighted = quality_first(overall), are_weighted(overall)
+    headline = [name for name in names if is_of_the_whole(name)][:_HEADLINES] or names[:_HEADLINES]
     tiles = [
-        tag("div", tag("b", number(overall[name])), tag("span", words(name)), class_="tile")
+        tag(
+            "div",
+            tag("b", number(overall[name])),
+            tag("span", metric_words(name, all_weighted=weighted)),
+            class_="tile",
+        )
         for name in headline
     ]
     return join(

@@ -89,10 +89,17 @@ def _bounds(domain: Any, what: str) -> str:
 def _presence(feature: Any) -> str:
     presence = feature.presence
     if presence.min_fraction == 1.0:
-        return "required"
+        return "optional" if _may_be_empty(feature) else "required"
     if presence.min_fraction > 0:
         return f"in {presence.min_fraction:.4g} of rows"
     return f"in {presence.min_count} rows" if presence.min_count > 1 else "optional"
+
+
+def _may_be_empty(feature: Any) -> bool:
+    """Whether a row that has the feature may have no value of it."""
+    if feature.HasField("value_count"):
+        return bool(feature.value_count.min == 0)
+    return any(dim.size == 0 for dim in feature.shape.dim)
 
 
 def _values(feature: Any) -> str:

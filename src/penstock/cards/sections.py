@@ -1,4 +1,7 @@
-"""The sections of a model card; each is left out where there is nothing to show."""
+"""The sections of a model card about where it comes from: training, data, schema, lineage.
+
+Each is left out where there is nothing to show.
+"""
 
 from __future__ import annotations
 
@@ -6,111 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock.cards.charts import MISSING, graph, heatmap, histogram, line_chart, number
+from penstock.cards.charts import MISSING, graph, histogram, line_chart, number
 from penstock.cards.markup import Markup, join, tag
-
-Section = tuple[str, str, Markup]
-"""A section's anchor, heading and body."""
-
-
-def evaluation_section(data: Mapping[str, Any]) -> Section | None:
-    """The metrics by slice, and the plots of the whole."""
-    evaluation = data.get("evaluation")
-    if not evaluation or not evaluation["slices"]:
-        return None
-    names = list(dict.fromkeys(n for s in evaluation["slices"] for n in s["metrics"]))
-    plain = [name for name in names if " (" not in name] or names[:8]
-    rest = [name for name in names if name not in plain]
-    figures = []
-    if evaluation.get("confusion"):
-        confusion = evaluation["confusion"]
-        chart = heatmap(confusion["cells"], confusion["names"])
-        figures.append(tag("div", tag("h3", "Confusion matrix"), chart))
-    if evaluation.get("roc"):
-        curves = {name: [(x, y) for x, y in curve] for name, curve in evaluation["roc"].items()}
-        chart = line_chart(
-            curves,
-            x_label="false positive rate",
-            y_label="recall",
-            x_range=(0, 1),
-            y_range=(0, 1),
-            diagonal=True,
-        )
-        figures.append(tag("div", tag("h3", "ROC curve"), chart))
-    if evaluation.get("calibration"):
-        curves = {n: [(p, a) for p, a, _ in line] for n, line in evaluation["calibration"].items()}
-        chart = line_chart(
-            curves,
-            x_label="mean prediction",
-            y_label="mean label",
-            x_range=(0, 1),
-            y_range=(0, 1),
-            diagonal=True,
-            markers=True,
-        )
-        figures.append(tag("div", tag("h3", "Calibration"), chart))
-    more = None
-    if rest:
-        summary = tag("summary", f"{len(rest)} more metrics")
-        more = tag("details", summary, _slice_table(evaluation["slices"], rest))
-    body = [
-        _slice_table(evaluation["slices"], plain),
-        more,
-        tag("div", figures, class_="figures") if figures else None,
-    ]
-    return "evaluation", "Evaluation", join(body)
-
-
-def _slice_table(slices: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Markup:
-    rows = []
-    for i, entry in enumerate(slices):
-        cells = [tag("td", entry["slice"])]
-        for name in names:
-            value = entry["metrics"].get(name)
-            share = value is not None and 0 <= value <= 1 and not _is_cost(name)
-            meter = tag("i", style=f"width:{100 * value:.1f}%") if share else None
-            cells.append(
-                tag(
-                    "td",
-                    number(value),
-                    tag("span", meter, class_="meter") if share else None,
-                    class_="num",
-                )
-            )
-        rows.append(tag("tr", cells, class_="overall" if i == 0 else None))
-    head = [tag("th", "Slice"), *(tag("th", words(name), class_="num") for name in names)]
-    return _table(head, rows)
-
-
-def thresholds_section(data: Mapping[str, Any]) -> Section | None:
-    """Each threshold with its value, bound and slice; those that failed come first."""
-    checks = (data.get("evaluation") or {}).get("checks") or []
-    if not checks:
-        return None
-    rows = []
-    for check in sorted(checks, key=lambda c: c["passed"]):
-        bounds = ", ".join(f"{name} {number(bound)}" for name, bound in check["bounds"].items())
-        if check["direction"]:
-            bounds += f" ({check['direction']})"
-        passed = check["passed"]
-        rows.append(
-            tag(
-                "tr",
-                tag("td", _pill("held" if passed else "failed", "good" if passed else "bad")),
-                tag(
-                    "td",
-                    words(check["metric"]),
-                    " change" if check["baseline"] is not None else None,
-                ),
-                tag("td", check["slice"]),
-                tag("td", number(check["value"]), class_="num"),
-                tag("td", number(check["baseline"]), class_="num"),
-                tag("td", bounds),
-            )
-        )
-    head = [tag("th", name) for name in ("", "Metric", "Slice")]
-    head += [tag("th", name, class_="num") for name in ("Value", "Baseline")]
-    return "thresholds", "Thresholds", _table([*head, tag("th", "Bound")], rows)
+from penstock.cards.tables import Section, pill, table
 
 
 def training_section(data: Mapping[str, Any]) -> Section | None:
@@ -126,7 +27,7 @@ def training_section(data: Mapping[str, Any]) -> Section | None:
         curves = {"training": _points(history[name])}
         if f"val_{name}" in history:
             curves["validation"] = _points(history[f"val_{name}"])
-        chart = line_chart(curves, x_label="epoch", y_label=words(name), markers=True)
+        chart = line_chart(curves, x_label="epoch", y_label=words(name), markers=True, whole_x=True)
         figures.append(tag("div", tag("h3", words(name).capitalize()), chart))
     facts = [(name, _text(value)) for name, value in sorted(values.items())]
     if model:
@@ -134,7 +35,7 @@ def training_section(data: Mapping[str, Any]) -> Section | None:
         facts.append(("Size of the export", f"{number(model['num_bytes'] / 1024)} KiB"))
     rows = [tag("tr", tag("td", name), tag("td", value, class_="mono")) for name, value in facts]
     body = [
-        _table([], rows) if rows else None,
+        table([], rows) if rows else None,
         tag("div", figures, class_="figures") if figures else None,
     ]
     return "training", "Training", join(body)
@@ -153,14 +54,17 @@ def data_section(data: Mapping[str, Any]) -> Section | None:
     ]
     rows = []
     for name in names:
-        kinds = [s["features"][name]["type"] for s in splits.values() if name in s["features"]]
-        cells = [tag("td", tag("b", name)), tag("td", kinds[0].lower(), class_="muted")]
-        cells += [tag("td", _feature(s["features"].get(name))) for s in splits.values()]
+        found = [s["features"][name] for s in splits.values() if name in s["features"]]
+        ends = [end for feature in found for bin_ in feature.get("bins", ()) for end in bin_]
+        span = (min(ends), max(ends)) if ends else None
+        cells = [tag("td", tag("b", name)), tag("td", found[0]["type"].lower(), class_="muted")]
+        cells += [tag("td", _feature(s["features"].get(name), span)) for s in splits.values()]
         rows.append(tag("tr", cells))
-    return "data", "Data", _table(head, rows)
+    return "data", "Data", table(head, rows)
 
 
-def _feature(feature: Mapping[str, Any] | None) -> Markup:
+def _feature(feature: Mapping[str, Any] | None, span: tuple[float, float] | None) -> Markup:
+    """A feature in a split; its histogram has the same x axis in all splits."""
     if feature is None:
         return tag("span", MISSING, class_="muted")
     notes = []
@@ -173,7 +77,11 @@ def _feature(feature: Mapping[str, Any] | None) -> Markup:
     if feature["missing"] > 0:
         notes.append(f"{feature['missing']:.1%} missing")
     bars = [(name, value) for name, value in feature["bars"]]
-    return tag("div", histogram(bars), tag("div", "; ".join(notes), class_="muted"))
+    places = None
+    if span is not None and span[1] > span[0] and feature.get("bins"):
+        width = span[1] - span[0]
+        places = [((a - span[0]) / width, (b - span[0]) / width) for a, b in feature["bins"]]
+    return tag("div", histogram(bars, places), tag("div", "; ".join(notes), class_="muted"))
 
 
 def schema_section(data: Mapping[str, Any]) -> Section | None:
@@ -186,13 +94,14 @@ def schema_section(data: Mapping[str, Any]) -> Section | None:
             "tr",
             tag("td", tag("b", feature["name"])),
             tag("td", feature["type"].lower()),
-            tag("td", "required" if feature["required"] else "optional"),
+            tag("td", feature["presence"]),
+            tag("td", feature["values"]),
             tag("td", feature["domain"]),
         )
         for feature in features
     ]
-    head = [tag("th", name) for name in ("Feature", "Type", "Presence", "Domain")]
-    return "schema", "Schema", _table(head, rows)
+    head = [tag("th", name) for name in ("Feature", "Type", "Presence", "Values", "Domain")]
+    return "schema", "Schema", table(head, rows)
 
 
 def lineage_section(data: Mapping[str, Any]) -> Section | None:
@@ -219,12 +128,13 @@ def lineage_section(data: Mapping[str, Any]) -> Section | None:
                 "tr",
                 tag("td", tag("b", name)),
                 tag("td", node.get("execution_id"), class_="num"),
-                tag("td", _pill(state.lower(), "good" if state == "COMPLETE" else "")),
+                tag("td", pill(state.lower(), "good" if state == "COMPLETE" else "")),
                 tag("td", outputs),
                 tag("td", _parameters(node.get("parameters") or {})),
             )
         )
-    head = [tag("th", name) for name in ("Node", "Execution", "State", "Outputs", "Parameters")]
+    head = [tag("th", "Node"), tag("th", "Execution", class_="num")]
+    head += [tag("th", name) for name in ("State", "Outputs", "Parameters")]
     facts = [
         tag("tr", tag("td", words(str(name))), tag("td", _text(value), class_="mono"))
         for name, value in provenance.items()
@@ -233,8 +143,8 @@ def lineage_section(data: Mapping[str, Any]) -> Section | None:
     states = {name: str(node.get("state", "")) for name, node in lineage.items()}
     body = [
         graph(upstream, states) if lineage else None,
-        _table(head, rows) if rows else None,
-        _table([], facts) if facts else None,
+        table(head, rows) if rows else None,
+        table([], facts) if facts else None,
     ]
     return "lineage", "Lineage", join(body)
 
@@ -245,19 +155,6 @@ def _parameters(values: Mapping[str, Any]) -> Markup | None:
         return None
     lines = [tag("div", f"{name} = {_text(value)}", class_="mono") for name, value in shown.items()]
     return tag("details", tag("summary", f"{len(shown)} set"), lines)
-
-
-def _table(head: Sequence[Markup], rows: Sequence[Markup]) -> Markup:
-    top = tag("thead", tag("tr", head)) if head else None
-    return tag("div", tag("table", top, tag("tbody", rows)), class_="scroll")
-
-
-def _pill(text: str, kind: str) -> Markup:
-    return tag("span", text, class_=f"pill {kind}")
-
-
-def _is_cost(name: str) -> bool:
-    return any(word in name for word in ("entropy", "loss", "error"))
 
 
 def _points(values: Sequence[float | None]) -> list[tuple[float, float]]:

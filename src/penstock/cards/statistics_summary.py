@@ -17,7 +17,7 @@ def summarize_statistics(folder: str, splits: list[str]) -> dict[str, Any]:
 
     Returns:
         By split `num_examples` and `features`; by feature `type`, `missing` (a share), `values` (text), and
-        `bars` (pairs of name and count).
+        `bars` (pairs of name and count), for numbers also `bins` (where each bar begins and ends).
     """
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -52,11 +52,13 @@ def _summarize(feature: Any, num_examples: int) -> dict[str, Any]:
     }
     if kind == "num_stats":
         summary["mean"], summary["std_dev"] = float(stats.mean), float(stats.std_dev)
+        summary["bins"] = []
         summary["min"], summary["max"] = float(stats.min), float(stats.max)
         standard = [h for h in stats.histograms if h.type == 0] or list(stats.histograms)
         for bucket in standard[0].buckets if standard else ():
-            name = f"{bucket.low_value:.4g} to {bucket.high_value:.4g}"
-            summary["bars"].append([name, float(bucket.sample_count)])
+            low, high = bucket.low_value, bucket.high_value
+            summary["bars"].append([f"{low:.4g} to {high:.4g}", float(bucket.sample_count)])
+            summary["bins"].append([float(low), float(high)])
     elif kind == "string_stats":
         summary["unique"] = int(stats.unique)
         for bucket in list(stats.rank_histogram.buckets)[:_BARS]:

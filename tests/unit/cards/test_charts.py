@@ -29,6 +29,33 @@ def test_a_line_goes_through_its_points():
     assert y1 > y2
 
 
+def test_numbers_of_an_axis_do_not_lie_on_what_it_is():
+    points = [(1.0, 123_456.0), (7.0, 234_567.0)]
+    chart = ET.fromstring(line_chart({"a": points}, x_label="epoch", y_label="y", whole_x=True))
+    texts = {text.text: text for text in chart.iter("text")}
+    assert {"2", "4", "6"} <= set(texts)
+    assert "1.75" not in texts
+    label = next(name for name in texts if name.startswith("200,000"))
+    width = 6.5 * len(label)
+    assert float(texts[label].get("x")) - width > 12 + 6
+
+
+def test_residuals_have_a_line_at_zero():
+    chart = ET.fromstring(
+        line_chart({"a": [(10, 1), (20, 3)]}, x_label="x", y_label="y", reference="zero")
+    )
+    (line,) = [each for each in chart.iter("line") if each.get("class") == "diagonal"]
+    zero = next(text for text in chart.iter("text") if text.text == "0")
+    assert line.get("y1") == line.get("y2")
+    assert float(line.get("y1")) == pytest.approx(float(zero.get("y")) - 3.5)
+
+
+def test_bars_lie_where_they_are_told():
+    chart = ET.fromstring(histogram([("a", 1), ("b", 1)], [(0.0, 0.25), (0.5, 1.0)], width=100))
+    places = [(float(r.get("x")), float(r.get("width"))) for r in chart.iter("rect")]
+    assert places == [(0.5, 24.0), (50.5, 49.0)]
+
+
 def test_the_tallest_bar_is_the_most_frequent_value():
     chart = ET.fromstring(histogram([("a", 1), ("b", 4), ("c", 0)]))
     heights = [float(rect.get("height")) for rect in chart.iter("rect")]

@@ -2,10 +2,12 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from penstock.cards import collect, render, write_model_card
+from penstock.cards.model_card import _calibration
 from penstock.cards.statistics_summary import summarize_statistics
 
 GOLDEN = Path(__file__).resolve().parents[3] / "../shared/golden/penguin/pipeline_root"
@@ -96,6 +98,61 @@ def test_numbers_that_json_lacks_become_null(tmp_path):
     data = json.loads((tmp_path / "model_card.json").read_text())
     assert data["training"]["history"] == {"loss": [1.0, None]}
     assert (tmp_path / "model_card.html").read_text().startswith("<!doctype html>")
+
+
+def test_required_is_said_of_what_is_required(tmp_path):
+    (tmp_path / "schema.pbtxt").write_text(
+        """
+        feature { name: "all" type: INT presence { min_fraction: 1 } shape { dim { size: 1 } } }
+        feature { name: "some" type: FLOAT presence { min_count: 1 } value_count { min: 1 max: 1 } }
+        feature { name: "empty" type: BYTES presence { min_fraction: 1 } value_count { max: 1 } }
+        feature { name: "from" type: INT presence { min_fraction: 1 } int_domain { min: 1 } }
+        """
+    )
+    found = {f["name"]: f for f in collect(title="t", schema=f"{tmp_path}/schema.pbtxt")["schema"]}
+    assert [name for name in found if found[name]["required"]] == ["all", "from"]
+    assert [each["presence"] for each in found.values()].count("optional") == 2
+    assert found["from"]["domain"] == "1 or more"
+
+
+class Bucket:
+    """A bucket of a calibration histogram."""
+
+    def __init__(self, prediction, label, weight):
+        self.num_weighted_examples = SimpleNamespace(value=weight)
+        self.total_weighted_label = SimpleNamespace(value=label * weight)
+        self.total_weighted_refined_prediction = SimpleNamespace(value=prediction * weight)
+
+
+def test_a_regression_shows_its_residuals():
+    buckets = [Bucket(10.0, 12.0, 2.0), Bucket(0.0, 0.0, 0.0), Bucket(30.0, 29.0, 4.0)]
+    points = _calibration(buckets)
+    assert points == [[10.0, 12.0, 2.0], [30.0, 29.0, 4.0]]
+    slices = [{"slice": "Overall", "metrics": {"mean_squared_error": 4.0}, "changes": {}}]
+    data = {"title": "t", "evaluation": {"slices": slices, "calibration": {"all": points}}}
+    page = render(data)
+    assert "Residuals" in page
+    assert "Calibration" not in page
+    data["evaluation"]["calibration"] = {"all": points[:1]}
+    assert "Give the metric CalibrationPlot the range of the label" in render(data)
+
+
+def test_probabilities_show_their_calibration():
+    points = _calibration([Bucket(0.11, 0.2, 1.0), Bucket(0.19, 0.2, 3.0), Bucket(1.0, 1.0, 1.0)])
+    assert points == [pytest.approx([0.17, 0.2, 4.0]), [1.0, 1.0, 1.0]]
+    slices = [{"slice": "Overall", "metrics": {"auc": 0.9}, "changes": {}}]
+    page = render({"title": "t", "evaluation": {"slices": slices, "calibration": {"a": points}}})
+    assert "Calibration" in page
+    assert "Residuals" not in page
+
+
+def test_bars_show_shares_alone():
+    metrics = {"auc": 0.75, "example_count": 1.0, "mean_absolute_error": 0.5}
+    page = render(
+        {"title": "t", "evaluation": {"slices": [{"slice": "Overall", "metrics": metrics}]}}
+    )
+    assert page.count('class="meter"') == 1
+    assert "width:75.0%" in page
 
 
 @pytest.mark.skipif(not GOLDEN.exists(), reason="needs TFX's artifacts")
