@@ -22,6 +22,8 @@ _RUN_EXTRA = frozenset(
 )  # fmt: skip
 """What the extra `run` installs, by the names that are imported."""
 
+_LONGEST = 20
+
 _PENSTOCK = os.path.dirname(os.path.abspath(penstock.__file__)) + os.sep
 
 
@@ -47,13 +49,23 @@ def explain_error(error: Exception, path: str) -> PipelineFileError:
         return PipelineFileError(f"{message}\n    {source}" if source else message)
     shown = traceback.TracebackException.from_exception(error)
     _drop_loader(shown)
-    text = "".join(shown.format()).rstrip()
+    text = _shortened("".join(shown.format()).rstrip(), path)
     if (
         isinstance(error, ModuleNotFoundError)
         and (error.name or "").partition(".")[0] in _RUN_EXTRA
     ):
         text += f"\nIt comes with: {install_command('run')}"
     return PipelineFileError(text if user else f"{shown_path(path)}: {text}")
+
+
+def _shortened(text: str, path: str) -> str:
+    """Return a traceback in at most 20 lines: where it begins, and where it ends."""
+    lines = text.splitlines()
+    left_out = len(lines) - _LONGEST + 1
+    if left_out <= 1:
+        return text
+    note = f"  ... {left_out} lines left out: `python {shown_path(path)}` shows them all"
+    return "\n".join([*lines[:5], note, *lines[5 + left_out :]])
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:

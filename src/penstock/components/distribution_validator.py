@@ -10,6 +10,7 @@ from penstock.artifacts import ExampleAnomalies, ExampleStatistics
 from penstock.components.example_validator import ANOMALIES_FILE, AnomaliesFound, describe_anomalies
 from penstock.components.split_pairs import check_pairs, split_pairs
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
+from penstock.spelling import names_its_arguments
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -18,6 +19,7 @@ _DISTANCES = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_diff
 BLESSED, NOT_BLESSED, NO_BASELINE = 1, 0, 2
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True)
 class FeatureComparator:
     """How far one feature's distribution may be from the baseline's.
@@ -60,6 +62,7 @@ class FeatureComparator:
         return proto
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True)
 class DistributionValidatorConfig:
     """What DistributionValidator compares.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from penstock.artifacts import Examples, ExamplesDiff
 from penstock.components.split_pairs import check_pairs, split_pairs
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
+from penstock.spelling import names_its_arguments
 
 if TYPE_CHECKING:
     from penstock.data_validation.skew.detector import FeatureSkewResult
@@ -18,6 +19,7 @@ _BYTES_A_PART = 128 << 20
 _RESULTS = ("skew_stats", "sample_pairs", "match_stats", "confusion")
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True)
 class PairedExampleSkew:
     """How examples are joined and compared.
@@ -47,6 +49,7 @@ class PairedExampleSkew:
             )
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True)
 class ExampleDiffConfig:
     """What ExampleDiff does.

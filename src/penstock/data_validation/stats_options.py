@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from penstock.data_validation.slicing_config import Slice, slices_of
+from penstock.spelling import names_its_arguments
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +46,7 @@ _CODE = ("experimental_slice_functions", "generators", "per_feature_stats_config
 _TFDV_NAMES = {"_slice_functions": "experimental_slice_functions"}
 
 
+@names_its_arguments
 class StatsOptions:
     """Options of the statistics; names and defaults are TFDV's.
 

@@ -10,8 +10,10 @@ from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import ParameterError, WiringError
 from penstock.dsl.node import Node, Outputs
 from penstock.dsl.runtime_parameter import RuntimeParameter
+from penstock.spelling import names_its_arguments
 
 
+@names_its_arguments
 class Importer(Node):
     """Registers what lies at a URI as an artifact, where it lies; nothing is copied.
 

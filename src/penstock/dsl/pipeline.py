@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import PipelineError
 from penstock.dsl.node import Node
-from penstock.spelling import did_you_mean
+from penstock.spelling import did_you_mean, names_its_arguments
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
 
 
+@names_its_arguments
 class Pipeline:
     """Components wired into a directed acyclic graph.
 
@@ -59,7 +60,7 @@ class Pipeline:
         self.metadata = metadata
         self.enable_cache = enable_cache
         self.beam_pipeline_args = tuple(beam_pipeline_args)
-        given = list(components)
+        given = _as_list(components)
         _check_nodes(given)
         self.external: tuple[Node, ...] = ()
         self.left_out: tuple[Node, ...] = ()
@@ -159,11 +160,24 @@ class Pipeline:
         )
 
 
+def _as_list(components: object) -> list[Node]:
+    if isinstance(components, Node) or not isinstance(components, Iterable):
+        raise PipelineError(
+            f"components is a list of nodes: components=[...]. Received: {components!r}"
+        )
+    return list(components)
+
+
 def _check_nodes(nodes: Sequence[Node]) -> None:
     seen: dict[str, Node] = {}
     for node in nodes:
         if not isinstance(node, Node):
-            hint = " Call it to make a node of it." if callable(node) else ""
+            if isinstance(node, type) and issubclass(node, Node):
+                hint = f" Call it to make a node of it: {node.__name__}(...)."
+            elif isinstance(node, (list, tuple, Pipeline)):
+                hint = " Write * before a list of nodes to put them into another."
+            else:
+                hint = ""
             raise PipelineError(f"components holds nodes.{hint} Received: {node!r}")
         if seen.get(node.id) is node:
             raise PipelineError(f"Node {node.id!r} is listed twice")

@@ -6,8 +6,10 @@ import dataclasses
 from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
+from penstock.spelling import names_its_arguments
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True, slots=True)
 class Policy:
     """How often and how long a node is tried, and whether its result may be reused.

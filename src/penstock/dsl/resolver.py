@@ -9,8 +9,10 @@ from penstock.artifacts import Artifact, Model, ModelBlessing
 from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import ParameterError, WiringError
 from penstock.dsl.node import Node, Outputs
+from penstock.spelling import names_its_arguments
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True, slots=True)
 class LatestArtifacts:
     """Choose the newest live artifacts of each type that this pipeline published.

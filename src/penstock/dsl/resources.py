@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
 from penstock.dsl.runtime_parameter import RuntimeParameter
+from penstock.spelling import names_its_arguments
 
 _MEMORY = re.compile(r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti|K|M|G|T)?$")
 _UNITS = {
@@ -16,6 +17,7 @@ _UNITS = {
 }  # fmt: skip
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True, slots=True)
 class Resources:
     """Requests and limits of one node, said once for every runner.

@@ -6,11 +6,13 @@ from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
 from penstock.dsl.placeholder import Placeholder
+from penstock.spelling import names_its_arguments
 
 _TYPES = {int: "an int", float: "a float", str: "a str", bool: "a bool"}
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
+@names_its_arguments
 class RuntimeParameter(Placeholder):
     """A value that is chosen when the pipeline runs: `penstock run FILE --param epochs=5`.
 

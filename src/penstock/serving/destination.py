@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from penstock.spelling import names_its_arguments
+
 VERSIONINGS = ("auto", "unix_timestamp", "next")
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class Filesystem:
     """A folder that a server watches.
@@ -29,6 +32,7 @@ class Filesystem:
             )
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class PushDestination:
     """Where to push to.

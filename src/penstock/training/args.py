@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from penstock.spelling import names_its_arguments
+
 
 @dataclass(frozen=True)
 class _SplitsArgs:
@@ -24,6 +26,7 @@ class _SplitsArgs:
             )
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class TrainArgs(_SplitsArgs):
     """What training sees.
@@ -34,6 +37,7 @@ class TrainArgs(_SplitsArgs):
     """
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class EvalArgs(_SplitsArgs):
     """What validation during training sees.
@@ -44,6 +48,7 @@ class EvalArgs(_SplitsArgs):
     """
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class TuneArgs:
     """How a search runs.

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from penstock.spelling import names_its_arguments
 
+
+@names_its_arguments
 @dataclasses.dataclass(frozen=True)
 class SplitsConfig:
     """Which splits are analyzed and which are transformed: TFX's `SplitsConfig`.

@@ -223,3 +223,15 @@ def test_parts_of_a_pipeline(project):
     assert names(**{"from": ["CountWords"], "to": ["CountWords"]}) == ["CountWords"]
     with pytest.raises(PipelineError, match="Did you mean 'Report'"):
         names(to=["Reprt"])
+
+
+def test_a_long_traceback_is_told_in_twenty_lines(project):
+    calls = "".join(f"def f{n}():\n    f{n - 1}()\n" for n in range(1, 30))
+    (project / "modules/deep.py").write_text("def f0():\n    raise KeyError('deep')\n" + calls)
+    with pytest.raises(PipelineFileError) as caught:
+        load_pipeline(write(project, "from modules.deep import f29\nf29()\n"))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 20
+    assert "other.py" in lines[1]
+    assert lines[5].endswith("lines left out: `python pipelines/other.py` shows them all")
+    assert lines[-1] == "KeyError: 'deep'"

@@ -69,6 +69,13 @@ def test_wrong_pipelines_are_refused():
         Pipeline("p", components=[gen, gen])
     with pytest.raises(PipelineError, match="Call it to make a node"):
         Pipeline("p", components=[Gen])
+    with pytest.raises(PipelineError, match=r"Write \* before a list of nodes"):
+        Pipeline("p", components=[[gen]])
+    for wrong in (gen, None, 3):
+        with pytest.raises(
+            PipelineError, match=r"components is a list of nodes: components=\[...\]"
+        ):
+            Pipeline("p", components=wrong)
     with pytest.raises(PipelineError, match="an Importer brings it in"):
         Pipeline("p", components=[Stats(examples=Examples("x"))])
     with pytest.raises(PipelineError, match="Received: 'a b'"):

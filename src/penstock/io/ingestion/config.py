@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from penstock.spelling import names_its_arguments
+
 _ALL_FILES = "*"
 
 
@@ -17,6 +19,7 @@ def _known_only(cls: type, value: Mapping[str, Any]) -> None:
         raise ValueError(f"{cls.__name__} has no field {unknown}. Fields: {known}")
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class Split:
     """One split, of the input or of the output.
@@ -53,6 +56,7 @@ def _unique_names(splits: list[Split], owner: str) -> None:
         raise ValueError(f"{owner} names a split twice. Received: {names}")
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class Input:
     """The input splits of an ExampleGen.
@@ -93,6 +97,7 @@ class Input:
         return cls(splits=[Split.from_json(split) for split in value["splits"]])
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class SplitConfig:
     """How rows are divided into output splits.
@@ -143,6 +148,7 @@ class SplitConfig:
         )
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class Output:
     """The output of an ExampleGen.
@@ -175,6 +181,7 @@ class Output:
         return Output(SplitConfig([train, evaluation]))
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class StaticRange:
     """The spans from `start_span_number` to `end_span_number`, both included."""
@@ -190,6 +197,7 @@ class StaticRange:
             )
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class RollingRange:
     """The latest `num_spans` spans, none before `start_span_number`."""
@@ -202,6 +210,7 @@ class RollingRange:
             raise ValueError(f"num_spans must be 1 or more. Received: num_spans={self.num_spans}")
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class RangeConfig:
     """Which spans to take: exactly one of a static and a rolling range.

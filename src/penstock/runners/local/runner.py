@@ -30,12 +30,14 @@ from penstock.runners.local.session import RunSession
 from penstock.runners.local.stop import StopRequest
 from penstock.runners.protocol import Abilities, Limit
 from penstock.runners.result import RunFailed, RunResult
+from penstock.spelling import names_its_arguments
 from penstock.store import Lease, MetadataStore, RunRecord
 
 _LAST_WORDS_SECONDS = 3.0
 _log = logging.getLogger("penstock")
 
 
+@names_its_arguments
 class LocalDagRunner:
     """Runs a pipeline on this machine, independent nodes at once.
 
