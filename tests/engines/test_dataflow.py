@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
-from penstock.beam import Engine
+from penstock.beam import BeamSetup
 from penstock.beam.statistics import CombineShards
 from penstock.components import CsvExampleGen
 from penstock.data_validation import StatsOptions
@@ -75,7 +75,7 @@ def arguments(cloud) -> list[str]:
 def submit(arguments, project: Path, scratch: Path) -> None:
     """Statistics of a split, as StatisticsGen runs them."""
     labels = {"pipeline": "Forest", "node": "StatisticsGen", "run": "2026-11-21T10:00"}
-    engine = Engine(arguments, str(project), str(scratch), labels)
+    engine = BeamSetup(arguments, str(project), str(scratch), labels)
     with engine.pipeline() as pipeline:
         _ = pipeline | CombineShards(
             {"train": ["gs://bucket/examples/Split-train/data_tfrecord-00000-of-00001.gz"]},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.beam import Engine
+from penstock.beam import BeamSetup
 from penstock.components import CsvExampleGen
 from penstock.io import read_row_counts
 from penstock.testing import run_component
@@ -39,7 +39,7 @@ def test_an_embedded_cluster_takes_a_jar_and_worker_pools(tmp_path, monkeypatch)
     external = ("--environment_type=EXTERNAL", "--environment_config=localhost:50000")
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "module.py").write_text("")
-    engine = Engine((*on_cluster("flink"), *external), str(tmp_path / "project"), str(tmp_path))
+    engine = BeamSetup((*on_cluster("flink"), *external), str(tmp_path / "project"), str(tmp_path))
     options = engine.options()
     assert options.view_as(FlinkRunnerOptions).flink_job_server_jar == str(jar)
     assert options.view_as(PortableOptions).environment_type == "EXTERNAL"

@@ -12,7 +12,7 @@ import grpc
 import pyarrow as pa
 import pytest
 
-from penstock.beam import Engine, big_query_source, write_examples_on_beam
+from penstock.beam import BeamSetup, big_query_source, write_examples_on_beam
 from penstock.components import QueryExampleGen
 from penstock.components.query_example_gen import QueryBasedExampleGen
 from penstock.io import (
@@ -244,7 +244,7 @@ def test_big_query_streams_are_read_by_workers(rest, storage_address, tmp_path):
     assert source.size == TABLE.nbytes
     uri = str(tmp_path / "examples")
     counts = write_examples_on_beam(
-        Engine(["--runner=FnApiRunner"]),
+        BeamSetup(["--runner=FnApiRunner"]),
         source.parts,
         source.reader,
         Output(),

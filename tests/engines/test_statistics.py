@@ -14,7 +14,7 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.beam import Engine, combine_on_beam
+from penstock.beam import BeamSetup, combine_on_beam
 from penstock.data_validation import (
     CrossFeatureStats,
     MutualInformation,
@@ -104,7 +104,7 @@ OPTIONS = {
 
 def on_beam(engine, files, options, folder: Path, read=read_record_batches):
     totals = combine_on_beam(
-        Engine(engine),
+        BeamSetup(engine),
         files,
         read,
         functools.partial(SlicedStatistics, options),

@@ -171,7 +171,7 @@ def test_an_analyzer_of_the_users_own_runs_on_the_workers(
 def test_another_graph_in_the_same_folder_is_loaded_anew(inputs, tmp_path):
     import tensorflow as tf
 
-    from penstock.beam import Engine, transform_on_beam
+    from penstock.beam import BeamSetup, transform_on_beam
     from penstock.data_validation import load_schema_text
     from penstock.transform import Shards
     from penstock.transform import transform as analyze
@@ -192,7 +192,7 @@ def test_another_graph_in_the_same_folder_is_loaded_anew(inputs, tmp_path):
             transform_graph_dir=str(graph),
         )
         out = str(tmp_path / f"out-{number}")
-        engine = Engine(("--runner=FnApiRunner",), str(tmp_path), str(tmp_path), {})
+        engine = BeamSetup(("--runner=FnApiRunner",), str(tmp_path), str(tmp_path), {})
         transform_on_beam(engine, shards, schema, str(graph), out, str(tmp_path))
         (batch, *_) = read_record_batches(split_files(out, "train"))
         assert batch.column("number").to_pylist() == [[number]] * batch.num_rows

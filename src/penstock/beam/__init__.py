@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from penstock.beam.feature_skew import DetectFeatureSkew, compare_on_beam
     from penstock.beam.ingestion import write_examples_on_beam
     from penstock.beam.kernels import Kernel, KernelCombineFn, Total
-    from penstock.beam.pipeline_options import Engine, make_pipeline, runner_name, runs_locally
-    from penstock.beam.query_input import QueryInput, QuerySource
-    from penstock.beam.shard_readers import InputReader, RecordInput, RowsInput
+    from penstock.beam.pipeline_options import BeamSetup, make_pipeline, runner_name, runs_locally
+    from penstock.beam.query_input import QueryInput
+    from penstock.beam.shard_readers import BeamSource, InputReader, RecordInput, RowsInput
     from penstock.beam.statistics import combine_on_beam
     from penstock.beam.statistics_transforms import (
         GenerateStatistics,
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnalyzeOnBeam",
+    "BeamSetup",
+    "BeamSource",
     "CsvInput",
     "DetectFeatureSkew",
-    "Engine",
     "GenerateStatistics",
     "InputReader",
     "Kernel",
     "KernelCombineFn",
     "QueryInput",
-    "QuerySource",
     "RecordInput",
     "RowsInput",
     "Total",
@@ -54,15 +54,15 @@ __all__ = [
 
 _MODULES = {
     "AnalyzeOnBeam": "analyze",
+    "BeamSetup": "pipeline_options",
+    "BeamSource": "shard_readers",
     "CsvInput": "csv_input",
     "DetectFeatureSkew": "feature_skew",
-    "Engine": "pipeline_options",
     "GenerateStatistics": "statistics_transforms",
     "InputReader": "shard_readers",
     "Kernel": "kernels",
     "KernelCombineFn": "kernels",
     "QueryInput": "query_input",
-    "QuerySource": "query_input",
     "RecordInput": "shard_readers",
     "RowsInput": "shard_readers",
     "Total": "kernels",

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from penstock.beam.pipeline_options import Engine
+from penstock.beam.pipeline_options import BeamSetup
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -36,7 +36,7 @@ class AnalyzeOnBeam:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def on(cls, engine: Engine) -> AnalyzeOnBeam:
+    def on(cls, engine: BeamSetup) -> AnalyzeOnBeam:
         """Analyzes where an engine runs."""
         return cls(engine.beam_pipeline_args, engine.project_root, engine.labels)
 
@@ -74,7 +74,7 @@ class AnalyzeOnBeam:
         from penstock.beam.analyzer_cache import BeamAnalyzerCache
         from penstock.beam.transform_examples import split_by_file
 
-        engine = Engine(self.beam_pipeline_args, self.project_root, temp_dir, self.labels)
+        engine = BeamSetup(self.beam_pipeline_args, self.project_root, temp_dir, self.labels)
         listed = {name: split_by_file(each) for name, each in shards.items()}
         files = [file for each in listed.values() for one in each for file in one.files]
         engine.check_reachable([directory, *files])

@@ -9,7 +9,8 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from penstock.beam.query_input import QueryInput, QuerySource
+from penstock.beam.query_input import QueryInput
+from penstock.beam.shard_readers import BeamSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +21,7 @@ def big_query_source(
     client: Any,
     storage: Any,
     make_storage: Callable[[], Any] | None = None,
-) -> QuerySource:
+) -> BeamSource:
     """Makes queries, and opens streams of their results for Beam's workers.
 
     The streams of one result hold its rows in no particular order, and each row once; they expire after
@@ -53,7 +54,7 @@ def big_query_source(
         schemas.update(dict.fromkeys(parts[split], session.arrow_schema.serialized_schema))
         size += session.estimated_total_bytes_scanned
     read = functools.partial(_read_stream, schemas, make_storage or _storage_of_worker)
-    return QuerySource(parts, QueryInput(read), size)
+    return BeamSource(parts, QueryInput(read), size)
 
 
 def _storage_of_worker() -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apache_beam as beam
 
 from penstock.beam.exchange import Exchange
-from penstock.beam.pipeline_options import Engine
+from penstock.beam.pipeline_options import BeamSetup
 
 if TYPE_CHECKING:
     from penstock.data_validation import FeatureSkewDetector
@@ -89,7 +89,7 @@ class DetectFeatureSkew(beam.PTransform):  # type: ignore[misc]
 
 
 def compare_on_beam(
-    engine: Engine,
+    engine: BeamSetup,
     baseline: tuple[Sequence[str], ReadRecords],
     test: tuple[Sequence[str], ReadRecords],
     make_detector: MakeDetector,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apache_beam as beam
 
 from penstock.beam.exchange import Exchange
-from penstock.beam.pipeline_options import Engine
+from penstock.beam.pipeline_options import BeamSetup
 from penstock.beam.quarantine import (
     BROKEN,
     PLANNING,
@@ -67,7 +67,7 @@ class _Piece(NamedTuple):
 
 
 def write_examples_on_beam(
-    engine: Engine,
+    engine: BeamSetup,
     files_by_split: Mapping[str, Sequence[str]],
     reader: InputReader,
     output: Output,

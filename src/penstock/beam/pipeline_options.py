@@ -74,7 +74,7 @@ class Circumstances(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Engine:
+class BeamSetup:
     """Where Beam pipelines of one execution run, and which user code travels with them.
 
     Args:
@@ -85,7 +85,7 @@ class Engine:
         labels: what the job is called and, on Dataflow, labelled with: `pipeline`, `node`, `run`.
 
     Example:
-        engine = Engine(("--runner=FnApiRunner",))
+        engine = BeamSetup(("--runner=FnApiRunner",))
         with engine.pipeline() as pipeline:
             pipeline | beam.Create([1, 2])
     """
@@ -96,7 +96,7 @@ class Engine:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, context: Circumstances) -> Engine:
+    def of(cls, context: Circumstances) -> BeamSetup:
         """The engine that an execution's context asks for."""
         return cls(
             tuple(context.beam_pipeline_args),
@@ -155,8 +155,8 @@ class Engine:
 
 
 def make_pipeline(beam_pipeline_args: Sequence[str]) -> Any:
-    """A Beam pipeline for the given arguments, without user code; see `Engine`."""
-    return Engine(beam_pipeline_args).pipeline()
+    """A Beam pipeline for the given arguments, without user code; see `BeamSetup`."""
+    return BeamSetup(beam_pipeline_args).pipeline()
 
 
 def _import_options() -> Any:

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from penstock.beam.shard_readers import InputReader, Part, batch_to_bytes
+from penstock.beam.shard_readers import Part, batch_to_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.io.ingestion.broken_rows import OnBroken
     from penstock.io.ingestion.write_examples import Rows
-
-
-class QuerySource(NamedTuple):
-    """The results of the queries of an ExampleGen, as Beam's workers read them.
-
-    Args:
-        parts: For each input split what the reader takes as its files, such as queries; a worker
-            reads one.
-        reader: Reads them.
-        size: How many bytes they have, about.
-    """
-
-    parts: Mapping[str, Sequence[str]]
-    reader: InputReader
-    size: int
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -46,6 +46,20 @@ class InputReader(Protocol):
 
     def rows(self, part: Part, plan: Any, on_broken: OnBroken | None = None) -> Iterable[Rows]:
         """Converts a part; where the work is."""
+
+
+class BeamSource(NamedTuple):
+    """The input of an ExampleGen as Beam's workers read it.
+
+    Args:
+        parts: For each input split what the reader takes: files, or queries; a worker reads one.
+        reader: Reads them.
+        size: How many bytes they have, about, where they are no files.
+    """
+
+    parts: Mapping[str, Sequence[str]]
+    reader: InputReader
+    size: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

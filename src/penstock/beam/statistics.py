@@ -9,7 +9,7 @@ import apache_beam as beam
 
 from penstock.beam.exchange import Exchange
 from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
-from penstock.beam.pipeline_options import Engine
+from penstock.beam.pipeline_options import BeamSetup
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ class _Shard(NamedTuple):
 
 
 def combine_on_beam(
-    engine: Engine,
+    engine: BeamSetup,
     files_by_split: Mapping[str, Sequence[str]],
     read: ReadFiles,
     make_kernel: MakeKernel,

@@ -12,7 +12,7 @@ import apache_beam as beam
 
 from penstock.beam.exchange import Exchange
 from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
-from penstock.beam.pipeline_options import Engine
+from penstock.beam.pipeline_options import BeamSetup
 from penstock.beam.shard_files import shard_url, write_row_counts, written_whole
 from penstock.beam.statistics import sampled
 
@@ -63,7 +63,7 @@ class Transformed(NamedTuple):
 
 
 def transform_on_beam(
-    engine: Engine,
+    engine: BeamSetup,
     shards: Mapping[str, Shards],
     schema: schema_pb2.Schema,
     transform_graph_uri: str,

@@ -12,7 +12,7 @@ from penstock.dsl import ExecutionContext
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.beam import QuerySource
+    from penstock.beam import BeamSource
     from penstock.io.ingestion.write_examples import Rows
 
 _PROJECT_FLAG = "--project="
@@ -54,7 +54,7 @@ class BigQueryExampleGen(QueryBasedExampleGen):
         batches = read_big_query(query, *_clients(self._billed(context)))
         return Rows.of_batches(batches, missing="kindless")
 
-    def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> QuerySource:
+    def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> BeamSource:
         """Makes the queries, and has workers read streams of their results."""
         from penstock.beam import big_query_source
 

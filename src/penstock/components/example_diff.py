@@ -15,7 +15,7 @@ from penstock.spelling import names_its_arguments
 if TYPE_CHECKING:
     from penstock.data_validation.skew.detector import FeatureSkewResult
 
-_BYTES_A_PART = 128 << 20
+_PAYLOAD = ("FORMAT_TF_EXAMPLE", "ExampleDiff")
 _RESULTS = ("skew_stats", "sample_pairs", "match_stats", "confusion")
 
 
@@ -124,10 +124,9 @@ class ExampleDiff(Component):
     def _compare(
         self, context: ExecutionContext, split: str, baseline_split: str
     ) -> FeatureSkewResult:
-        from penstock.beam import runs_locally
         from penstock.data_validation import FeatureSkewDetector
-        from penstock.io import split_files
-        from penstock.io.files.filesystem import file_size
+        from penstock.engines import engine_of
+        from penstock.io import ExamplesSplit
 
         how = self.config.paired_example_skew
         make_detector = functools.partial(
@@ -139,20 +138,12 @@ class ExampleDiff(Component):
             how.allow_duplicate_identifiers,
             tuple(how.confusion_features),
         )
-        test = split_files(self.examples_test.uri, split)
-        base = split_files(self.examples_base.uri, baseline_split)
-        read_test, read_base = _reader(self.examples_test), _reader(self.examples_base)
-        if not runs_locally(context.beam_pipeline_args):
-            from penstock.beam import Engine, compare_on_beam
-
-            folder = self.example_diff_result.uri
-            sides = (base, read_base), (test, read_test)
-            return compare_on_beam(Engine.of(context), *sides, make_detector, folder).result()
-        detector = make_detector()
-        parts = 1 + sum(map(file_size, [*test, *base])) // _BYTES_A_PART
-        for part in range(parts):
-            detector.compare(read_base(base), read_test(test), part=part, parts=parts)
-        return detector.result()
+        return engine_of(context).feature_skew(
+            ExamplesSplit.of(self.examples_base, baseline_split).with_payload(*_PAYLOAD),
+            ExamplesSplit.of(self.examples_test, split).with_payload(*_PAYLOAD),
+            make_detector,
+            self.example_diff_result.uri,
+        )
 
     def _write(self, found: FeatureSkewResult, folder: str) -> None:
         from penstock.io import TFRecordWriter
@@ -162,28 +153,3 @@ class ExampleDiff(Component):
             with TFRecordWriter(f"{folder}/{name}-00000-of-00001", "") as writer:
                 for message in messages:
                     writer.write(message.SerializeToString(deterministic=True))
-
-
-def _reader(examples: Examples) -> Callable[[Sequence[str]], Iterator[bytes]]:
-    """Returns a picklable function that yields the serialized tf.Examples of files."""
-    payload = examples.payload_format
-    if payload != "FORMAT_TF_EXAMPLE":
-        raise ValueError(
-            f"ExampleDiff compares tf.Examples. Received: {examples.uri} with payload_format "
-            f"{payload!r}"
-        )
-    return _parquet_records if examples.file_format == "parquet" else _records
-
-
-def _parquet_records(files: Sequence[str]) -> Iterator[bytes]:
-    from penstock.io import read_record_batches, serialize_examples
-
-    for batch in read_record_batches(files, file_format="parquet"):
-        yield from serialize_examples(batch, missing="absent").to_pylist()
-
-
-def _records(files: Sequence[str]) -> Iterator[bytes]:
-    from penstock.io import read_tfrecords
-
-    for file in files:
-        yield from read_tfrecords(file)

@@ -12,7 +12,8 @@ from penstock.io.ingestion.config import Output as OutputConfig
 from penstock.io.ingestion.config import RangeConfig
 
 if TYPE_CHECKING:
-    from penstock.beam import InputReader
+    from penstock.beam import BeamSource, InputReader
+    from penstock.engines import RowSource
     from penstock.io.ingestion.broken_rows import OnBroken, Quarantine
     from penstock.io.ingestion.span_pattern import ResolvedInput
     from penstock.io.ingestion.write_examples import Rows
@@ -70,23 +71,20 @@ class ExampleGen(Component):
         return "FORMAT_TF_EXAMPLE"
 
     def _write(
-        self,
-        context: ExecutionContext,
-        rows: Mapping[str, Iterable[Rows]],
-        quarantine: Quarantine | None = None,
+        self, context: ExecutionContext, source: RowSource, quarantine: Quarantine | None = None
     ) -> None:
-        """Writes the rows of each input split here, and describes the artifact."""
-        from penstock.io.ingestion.write_examples import write_examples
+        """Writes the rows of each input split, and describes the artifact."""
+        from penstock.engines import engine_of
 
-        counts = write_examples(
-            rows,
+        counts = engine_of(context).write_examples(
+            source,
             self._configs()[1],
             self.examples.uri,
             self.output_file_format,
             num_shards=self.num_shards,
             quarantine=quarantine,
         )
-        self._describe(context, list(rows), counts)
+        self._describe(context, list(source.splits), counts)
 
     def _describe(
         self, context: ExecutionContext, input_splits: list[str], counts: Mapping[str, int]
@@ -176,16 +174,23 @@ class FileBasedExampleGen(ExampleGen):
 
     def run(self, context: ExecutionContext) -> None:
         """Finds the files, reads them and writes the splits."""
+        from penstock.engines import RowSource
         from penstock.io.ingestion.broken_rows import Quarantine
         from penstock.io.ingestion.span_pattern import resolve_input
 
         base = context.resolve_path(self.input_base)
         resolved = resolve_input(base, self.input_config, self.range_config)
+        files = resolved.files
+        source = RowSource(
+            list(files),
+            lambda on_broken: {name: self._read(each, on_broken) for name, each in files.items()},
+            lambda: self._on_beam(files),
+        )
         if self.on_error == "raise":
-            self._read_and_write(context, resolved, None)
+            self._write(context, source)
         else:
             with Quarantine(self.examples.uri, base) as quarantine:
-                self._read_and_write(context, resolved, quarantine)
+                self._write(context, source, quarantine)
             self._report(context, quarantine)
         self._add_input(resolved)
 
@@ -199,18 +204,14 @@ class FileBasedExampleGen(ExampleGen):
                 "\n".join(quarantine.first),
             )
 
-    def _read_and_write(
-        self, context: ExecutionContext, resolved: ResolvedInput, quarantine: Quarantine | None
-    ) -> None:
-        from penstock.beam import runs_locally
+    def _read(self, files: list[str], on_broken: OnBroken | None) -> Iterable[Rows]:
+        # An ExampleGen of one's own may leave out the argument as long as nothing is skipped.
+        return self.read_rows(files) if on_broken is None else self.read_rows(files, on_broken)
 
-        if not runs_locally(context.beam_pipeline_args):
-            self._run_on_beam(context, resolved, quarantine)
-        elif quarantine is None:
-            self._write(context, {s: self.read_rows(f) for s, f in resolved.files.items()})
-        else:
-            rows = {s: self.read_rows(f, quarantine) for s, f in resolved.files.items()}
-            self._write(context, rows, quarantine)
+    def _on_beam(self, files: Mapping[str, list[str]]) -> BeamSource:
+        from penstock.beam import BeamSource
+
+        return BeamSource(files, self._beam_input())
 
     def _beam_input(self) -> InputReader:
         """Returns `beam_input()`, unless a class below the one that defines it has other rows."""
@@ -220,23 +221,6 @@ class FileBasedExampleGen(ExampleGen):
             for name in ("read_rows", "beam_input")
         )
         return FileBasedExampleGen.beam_input(self) if rows < input_ else self.beam_input()
-
-    def _run_on_beam(
-        self, context: ExecutionContext, resolved: ResolvedInput, quarantine: Quarantine | None
-    ) -> None:
-        from penstock.beam import Engine, write_examples_on_beam
-
-        counts = write_examples_on_beam(
-            Engine.of(context),
-            resolved.files,
-            self._beam_input(),
-            self._configs()[1],
-            self.examples.uri,
-            self.output_file_format,
-            num_shards=self.num_shards,
-            quarantine=quarantine,
-        )
-        self._describe(context, list(resolved.files), counts)
 
     def _add_input(self, resolved: ResolvedInput) -> None:
         from penstock.io.files.filesystem import file_size

@@ -16,7 +16,7 @@ from penstock.io.ingestion.config import Output as OutputConfig
 from penstock.io.ingestion.config import Split
 
 if TYPE_CHECKING:
-    from penstock.beam import QuerySource
+    from penstock.beam import BeamSource
     from penstock.io.ingestion.write_examples import Rows
 
 _DAY_SECONDS = 86_400
@@ -109,7 +109,7 @@ class QueryBasedExampleGen(ExampleGen):
 
     def beam_source(
         self, queries: Mapping[str, str], context: ExecutionContext
-    ) -> QuerySource | None:
+    ) -> BeamSource | None:
         """Returns how Beam's workers read the results; None: they are read where the node runs.
 
         Args:
@@ -120,40 +120,19 @@ class QueryBasedExampleGen(ExampleGen):
 
     def run(self, context: ExecutionContext) -> None:
         """Makes the queries and writes the splits."""
-        from penstock.beam import runs_locally
+        from penstock.engines import RowSource
 
         span = self._span()
         queries = {
             split.name: query_for_span(split.pattern, span) for split in self._configs()[0].splits
         }
-        locally = runs_locally(context.beam_pipeline_args)
-        source = None if locally else self.beam_source(queries, context)
-        if source is None:
-            if not locally:
-                context.log.warning(
-                    "The rows are read here and not on Beam: %s defines no beam_source.",
-                    type(self).__name__,
-                )
-            rows = {split: self.query_rows(query, context) for split, query in queries.items()}
-            self._write(context, rows)
-        else:
-            self._write_on_beam(context, source)
-        self.examples.custom_properties["span"] = span
-
-    def _write_on_beam(self, context: ExecutionContext, source: QuerySource) -> None:
-        from penstock.beam import Engine, write_examples_on_beam
-
-        counts = write_examples_on_beam(
-            Engine.of(context),
-            source.parts,
-            source.reader,
-            self._configs()[1],
-            self.examples.uri,
-            self.output_file_format,
-            num_shards=self.num_shards,
-            input_size=source.size,
+        source = RowSource(
+            list(queries),
+            lambda _: {name: self.query_rows(query, context) for name, query in queries.items()},
+            lambda: self.beam_source(queries, context),
         )
-        self._describe(context, list(source.parts), counts)
+        self._write(context, source)
+        self.examples.custom_properties["span"] = span
 
 
 class QueryExampleGen(QueryBasedExampleGen):
@@ -194,14 +173,14 @@ class QueryExampleGen(QueryBasedExampleGen):
 
         return Rows.of_batches(read_query(self._url(context), query), missing="kindless")
 
-    def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> QuerySource:
+    def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> BeamSource:
         """Has a worker make each split's query, with the environment variables that it has."""
-        from penstock.beam import QueryInput, QuerySource
+        from penstock.beam import QueryInput, BeamSource
         from penstock.io.tables.query_ingest import read_query
 
         reader = QueryInput(functools.partial(read_query, self._url(context)))
         parts = {split: [query] for split, query in queries.items()}
-        return QuerySource(parts, reader, _ASSUMED_BYTES * len(parts))
+        return BeamSource(parts, reader, _ASSUMED_BYTES * len(parts))
 
     def _url(self, context: ExecutionContext) -> str:
         scheme, slashes, file = self.database.partition(":///")

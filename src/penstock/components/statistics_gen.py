@@ -58,13 +58,17 @@ class StatisticsGen(Component):
     def run(self, context: ExecutionContext) -> None:
         """Reads each split and writes its statistics."""
         from penstock.data_validation import load_schema_text, write_stats_binary
+        from penstock.engines import engine_of
+        from penstock.io import ExamplesSplit
 
         options = self.stats_options or StatsOptions()
         if self.schema is not None:
             schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
             options = options.replaced(schema=schema)
         splits = self.examples.splits_without(self.exclude_splits)
-        for split, statistics in self._statistics(context, splits, options):
+        read = [ExamplesSplit.of(self.examples, split) for split in splits]
+        found = engine_of(context).statistics(read, options, self.statistics.uri)
+        for split, statistics in found:
             rows = statistics.datasets[0].num_examples
             context.log.info("Split %s: statistics of %d rows", split, rows)
             folder = f"{self.statistics.uri}/Split-{split}"
@@ -73,44 +77,3 @@ class StatisticsGen(Component):
         self.statistics.properties["span"] = self.examples.custom_properties.get("span") or 0
         rates = dict.fromkeys(splits, options.sample_rate or 1.0)
         self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)
-
-    def _statistics(
-        self, context: ExecutionContext, splits: Sequence[str], options: StatsOptions
-    ) -> Iterator[tuple[str, statistics_pb2.DatasetFeatureStatisticsList]]:
-        """Yields each split's statistics, computed here or on Beam."""
-        from penstock.beam import runs_locally
-        from penstock.data_validation.statistics.shard_parts import ExamplesReader
-        from penstock.data_validation.statistics.shards import statistics_of_shards
-        from penstock.io import split_files
-        from penstock.io.examples.reader import DEFAULT_BATCH_SIZE
-
-        read = ExamplesReader(
-            file_format=self.examples.file_format,
-            payload_format=self.examples.payload_format,
-            schema=options.schema if options.infer_type_from_schema else None,
-            batch_size=options.desired_batch_size or DEFAULT_BATCH_SIZE,
-        )
-        files = {split: split_files(self.examples.uri, split) for split in splits}
-        if runs_locally(context.beam_pipeline_args):
-            yield from statistics_of_shards(files, read, options)
-            return
-        from penstock.beam import Engine, combine_on_beam
-        from penstock.data_validation.statistics.generate import SlicedStatistics
-        from penstock.io import read_row_counts
-
-        totals = combine_on_beam(
-            Engine.of(context),
-            files,
-            read,
-            functools.partial(SlicedStatistics, options),
-            self.statistics.uri,
-            sample_rate=options.sample_rate,
-        )
-        written = read_row_counts(self.examples.uri) or {}
-        for split, total in totals.items():
-            if total.rows != written.get(split, total.rows):
-                raise RuntimeError(
-                    f"Split {split!r} of {self.examples.uri} has {written[split]} rows by its "
-                    f"row_counts.json, and {total.rows} were read on Beam."
-                )
-            yield split, total.result

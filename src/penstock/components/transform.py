@@ -35,7 +35,7 @@ from penstock.transform import SplitsConfig
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    from penstock.beam import Engine
+    from penstock.beam import BeamSetup
     from penstock.transform import TransformResult
 
 __all__ = ["StatsType", "Transform"]
@@ -159,7 +159,7 @@ class Transform(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Analyzes, writes the transform graph, transforms, and computes the statistics."""
-        from penstock.beam import AnalyzeOnBeam, Engine, runs_locally
+        from penstock.beam import AnalyzeOnBeam, BeamSetup, runs_locally
         from penstock.data_validation import load_schema_text
         from penstock.transform import transform
 
@@ -175,7 +175,7 @@ class Transform(Component):
                 f"{self.transform_graph.uri}/transformed_metadata",
                 updater,
             )
-        engine = Engine.of(context)
+        engine = BeamSetup.of(context)
         locally = runs_locally(context.beam_pipeline_args)
         result = transform(
             preprocessing_fn=preprocessing_fn,
@@ -209,7 +209,7 @@ class Transform(Component):
 
     def _apply_on_beam(
         self,
-        engine: Engine,
+        engine: BeamSetup,
         schema: schema_pb2.Schema,
         sources: Sequence[Examples],
         splits: SplitsConfig,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from penstock.beam import Engine, make_pipeline, runner_name, runs_locally
+from penstock.beam import BeamSetup, make_pipeline, runner_name, runs_locally
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_runner_that_loses_rows_is_refused():
 def test_code_is_staged_for_workers_elsewhere(args, staged, tmp_path):
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "module.py").write_text("A = 1\n")
-    engine = Engine(args, str(tmp_path / "project"), str(tmp_path))
+    engine = BeamSetup(args, str(tmp_path / "project"), str(tmp_path))
     options = engine.options().get_all_options()
     assert bool(options["files_to_stage"]) is staged
     assert (options["beam_plugins"] == ["penstock.beam.worker_plugin"]) is staged
@@ -68,7 +68,7 @@ def test_code_is_staged_for_workers_elsewhere(args, staged, tmp_path):
 def test_a_job_is_named_and_labelled_after_its_node():
     labels = {"pipeline": "9 Trees", "node": "StatisticsGen", "run": "2026_11"}
     given = ("--runner=DataflowRunner", "--labels=team=a")
-    options = Engine(given, labels=labels).options().get_all_options()
+    options = BeamSetup(given, labels=labels).options().get_all_options()
     assert options["job_name"] == "p-9-trees-statisticsgen-2026-11"
     assert options["labels"] == [
         "team=a",
@@ -76,7 +76,7 @@ def test_a_job_is_named_and_labelled_after_its_node():
         "penstock-node=statisticsgen",
         "penstock-run=2026_11",
     ]
-    options = Engine((*given, "--job_name=mine"), labels=labels).options().get_all_options()
+    options = BeamSetup((*given, "--job_name=mine"), labels=labels).options().get_all_options()
     assert options["job_name"] == "mine"
 
 

@@ -7,14 +7,14 @@ import functools
 import fsspec
 import pytest
 
-from penstock.beam import CsvInput, Engine, combine_on_beam, write_examples_on_beam
+from penstock.beam import BeamSetup, CsvInput, combine_on_beam, write_examples_on_beam
 from penstock.data_validation import StatsOptions, load_stats_binary, write_stats_binary
 from penstock.data_validation.statistics.generate import SlicedStatistics
 from penstock.io import read_record_batches, read_row_counts, split_files
 from penstock.io.csv.reader import CsvFiles
 from penstock.io.ingestion.config import Output, Split, SplitConfig
 
-IN_MEMORY = Engine(("--runner=FnApiRunner",))
+IN_MEMORY = BeamSetup(("--runner=FnApiRunner",))
 SPLITS = Output(SplitConfig([Split("train", hash_buckets=1), Split("eval", hash_buckets=1)]))
 
 

@@ -128,7 +128,7 @@ class ExamplesSplit:
                 yield Rows(decode(chunk, path, first_row), chunk)
                 first_row += len(chunk)
             total += first_row
-        self._check_count(total)
+        self.check_count(total)
 
     def with_payload(self, expected: str, who: str) -> "ExamplesSplit":
         """Returns the split, if its records are what `who` can read.
@@ -148,9 +148,14 @@ class ExamplesSplit:
         for batch in batches:
             total += batch.num_rows
             yield batch
-        self._check_count(total)
+        self.check_count(total)
 
-    def _check_count(self, read: int) -> None:
+    def check_count(self, read: int) -> None:
+        """Checks how many rows were read, where it is known how many were written.
+
+        Raises:
+            RuntimeError: If there were more or fewer.
+        """
         if self.row_count is not None and read != self.row_count:
             raise RuntimeError(
                 f"Split {self.name!r} has {self.row_count} rows by its row_counts.json, and {read} "

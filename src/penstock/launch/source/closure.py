@@ -21,7 +21,7 @@ from penstock.module_names import as_parts
 _PACKAGE = os.path.dirname(os.path.abspath(penstock.__file__))
 _ROOMS = frozenset(
     {
-        "artifacts", "cards", "components", "data_validation", "evaluation", "io", "serving",
+        "artifacts", "cards", "components", "data_validation", "engines", "evaluation", "io", "serving",
         "training", "transform", "tuning",
     }
 )  # fmt: skip

@@ -1,0 +1,106 @@
+"""What an engine is able to do, and what it is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from penstock.beam.pipeline_options import Circumstances as Setting
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    from penstock.beam.shard_readers import BeamSource
+    from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
+    from penstock.data_validation.stats_options import StatsOptions
+    from penstock.io import ExamplesSplit, Quarantine, Rows
+    from penstock.io import Output as OutputConfig
+    from penstock.io.ingestion.broken_rows import OnBroken
+
+
+class Circumstances(Setting, Protocol):
+    """What of an execution's context matters here; `penstock.dsl.ExecutionContext` has it."""
+
+    @property
+    def log(self) -> logging.Logger:
+        """The execution's log."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RowSource:
+    """The rows of an ExampleGen's input, in both forms in which an engine may read them.
+
+    Attributes:
+        splits: Names of the input splits.
+        rows: Returns the rows of each, read by this machine. It is given what to tell of broken rows, or
+            None where one is an error.
+        on_beam: Returns how Beam's workers read them; None if only this machine can.
+    """
+
+    splits: Sequence[str]
+    rows: Callable[[OnBroken | None], Mapping[str, Iterable[Rows]]]
+    on_beam: Callable[[], BeamSource | None]
+
+
+class Engine(Protocol):
+    """Runs kernels over data. Equal input gives equal output, whichever engine it is."""
+
+    def write_examples(
+        self,
+        source: RowSource,
+        output: OutputConfig,
+        uri: str,
+        file_format: str,
+        *,
+        num_shards: int | None = None,
+        quarantine: Quarantine | None = None,
+    ) -> dict[str, int]:
+        """Write rows to the splits of an Examples artifact; return the rows of each.
+
+        Args:
+            source: The rows.
+            output: How to divide them into splits.
+            uri: The artifact's folder.
+            file_format: "tfrecords_gzip", "tfrecords" or "parquet".
+            num_shards: How many shards a split gets; by default as many as its size asks for.
+            quarantine: Where broken rows go; None: one is an error.
+
+        Raises:
+            ValueError: If no row came in.
+            RuntimeError: If fewer or more rows were written than came in.
+        """
+        ...
+
+    def statistics(
+        self, splits: Sequence[ExamplesSplit], options: StatsOptions, exchange_folder: str
+    ) -> Iterator[tuple[str, statistics_pb2.DatasetFeatureStatisticsList]]:
+        """Yield the name and the statistics of each split.
+
+        Args:
+            splits: What to read.
+            options: What to compute.
+            exchange_folder: A folder that all workers reach.
+
+        Raises:
+            RuntimeError: If fewer or more rows were read than were written.
+        """
+        ...
+
+    def feature_skew(
+        self,
+        base: ExamplesSplit,
+        test: ExamplesSplit,
+        make_detector: Callable[[], FeatureSkewDetector],
+        exchange_folder: str,
+    ) -> FeatureSkewResult:
+        """Compare the rows of two splits.
+
+        Args:
+            base: The split to compare with.
+            test: The split that is looked at.
+            make_detector: Makes what compares; picklable.
+            exchange_folder: A folder that all workers reach.
+        """
+        ...
