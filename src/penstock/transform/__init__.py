@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from penstock.transform.driver import TransformResult, transform
     from penstock.transform.imports import import_tensorflow_transform
     from penstock.transform.missing_values import fill_missing
-    from penstock.transform.results import UnsupportedAnalyzerError
     from penstock.transform.shards import BatchObserver, ShardReader, Shards
     from penstock.transform.splits_config import SplitsConfig
     from penstock.transform.transform_graph import AnalysisFallback
@@ -27,7 +26,6 @@ __all__ = [
     "Shards",
     "SplitsConfig",
     "TransformResult",
-    "UnsupportedAnalyzerError",
     "fill_missing",
     "import_tensorflow_transform",
     "transform",
@@ -40,7 +38,6 @@ _MODULES = {
     "Shards": "shards",
     "SplitsConfig": "splits_config",
     "TransformResult": "driver",
-    "UnsupportedAnalyzerError": "results",
     "fill_missing": "missing_values",
     "import_tensorflow_transform": "imports",
     "transform": "driver",

@@ -93,18 +93,18 @@ def transform(
             accumulators are all there is not read for analysis.
         updated_analyzer_cache_dir: local folder for the accumulators of `analyze`, or None to keep
             none.
-        force_tf_compat_v1: trace as a TensorFlow 1 graph; needs `fallback`.
+        force_tf_compat_v1: trace as a TensorFlow 1 graph, on Beam.
         batch_size: rows a batch, at most.
         temp_dir: where vocabularies are kept until they are exported; by default the system's.
         on_raw_batch: sees each raw batch of `analyze` once, e.g. to compute statistics.
         on_transformed_batch: sees each transformed batch of `transform` once.
-        fallback: runs the analysis where the local driver cannot, e.g.
-            `penstock.beam.AnalyzeOnBeam()`.
+        fallback: runs the analysis where the local driver cannot, such as analyzers that are PTransforms
+            (`tft.experimental.ptransform_analyzer`); by default `penstock.beam.AnalyzeOnBeam()`, Beam in
+            this process. The log says so when it is used.
         prefer_fallback: analyze with `fallback` in any case, e.g. on a cluster.
 
     Raises:
         ValueError: if there is nothing to analyze, or rows out differ from rows in.
-        UnsupportedAnalyzerError: if an analyzer needs Beam and there is no `fallback`.
         Exception: whatever `preprocessing_fn` raises, with a note of the features it received.
 
     Example:
@@ -167,10 +167,12 @@ def transform(
             analyzed[0].begin()
             for reader in [each for each in readers if each not in analyzed][:1]:
                 reader.begin()
-            graph = analyze_locally(
-                bound, features, data_sets, cache, transform_graph_dir, scratch, fallback is None
-            )
+            graph = analyze_locally(bound, features, data_sets, cache, transform_graph_dir, scratch)
         if graph is None:
+            if fallback is None:
+                from penstock.beam import AnalyzeOnBeam
+
+                fallback = AnalyzeOnBeam()
             graph = analyze_elsewhere(
                 bound,
                 features,

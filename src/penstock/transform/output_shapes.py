@@ -12,7 +12,8 @@ from penstock.transform.tracing import Trace
 def check_output_shapes(trace: Trace, function: str) -> None:
     """Checks that every output has one row for each row that comes in, and a known size otherwise.
 
-    A size that depends on an analyzer is passed over as long as the analyzer has not run.
+    A size that depends on an analyzer is passed over as long as the analyzer has not run. An output with
+    a fixed number of rows that is made of the inputs is counted when there are rows.
 
     Args:
         trace: the traced function.
@@ -22,11 +23,13 @@ def check_output_shapes(trace: Trace, function: str) -> None:
         ValueError: if an output has a shape that a tf.Example cannot hold.
     """
     unknown = {sink.tensor.op.name for sink in trace.sinks}
+    given = tf.nest.flatten(dict(trace.inputs), expand_composites=True)
+    inputs = {tensor.op.name for tensor in given}
     for name, value in trace.concrete.structured_outputs.items():
         if not isinstance(value, tf.Tensor):
             continue
         shape = value.shape
-        if shape.rank and shape[0] is not None:
+        if shape.rank and shape[0] is not None and not _depends_on(value.op, inputs):
             raise ValueError(
                 f"{function} returned {name!r} with {shape[0]} rows, however many it is called with. "
                 "It must return one row for each row it gets. To give every row the same value, use "

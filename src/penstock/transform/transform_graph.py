@@ -65,7 +65,6 @@ def analyze_locally(
     cache: AnalyzerCache,
     directory: str,
     temp_dir: str,
-    must_succeed: bool,
 ) -> WrittenGraph | None:
     """Runs analyzers in this process, and writes the transform graph.
 
@@ -76,31 +75,33 @@ def analyze_locally(
         cache: accumulators of earlier runs, and where to keep those of this one.
         directory: where the graph is written.
         temp_dir: scratch space.
-        must_succeed: whether nothing else could run an analyzer that is not known here.
 
     Returns:
         The graph; None if an analyzer is not known here.
-
-    Raises:
-        UnsupportedAnalyzerError: if an analyzer is not known here and `must_succeed`.
-        ValueError: if there is no row to analyze.
     """
     from penstock.transform import export
     from penstock.transform.analysis import analyze
     from penstock.transform.results import UnsupportedAnalyzerError
 
+    splits = sorted({reader.split for _, reader in data_sets})
+
+    def no_rows() -> bool:
+        return all(reader.rows == 0 for _, reader in data_sets)
+
     try:
         analysis = analyze(preprocessing_fn, features, data_sets, temp_dir, cache)
     except UnsupportedAnalyzerError as error:
-        if must_succeed:
-            raise
         _LOG.warning("Analyzing on Beam: %s.", error)
         return None
-    if analysis.phases and all(reader.rows == 0 for _, reader in data_sets):
-        splits = sorted({reader.split for _, reader in data_sets})
-        raise ValueError(
-            f"There are no rows to analyze in the splits {splits}. Name a split with rows in "
-            "splits_config.analyze."
+    except Exception as error:
+        if no_rows():
+            error.add_note(f"There are no rows to analyze in {splits}, and an analyzer needs some.")
+        raise
+    if analysis.phases and no_rows():
+        _LOG.warning(
+            "There are no rows to analyze in %s: the analyzers have the values that TensorFlow Transform "
+            "gives them for no data.",
+            splits,
         )
     schema = export.infer_schema(analysis, preprocessing_fn, temp_dir)
     export.write_transform_fn(analysis, directory, temp_dir)
@@ -116,7 +117,7 @@ def analyze_elsewhere(
     directory: str,
     temp_dir: str,
     read: ShardReader,
-    fallback: AnalysisFallback | None,
+    fallback: AnalysisFallback,
     force_tf_compat_v1: bool,
 ) -> WrittenGraph:
     """Has a fallback run the analyzers and write the transform graph.
@@ -131,18 +132,10 @@ def analyze_elsewhere(
         read: reads shards; picklable.
         fallback: runs the analyzers.
         force_tf_compat_v1: trace as a TensorFlow 1 graph.
-
-    Raises:
-        ValueError: if there is no fallback.
     """
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    if fallback is None:
-        raise ValueError(
-            "force_tf_compat_v1=True and prefer_fallback=True run on Beam only. Give "
-            "fallback=penstock.beam.AnalyzeOnBeam(), or leave them out."
-        )
     fallback(
         preprocessing_fn=preprocessing_fn,
         tensor_adapter_config=features.tensor_adapter_config,

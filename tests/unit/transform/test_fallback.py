@@ -8,7 +8,6 @@ import pytest
 
 from penstock.beam import AnalyzeOnBeam
 from penstock.io import read_record_batches, split_files
-from penstock.transform import UnsupportedAnalyzerError
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,15 +37,11 @@ def data(data_set):
     return data_set({"word": "BYTES"}, train={"word": ["ab", "abc", "ab"]})
 
 
-def test_without_a_fallback_the_analyzer_is_named(data, run):
-    with pytest.raises(UnsupportedAnalyzerError, match=r"the analyzer PTransform\[.*runs on Beam"):
-        run(data, shortest)
-
-
-def test_beam_runs_it_and_the_log_says_so(data, run, tmp_path, caplog):
+@pytest.mark.parametrize("fallback", [None, AnalyzeOnBeam(["--runner=DirectRunner"])])
+def test_beam_runs_it_and_the_log_says_so(data, run, tmp_path, caplog, fallback):
     with caplog.at_level(logging.INFO, "penstock"):
-        result = run(data, shortest, fallback=AnalyzeOnBeam(["--runner=DirectRunner"]))
-    assert "Analyzing on Beam: the analyzer PTransform" in caplog.text
+        result = run(data, shortest, fallback=fallback)
+    assert caplog.text.count("Analyzing on Beam: the analyzer PTransform") == 1
     assert "FnApiRunner" in caplog.text
     assert result.phases is None
     (batch,) = read_record_batches(split_files(str(tmp_path / "out/examples"), "train"))
@@ -59,6 +54,6 @@ def test_compat_v1(data, run, tmp_path):
     def fn(inputs):
         return {"word": tft.compute_and_apply_vocabulary(inputs["word"], vocab_filename="words")}
 
-    run(data, fn, force_tf_compat_v1=True, fallback=AnalyzeOnBeam())
+    run(data, fn, force_tf_compat_v1=True)
     (batch,) = read_record_batches(split_files(str(tmp_path / "out/examples"), "train"))
     assert batch.column("word").flatten().to_pylist() == [0, 1, 0]
