@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Number
 from typing import TYPE_CHECKING, Any, Self
 
 from penstock.data_validation.slicing_config import Slice, slices_of
@@ -28,6 +29,14 @@ _INTEGERS_FROM_ONE = (
     "desired_batch_size",
     "experimental_result_partitions",
     "experimental_num_feature_partitions",
+)
+_NUMBERS = (
+    "epsilon",
+    "frequency_threshold",
+    "num_values_histogram_buckets",
+    "sample_rate",
+    "semantic_domain_stats_sample_rate",
+    "weighted_frequency_threshold",
 )
 _RATES = ("sample_rate", "semantic_domain_stats_sample_rate")
 # Taken so that options of TFDV's can be used, and said to be without effect.
@@ -207,6 +216,10 @@ class StatsOptions:
             _LOG.warning("StatsOptions(%s=%r) has no effect: %s.", name, value, reason)
 
     def _check(self) -> None:
+        for name in (*_INTEGERS_FROM_ONE, *_NUMBERS):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Number)):
+                raise TypeError(f"{name} must be a number. Received: {name}={value!r}")
         for name in _INTEGERS_FROM_ONE:
             value = getattr(self, name)
             if value is not None and value < 1:

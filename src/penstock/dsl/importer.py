@@ -14,6 +14,7 @@ from penstock.spelling import names_its_arguments
 
 
 @names_its_arguments
+@names_its_arguments
 class Importer(Node):
     """Registers what lies at a URI as an artifact, where it lies; nothing is copied.
 

@@ -14,16 +14,13 @@ class _SplitsArgs:
     num_steps: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.splits, str):
+        listed = isinstance(self.splits, list | tuple)
+        if not listed or any(isinstance(each, int | float | None) for each in self.splits):
             raise TypeError(
                 f"{type(self).__name__}.splits is a list of names. Received: {self.splits!r}"
             )
         object.__setattr__(self, "splits", tuple(self.splits))
-        # A runtime parameter, which has no value yet, is no int.
-        if isinstance(self.num_steps, int) and self.num_steps < 0:
-            raise ValueError(
-                f"{type(self).__name__}.num_steps must not be negative. Received: {self.num_steps}"
-            )
+        _check_whole_number(f"{type(self).__name__}.num_steps", self.num_steps)
 
 
 @names_its_arguments
@@ -60,7 +57,12 @@ class TuneArgs:
     num_parallel_trials: int = 0
 
     def __post_init__(self) -> None:
-        if self.num_parallel_trials < 0:
-            raise ValueError(
-                f"num_parallel_trials must not be negative. Received: {self.num_parallel_trials}"
-            )
+        _check_whole_number("num_parallel_trials", self.num_parallel_trials)
+
+
+def _check_whole_number(name: str, value: object) -> None:
+    # A runtime parameter, which has no value yet, is of a type of its own.
+    if value is None or isinstance(value, bool | float | str | bytes | list | tuple | dict):
+        raise TypeError(f"{name} must be a whole number. Received: {value!r}")
+    if isinstance(value, int) and value < 0:
+        raise ValueError(f"{name} must not be negative. Received: {value}")

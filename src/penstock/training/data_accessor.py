@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.io import read_record_batches, read_row_counts, split_files
 from penstock.io.examples.formats import file_format_named
+from penstock.spelling import names_its_arguments
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _CACHE_LIMIT = 256 << 20
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class TensorFlowDatasetOptions:
     """How a dataset is batched and shuffled; the fields and defaults of tfx-bsl's class of that name.
@@ -61,6 +63,7 @@ class TensorFlowDatasetOptions:
         return cls(**{name: getattr(options, name) for name in names if hasattr(options, name)})
 
 
+@names_its_arguments
 @dataclass(frozen=True)
 class RecordBatchesOptions:
     """How record batches are cut; the fields of tfx-bsl's class of that name.

@@ -24,6 +24,15 @@ def test_faulty_arguments_are_named():
         TrainArgs(num_steps=-1)
     with pytest.raises(TypeError, match="EvalArgs.splits is a list of names. Received: 'eval'"):
         EvalArgs("eval")
+    for splits in (3, [3], [None]):
+        with pytest.raises(TypeError, match="TrainArgs.splits is a list of names. Received: "):
+            TrainArgs(splits)
+    with pytest.raises(
+        TypeError, match="TrainArgs.num_steps must be a whole number. Received: '3'"
+    ):
+        TrainArgs(num_steps="3")
+    with pytest.raises(TypeError, match="takes no argument 'num_step'. Did you mean 'num_steps'"):
+        EvalArgs(num_step=3)
     with pytest.raises(ValueError, match="num_parallel_trials must not be negative. Received: -2"):
         TuneArgs(-2)
     with pytest.raises(ValueError, match="Received: 'miror'. Did you mean 'mirrored'"):

@@ -7,8 +7,10 @@ import os
 from collections.abc import Mapping
 
 from penstock.dsl.exceptions import ParameterError
+from penstock.spelling import names_its_arguments
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True, slots=True)
 class SecretKey:
     """A key of a Kubernetes secret: the name is compiled in, the value never leaves the cluster."""
@@ -21,6 +23,7 @@ def _default_image() -> str:
     return os.environ.get("PENSTOCK_IMAGE", "penstock:latest")
 
 
+@names_its_arguments
 @dataclasses.dataclass(frozen=True, slots=True)
 class KubeflowConfig:
     """How a pipeline is compiled for Kubeflow.
