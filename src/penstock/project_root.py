@@ -27,10 +27,15 @@ def find_project_root(start: str | os.PathLike[str]) -> Path:
     path = Path(start).absolute()
     folder = path if path.is_dir() else path.parent
     for candidate in (folder, *folder.parents):
-        marker = candidate / "pyproject.toml"
-        if marker.is_file() and MARKER in marker.read_text("utf-8", "replace"):
+        if has_marker(candidate):
             return candidate
     return folder
+
+
+def has_marker(folder: Path) -> bool:
+    """Return whether a folder is marked as a project's root: its pyproject.toml has `[tool.penstock]`."""
+    marker = folder / "pyproject.toml"
+    return marker.is_file() and MARKER in marker.read_text("utf-8", "replace")
 
 
 def import_from_project_of_script() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import inspect
 import os
 import sys
@@ -16,6 +15,7 @@ from penstock.checks.finding import shown_path
 from penstock.cli.definition_errors import explain_error
 from penstock.cli.errors import NotFound, PipelineFileError
 from penstock.dsl import DefinitionError, Node, Pipeline
+from penstock.dsl.importing import import_definitions
 from penstock.dsl.references import import_from, module_name
 from penstock.graph import Graph, compile_pipeline
 from penstock.project_root import find_project_root
@@ -86,7 +86,7 @@ def load_pipeline(file: str) -> PipelineFile:
 def _import(name: str, path: str, root: str) -> ModuleType:
     import_from(root)
     try:
-        module = importlib.import_module(name)
+        module = import_definitions(name)
     except SyntaxError as error:
         where = f"{shown_path(error.filename or path)}:{error.lineno or 1}"
         line = (error.text or "").strip()

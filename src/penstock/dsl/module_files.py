@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import importlib.machinery
 import importlib.util
 import os
@@ -13,6 +12,7 @@ from types import ModuleType
 
 from penstock.artifacts import location
 from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.importing import import_definitions
 from penstock.dsl.references import module_name
 from penstock.module_names import EscapedNameFinder, as_name, as_parts
 from penstock.spelling import nearest
@@ -90,7 +90,7 @@ def import_module_file(module_file: str, project_root: str) -> ModuleType:
         DefinitionError: As `find_module_file`, or if Python finds another module of that name.
     """
     found = find_module_file(module_file, project_root)
-    module = importlib.import_module(found.name)
+    module = import_definitions(found.name)
     file = getattr(module, "__file__", None)
     if file is None or not os.path.samefile(file, found.path):
         raise DefinitionError(

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.importing import import_definitions, why_incomplete
+from penstock.dsl.main_module import MAIN, code_file, is_main, main_file
 from penstock.module_names import as_name
 from penstock.project_root import MARKER, find_project_root
 
@@ -48,7 +50,8 @@ def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[st
 def reference(target: Any) -> str:
     """Return the name of a class or function, from which `resolve` finds it in another process.
 
-    What a file defines that was run as a script is named by the file, not `__main__`.
+    What a file defines that was run as a script is named by the file. `__main__` stays the module of what
+    a notebook, a prompt or standard input defines: workers are sent its source (`MainSource`).
 
     Raises:
         DefinitionError: If it is a lambda or defined inside a function.
@@ -59,14 +62,10 @@ def reference(target: Any) -> str:
             f"{name} in {module} is defined inside a function or is a lambda; another process cannot "
             "import it. Define it at the top level of a file."
         )
-    if module == "__main__":
-        file = getattr(sys.modules["__main__"], "__file__", None)
-        if file is None:
-            raise DefinitionError(
-                f"{name} is defined in an interactive session; another process cannot import it. "
-                "Define it in a file, or run with in_process=True."
-            )
-        module = module_name(file, find_project_root(file))
+    if module == MAIN:
+        file = main_file()
+        if file is not None and not (code_file(target) or file).startswith("<"):
+            module = module_name(file, find_project_root(file))
     return f"{module}:{name}"
 
 
@@ -77,19 +76,11 @@ def resolve(name: str) -> Any:
         ImportError: If the module or the name in it does not exist.
     """
     module, _, path = name.partition(":")
-    if sys.modules.get("__main__") is not None and _is_main(module):
-        target: Any = sys.modules["__main__"]
-    else:
-        target = importlib.import_module(module)
+    target: Any = sys.modules[MAIN] if is_main(module) else import_definitions(module)
     for part in path.split("."):
         try:
             target = getattr(target, part)
         except AttributeError:
-            raise ImportError(f"module {module!r} has no {path!r}", name=module) from None
+            more = why_incomplete(module)
+            raise ImportError(f"module {module!r} has no {path!r}{more}", name=module) from None
     return target
-
-
-def _is_main(module: str) -> bool:
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    return module == "__main__" or (spec is not None and spec.name == module)

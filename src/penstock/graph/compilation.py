@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,8 @@ from penstock.dsl.channel import Channel
 from penstock.dsl.component import Component
 from penstock.dsl.exceptions import DefinitionError, PipelineError
 from penstock.dsl.importer import Importer
+from penstock.dsl.main_module import MAIN
+from penstock.dsl.main_source import MainSource
 from penstock.dsl.node import Node
 from penstock.dsl.pipeline import Pipeline
 from penstock.dsl.references import reference
@@ -40,7 +44,15 @@ def compile_pipeline(pipeline: Pipeline) -> Graph:
         parameters=parameters,
         enable_cache=pipeline.enable_cache,
         left_out={name: each for name, each in whole.items() if name not in parameters},
+        main=_main_source(nodes),
     )
+
+
+def _main_source(nodes: Iterable[GraphNode]) -> MainSource | None:
+    """Return the source of what the nodes name of `__main__`."""
+    text = json.dumps([node.to_json() for node in nodes])
+    names = set(re.findall(rf'"{MAIN}:(\w+)', text))
+    return MainSource.of(names) if names else None
 
 
 def _parameters_of(nodes: Iterable[Node]) -> dict[str, RuntimeParameter]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from penstock.dsl.exceptions import ParameterError, PipelineError
+from penstock.dsl.main_source import MainSource
 from penstock.dsl.runtime_parameter import RuntimeParameter
 from penstock.graph.binding import bind_node
 from penstock.graph.node import GraphNode
@@ -31,6 +32,8 @@ class Graph:
         enable_cache: Whether earlier results are reused.
         left_out: Runtime parameters by name that only nodes have which a part of a pipeline leaves out;
             a value for one of them has no effect.
+        main: Source of what a notebook or a prompt defines that the nodes name; None where they name
+            nothing of that kind.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Graph:
     parameters: Mapping[str, RuntimeParameter]
     enable_cache: bool = True
     left_out: Mapping[str, RuntimeParameter] = dataclasses.field(default_factory=dict)
+    main: MainSource | None = None
 
     def __getitem__(self, id: str) -> GraphNode:
         """Return the node of that name.
@@ -55,6 +59,11 @@ class Graph:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
+        optional: dict[str, Any] = {}
+        if self.left_out:
+            optional["left_out"] = _parameters_to_json(self.left_out)
+        if self.main:
+            optional["main"] = dataclasses.asdict(self.main)
         return {
             "format": FORMAT,
             "name": self.name,
@@ -63,7 +72,7 @@ class Graph:
             "enable_cache": self.enable_cache,
             "parameters": _parameters_to_json(self.parameters),
             "nodes": [node.to_json() for node in self.nodes],
-        } | ({"left_out": _parameters_to_json(self.left_out)} if self.left_out else {})
+        } | optional
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -84,6 +93,7 @@ class Graph:
             parameters=_parameters_from_json(value["parameters"]),
             enable_cache=value["enable_cache"],
             left_out=_parameters_from_json(value.get("left_out", {})),
+            main=MainSource(**value["main"]) if "main" in value else None,
         )
 
     def to_text(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from penstock.artifacts import Artifact, ValueArtifact, layout
+from penstock.dsl.main_source import MainSource
 from penstock.dsl.references import resolve
 from penstock.graph import GraphNode
 from penstock.store.records import Usage
@@ -23,6 +24,8 @@ class RunSettings:
         project_root: Absolute folder that user code is imported from.
         seed: Seed for everything random, or None.
         deterministic: Whether equal inputs must give bit-equal outputs.
+        main_source: Source of what a notebook or a prompt defines (`Graph.main`), or None.
+        unknown: Names in it whose values no key can hold.
     """
 
     run_id: str
@@ -31,6 +34,23 @@ class RunSettings:
     project_root: str
     seed: int | None = None
     deterministic: bool = False
+    main_source: str | None = None
+    unknown: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, from which `from_json` makes equal settings."""
+        return dataclasses.asdict(self) | {"unknown": list(self.unknown)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the settings of which `to_json` made `value`."""
+        return cls(**{**value, "unknown": tuple(value["unknown"])})
+
+    def with_main(self, main: MainSource | None) -> Self:
+        """Return the settings with what a notebook or a prompt defines."""
+        if main is None:
+            return self
+        return dataclasses.replace(self, main_source=main.text, unknown=tuple(main.refused))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,7 +121,7 @@ class Attempt:
         """Return the JSON form, from which `from_json` makes an equal attempt."""
         return {
             "node": self.node.to_json(),
-            "settings": dataclasses.asdict(self.settings),
+            "settings": self.settings.to_json(),
             "execution_id": self.execution_id,
             "number": self.number,
             "inputs": {
@@ -122,7 +142,7 @@ class Attempt:
         """
         return cls(
             node=GraphNode.from_json(value["node"]),
-            settings=RunSettings(**value["settings"]),
+            settings=RunSettings.from_json(value["settings"]),
             execution_id=value["execution_id"],
             number=value["number"],
             inputs={

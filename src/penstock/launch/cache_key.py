@@ -13,13 +13,14 @@ from penstock.artifacts import Artifact, location
 from penstock.artifacts.fingerprint import digest_file
 from penstock.dsl.component import Component
 from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.main_module import MAIN
 from penstock.dsl.module_files import find_module_file
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.graph import GraphNode
 from penstock.launch.attempt import RunSettings
 from penstock.launch.digest_memo import DigestMemo
-from penstock.launch.source.closure import SourceClosure
+from penstock.launch.source.closure import UNKNOWN, SourceClosure
 
 KeyParts = Mapping[str, Any]
 """The key in readable form: section to name to value."""
@@ -41,7 +42,7 @@ class CacheKeys:
     def __init__(self, settings: RunSettings, memo: DigestMemo) -> None:
         self._settings = settings
         self._memo = memo
-        self._closure = SourceClosure(settings.project_root, memo)
+        self._closure = SourceClosure(settings.project_root, memo, settings.main_source)
 
     def parts(self, node: GraphNode, inputs: Mapping[str, Sequence[Artifact]]) -> KeyParts:
         """Return the key of an execution of `node` on `inputs`, in readable form.
@@ -65,7 +66,7 @@ class CacheKeys:
         parts: dict[str, Any] = {
             "node": node.id,
             "component": node.type_name,
-            "code": self._closure.digests(entries),
+            "code": self._code(entries),
             "libraries": {name: library_version(name) for name in node.libraries},
             "parameters": parameters,
             "inputs": {
@@ -78,6 +79,12 @@ class CacheKeys:
             parts["seed"] = self._settings.seed
             parts["deterministic"] = self._settings.deterministic
         return parts
+
+    def _code(self, entries: Sequence[str]) -> dict[str, str]:
+        found = self._closure.digests(entries)
+        unknown = {f"{MAIN}:{name}" for name in self._settings.unknown}.intersection(found)
+        # Two runs never agree on what is not known.
+        return found | dict.fromkeys(sorted(unknown), f"{UNKNOWN} {self._settings.run_id}")
 
     def _module_of(self, node: GraphNode, key: str, value: str) -> str:
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from penstock.launch.source.closure import ON_IMPORT, ORDER
+from penstock.dsl.main_module import MAIN
+from penstock.launch.source.closure import ON_IMPORT, ORDER, UNKNOWN
 
 _MOST_MODULES = 3
 
@@ -86,6 +87,10 @@ def _sentence(name: str, before: str | None, after: str | None) -> str:
         if after is None:
             return f"{file} no longer runs code when it is imported"
         return f"{file}: code that runs when it is imported changed"
+    if after is not None and after.startswith(UNKNOWN):
+        return (
+            f"{file}: the value of {within} cannot be kept in a cache key, so it counts as changed"
+        )
     if before is None:
         return f"{file}: {within} is used now and was not before"
     return f"{file}: {within} {'is no longer used' if after is None else 'changed'}"
@@ -98,4 +103,4 @@ def file_of(module: str) -> str:
         >>> file_of("modules.penguin"), file_of("modules.__init__")
         ('modules/penguin.py', 'modules/__init__.py')
     """
-    return f"{module.replace('.', '/')}.py"
+    return module if module == MAIN else f"{module.replace('.', '/')}.py"

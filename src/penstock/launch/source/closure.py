@@ -14,8 +14,9 @@ import os
 from collections.abc import Iterable
 
 import penstock
+from penstock.dsl.main_module import MAIN
 from penstock.launch.digest_memo import DigestMemo
-from penstock.launch.source.module import FORM, Module, Piece, read_module
+from penstock.launch.source.module import FORM, Module, Piece, parse_module, read_module
 from penstock.module_names import as_parts
 
 _PACKAGE = os.path.dirname(os.path.abspath(penstock.__file__))
@@ -29,6 +30,8 @@ _ROOMS = frozenset(
 
 ON_IMPORT = "<module>"
 """Stands in a key for what a module runs on import, as in Python's tracebacks."""
+UNKNOWN = "unknown"
+"""Begins the digest of a value that no key can hold, such as an object that a notebook made."""
 ORDER = "<imports>"
 """Stands in a key for the order in which modules run that do something on import."""
 
@@ -39,12 +42,16 @@ class SourceClosure:
     Args:
         project_root: Folder that user code is imported from.
         memo: Remembers parsed modules.
+        main_source: Source of the module `__main__` where it has no file.
     """
 
-    def __init__(self, project_root: str, memo: DigestMemo) -> None:
+    def __init__(self, project_root: str, memo: DigestMemo, main_source: str | None = None) -> None:
         self._root = os.path.abspath(project_root)
         self._memo = memo
         self._modules: dict[str, Module | None] = {}
+        if main_source is not None:
+            path = os.path.join(self._root, f"{MAIN}.py")
+            self._modules[MAIN] = parse_module(MAIN, main_source.encode(), path)
         self._files: dict[str, str | None] = {}
         self._tops: dict[str, bool] = {}
         self._closures: dict[tuple[str, ...], dict[str, str]] = {}
@@ -140,7 +147,7 @@ class SourceClosure:
         """Return whether a module is looked for in the project, where it may still be missing."""
         top = name.partition(".")[0]
         if top not in self._tops:
-            self._tops[top] = self.find(top) is not None or self.is_folder(top)
+            self._tops[top] = self.module(top) is not None or self.is_folder(top)
         return self._tops[top]
 
     def is_folder(self, name: str) -> bool:

@@ -118,6 +118,9 @@ def compile_to_yaml(
         raise MissingKubeflow(
             f"Compiling for Kubeflow needs its SDK ({error}): {install_command('kubeflow')}"
         ) from None
+    refusal = graph.main.refusal() if graph.main else ""
+    if refusal:
+        raise DefinitionError(refusal)
     found = limits(graph, config)
     fatal = [each for each in found if each.fatal]
     if fatal:

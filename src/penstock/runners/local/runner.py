@@ -15,10 +15,14 @@ from typing import Any, ClassVar, Self
 
 from penstock.checks.check_graph import check_graph, require
 from penstock.dsl import Pipeline
+from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.importing import stop_if_imported
+from penstock.dsl.main_module import install_main, is_defined
 from penstock.dsl.references import import_from
 from penstock.graph import Graph, compile_pipeline
 from penstock.launch import provenance
 from penstock.launch.attempt import RunSettings
+from penstock.launch.code_folder import code_folder
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.project import Project, absolute
 from penstock.launch.recovery import recover
@@ -101,8 +105,9 @@ class LocalDagRunner:
         Args:
             pipeline: The pipeline, or its graph.
             parameters: Values of runtime parameters.
-            project_root: Folder that user code is imported from; by default the project of the script
-                that runs, else of the current folder.
+            project_root: Folder that user code is imported from; by default the project of the user's
+                code (the script that runs, the files of the components, the caller), else of the current
+                folder.
             run_id: Name of the run; by default the time and a random suffix.
             seed: Seed for everything random.
             deterministic: Whether equal inputs must give bit-equal outputs.
@@ -115,12 +120,15 @@ class LocalDagRunner:
             ParameterError: For a wrong runtime parameter.
             CheckFailed: If something is wrong that can be known before the run, such as a syntax error in
                 a module file or data that is not there; nothing was run.
+            penstock.dsl.DefinitionError: If workers cannot be given what a notebook defines.
             AcceleratorMissing: If a node asks for more GPUs or TPUs than the machine has.
             penstock.store.StoreError: If the store cannot be used.
         """
+        stop_if_imported()
         graph = pipeline if isinstance(pipeline, Graph) else compile_pipeline(pipeline)
+        self._check_main(graph)
         values = graph.values(parameters or {})
-        project = Project.find(project_root or _script_folder())
+        project = Project.find(project_root or code_folder(graph))
         settings = RunSettings(
             run_id=run_id or new_run_id(),
             pipeline=graph.name,
@@ -128,7 +136,7 @@ class LocalDagRunner:
             project_root=project.root,
             seed=seed,
             deterministic=deterministic,
-        )
+        ).with_main(graph.main)
         location = absolute(self._store, os.getcwd()) if self._store else project.store_of(graph)
         # Components are looked up here, too, not only where they run.
         import_from(project.root)
@@ -184,7 +192,8 @@ class LocalDagRunner:
             penstock.store.RecordNotFound: If there is no such run.
             penstock.store.LeaseHeld: If it is running.
         """
-        project = Project.find(project_root or _script_folder())
+        stop_if_imported()
+        project = Project.find(project_root or code_folder())
         location = absolute(self._store, os.getcwd()) if self._store else project.store
         stop = StopRequest()
         with stop.on_signals(), MetadataStore.open(location, create=False) as store:
@@ -195,6 +204,7 @@ class LocalDagRunner:
                 project = Project.find(record.project)
             import_from(project.root)
             graph = graph_of(record)
+            self._check_main(graph)
             accelerators = check_accelerators(graph)
             settings = RunSettings(
                 run_id=record.run_id,
@@ -203,7 +213,7 @@ class LocalDagRunner:
                 project_root=project.root,
                 seed=record.seed,
                 deterministic=record.deterministic,
-            )
+            ).with_main(graph.main)
             done = list(adopted(store, graph, record.run_id))
             missing = {node.id for node in graph.nodes} - {each.id for each in done}
             left = tuple(node for node in graph.nodes if node.id in missing)
@@ -222,6 +232,17 @@ class LocalDagRunner:
         if result.state != "COMPLETE":
             raise RunFailed(result)
         return result
+
+    def _check_main(self, graph: Graph) -> None:
+        """Have what a notebook defines ready, or say why it cannot run here."""
+        if graph.main is None:
+            return
+        refusal = graph.main.refusal()
+        missing = any(not is_defined(name) for name in graph.main.names)
+        if refusal and (missing or not self._in_process):
+            raise DefinitionError(refusal)
+        if missing:
+            install_main(graph.main.text)
 
     def _session(
         self,
@@ -290,8 +311,3 @@ def _wait_for_its_end(store: MetadataStore, run_id: str) -> None:
     deadline = time.monotonic() + _LAST_WORDS_SECONDS
     while store.is_held(run_id) and time.monotonic() < deadline:
         time.sleep(0.02)
-
-
-def _script_folder() -> str:
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    return os.path.dirname(os.path.abspath(main)) if main else os.getcwd()

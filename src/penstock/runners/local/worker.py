@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import importlib
 import os
 import signal
 import socket
@@ -60,7 +59,9 @@ def warm(name: str) -> None:
     module, _, function = name.partition(":")
     # A library may even exit; whoever needs it will see that in an attempt, with its log.
     with contextlib.suppress(BaseException):
-        imported = importlib.import_module(module)
+        from penstock.dsl.importing import import_definitions
+
+        imported = import_definitions(module)
         if function:
             getattr(imported, function)()
 
@@ -74,6 +75,11 @@ def _execute(
 ) -> dict[str, Any]:
     with capture(value["log_path"]):
         try:
+            main_source = value["settings"].get("main_source")
+            if main_source is not None:
+                from penstock.dsl.main_module import install_main
+
+                install_main(main_source)
             from penstock.launch.attempt import Attempt
             from penstock.launch.execution import execute
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from penstock.artifacts import Artifact, location
+from penstock.dsl.main_module import install_main
 from penstock.graph import Graph, GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.execution import execute
@@ -119,6 +120,8 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             "The run was given no pipeline_root: a folder or URL that all its containers can write. "
             "Give it when the run is created."
         )
+    if task.graph.main is not None:
+        install_main(task.graph.main.text)
     values = task.graph.values(_given(task.graph, executor_input))
     return _Inputs(
         graph=task.graph.bind(values),
@@ -131,7 +134,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             project_root=root,
             seed=task.seed,
             deterministic=task.deterministic,
-        ),
+        ).with_main(task.graph.main),
         references={
             name: ArtifactReference.read(path) for name, path in executor_input.inputs.items()
         },
