@@ -5,7 +5,7 @@ PIPELINE ?= penguin
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test test-slow test-faults test-container test-pythons lint format benchmarks clean
+.PHONY: docs run test test-slow test-faults test-container test-pythons lint format benchmarks clean
 
 run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
@@ -44,6 +44,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, into build/site; nothing is fetched when it is viewed.
+docs: $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "build/site/index.html"
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
