@@ -7,13 +7,14 @@ from typing import Any
 
 from penstock.checks import machine
 from penstock.checks.evaluated_columns import check_evaluated_columns
-from penstock.checks.finding import CheckFailed, Finding, place_of
+from penstock.checks.finding import CheckFailed, Finding, place_of, told_once
 from penstock.checks.module_files import check_module_files
 from penstock.checks.surroundings import (
     check_external_paths,
     check_libraries,
     check_resources,
 )
+from penstock.checks.user_code import UserCode
 from penstock.dsl.exceptions import ParameterError
 from penstock.graph import Graph
 
@@ -23,7 +24,8 @@ def check_graph(
 ) -> list[Finding]:
     """Return what is wrong with a graph; nothing is imported that a component runs on.
 
-    Module files are read as syntax trees, of data the header at most.
+    Module files, and what they import of the project, are read as syntax trees; of data the header at
+    most.
 
     Args:
         graph: The graph; runtime parameters that are not bound are passed over.
@@ -37,11 +39,12 @@ def check_graph(
             f"pipeline {graph.name!r} has no components: list them in Pipeline(components=[...])"
         )
         found.append(Finding("error", "", message))
+    code = UserCode(project_root)
     memory = machine.memory()
     installed = None if accelerators is None else list(accelerators)
     for node in graph.nodes:
         place = place_of(node)
-        found += check_module_files(node, project_root, place)
+        found += check_module_files(node, code, place)
         found += check_external_paths(node, project_root, place)
         found += check_evaluated_columns(node, graph, project_root, place)
         if installed is not None:
@@ -90,7 +93,7 @@ def require(graph: Graph, findings: Iterable[Finding]) -> list[Finding]:
     Raises:
         CheckFailed: If there are errors; it names all of them.
     """
-    found = list(findings)
+    found = told_once(findings)
     errors = [each for each in found if each.level == "error"]
     if errors:
         raise CheckFailed(graph.name, errors)

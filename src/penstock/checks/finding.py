@@ -36,6 +36,23 @@ class Finding:
         return dataclasses.asdict(self)
 
 
+def told_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with those that concern several nodes as one, which names the nodes at its end."""
+    nodes: dict[Any, list[str]] = {}
+    first: dict[Any, Finding] = {}
+    for each in findings:
+        key = (each.level, each.place, each.message)
+        first.setdefault(key, each)
+        if each.node is not None and each.node not in each.message:
+            nodes.setdefault(key, []).append(each.node)
+    merged = []
+    for key, each in first.items():
+        line, newline, rest = each.message.partition("\n")
+        named = f" ({', '.join(dict.fromkeys(nodes[key]))})" if key in nodes else ""
+        merged.append(dataclasses.replace(each, message=f"{line}{named}{newline}{rest}"))
+    return merged
+
+
 class CheckFailed(DefinitionError):
     """A pipeline would fail, and was not begun.
 

@@ -9,9 +9,9 @@ import ast
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from penstock.checks.finding import Finding, shown_path
+from penstock.checks.user_code import UserCode
 from penstock.dsl import DefinitionError
 from penstock.dsl.module_files import find_module_file
 from penstock.graph import GraphNode
@@ -35,12 +35,12 @@ _FILE_PARAMETER = {
 }
 
 
-def check_module_files(node: GraphNode, project_root: str, place: str) -> Iterator[Finding]:
-    """Yield what is wrong with a node's module files.
+def check_module_files(node: GraphNode, code: UserCode, place: str) -> Iterator[Finding]:
+    """Yield what is wrong with a node's module files, and with what they import of the project.
 
     Args:
         node: The node, its runtime parameters bound where they have values.
-        project_root: Folder that relative paths are relative to.
+        code: The project's modules.
         place: Where the node is made, for messages.
     """
     for key, kind in node.special.items():
@@ -48,58 +48,49 @@ def check_module_files(node: GraphNode, project_root: str, place: str) -> Iterat
         if kind != "module_file" or not isinstance(value, str) or not value:
             continue
         try:
-            path = find_module_file(value, project_root).path
+            path = find_module_file(value, code.project_root).path
         except (FileNotFoundError, DefinitionError) as error:
             yield Finding("error", place, f"{node.id}({key}={value!r}): {error}", node.id)
             continue
-        yield from _check_file(node, key, path)
+        yield from _check_code(node, code, path)
+        tree = code.tree(path)
+        if key == "module_file" and node.type_name in _FUNCTIONS and isinstance(tree, ast.Module):
+            yield from _check_functions(node, tree, shown_path(path))
     for key, value in node.parameters.items():
         if isinstance(value, dict) and "$name" in value:
-            yield from _check_named_function(node, key, value["$name"], project_root, place)
+            yield from _check_named_function(node, key, value["$name"], code, place)
+
+
+def _check_code(node: GraphNode, code: UserCode, path: str) -> Iterator[Finding]:
+    if path.startswith(os.path.join(code.project_root, "")) and path.endswith(".py"):
+        for level, where, message in code.problems(path):
+            yield Finding(level, where, message, node.id)
 
 
 def _check_named_function(
-    node: GraphNode, key: str, reference: str, project_root: str, place: str
+    node: GraphNode, key: str, reference: str, code: UserCode, place: str
 ) -> Iterator[Finding]:
     """Yield what is wrong with a function that a parameter names, if its module is the project's."""
     module, _, name = reference.partition(":")
     if module == "__main__" or module in sys.modules:
         return
     try:
-        path = find_module_file(module, project_root).path
+        path = find_module_file(module, code.project_root).path
     except FileNotFoundError as error:
         yield Finding("error", place, f"{node.id}({key}={f'{module}.{name}'!r}): {error}", node.id)
         return
-    if not path.startswith(os.path.join(project_root, "")) or not path.endswith(".py"):
-        return
-    shown = shown_path(path)
-    try:
-        tree = ast.parse(Path(path).read_bytes(), path)
-    except SyntaxError as error:
-        yield _syntax_error(node, shown, error)
+    yield from _check_code(node, code, path)
+    tree = code.tree(path) if path.endswith(".py") else None
+    if not isinstance(tree, ast.Module) or "." in name:
         return
     functions, others = _top_level(tree.body)
-    if "." not in name and name not in functions and name not in others and "*" not in others:
+    if name not in functions and name not in others and "*" not in others:
         near = nearest(name, functions)
         message = f"{node.id}({key}=...) needs a function {name} in this file.{near}"
-        yield Finding("error", shown, message, node.id)
+        yield Finding("error", shown_path(path), message, node.id)
 
 
-def _syntax_error(node: GraphNode, shown: str, error: SyntaxError) -> Finding:
-    line = (error.text or "").strip()
-    message = f"{error.msg} ({node.id})" + (f"\n    {line}" if line else "")
-    return Finding("error", f"{shown}:{error.lineno or 1}", message, node.id)
-
-
-def _check_file(node: GraphNode, key: str, path: str) -> Iterator[Finding]:
-    shown = shown_path(path)
-    try:
-        tree = ast.parse(Path(path).read_bytes(), path)
-    except SyntaxError as error:
-        yield _syntax_error(node, shown, error)
-        return
-    if key != "module_file" or node.type_name not in _FUNCTIONS:
-        return
+def _check_functions(node: GraphNode, tree: ast.Module, shown: str) -> Iterator[Finding]:
     name, required, optional = _FUNCTIONS[node.type_name]
     if isinstance(node.parameters.get(_FILE_PARAMETER[name]), str):
         name = node.parameters[_FILE_PARAMETER[name]].rpartition(".")[2]

@@ -40,7 +40,7 @@ def _nearest(path: str) -> str:
 
 
 def check_libraries(nodes: Sequence[GraphNode]) -> Iterator[Finding]:
-    """Yield a warning if what the nodes run on is not installed."""
+    """Yield a warning if what the nodes run on is not installed; what is cached needs nothing."""
     wanted = [node.id for node in nodes if node.uses_tensorflow]
     if wanted and importlib.util.find_spec("tensorflow") is None:
         yield Finding(

@@ -4,7 +4,7 @@ import pytest
 
 from penstock.artifacts import Schema
 from penstock.checks.check_graph import bind_known, check_graph, require
-from penstock.checks.finding import CheckFailed
+from penstock.checks.finding import CheckFailed, told_once
 from penstock.components import CsvExampleGen, Evaluator, Trainer, Transform
 from penstock.dsl import Importer, Pipeline, RuntimeParameter
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
@@ -63,10 +63,43 @@ def test_a_syntax_error_in_a_module_is_told_at_once(root):
     (root / "modules/01-train.v2.py").write_text("import tensorflow\n\ndef run_fn(fn_args:\n")
     gen = CsvExampleGen(input_base="data")
     began = time.process_time()
-    (found,) = findings(root, gen, train(gen))
+    again = train(gen).with_id("again")
+    found = findings(root, gen, train(gen), again)
     assert time.process_time() - began < 0.5
+    (found,) = told_once(found)
     assert found.place.endswith("modules/01-train.v2.py:3")
-    assert found.message == "'(' was never closed (Trainer)\n    def run_fn(fn_args:"
+    assert found.message == "'(' was never closed (Trainer, again)\n    def run_fn(fn_args:"
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "level", "message"),
+    [
+        ("import modules.more", 1, None, ""),
+        ("import modules, os.path, yaml_of_nowhere.x", 1, "warning",
+         "imports 'yaml_of_nowhere', which is not installed here (Trainer)"),
+        ("\nimport modules.mor", 2, "error",
+         "imports 'modules.mor', which the project does not have. Did you mean 'modules.more'? (Trainer)"),
+        ("from . import more", 1, None, ""),
+        ("from .mor import x", 1, "error",
+         "imports 'modules.mor', which the project does not have. Did you mean 'modules.more'? (Trainer)"),
+        ("try:\n    import modules.mor\nexcept ImportError:\n    pass", 1, None, ""),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import modules.mor", 1, None, ""),
+        ("def f():\n    from modules import broken", 2, "error", "expected ':' (Trainer)\n    while True"),
+        ("from modules.more import later", 2, "error", "expected ':' (Trainer)\n    while True"),
+    ],
+)  # fmt: skip
+def test_what_a_module_imports(root, code, line, level, message):
+    (root / "modules/01-train.v2.py").write_text(f"{code}\n{RUN_FN}")
+    (root / "modules/more.py").write_text("def later():\n    import modules.more, modules.broken\n")
+    broken = "x = 1\nwhile True\n    pass\n" if "while" in message else ""
+    (root / "modules/broken.py").write_text(broken)
+    gen = CsvExampleGen(input_base="data")
+    found = told_once(findings(root, gen, train(gen)))
+    assert [(each.level, each.message) for each in found] == (
+        [] if level is None else [(level, message)]
+    )
+    for each in found:
+        assert each.place.endswith(f".py:{line}")
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,11 @@ def test_functions_that_do_not_fit(project, module, place, message, capsys):
 
 
 def test_a_module_file_with_a_syntax_error(project, capsys):
-    found = check(project, "def preprocessing_fn(inputs:\n", capsys)
-    assert {each["place"] for each in found} == {"modules/user.py:1"}
-    assert {each["node"] for each in found} == {"Transform", "Trainer"}
+    (found,) = check(project, "def preprocessing_fn(inputs:\n", capsys)
+    assert found["place"] == "modules/user.py:1"
+    assert found["message"] == (
+        "'(' was never closed (Transform, Trainer)\n    def preprocessing_fn(inputs:"
+    )
 
 
 def test_files_that_are_missing_are_told_at_the_nodes_line(project, capsys):

@@ -49,27 +49,29 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, and print what is wrong."""
+    from penstock.checks.finding import told_once
     from penstock.cli.pipeline_file import load_pipeline
 
     loaded = load_pipeline(arguments.file)
     graph = loaded.compile()
     found = findings(loaded, graph, dict(arguments.param), arguments.runner)
-    errors = sum(each.level == "error" for each in found)
+    told = told_once(found)
+    errors = sum(each.level == "error" for each in told)
     if arguments.json:
         print_json(
             {
                 "pipeline": graph.name,
                 "nodes": len(graph.nodes),
                 "errors": errors,
-                "findings": [each.to_json() for each in found],
+                "findings": [each.to_json() for each in told],
             }
         )
         return exit_codes.FAILED if errors else exit_codes.OK
     console = Console()
-    for each in found:
+    for each in told:
         level = console.style(each.level, "bad" if each.level == "error" else "warning")
         console.print(f"{each.place}: {level}: {each.message}")
-    warnings = len(found) - errors
+    warnings = len(told) - errors
     counts = [
         f"{count} {word}{'' if count == 1 else 's'}"
         for count, word in ((errors, "error"), (warnings, "warning"))

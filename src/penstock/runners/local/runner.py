@@ -274,7 +274,8 @@ def _check(graph: Graph, project_root: str, accelerators: Sequence[str]) -> None
     Raises:
         CheckFailed: It names everything that is wrong.
     """
-    for each in require(graph, check_graph(graph, project_root, accelerators=accelerators)):
+    found = check_graph(graph, project_root, accelerators=accelerators)
+    for each in require(graph, found):
         _log.warning("warning: %s", each)
 
 
