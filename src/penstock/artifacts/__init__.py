@@ -32,6 +32,7 @@ from penstock.artifacts.value import (
     String,
     ValueArtifact,
 )
+from penstock.artifacts.verdict import Verdict
 
 __all__ = [
     "Array",
@@ -64,6 +65,7 @@ __all__ = [
     "TransformGraph",
     "TunerResults",
     "ValueArtifact",
+    "Verdict",
     "split_uri",
     "type_for_name",
 ]

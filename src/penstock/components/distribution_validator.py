@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics
-from penstock.components.example_validator import ANOMALIES_FILE, AnomaliesFound, describe_anomalies
+from penstock.components.example_validator import (
+    ANOMALIES_FILE,
+    AnomaliesFound,
+    describe_anomalies,
+    summarize_anomalies,
+)
 from penstock.components.split_pairs import check_pairs, split_pairs
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.spelling import names_its_arguments
@@ -121,6 +126,7 @@ class DistributionValidator(Component):
     TYPE_NAME: ClassVar = "tfx.components.distribution_validator.component.DistributionValidator"
     LIBRARIES: ClassVar = ("tensorflow-metadata",)
     USES_SEED: ClassVar = False
+    JUDGES: ClassVar = ("statistics",)
 
     statistics: Input[ExampleStatistics]
     baseline_statistics: Input[ExampleStatistics] | None = None
@@ -133,6 +139,10 @@ class DistributionValidator(Component):
         """Checks the form of the split pairs."""
         check_pairs(self.include_split_pairs)
 
+    def can_reject(self) -> bool:
+        """Returns whether it fails on anomalies."""
+        return self.fail_on is not None
+
     def run(self, context: ExecutionContext) -> None:
         """Compares each pair of splits and writes what was found."""
         from penstock.data_validation import write_anomalies_binary
@@ -143,6 +153,7 @@ class DistributionValidator(Component):
             self.anomalies.splits = []
             blessed = dict.fromkeys(self.statistics.splits, NO_BASELINE)
             self.anomalies.custom_properties["blessed"] = blessed
+            context.report_verdict("there is no baseline to compare with", ok=True)
             return
         pairs = split_pairs(
             self.statistics,
@@ -150,11 +161,14 @@ class DistributionValidator(Component):
             self.include_split_pairs,
             by_default_same_name=True,
         )
-        blessed, fatal = {}, []
+        blessed: dict[str, int] = {}
+        fatal: list[str] = []
+        reports: list[anomalies_pb2.Anomalies] = []
         for split, baseline_split in pairs:
             pair = f"{split}_{baseline_split}"
             found = self._compare(self.baseline_statistics, split, baseline_split)
             write_anomalies_binary(found, f"{self.anomalies.uri}/SplitPair-{pair}/{ANOMALIES_FILE}")
+            reports.append(found)
             lines = describe_anomalies(found)
             for severity, line in lines:
                 context.log.warning("Splits %s, %s: %s", pair, severity, line)
@@ -163,6 +177,8 @@ class DistributionValidator(Component):
             blessed[pair] = NOT_BLESSED if lines else BLESSED
         self.anomalies.splits = list(blessed)
         self.anomalies.custom_properties["blessed"] = blessed
+        text = summarize_anomalies(reports)
+        context.report_verdict(text or f"no anomalies in {', '.join(blessed)}", ok=not text)
         if fatal:
             listed = "\n  ".join(fatal)
             raise AnomaliesFound(

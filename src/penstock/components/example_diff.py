@@ -105,11 +105,13 @@ class ExampleDiff(Component):
             self.include_split_pairs,
             by_default_same_name=False,
         )
+        features: dict[str, None] = {}
         for split, baseline_split in pairs:
             found = self._compare(context, split, baseline_split)
             differing = {
                 skew.feature_name: skew.diff_count for skew in found.skew if skew.diff_count
             }
+            features.update(dict.fromkeys(differing))
             context.log.info(
                 "Splits %s and %s: %d pairs, %s",
                 split,
@@ -118,6 +120,8 @@ class ExampleDiff(Component):
                 f"differing in {differing}" if differing else "none differing",
             )
             self._write(found, f"{self.example_diff_result.uri}/SplitPair-{split}_{baseline_split}")
+        text = f"differing in {', '.join(features)}" if features else "no difference"
+        context.report_verdict(text, ok=not features)
         names = [f"{split}_{baseline_split}" for split, baseline_split in pairs]
         self.example_diff_result.custom_properties["split_names"] = names
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
-from penstock.dsl import Component, ExecutionContext, Input, Output, output
+from penstock.dsl import Component, ExecutionContext, Input, Output, Rejected, output
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import anomalies_pb2
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ANOMALIES_FILE = "SchemaDiff.pb"
 
 
-class AnomaliesFound(ValueError):
+class AnomaliesFound(Rejected):
     """The data has anomalies of the severity that the pipeline is to fail on."""
 
 
@@ -26,7 +26,9 @@ class ExampleValidator(Component):
         schema: What the data should be like.
         exclude_splits: Splits to leave out.
         fail_on: The severity of anomalies from which on the component fails, naming features and
-            reasons: "ERROR", "WARNING", or None to only report them.
+            reasons: "ERROR", "WARNING", or None to only report them. If it may fail it is a gate: all
+            other nodes that read the statistics, or the examples behind them, wait for it and do not
+            run if it fails. The anomalies are published all the same.
 
     Outputs:
         anomalies: `Split-<name>/SchemaDiff.pb`, serialized Anomalies; the custom property `blessed`
@@ -40,12 +42,17 @@ class ExampleValidator(Component):
     TYPE_NAME: ClassVar = "tfx.components.example_validator.component.ExampleValidator"
     LIBRARIES: ClassVar = ("tensorflow-metadata",)
     USES_SEED: ClassVar = False
+    JUDGES: ClassVar = ("statistics",)
 
     statistics: Input[ExampleStatistics]
     schema: Input[Schema]
     exclude_splits: Sequence[str] = ()
     fail_on: Literal["ERROR", "WARNING"] | None = None
     anomalies: Output[ExampleAnomalies] = output()
+
+    def can_reject(self) -> bool:
+        """Returns whether it fails on anomalies."""
+        return self.fail_on is not None
 
     def run(self, context: ExecutionContext) -> None:
         """Validates each split, writes its anomalies, and fails if asked to."""
@@ -58,13 +65,16 @@ class ExampleValidator(Component):
 
         schema = load_schema_text(f"{self.schema.uri}/schema.pbtxt")
         splits = self.statistics.splits_without(self.exclude_splits)
-        blessed, fatal = {}, []
+        blessed: dict[str, int] = {}
+        fatal: list[str] = []
+        reports: list[anomalies_pb2.Anomalies] = []
         for split in splits:
             folder = f"{self.statistics.uri}/Split-{split}"
             statistics = load_stats_binary(f"{folder}/FeatureStats.pb")
             found = validate_statistics(statistics, schema)
             target = f"{self.anomalies.uri}/Split-{split}/{ANOMALIES_FILE}"
             write_anomalies_binary(found, target)
+            reports.append(found)
             lines = describe_anomalies(found)
             for severity, line in lines:
                 context.log.warning("Split %s, %s: %s", split, severity, line)
@@ -74,6 +84,8 @@ class ExampleValidator(Component):
         self.anomalies.splits = splits
         self.anomalies.properties["span"] = self.statistics.properties.get("span") or 0
         self.anomalies.custom_properties["blessed"] = blessed
+        text = summarize_anomalies(reports)
+        context.report_verdict(text or f"no anomalies in {', '.join(splits)}", ok=not text)
         if fatal:
             listed = "\n  ".join(fatal)
             raise AnomaliesFound(
@@ -82,6 +94,30 @@ class ExampleValidator(Component):
                 f"{self.fail_on!r}):\n  {listed}\nCorrect the data, or accept it by changing the "
                 f"schema (penstock.data_validation.update_schema)."
             )
+
+
+def summarize_anomalies(reports: Sequence[anomalies_pb2.Anomalies]) -> str:
+    """Returns how many anomalies there are and in which features, in a line; empty if there are none.
+
+    Args:
+        reports: The anomalies of the splits; the same feature in several of them is named once.
+    """
+    count, names = 0, dict[str, None]()
+    for report in reports:
+        infos = [(name, info) for name, info in sorted(report.anomaly_info.items())]
+        if report.HasField("dataset_anomaly_info"):
+            infos.append(("the data set", report.dataset_anomaly_info))
+        if report.data_missing:
+            count += 1
+            names["a split without rows"] = None
+        for name, info in infos:
+            count += max(1, len(info.reason))
+            names[name] = None
+    if not count:
+        return ""
+    listed = list(names)
+    more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""
+    return f"{count} {'anomaly' if count == 1 else 'anomalies'} in {', '.join(listed[:4])}{more}"
 
 
 def describe_anomalies(anomalies: anomalies_pb2.Anomalies) -> list[tuple[str, str]]:

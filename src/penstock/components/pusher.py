@@ -54,9 +54,19 @@ class Pusher(Component):
     def is_current(
         self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]
     ) -> bool:
-        """Returns whether what was pushed still lies where it was pushed to."""
+        """Returns whether what was pushed lies where it was pushed to, and nothing newer beside it.
+
+        A server takes the newest version; if that is another model by now, this one is pushed again.
+        """
+        from penstock.serving.push import list_versions
+
         pushed = outputs["pushed_model"][0].custom_properties
-        return not pushed.get("pushed") or os.path.isdir(str(pushed.get("pushed_destination")))
+        if not pushed.get("pushed"):
+            return True
+        path, version = str(pushed.get("pushed_destination")), int(pushed.get("pushed_version") or 0)
+        if not os.path.isdir(path):
+            return False
+        return max(list_versions(os.path.dirname(path)), default=0) <= version
 
     def run(self, context: ExecutionContext) -> None:
         """Pushes the model, or says why not."""
@@ -66,6 +76,7 @@ class Pusher(Component):
         properties: dict[str, Any] = self.pushed_model.custom_properties
         if reason := self._objection():
             properties.update({"pushed": 0, "not_pushed_because": reason})
+            context.report_verdict(f"not pushed: {reason[0].lower()}{reason[1:]}", ok=False)
             context.log.warning("Not pushed: %s", reason)
             return
         destination = self.push_destination
@@ -93,6 +104,7 @@ class Pusher(Component):
                 DEFAULT_SIGNATURE,
                 ", ".join(pushed.model.signatures) or "none",
             )
+        context.report_verdict(f"pushed version {pushed.version}", ok=True)
         context.log.info("Pushed version %d to %s", pushed.version, pushed.path)
 
     def _objection(self) -> str:

@@ -38,6 +38,7 @@ class StatisticsGen(Component):
     TYPE_ANNOTATION: ClassVar = "mlmd.Process"
     LIBRARIES: ClassVar = ("pyarrow", "tfx-bsl", "tensorflow-metadata")
     USES_SEED: ClassVar = False
+    DESCRIBES: ClassVar = {"statistics": "examples"}
 
     examples: Input[Examples]
     schema: Input[Schema] | None = None

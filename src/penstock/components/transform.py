@@ -104,6 +104,11 @@ class Transform(Component):
         "penstock.io.examples.writer",
     )
 
+    DESCRIBES: ClassVar = {
+        "pre_transform_stats": "examples",
+        "post_transform_stats": "transformed_examples",
+    }
+
     examples: Input[Examples | list[Examples]]
     schema: Input[Schema]
     analyzer_cache: Input[TransformCache] | None = None

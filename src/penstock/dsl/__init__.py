@@ -5,6 +5,7 @@ from penstock.dsl.component import Component
 from penstock.dsl.context import ExecutionContext
 from penstock.dsl.exceptions import DefinitionError, ParameterError, PipelineError, WiringError
 from penstock.dsl.function_component import FunctionComponent, component
+from penstock.dsl.gates import Rejected
 from penstock.dsl.importer import Importer
 from penstock.dsl.markers import ExternalPath, Input, ModuleFile, Output, output
 from penstock.dsl.node import Node
@@ -32,6 +33,7 @@ __all__ = [
     "Pipeline",
     "PipelineError",
     "Policy",
+    "Rejected",
     "Resolver",
     "Resources",
     "RuntimeParameter",

@@ -53,6 +53,9 @@ class Component(Node):
             needed, besides TensorFlow and Keras.
         USES_SEED: Whether the seed of the run is part of the cache key.
         USES_LINEAGE: Whether `context.lineage` is filled in.
+        JUDGES: Inputs that it judges: nodes that read the same wait for it (`penstock.dsl.gates`).
+        DESCRIBES: For an output the inputs or outputs that it is only about, as statistics are about
+            examples: who judges the one judges the other.
 
     Raises:
         WiringError: For a missing or unknown input, or one of another type.
@@ -67,6 +70,8 @@ class Component(Node):
     WARM_IMPORTS: ClassVar[Sequence[str]] = ()
     USES_SEED: ClassVar[bool] = True
     USES_LINEAGE: ClassVar[bool] = False
+    JUDGES: ClassVar[Sequence[str]] = ()
+    DESCRIBES: ClassVar[Mapping[str, str | Sequence[str]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -247,6 +252,10 @@ class Component(Node):
     def active_outputs(self) -> Sequence[str]:
         """Return which outputs the component has with its parameters; all, unless overridden."""
         return tuple(self.interface().outputs)
+
+    def can_reject(self) -> bool:
+        """Return whether a component that judges may reject with its parameters; true by default."""
+        return True
 
     def external_files(self, resolve: Callable[[str], str]) -> Mapping[str, str]:
         """Return the outside files that are read, as name to path or URL; their content is keyed.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from penstock.artifacts import location
+from penstock.artifacts import Verdict, location
 from penstock.dsl.module_files import import_module_file
 from penstock.progress import report
 
@@ -31,6 +31,7 @@ class ExecutionContext:
         lineage: Node to what its execution was (a JSON value), for all nodes that led here; only where
             the component sets `USES_LINEAGE`.
         metrics: What was reported so far by `report_metrics`.
+        verdict: What was stated by `report_verdict`, or None.
     """
 
     node_id: str = "node"
@@ -45,6 +46,7 @@ class ExecutionContext:
     accelerators: tuple[str, ...] = ()
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    verdict: Verdict | None = None
 
     @property
     def log(self) -> logging.Logger:
@@ -89,3 +91,20 @@ class ExecutionContext:
             TypeError: If a value is not a number.
         """
         self.metrics.update({name: float(value) for name, value in metrics.items()})
+
+    def report_verdict(self, text: str, *, ok: bool) -> None:
+        """Say in a sentence what came out, for the node's line in `run`, `show`, `runs` and `graph`.
+
+        The last one counts. A cached execution shows the verdict of the one that ran.
+
+        Args:
+            text: The sentence, without a full stop: `3 anomalies in fare, tips`.
+            ok: Whether it is good news.
+
+        Raises:
+            TypeError: If the text is not a string.
+
+        Example:
+            context.report_verdict("not pushed: the model is not blessed", ok=False)
+        """
+        self.verdict = Verdict(text, ok)

@@ -81,7 +81,11 @@ class FunctionComponent(Component):
 def component(function: Callable[..., Any]) -> Callable[..., FunctionComponent]: ...
 @overload
 def component(
-    *, libraries: Sequence[str] = (), uses_tensorflow: bool = False, uses_seed: bool = True
+    *,
+    libraries: Sequence[str] = (),
+    uses_tensorflow: bool = False,
+    uses_seed: bool = True,
+    judges: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., FunctionComponent]]: ...
 def component(
     function: Callable[..., Any] | None = None,
@@ -89,6 +93,7 @@ def component(
     libraries: Sequence[str] = (),
     uses_tensorflow: bool = False,
     uses_seed: bool = True,
+    judges: Sequence[str] = (),
 ) -> Any:
     """Make a component of a typed, top-level function.
 
@@ -103,6 +108,7 @@ def component(
         libraries: Distributions whose versions are part of the cache key.
         uses_tensorflow: Whether it is run by a worker that has TensorFlow imported.
         uses_seed: Whether the seed of the run is part of the cache key.
+        judges: Inputs that it judges, as a gate that may raise `Rejected`.
 
     Raises:
         DefinitionError: If the function is not at the top level or has unannotated parameters.
@@ -125,6 +131,7 @@ def component(
             "LIBRARIES": tuple(libraries),
             "USES_TENSORFLOW": uses_tensorflow,
             "USES_SEED": uses_seed,
+            "JUDGES": judges,
         }
         return type(function.__name__, (FunctionComponent,), namespace)
 

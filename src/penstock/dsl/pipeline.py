@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import PipelineError
+from penstock.dsl.gates import held_back
 from penstock.dsl.node import Node
 from penstock.spelling import did_you_mean, names_its_arguments
 
@@ -65,7 +66,9 @@ class Pipeline:
         self.external: tuple[Node, ...] = ()
         self.left_out: tuple[Node, ...] = ()
         _check_edges(given, given)
-        self.nodes: tuple[Node, ...] = _order(given)
+        ordered = _order(given, {})
+        self._gates = held_back(ordered)
+        self.nodes: tuple[Node, ...] = _order(given, self._gates)
 
     @property
     def components(self) -> tuple[Node, ...]:
@@ -96,6 +99,13 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}: {', '.join(node.id for node in self.nodes)}>"
 
+    def gates_of(self, node: Node) -> tuple[Node, ...]:
+        """Return the gates that hold a node back, those outside of a part of a pipeline, too."""
+        return self._gates.get(id(node), ())
+
+    def _before(self, node: Node) -> list[Node]:
+        return _before(node, self._gates)
+
     def filter(self, keep: Callable[[Node], bool]) -> Pipeline:
         """Return a pipeline of the nodes for which `keep` holds.
 
@@ -115,6 +125,7 @@ class Pipeline:
             beam_pipeline_args=self.beam_pipeline_args,
         )
         part.nodes = tuple(kept)
+        part._gates = self._gates
         left_out = [node for node in (*self.external, *self.nodes) if node not in kept]
         needed = {id(each) for node in kept for each in node.upstream_nodes}
         part.external = tuple(node for node in left_out if id(node) in needed)
@@ -135,7 +146,7 @@ class Pipeline:
         """Return a pipeline of the named nodes and all that follow from them."""
         reached = {id(self[each]) for each in ids}
         for node in self.nodes:
-            if any(id(each) in reached for each in node.upstream_nodes):
+            if any(id(each) in reached for each in self._before(node)):
                 reached.add(id(node))
         return self.filter(lambda node: id(node) in reached)
 
@@ -144,7 +155,7 @@ class Pipeline:
         needed = {id(self[each]) for each in ids}
         for node in reversed(self.nodes):
             if id(node) in needed:
-                needed.update(id(each) for each in node.upstream_nodes)
+                needed.update(id(each) for each in self._before(node))
         return self.filter(lambda node: id(node) in needed)
 
     def __add__(self, other: Pipeline) -> Pipeline:
@@ -205,12 +216,18 @@ def _check_edges(nodes: Sequence[Node], known: Sequence[Node]) -> None:
                 )
 
 
-def _order(nodes: Sequence[Node]) -> tuple[Node, ...]:
+def _before(node: Node, gates: Mapping[int, tuple[Node, ...]]) -> list[Node]:
+    """Return the nodes that end before one starts: what it reads, what it was told, its gates."""
+    before = node.upstream_nodes
+    return before + [each for each in gates.get(id(node), ()) if each not in before]
+
+
+def _order(nodes: Sequence[Node], gates: Mapping[int, tuple[Node, ...]]) -> tuple[Node, ...]:
     """Return the nodes in a topological order that keeps the given order where it can."""
     waiting = {id(node): 0 for node in nodes}
     followers: dict[int, list[int]] = {id(node): [] for node in nodes}
     for place, node in enumerate(nodes):
-        for upstream in node.upstream_nodes:
+        for upstream in _before(node, gates):
             waiting[id(node)] += 1
             followers.setdefault(id(upstream), []).append(place)
     ready = [place for place, node in enumerate(nodes) if not waiting[id(node)]]

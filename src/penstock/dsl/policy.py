@@ -24,6 +24,8 @@ class Policy:
         cache: Whether an earlier execution with the same key may be reused.
         cache_max_age_seconds: Age from which it may not; None for no bound.
         success_optional: Whether the nodes that follow run although this one failed.
+        gate: Whether a node that judges holds back the other nodes that read what it judges.
+        wait_for_gates: Whether the node is held back by gates on what it reads.
 
     Raises:
         ParameterError: If a count or a time is negative.
@@ -36,6 +38,8 @@ class Policy:
     cache: bool = True
     cache_max_age_seconds: float | None = None
     success_optional: bool = False
+    gate: bool = True
+    wait_for_gates: bool = True
 
     def __post_init__(self) -> None:
         for field in ("retries", "backoff_seconds", "max_backoff_seconds"):

@@ -8,8 +8,11 @@ from typing import Any, ClassVar, Literal
 from penstock.artifacts import Artifact, Model, ModelBlessing
 from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import ParameterError, WiringError
-from penstock.dsl.node import Node, Outputs
+from penstock.dsl.node import Node, Outputs, as_sources
 from penstock.spelling import names_its_arguments
+
+OTHER_THAN = "other_than"
+"""Input key of a resolver: what it is to find something else than."""
 
 
 @names_its_arguments
@@ -17,14 +20,18 @@ from penstock.spelling import names_its_arguments
 class LatestArtifacts:
     """Choose the newest live artifacts of each type that this pipeline published.
 
+    What a node wrote that failed is never chosen.
+
     Args:
         count: How many of each at most.
+        include_rejected: Whether also what a gate rejected, such as an ExampleValidator with `fail_on`.
 
     Raises:
         ParameterError: If `count` is below 1.
     """
 
     count: int = 1
+    include_rejected: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -46,19 +53,25 @@ class Resolver(Node):
         strategy: How to choose.
         types: For each output key the artifact class to look for; for `LatestBlessedModel` they are
             `model=Model, model_blessing=ModelBlessing` unless said otherwise.
+        other_than: A channel of this run that is to be compared with what is found. Left out is what
+            has the same content, what was made from the same Examples by the same node, and, where
+            the data has spans, whatever is not of an earlier span; of earlier spans the latest is
+            chosen. So a run that is repeated or resumed finds the same again, not itself.
 
     Raises:
-        WiringError: If a type is no artifact class.
+        WiringError: If a type is no artifact class, or `other_than` no channel.
 
     Example:
-        baseline = Resolver(LatestBlessedModel()).with_id("latest_blessed_model")
+        baseline = Resolver(LatestBlessedModel(), other_than=trainer.outputs["model"])
         Evaluator(..., baseline_model=baseline.outputs["model"])
     """
 
     KIND: ClassVar[Literal["component", "resolver", "importer"]] = "resolver"
     TYPE_NAME: ClassVar[str] = "tfx.dsl.components.common.resolver.Resolver"
 
-    def __init__(self, strategy: Strategy, /, **types: type[Artifact]) -> None:
+    def __init__(
+        self, strategy: Strategy, /, *, other_than: Any = None, **types: type[Artifact]
+    ) -> None:
         super().__init__("Resolver")
         if not isinstance(strategy, (LatestArtifacts, LatestBlessedModel)):
             raise ParameterError(
@@ -74,6 +87,10 @@ class Resolver(Node):
                 raise WiringError(
                     f"Resolver({key}=...) takes an artifact class. Received: {each!r}"
                 )
+        if other_than is not None:
+            self.inputs[OTHER_THAN] = as_sources(
+                "Resolver", OTHER_THAN, other_than, Artifact, several=False
+            )
         self.strategy: Any = strategy
         self.types = dict(types)
         self._outputs = Outputs(

@@ -10,6 +10,7 @@ from typing import Any
 from penstock.dsl.channel import Channel
 from penstock.dsl.component import Component
 from penstock.dsl.exceptions import DefinitionError, PipelineError
+from penstock.dsl.gates import judged_channels
 from penstock.dsl.importer import Importer
 from penstock.dsl.main_module import MAIN
 from penstock.dsl.main_source import MainSource
@@ -32,7 +33,8 @@ def compile_pipeline(pipeline: Pipeline) -> Graph:
     """
     inside = {id(node) for node in pipeline.nodes}
     nodes = tuple(
-        compile_node(node, pipeline.beam_pipeline_args, inside) for node in pipeline.nodes
+        compile_node(node, pipeline.beam_pipeline_args, inside, pipeline.gates_of(node))
+        for node in pipeline.nodes
     )
     parameters = _parameters_of(pipeline.nodes)
     whole = _parameters_of((*pipeline.nodes, *pipeline.left_out))
@@ -74,7 +76,10 @@ def runtime_parameters(node: Node) -> dict[str, RuntimeParameter]:
 
 
 def compile_node(
-    node: Node, beam_pipeline_args: Sequence[str] = (), inside: Collection[int] = ()
+    node: Node,
+    beam_pipeline_args: Sequence[str] = (),
+    inside: Collection[int] = (),
+    gates: Sequence[Node] = (),
 ) -> GraphNode:
     """Return one node's frozen form.
 
@@ -82,6 +87,7 @@ def compile_node(
         node: The node.
         beam_pipeline_args: The pipeline's arguments for Beam, before the node's own.
         inside: `id()` of the nodes of the graph; others are not waited for.
+        gates: The nodes that hold it back.
 
     Raises:
         DefinitionError: As `compile_pipeline`.
@@ -123,7 +129,9 @@ def compile_node(
         },
         parameters=parameters,
         special=special,
-        upstream=tuple(each.id for each in node.upstream_nodes if id(each) in inside),
+        upstream=tuple(
+            dict.fromkeys(each.id for each in (*node.upstream_nodes, *gates) if id(each) in inside)
+        ),
         policy=node.policy,
         resources={key: encode(value) for key, value in node.resources.items().items()},
         libraries=tuple(getattr(kind, "LIBRARIES", ())),
@@ -132,6 +140,8 @@ def compile_node(
         uses_lineage=bool(getattr(kind, "USES_LINEAGE", False)),
         beam_pipeline_args=(*beam_pipeline_args, *node.beam_pipeline_args),
         made_at=node.made_at,
+        gates=tuple(each.id for each in gates),
+        judges=tuple(Edge(each.producer.id, each.key) for each in judged_channels(node)),
     )
 
 

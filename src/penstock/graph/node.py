@@ -49,6 +49,8 @@ class GraphNode:
         parameters: Values in the form of `penstock.dsl.values.encode`.
         special: Parameters that are a `module_file` or an `external_path`.
         upstream: All nodes of the graph that end before it starts.
+        gates: The nodes, of the graph or not, that hold it back when they reject what it reads.
+        judges: What it rejects if it fails as a gate; empty if it is none.
         policy: Retries, timeout, caching.
         resources: Fields of `Resources`, encoded.
         libraries: Distributions whose versions are keyed.
@@ -76,6 +78,8 @@ class GraphNode:
     uses_seed: bool
     uses_lineage: bool
     beam_pipeline_args: tuple[str, ...]
+    gates: tuple[str, ...] = ()
+    judges: tuple[Edge, ...] = ()
     made_at: tuple[str, int] | None = dataclasses.field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -90,6 +94,8 @@ class GraphNode:
         value["parameters"] = dict(self.parameters)
         value["special"] = dict(self.special)
         value["upstream"] = list(self.upstream)
+        value["gates"] = list(self.gates)
+        value["judges"] = [dataclasses.asdict(edge) for edge in self.judges]
         value["policy"] = self.policy.to_json()
         value["resources"] = dict(self.resources)
         value["libraries"] = list(self.libraries)
@@ -125,6 +131,8 @@ class GraphNode:
             uses_seed=value.get("uses_seed", True),
             uses_lineage=value.get("uses_lineage", False),
             beam_pipeline_args=tuple(value.get("beam_pipeline_args", ())),
+            gates=tuple(value.get("gates", ())),
+            judges=tuple(Edge(**edge) for edge in value.get("judges", ())),
         )
 
     @property

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from penstock.artifacts import Artifact, ValueArtifact, layout
+from penstock.artifacts import Artifact, ValueArtifact, Verdict, layout
 from penstock.dsl.main_source import MainSource
 from penstock.dsl.references import resolve
 from penstock.graph import GraphNode
@@ -162,11 +162,14 @@ class AttemptResult:
     """How an attempt ended.
 
     Attributes:
-        outputs: What was written, with properties and fingerprints; empty if it failed.
+        outputs: What was written, with properties and fingerprints; of a failed attempt only what a
+            gate wrote that rejected what it judged.
         error: One line, `Type: message`; None if it succeeded.
         traceback: The user's traceback, innermost frame last; empty if there is none.
         usage: What it used.
         metrics: What it reported.
+        verdict: What it said of what it judged.
+        rejected: Whether it is a gate that rejected what it judged: trying again changes nothing.
     """
 
     outputs: Mapping[str, Artifact]
@@ -174,6 +177,8 @@ class AttemptResult:
     traceback: str = ""
     usage: Usage = dataclasses.field(default_factory=Usage)
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    verdict: Verdict | None = None
+    rejected: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, from which `from_json` makes an equal result."""
@@ -183,6 +188,8 @@ class AttemptResult:
             "traceback": self.traceback,
             "usage": dataclasses.asdict(self.usage),
             "metrics": dict(self.metrics),
+            "verdict": self.verdict and self.verdict.to_json(),
+            "rejected": self.rejected,
         }
 
     @classmethod
@@ -194,6 +201,8 @@ class AttemptResult:
             traceback=value["traceback"],
             usage=Usage(**value["usage"]),
             metrics=value["metrics"],
+            verdict=Verdict.from_json(value.get("verdict")),
+            rejected=value.get("rejected", False),
         )
 
 

@@ -21,6 +21,7 @@ from penstock.artifacts.fingerprint import fingerprint
 from penstock.dsl.component import Component
 from penstock.dsl.context import ExecutionContext
 from penstock.dsl.function_component import FunctionComponent
+from penstock.dsl.gates import Rejected
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.installation import install_command
@@ -46,7 +47,7 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
     """Run an attempt's component in this process and say how it ended.
 
     Exceptions of the component become an `AttemptResult` with an error; only `KeyboardInterrupt`
-    passes. What a failed attempt wrote is removed.
+    passes. What a failed attempt wrote is removed, but for what a gate wrote that rejected its inputs.
 
     Args:
         attempt: What to run; its project's root must be first on the import path.
@@ -68,22 +69,27 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
     )
     try:
         with _record_log(attempt), telling(listener):
-            outputs, written = _run(attempt, context)
-        return AttemptResult(outputs, usage=meter.read(written), metrics=context.metrics)
+            _run(attempt, context)
+            outputs, written = _collect(attempt)
+        return AttemptResult(
+            outputs, usage=meter.read(written), metrics=context.metrics, verdict=context.verdict
+        )
     except KeyboardInterrupt:
         discard_outputs(attempt.outputs.values())
         raise
     except BaseException as error:
-        discard_outputs(attempt.outputs.values())
+        outputs, written = _kept(attempt, error)
         frames = _frames_from_run(error)
         whole = "".join(traceback.format_exception(type(error), error, frames))
         _append(attempt.log_path, whole)
         return AttemptResult(
-            {},
+            outputs,
             error=_one_line(error),
             traceback=told_traceback(error, frames),
-            usage=meter.read(0),
+            usage=meter.read(written),
             metrics=context.metrics,
+            verdict=context.verdict,
+            rejected=isinstance(error, Rejected),
         )
     finally:
         if context.has_scratch:
@@ -107,7 +113,7 @@ class _Context(ExecutionContext):
         self._scratch = path
 
 
-def _run(attempt: Attempt, context: ExecutionContext) -> tuple[dict[str, Artifact], int]:
+def _run(attempt: Attempt, context: ExecutionContext) -> None:
     if attempt.node.uses_tensorflow and "keras" in sys.modules:
         # Names of layers count up in a process: equal inputs must not give other files because of
         # what ran before.
@@ -123,6 +129,24 @@ def _run(attempt: Attempt, context: ExecutionContext) -> tuple[dict[str, Artifac
     )
     component._id = attempt.node.id
     component.run(context)
+
+
+def _kept(attempt: Attempt, error: BaseException) -> tuple[dict[str, Artifact], int]:
+    """Return what is kept of a failed attempt: what a gate wrote about what it rejected."""
+    if isinstance(error, Rejected):
+        # Whoever rejects before all is written leaves nothing that could be shown.
+        with contextlib.suppress(Exception):
+            return _collect(attempt)
+    discard_outputs(attempt.outputs.values())
+    return {}, 0
+
+
+def _collect(attempt: Attempt) -> tuple[dict[str, Artifact], int]:
+    """Return what was written, fingerprinted, and its size.
+
+    Raises:
+        OutputError: If an output that is not optional is empty.
+    """
     outputs: dict[str, Artifact] = {}
     total = 0
     for key, artifact in attempt.outputs.items():

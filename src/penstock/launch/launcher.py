@@ -10,9 +10,10 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 
-from penstock.artifacts import Artifact, layout, location
+from penstock.artifacts import Artifact, Verdict, layout, location
 from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
+from penstock.dsl.resolver import OTHER_THAN
 from penstock.dsl.values import decode
 from penstock.graph import Edge, Graph, GraphNode
 from penstock.launch.attempt import (
@@ -41,6 +42,10 @@ class InputMissing(RuntimeError):
     """A node needs an artifact that nothing gave it."""
 
 
+class HeldBack(InputMissing):
+    """A gate outside of the graph rejected what a node would read."""
+
+
 class NotStarted(RuntimeError):
     """A node could not be attempted: an input, a file or the store failed it.
 
@@ -65,12 +70,14 @@ class Ended:
         state: `CACHED` or `COMPLETE`.
         outputs: Artifacts by key.
         metrics: What it reported when it ran.
+        verdict: What it said when it ran.
     """
 
     execution_id: int
     state: str
     outputs: Outputs
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    verdict: Verdict | None = None
 
 
 class Launcher:
@@ -151,6 +158,7 @@ class Launcher:
 
     def _begin(self, node: GraphNode) -> Ended | Attempt:
         inputs = self._inputs(node)
+        self._check_gates(node, inputs)
         parts = self._keys.parts(node, inputs)
         self.key_parts[node.id] = parts
         cached = self._cache and node.policy.cache
@@ -168,9 +176,10 @@ class Launcher:
                     inputs=inputs,
                     cache_key=key,
                     key_parts=parts,
+                    judged=self._judged(node),
                 )
                 self._finish(node, execution_id, "CACHED", hit.outputs)
-                return Ended(execution_id, "CACHED", hit.outputs, hit.metrics)
+                return Ended(execution_id, "CACHED", hit.outputs, hit.metrics, hit.verdict)
         return self._register(node, inputs, key, parts, 1)
 
     def _not_started(self, node: GraphNode, error: Exception) -> NotStarted:
@@ -225,26 +234,40 @@ class Launcher:
         """
         outputs = {key: [artifact] for key, artifact in result.outputs.items()}
         self._store.publish(
-            attempt.execution_id, outputs, usage=result.usage, metrics=result.metrics
+            attempt.execution_id,
+            outputs,
+            usage=result.usage,
+            metrics=result.metrics,
+            verdict=result.verdict,
+            judged=self._judged(attempt.node),
         )
         self._finish(attempt.node, attempt.execution_id, "COMPLETE", outputs)
 
     def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
         """Record a failed attempt and remove what it wrote; its log is kept.
 
+        What a gate wrote that rejected what it judged is published with its failed execution.
+
         Args:
             attempt: What failed.
             reason: One line.
             result: What is known of it; None if its process died.
         """
-        discard(attempt)
         if result is None:
+            discard(attempt)
             _append_to_log(attempt, reason)
+            self._store.fail(attempt.execution_id, reason)
+            return
+        if not result.outputs:
+            discard(attempt)
         self._store.fail(
             attempt.execution_id,
             reason,
-            usage=None if result is None else result.usage,
-            metrics=None if result is None else result.metrics,
+            usage=result.usage,
+            metrics=result.metrics,
+            outputs={key: [artifact] for key, artifact in result.outputs.items()},
+            verdict=result.verdict,
+            judged=self._judged(attempt.node) if result.rejected else (),
         )
 
     def cancel(self, attempt: Attempt, reason: str) -> None:
@@ -318,20 +341,59 @@ class Launcher:
                 )
         return inputs
 
+    def _judged(self, node: GraphNode) -> list[int]:
+        """Return the ids of the artifacts that a gate judges."""
+        return [
+            artifact.id
+            for edge in node.judges
+            for artifact in self._outputs_of(edge)
+            if artifact.id is not None
+        ]
+
+    def _check_gates(self, node: GraphNode, inputs: Mapping[str, Sequence[Artifact]]) -> None:
+        """Raise if a gate that is not part of the graph has rejected what a node would read.
+
+        A gate of the graph has passed before the node begins, or need not have (`success_optional`).
+        """
+        inside = {each.id for each in self._graph.nodes}
+        outside = [each for each in node.gates if each not in inside]
+        if not outside:
+            return
+        ids = [each.id for of in inputs.values() for each in of if each.id is not None]
+        for rejection in self._store.rejections(ids):
+            if rejection.node_id in outside:
+                execution = self._store.get_execution(rejection.execution_id)
+                said = execution.verdict.text if execution.verdict else execution.error
+                raise HeldBack(
+                    f"{node.id} is held back: {rejection.node_id} rejected what it reads (artifact "
+                    f"{rejection.artifact_id}) in run {execution.run_id}: {said}. Correct that and "
+                    f"run {rejection.node_id} again, or set wait_for_gates=False in the policy of "
+                    f"{node.id}."
+                )
+
     def _outputs_of(self, edge: Edge) -> Sequence[Artifact]:
         if edge.producer in self.published:
             return self.published[edge.producer].get(edge.key, ())
         if edge.producer not in self._outside:
+            pipeline = self._settings.pipeline
+            # In a container the other nodes of the run are outside of the graph, too.
             found = self._store.node_outputs(
-                self._settings.pipeline, edge.producer, run_id=self._base_run
-            )
+                pipeline, edge.producer, run_id=self._settings.run_id
+            ) or self._store.node_outputs(pipeline, edge.producer, run_id=self._base_run)
             self._outside[edge.producer] = found or {}
         return self._outside[edge.producer].get(edge.key, ())
 
     def _resolve(self, node: GraphNode) -> Ended:
-        outputs = resolve_artifacts(self._store, node, self._settings.pipeline)
+        current = [
+            each for edge in node.inputs.get(OTHER_THAN, ()) for each in self._outputs_of(edge)
+        ]
+        outputs = resolve_artifacts(self._store, node, self._settings.pipeline, current)
         execution_id = self._store.publish_resolved(
-            outputs, run_id=self._settings.run_id, node_id=node.id, type_name=node.type_name
+            outputs,
+            run_id=self._settings.run_id,
+            node_id=node.id,
+            type_name=node.type_name,
+            inputs={OTHER_THAN: current} if current else {},
         )
         self._finish(node, execution_id, "COMPLETE", outputs)
         return Ended(execution_id, "COMPLETE", outputs)

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from penstock.artifacts import Artifact, location
+from penstock.artifacts import Artifact, Examples, location
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.dsl.resolver import LatestArtifacts, LatestBlessedModel
 from penstock.dsl.values import decode
 from penstock.graph import GraphNode, OutputDeclaration
 from penstock.launch.attempt import stamp
-from penstock.store import MetadataStore
+from penstock.store import ArtifactRecord, ExecutionState, MetadataStore
 
 Outputs = Mapping[str, Sequence[Artifact]]
 
 
-def resolve_artifacts(store: MetadataStore, node: GraphNode, pipeline: str) -> Outputs:
-    """Return what a resolver finds in the store; keys for which there is nothing are left out."""
+def resolve_artifacts(
+    store: MetadataStore, node: GraphNode, pipeline: str, current: Sequence[Artifact] = ()
+) -> Outputs:
+    """Return what a resolver finds in the store; keys for which there is nothing are left out.
+
+    Args:
+        store: The metadata store.
+        node: The resolver.
+        pipeline: Name of the pipeline.
+        current: What it is to find something else than.
+    """
     strategy = decode(dict(node.parameters))["strategy"]
     found: dict[str, Sequence[Artifact]] = {}
     if isinstance(strategy, LatestBlessedModel):
-        pair = store.latest_blessed_model(pipeline=pipeline)
+        same = [each.id for each in current if each.id is not None]
+        prints = [each.fingerprint for each in current if each.fingerprint]
+        pair = store.latest_blessed_model(pipeline=pipeline, without=same, fingerprints=prints)
         by_type = {} if pair is None else {each.TYPE_NAME: each for each in pair}
         for key, declaration in node.outputs.items():
             if declaration.type_name in by_type:
@@ -28,10 +40,90 @@ def resolve_artifacts(store: MetadataStore, node: GraphNode, pipeline: str) -> O
     else:
         assert isinstance(strategy, LatestArtifacts)
         for key, declaration in node.outputs.items():
-            found[key] = store.latest_artifacts(
-                declaration.type_name, pipeline=pipeline, count=strategy.count
-            )
+            candidates = _Candidates(store, pipeline, declaration.type_name)
+            found[key] = candidates.choose(strategy, current)
     return as_declared(node, {key: each for key, each in found.items() if each})
+
+
+class _Candidates:
+    """Artifacts of a type that a resolver may choose, the newest first."""
+
+    def __init__(self, store: MetadataStore, pipeline: str, type_name: str) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._type_name = type_name
+
+    def choose(self, strategy: LatestArtifacts, current: Sequence[Artifact]) -> list[Artifact]:
+        """Return what the strategy asks for."""
+        spans = [span for span in map(_span, current) if span]
+        fitting = (
+            record.artifact
+            for record in self._good(strategy)
+            if not any(self._is_same(record, each) for each in current)
+            and (not spans or _span(record.artifact) < min(spans))
+        )
+        if spans:
+            # Spans may be ingested in any order; of one span the newest artifact comes first.
+            return sorted(fitting, key=_span, reverse=True)[: strategy.count]
+        return list(itertools.islice(fitting, strategy.count))
+
+    def _good(self, strategy: LatestArtifacts) -> Iterator[ArtifactRecord]:
+        """Yield what no failed node wrote and, unless it is asked for, no gate rejected."""
+        seen, size = 0, max(10, 2 * strategy.count)
+        while True:
+            records = self._store.find_artifacts(
+                type_name=self._type_name, pipeline=self._pipeline, limit=size
+            )
+            page = records[seen:]
+            ids = [record.artifact.id or 0 for record in page]
+            writers = self._store.get_executions(
+                [record.execution_id for record in page if record.execution_id is not None]
+            )
+            bad = {each.id for each in writers if each.state is ExecutionState.FAILED}
+            rejected = (
+                set()
+                if strategy.include_rejected
+                else {each.artifact_id for each in self._store.rejections(ids)}
+            )
+            yield from (
+                record
+                for record in page
+                if record.execution_id not in bad and record.artifact.id not in rejected
+            )
+            if len(records) < size:
+                return
+            seen, size = len(records), 4 * size
+
+    def _is_same(self, record: ArtifactRecord, current: Artifact) -> bool:
+        """Return whether it is the current artifact, equals it, or was made of the same Examples."""
+        other = record.artifact
+        if other.id == current.id or (
+            other.fingerprint and other.fingerprint == current.fingerprint
+        ):
+            return True
+        if current.id is None or record.execution_id is None:
+            return False
+        writer = self._store.get_artifact(current.id)
+        if writer.execution_id is None or writer.node_id != record.node_id:
+            return False
+        data = self._data_of(writer.execution_id)
+        return bool(data) and data == self._data_of(record.execution_id)
+
+    def _data_of(self, execution_id: int) -> list[str]:
+        """Return the fingerprints of the Examples that an execution read."""
+        inputs = self._store.inputs_of(execution_id)
+        return sorted(
+            each.fingerprint
+            for of in inputs.values()
+            for each in of
+            if each.TYPE_NAME == Examples.TYPE_NAME and each.fingerprint
+        )
+
+
+def _span(artifact: Artifact) -> int:
+    """Return the span of an artifact; 0 where the data has none."""
+    span = artifact.properties.get("span") or artifact.custom_properties.get("span") or 0
+    return int(span)
 
 
 def import_artifact(node: GraphNode, absolute: Callable[[str], str]) -> tuple[str, Artifact]:

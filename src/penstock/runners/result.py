@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, Verdict
 
 
 class NodeState(enum.StrEnum):
@@ -51,6 +51,9 @@ class NodeResult:
         why: Why it was not found in the cache, where that is shown.
         progress: How far it is, while it runs.
         kept: Whether an earlier session of the run had done it.
+        verdict: What it said of what it judged.
+        rejected: Whether it failed because it rejected what it judged.
+        start_seconds: How long its last attempt waited for its process to start and make its imports.
     """
 
     id: str
@@ -66,6 +69,9 @@ class NodeResult:
     why: str = ""
     progress: str = ""
     kept: bool = False
+    verdict: Verdict | None = None
+    rejected: bool = False
+    start_seconds: float = 0.0
 
 
 @dataclasses.dataclass(slots=True)

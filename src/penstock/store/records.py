@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, Verdict
 
 
 class ExecutionState(enum.IntEnum):
@@ -52,12 +52,14 @@ class Usage:
         cpu_seconds: User and system seconds of the process and its children.
         peak_rss_bytes: Largest resident set, in bytes.
         bytes_written: Bytes of its outputs.
+        start_seconds: Seconds before the start, until its process had made its imports.
     """
 
     wall_seconds: float | None = None
     cpu_seconds: float | None = None
     peak_rss_bytes: int | None = None
     bytes_written: int | None = None
+    start_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class RunRecord:
         finished: Unix seconds, set by the store.
         error: Why it failed, set by the store.
         stop_requested: Whether `request_stop` was called.
+        paused_seconds: Time between its sessions, if it was resumed.
     """
 
     run_id: str
@@ -107,6 +110,14 @@ class RunRecord:
     finished: float | None = None
     error: str | None = None
     stop_requested: bool = False
+    paused_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time from start to end, without the time between its sessions; None before its end."""
+        if self.finished is None:
+            return None
+        return max(0.0, self.finished - self.started - self.paused_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,7 @@ class ExecutionRecord:
         usage: What it used.
         metrics: What it reported.
         cached_from: Execution whose outputs it reused.
+        verdict: What it said of what it judged.
     """
 
     id: int
@@ -148,6 +160,7 @@ class ExecutionRecord:
     usage: Usage = field(default_factory=Usage)
     metrics: Mapping[str, float] = field(default_factory=dict)
     cached_from: int | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,22 @@ class CachedExecution:
     execution_id: int
     outputs: Mapping[str, list[Artifact]]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A gate's last word on an artifact: it did not pass.
+
+    Args:
+        artifact_id: The artifact.
+        node_id: The gate.
+        execution_id: The gate's failed execution.
+    """
+
+    artifact_id: int
+    node_id: str
+    execution_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ class Session(abc.ABC):
         return f"INSERT INTO {target} VALUES {values} ON CONFLICT DO NOTHING"
 
     def execute_unless_there(self, text: str) -> None:
-        """Create a table or an index; where DDL is no transaction, one that is there is left."""
+        """Create a table, a column or an index; where DDL is no transaction, one that is there is left."""
         self.execute(text)
 
     ddl_is_transactional: ClassVar[bool] = True

@@ -132,6 +132,9 @@ PENSTOCK_EXECUTION = Insert(
         "cached_from",
     ),
 )
+PENSTOCK_REJECTION = Insert(
+    "penstock_rejection", ("artifact_id", "pipeline", "node_id", "execution_id")
+)
 PENSTOCK_ARTIFACT = Insert(
     "penstock_artifact",
     ("artifact_id", "fingerprint", "execution_id", "output_key", "output_index"),

@@ -63,5 +63,6 @@ def adopted(store: MetadataStore, graph: Graph, run_id: str) -> Iterator[NodeRes
             log_path=record.log_path,
             outputs=outputs,
             metrics=record.metrics,
+            verdict=record.verdict,
             kept=True,
         )

@@ -133,6 +133,7 @@ class Scheduler:
         if isinstance(begun, Ended):
             result.outputs = begun.outputs
             result.metrics = begun.metrics
+            result.verdict = begun.verdict
             result.seconds = time.monotonic() - started
             self._end(node, NodeState(begun.state))
             return None
@@ -182,9 +183,16 @@ class Scheduler:
         result = self.results[attempt.node.id]
         result.seconds = time.monotonic() - started
         reason = finished.reason
+        result.start_seconds = 0.0
         if outcome is not None:
-            result.seconds = outcome.usage.wall_seconds or 0.0
+            wall = outcome.usage.wall_seconds or 0.0
+            result.start_seconds = max(0.0, result.seconds - wall)
+            result.seconds = wall
+            usage = dataclasses.replace(outcome.usage, start_seconds=result.start_seconds)
+            outcome = dataclasses.replace(outcome, usage=usage)
             result.metrics = outcome.metrics
+            result.verdict = outcome.verdict
+            result.rejected = outcome.rejected
             result.traceback = outcome.traceback
             reason = outcome.error or ""
         if outcome is not None and outcome.error is None and not self._stop.lost:
@@ -203,7 +211,7 @@ class Scheduler:
         self._launcher.fail(attempt, reason, outcome)
         result.error = reason
         policy = attempt.node.policy
-        if attempt.number <= policy.retries:
+        if attempt.number <= policy.retries and not result.rejected:
             result.state = NodeState.RETRYING
             at = time.monotonic() + policy.backoff(attempt.number)
             heapq.heappush(self._retries, (at, attempt.execution_id, attempt))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from penstock.artifacts import Artifact, ArtifactState
+from penstock.artifacts import Artifact, ArtifactState, Verdict
 from penstock.store import sql
 from penstock.store.base import StoreBase, milliseconds
 from penstock.store.exceptions import RecordNotFound, StoreError
@@ -35,16 +35,20 @@ class ExecutionRows(StoreBase):
         reason: str,
         usage: Usage | None,
         metrics: Mapping[str, float] | None,
-    ) -> None:
+        verdict: Verdict | None = None,
+    ) -> bool:
+        """Return whether it was running; where it had ended nothing is written."""
         found = self._session.query(_STATE + self._session.for_update, (execution_id,))
         if not found:
             raise RecordNotFound(
                 f"There is no execution {execution_id} in the store {self.location}."
             )
-        if found[0][0] == ExecutionState.RUNNING:
-            result = json.dumps({"result_message": reason, "code": _CODES[state]})
-            properties = {"__execution_result__": result}
-            self._end(execution_id, state, reason, usage, metrics, properties)
+        if found[0][0] != ExecutionState.RUNNING:
+            return False
+        result = json.dumps({"result_message": reason, "code": _CODES[state]})
+        properties = {"__execution_result__": result}
+        self._end(execution_id, state, reason, usage, metrics, properties, verdict)
+        return True
 
     def _register(
         self,
@@ -207,6 +211,7 @@ class ExecutionRows(StoreBase):
         usage: Usage | None,
         metrics: Mapping[str, float] | None,
         properties: Mapping[str, Any] | None,
+        verdict: Verdict | None,
     ) -> None:
         now = milliseconds()
         used = usage or Usage()
@@ -218,7 +223,8 @@ class ExecutionRows(StoreBase):
         )
         session.execute(
             "UPDATE penstock_execution SET finished = ?, error = ?, wall_seconds = ?, "
-            "cpu_seconds = ?, peak_rss_bytes = ?, bytes_written = ?, metrics = ? "
+            "cpu_seconds = ?, peak_rss_bytes = ?, bytes_written = ?, metrics = ?, verdict = ?, "
+            "start_seconds = ? "
             "WHERE execution_id = ?",
             (
                 now,
@@ -228,6 +234,8 @@ class ExecutionRows(StoreBase):
                 used.peak_rss_bytes,
                 used.bytes_written,
                 json.dumps(dict(metrics)) if metrics else None,
+                None if verdict is None else json.dumps(verdict.to_json()),
+                used.start_seconds,
                 execution_id,
             ),
         )
@@ -235,6 +243,25 @@ class ExecutionRows(StoreBase):
             rows = [(execution_id, *columns) for columns in execution_columns(properties)]
             session.insert(sql.EXECUTION_PROPERTY, rows)
         self._execution_contexts.pop(execution_id, None)
+
+    def _judge(self, execution_id: int, judged: Sequence[int], *, passed: bool) -> None:
+        """Record a gate's word on artifacts: the last one of each gate holds."""
+        if not judged:
+            return
+        session = self._session
+        rows = session.query(
+            "SELECT pipeline, node_id FROM penstock_execution WHERE execution_id = ?",
+            (execution_id,),
+        )
+        for pipeline, node_id in rows:
+            key = [(number, pipeline, node_id) for number in dict.fromkeys(judged)]
+            session.execute_each(
+                "DELETE FROM penstock_rejection WHERE artifact_id = ? AND pipeline = ? "
+                "AND node_id = ?",
+                key,
+            )
+            if not passed:
+                session.insert(sql.PENSTOCK_REJECTION, [(*each, execution_id) for each in key])
 
 
 def _context_names(

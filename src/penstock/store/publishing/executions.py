@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from penstock.artifacts import Verdict
 from penstock.store.exceptions import StoreError
 from penstock.store.publishing.execution_rows import Artifacts, ExecutionRows
 from penstock.store.records import CachedExecution, EventType, ExecutionState, Usage
@@ -73,6 +75,8 @@ class Executions(ExecutionRows):
         usage: Usage | None = None,
         metrics: Mapping[str, float] | None = None,
         properties: Mapping[str, Any] | None = None,
+        verdict: Verdict | None = None,
+        judged: Sequence[int] = (),
     ) -> None:
         """Make a running execution COMPLETE and its outputs live, all at once.
 
@@ -84,6 +88,8 @@ class Executions(ExecutionRows):
             usage: What the attempt used.
             metrics: What it reported.
             properties: Further execution properties, known only now.
+            verdict: What it said of what it judged.
+            judged: Artifacts that it let pass, if it is a gate.
 
         Raises:
             StoreError: If the execution is not RUNNING, so that two publishers cannot both win.
@@ -97,7 +103,10 @@ class Executions(ExecutionRows):
                     f"{ExecutionState(state).name}, expected RUNNING. Its lease was lost, or it "
                     "was published before."
                 )
-            self._end(execution_id, ExecutionState.COMPLETE, None, usage, metrics, properties)
+            self._end(
+                execution_id, ExecutionState.COMPLETE, None, usage, metrics, properties, verdict
+            )
+            self._judge(execution_id, judged, passed=True)
 
         self._session.atomically(write)
 
@@ -113,6 +122,7 @@ class Executions(ExecutionRows):
         inputs: Artifacts | None = None,
         cache_key: str | None = None,
         key_parts: Mapping[str, Any] | None = None,
+        judged: Sequence[int] = (),
     ) -> int:
         """Write an execution, CACHED, whose outputs are those of `cached`; return its id.
 
@@ -126,6 +136,7 @@ class Executions(ExecutionRows):
             inputs: As for `register_execution`.
             cache_key: As for `register_execution`.
             key_parts: As for `register_execution`.
+            judged: As for `publish`.
         """
 
         def write() -> int:
@@ -143,11 +154,16 @@ class Executions(ExecutionRows):
             )
             self._write_events(execution_id, cached.outputs, EventType.OUTPUT)
             self._execution_contexts.pop(execution_id, None)
-            if cached.metrics:
+            if cached.metrics or cached.verdict:
                 self._session.execute(
-                    "UPDATE penstock_execution SET metrics = ? WHERE execution_id = ?",
-                    (json.dumps(dict(cached.metrics)), execution_id),
+                    "UPDATE penstock_execution SET metrics = ?, verdict = ? WHERE execution_id = ?",
+                    (
+                        json.dumps(dict(cached.metrics)) if cached.metrics else None,
+                        json.dumps(cached.verdict.to_json()) if cached.verdict else None,
+                        execution_id,
+                    ),
                 )
+            self._judge(execution_id, judged, passed=True)
             return execution_id
 
         return self._session.atomically(write)
@@ -231,6 +247,9 @@ class Executions(ExecutionRows):
         *,
         usage: Usage | None = None,
         metrics: Mapping[str, float] | None = None,
+        outputs: Artifacts | None = None,
+        verdict: Verdict | None = None,
+        judged: Sequence[int] = (),
     ) -> None:
         """Make a running execution FAILED; on a full disk too. Does nothing if it has ended.
 
@@ -239,21 +258,25 @@ class Executions(ExecutionRows):
             reason: What a person reads: the exception, the signal, the timeout.
             usage: What the attempt used.
             metrics: What it reported.
+            outputs: What is kept of what it wrote; each gets its `id` and is LIVE then.
+            verdict: What it said of what it judged.
+            judged: Artifacts that it rejected, if it is a gate.
         """
-        self._fail(execution_id, ExecutionState.FAILED, reason, usage, metrics)
+
+        def write() -> None:
+            if self._fail_running(
+                execution_id, ExecutionState.FAILED, reason, usage, metrics, verdict
+            ):
+                if outputs:
+                    self._write_outputs(execution_id, outputs)
+                self._judge(execution_id, judged, passed=False)
+
+        self._with_reserve(write)
 
     def cancel(
         self, execution_id: int, reason: str = "canceled", *, usage: Usage | None = None
     ) -> None:
         """Make a running execution CANCELED; on a full disk too. Does nothing if it has ended."""
-        self._fail(execution_id, ExecutionState.CANCELED, reason, usage, None)
-
-    def _fail(
-        self,
-        execution_id: int,
-        state: ExecutionState,
-        reason: str,
-        usage: Usage | None,
-        metrics: Mapping[str, float] | None,
-    ) -> None:
-        self._with_reserve(lambda: self._fail_running(execution_id, state, reason, usage, metrics))
+        self._with_reserve(
+            partial(self._fail_running, execution_id, ExecutionState.CANCELED, reason, usage, None)
+        )

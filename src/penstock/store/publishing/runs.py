@@ -14,7 +14,7 @@ from penstock.store.session import Row
 _COLUMNS = (
     "r.run_id, r.pipeline, r.started, r.graph_digest, r.parameters, r.command, r.git_commit, "
     "r.dirty, r.environment_fingerprint, r.seed, r.is_deterministic, r.root, r.project, r.labels, "
-    "r.state, r.finished, r.error, r.stop_requested"
+    "r.state, r.finished, r.error, r.stop_requested, r.paused_seconds"
 )
 
 
@@ -84,15 +84,26 @@ class Runs(StoreBase):
         self._with_reserve(write)
         self._session.flush_to_disk()
 
-    def reopen_run(self, run_id: str) -> None:
-        """Make a finished run RUNNING again, for `resume`; the caller holds its lease."""
+    def reopen_run(self, run_id: str, *, idle_since: float | None = None) -> None:
+        """Make a finished run RUNNING again, for `resume`; the caller holds its lease.
+
+        Args:
+            run_id: The run.
+            idle_since: Unix seconds from which on nobody worked on it; by default since its end.
+        """
 
         def write() -> None:
             self.require_run(run_id)
+            ((finished, paused),) = self._session.query(
+                "SELECT finished, paused_seconds FROM penstock_run WHERE run_id = ?", (run_id,)
+            )
+            since = milliseconds(idle_since) if idle_since is not None else finished
+            if since is not None:
+                paused = (paused or 0.0) + max(0, milliseconds() - since) / 1000
             self._session.execute(
                 "UPDATE penstock_run SET state = ?, finished = NULL, error = NULL, "
-                "stop_requested = 0 WHERE run_id = ?",
-                (RunState.RUNNING.value, run_id),
+                "stop_requested = 0, paused_seconds = ? WHERE run_id = ?",
+                (RunState.RUNNING.value, paused, run_id),
             )
 
         self._session.atomically(write)
@@ -188,6 +199,7 @@ def _record(row: Row) -> RunRecord:
         finished=None if row[15] is None else row[15] / 1000,
         error=row[16],
         stop_requested=bool(row[17]),
-        graph_json=(row[18] or "") if len(row) > 18 else "",
-        environment=parsed(row[19]) if len(row) > 19 else {},
+        paused_seconds=row[18] or 0.0,
+        graph_json=(row[19] or "") if len(row) > 19 else "",
+        environment=parsed(row[20]) if len(row) > 20 else {},
     )

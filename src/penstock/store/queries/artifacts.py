@@ -168,7 +168,11 @@ class ArtifactQueries(StoreBase):
         return [record.artifact for record in records]
 
     def latest_blessed_model(
-        self, *, pipeline: str | None = None
+        self,
+        *,
+        pipeline: str | None = None,
+        without: Sequence[int] = (),
+        fingerprints: Sequence[str] = (),
     ) -> tuple[Artifact, Artifact] | None:
         """Return the newest live Model that a live ModelBlessing blesses, and that; or None.
 
@@ -177,8 +181,11 @@ class ArtifactQueries(StoreBase):
 
         Args:
             pipeline: Only models and blessings that belong to this pipeline.
+            without: Ids of models that are left out.
+            fingerprints: Models of this content are left out.
         """
-        where, values = "", []
+        where = ""
+        values: list[Any] = []
         if pipeline is not None:
             member = (
                 "AND EXISTS (SELECT 1 FROM Attribution s JOIN Context c ON c.id = s.context_id "
@@ -186,6 +193,15 @@ class ArtifactQueries(StoreBase):
             )
             where = member.format("m") + member.format("b")
             values = [self._types.context("pipeline"), pipeline] * 2
+        if without:
+            where += f"AND m.id NOT IN ({','.join('?' * len(without))}) "
+            values += without
+        if fingerprints:
+            where += (
+                "AND NOT EXISTS (SELECT 1 FROM penstock_artifact pa WHERE pa.artifact_id = m.id "
+                f"AND pa.fingerprint IN ({','.join('?' * len(fingerprints))})) "
+            )
+            values += fingerprints
         answers = self._session.fetch(
             (_BLESSED.format(match=_BY_ID, where=where), values),
             (_BLESSED.format(match=_BY_URI, where=where), values),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, Verdict
 from penstock.store.base import StoreBase, milliseconds
 from penstock.store.queries.artifact_rows import build_artifact, set_property
 from penstock.store.records import CachedExecution, ExecutionRecord, ExecutionState, Usage
@@ -16,9 +16,9 @@ from penstock.store.session import Row
 _FIND = """
 SELECT hit.execution_id, a.id, t.name, a.uri, a.state, a.name, pa.fingerprint, pa.output_key,
   pa.output_index, p.name, p.is_custom_property, p.int_value, p.double_value, p.string_value,
-  p.bool_value, hit.metrics
+  p.bool_value, hit.metrics, hit.verdict
 FROM (
-  SELECT pe.execution_id, pe.metrics FROM penstock_execution pe
+  SELECT pe.execution_id, pe.metrics, pe.verdict FROM penstock_execution pe
   JOIN Execution e ON e.id = pe.execution_id AND e.last_known_state IN (3, 5)
   WHERE pe.cache_key = ? AND pe.finished >= ? AND NOT EXISTS (
     SELECT 1 FROM Event ev JOIN Artifact dead ON dead.id = ev.artifact_id
@@ -35,7 +35,7 @@ EXECUTION_COLUMNS = (
     "e.id, pe.run_id, pe.pipeline, pe.node_id, t.name, e.last_known_state, pe.attempt, "
     "pe.cache_key, pe.key_parts, e.create_time_since_epoch, pe.finished, pe.error, pe.log_path, "
     "pe.wall_seconds, pe.cpu_seconds, pe.peak_rss_bytes, pe.bytes_written, pe.metrics, "
-    "pe.cached_from, e.last_update_time_since_epoch"
+    "pe.cached_from, e.last_update_time_since_epoch, pe.verdict, pe.start_seconds"
 )
 
 
@@ -62,9 +62,10 @@ def execution_record(row: Row) -> ExecutionRecord:
         finished=None if finished is None else finished / 1000,
         error=row[11],
         log_path=row[12],
-        usage=Usage(row[13], row[14], row[15], row[16]),
+        usage=Usage(row[13], row[14], row[15], row[16], row[21]),
         metrics=parsed(row[17]),
         cached_from=row[18],
+        verdict=Verdict.from_json(json.loads(row[20])) if row[20] else None,
     )
 
 
@@ -99,8 +100,13 @@ class Cache(StoreBase):
             if row[9] is not None:
                 set_property(artifact, row[9], row[10], row[11:15])
         outputs = {key: [of[index] for index in sorted(of)] for key, of in slots.items()}
-        metrics = rows[0][15]
-        return CachedExecution(rows[0][0], outputs, json.loads(metrics) if metrics else {})
+        metrics, verdict = rows[0][15:17]
+        return CachedExecution(
+            rows[0][0],
+            outputs,
+            json.loads(metrics) if metrics else {},
+            Verdict.from_json(json.loads(verdict)) if verdict else None,
+        )
 
     def nearest_executions(
         self, pipeline: str, node_id: str, *, before: int | None = None, limit: int = 20

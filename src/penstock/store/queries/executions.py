@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, Verdict
 from penstock.store.base import StoreBase
 from penstock.store.exceptions import RecordNotFound
 from penstock.store.queries.artifact_rows import build_artifact, read_properties
 from penstock.store.queries.cache import EXECUTION_COLUMNS, execution_record
-from penstock.store.records import EventType, ExecutionRecord, ExecutionState
+from penstock.store.records import EventType, ExecutionRecord, ExecutionState, Rejection
 from penstock.store.session import Row
 
 _FROM = """
@@ -79,6 +80,46 @@ class ExecutionQueries(StoreBase):
         nodes = {int(number): str(node) for node, number in rows} or self._tfx_nodes(run_id)
         outputs = self._artifacts_of(list(nodes), (EventType.OUTPUT, EventType.INTERNAL_OUTPUT))
         return {node: outputs.get(number, {}) for number, node in nodes.items()}
+
+    def rejected_outputs(self, run_id: str) -> dict[str, OutputsByKey]:
+        """Return what is kept of nodes of a run that failed, by node and key: what gates wrote."""
+        last = self.run_states(run_id)
+        failed = {
+            record.id: node
+            for node, record in last.items()
+            if record.state is ExecutionState.FAILED
+        }
+        outputs = self._artifacts_of(list(failed), (EventType.OUTPUT,))
+        return {failed[number]: of for number, of in outputs.items()}
+
+    def run_verdicts(self, run_ids: Sequence[str]) -> dict[str, dict[str, Verdict]]:
+        """Return the verdict of each node that stated one, by run and node. One query."""
+        if not run_ids:
+            return {}
+        rows = self._session.query(
+            "SELECT run_id, node_id, verdict FROM penstock_execution WHERE run_id IN "
+            f"({','.join('?' * len(run_ids))}) ORDER BY execution_id",
+            list(run_ids),
+        )
+        found: dict[str, dict[str, Verdict]] = {}
+        for run_id, node_id, text in rows:
+            of_run = found.setdefault(run_id, {})
+            of_run.pop(node_id, None)
+            verdict = Verdict.from_json(json.loads(text)) if text else None
+            if verdict is not None:
+                of_run[node_id] = verdict
+        return found
+
+    def rejections(self, artifact_ids: Sequence[int]) -> list[Rejection]:
+        """Return which gates rejected which of these artifacts; a later pass takes it back."""
+        if not artifact_ids:
+            return []
+        rows = self._session.query(
+            "SELECT artifact_id, node_id, execution_id FROM penstock_rejection WHERE artifact_id IN "
+            f"({','.join('?' * len(artifact_ids))}) ORDER BY execution_id",
+            list(artifact_ids),
+        )
+        return [Rejection(*row) for row in rows]
 
     def _tfx_nodes(self, run_id: str) -> dict[int, str]:
         """Return the last good execution of each node of a run that TFX wrote."""

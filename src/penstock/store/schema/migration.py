@@ -45,7 +45,20 @@ def _create_tables(session: Session) -> None:
             session.execute_unless_there(str(create.compile(dialect=dialect)))
 
 
-UPGRADES: dict[int, Callable[[Session], None]] = {}
+def _add_verdicts(session: Session) -> None:
+    dialect = session.engine.dialect
+    added = (
+        (tables.run, ("paused_seconds",)),
+        (tables.execution, ("verdict", "start_seconds")),
+    )
+    for table, names in added:
+        for name in names:
+            kind = table.c[name].type.compile(dialect)
+            session.execute_unless_there(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}")
+    _create_tables(session)
+
+
+UPGRADES: dict[int, Callable[[Session], None]] = {1: _add_verdicts}
 """What brings the `penstock_*` tables from a version to the next one."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-VERSION = 1
+VERSION = 2
 """Version of the `penstock_*` tables."""
 
 metadata = sa.MetaData()
@@ -50,6 +50,7 @@ run = _table(
     sa.Column("project", _LONG, nullable=False),
     sa.Column("labels", _LONG, nullable=False),
     sa.Column("stop_requested", sa.SmallInteger, nullable=False),
+    sa.Column("paused_seconds", sa.Double),
     sa.Index("penstock_run_started", "started"),
     sa.Index("penstock_run_pipeline", "pipeline", "started"),
     sa.Index("penstock_run_state", "state"),
@@ -87,6 +88,8 @@ execution = _table(
     sa.Column("bytes_written", sa.BigInteger),
     sa.Column("metrics", _LONG),
     sa.Column("cached_from", sa.BigInteger),
+    sa.Column("verdict", _LONG),
+    sa.Column("start_seconds", sa.Double),
     sa.Index("penstock_execution_cache", "cache_key", "execution_id"),
     sa.Index("penstock_execution_run", "run_id", "node_id", "execution_id"),
     sa.Index("penstock_execution_node", "pipeline", "node_id", "execution_id"),
@@ -101,6 +104,14 @@ artifact = _table(
     sa.Column("output_key", _NAME, nullable=False),
     sa.Column("output_index", sa.Integer, nullable=False),
     sa.Index("penstock_artifact_execution", "execution_id"),
+)
+
+rejection = _table(
+    "penstock_rejection",
+    sa.Column("artifact_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("pipeline", _NAME, primary_key=True),
+    sa.Column("node_id", _NAME, primary_key=True),
+    sa.Column("execution_id", sa.BigInteger, nullable=False),
 )
 
 alias = _table(

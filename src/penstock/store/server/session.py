@@ -306,9 +306,9 @@ class MysqlSession(ServerSession):
         try:
             self.query(text)
         except StoreError as error:
-            # 1050: the table exists; 1061: the index exists.
+            # 1050: the table exists; 1060: the column; 1061: the index.
             cause = error.__cause__
-            if cause is None or not cause.args or cause.args[0] not in (1050, 1061):
+            if cause is None or not cause.args or cause.args[0] not in (1050, 1060, 1061):
                 raise
 
     @override
