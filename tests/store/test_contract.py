@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from penstock.artifacts import (
     Model,
     ModelBlessing,
     PropertyType,
+    Verdict,
 )
 from penstock.store import (
     ExecutionState,
@@ -85,8 +87,10 @@ def test_run_comes_back_as_written(store: MetadataStore) -> None:
     ended = store.get_run("2026-11")
     assert (ended.state, ended.error) == (RunState.FAILED, "Trainer failed")
     assert ended.finished == pytest.approx(time.time(), abs=60)
-    store.reopen_run(run.run_id)
-    assert store.get_run(run.run_id) == run
+    store.reopen_run(run.run_id, idle_since=time.time() - 100)
+    again = store.get_run(run.run_id)
+    assert again.paused_seconds == pytest.approx(100, abs=60)
+    assert dataclasses.replace(again, paused_seconds=0.0) == run
 
 
 def test_runs_are_found_by_the_beginning_of_their_id(store: MetadataStore) -> None:
@@ -319,6 +323,56 @@ def test_cache_hit_needs_live_outputs(store: MetadataStore) -> None:
     fresh = store.find_cached(key)
     assert fresh is not None
     assert fresh.execution_id == running
+
+
+def test_verdicts_are_kept_with_an_execution_and_its_reuse(store: MetadataStore) -> None:
+    begin_run(store)
+    execution = store.register_execution(
+        run_id="run-1", node_id="n", type_name="t.N", cache_key="k"
+    )
+    verdict = Verdict("not pushed", ok=False)
+    store.publish(execution, {}, resources=Resources(1.0, start_seconds=2.5), verdict=verdict)
+    record = store.get_execution(execution)
+    assert record.verdict == verdict
+    assert record.resources.start_seconds == 2.5
+    hit = store.find_cached("k")
+    assert hit is not None
+    assert hit.verdict == verdict
+    begin_run(store, "run-2")
+    reuse = store.publish_cached(hit, run_id="run-2", node_id="n", type_name="t.N", cache_key="k")
+    assert store.get_execution(reuse).verdict == verdict
+    assert store.run_verdicts(["run-1", "run-2", "run-3"]) == {
+        "run-1": {"n": verdict},
+        "run-2": {"n": verdict},
+    }
+
+
+def test_a_gate_that_rejects_keeps_its_outputs_and_its_word(store: MetadataStore) -> None:
+    begin_run(store)
+    examples = Examples("/examples")
+    run_node(store, "gen", {"examples": [examples]})
+    assert examples.id is not None
+
+    def judge(node_id: str, *, passed: bool) -> int:
+        execution = store.register_execution(run_id="run-1", node_id=node_id, type_name="t.Gate")
+        if passed:
+            store.publish(execution, {}, judged=[examples.id])
+        else:
+            found: dict[str, list[Artifact]] = {"found": [Model(f"/found-{execution}")]}
+            store.fail(execution, "3 anomalies", outputs=found, judged=[examples.id])
+        return execution
+
+    failed = judge("gate", passed=False)
+    assert store.get_execution(failed).state is ExecutionState.FAILED
+    (kept,) = store.rejected_outputs("run-1")["gate"]["found"]
+    assert (kept.uri, kept.state) == (f"/found-{failed}", ArtifactState.LIVE)
+    assert "gate" not in store.run_outputs("run-1")
+    again = judge("gate", passed=False)
+    judge("other", passed=True)
+    (rejection,) = store.rejections([examples.id, 99])
+    assert (rejection.node_id, rejection.execution_id) == ("gate", again)
+    judge("gate", passed=True)
+    assert store.rejections([examples.id]) == []
 
 
 def test_cache_hit_without_outputs(store: MetadataStore) -> None:

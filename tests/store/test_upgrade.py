@@ -20,20 +20,20 @@ def test_upgrade_in_place_with_a_backup(url: str, monkeypatch: pytest.MonkeyPatc
     with MetadataStore.open(url) as store:
         store.create_run(RunRecord("run", "penguin", time.time()))
     with monkeypatch.context() as newer:
-        newer.setattr(tables, "VERSION", 2)
-        newer.setitem(migration.UPGRADES, 1, add_column)
+        newer.setattr(tables, "VERSION", tables.VERSION + 1)
+        newer.setitem(migration.UPGRADES, tables.VERSION - 1, add_column)
         with MetadataStore.open(url) as store:
             assert store.backup is not None
             rows = store.session.query("SELECT run_id, cluster FROM penstock_run")
             assert rows == [("run", None)]
-            assert store.session.query("SELECT version FROM penstock_version") == [(2,)]
+            assert store.session.query("SELECT version FROM penstock_version") == [(3,)]
             backup = store.backup
             if not url.startswith("sqlite"):
                 copied = backup.removeprefix("tables ").removesuffix("*") + "run"
                 assert store.session.query(f"SELECT run_id FROM {copied}") == [("run",)]
         with MetadataStore.open(url) as store:
             assert store.backup is None
-    with pytest.raises(SchemaMismatch, match="newer Penstock .* version 2, this code knows 1"):
+    with pytest.raises(SchemaMismatch, match="newer Penstock .* version 3, this code knows 2"):
         MetadataStore.open(url)
     if url.startswith("sqlite"):
         with MetadataStore.open(backup) as old:
@@ -47,9 +47,9 @@ def test_an_upgrade_that_fails_changes_nothing(url: str, monkeypatch: pytest.Mon
         session.execute("ALTER TABLE penstock_nothing ADD COLUMN x INT")
 
     with monkeypatch.context() as newer:
-        newer.setattr(tables, "VERSION", 2)
-        newer.setitem(migration.UPGRADES, 1, broken)
+        newer.setattr(tables, "VERSION", tables.VERSION + 1)
+        newer.setitem(migration.UPGRADES, tables.VERSION - 1, broken)
         with pytest.raises(StoreError, match="penstock_nothing"):
             MetadataStore.open(url)
     with MetadataStore.open(url) as store:
-        assert store.session.query("SELECT version FROM penstock_version") == [(1,)]
+        assert store.session.query("SELECT version FROM penstock_version") == [(2,)]

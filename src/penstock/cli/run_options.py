@@ -87,6 +87,8 @@ def result_json(result: RunResult) -> dict[str, Any]:
                 "traceback": node.traceback,
                 "log": node.log_path,
                 "metrics": dict(node.metrics),
+                "verdict": node.verdict.to_json() if node.verdict else None,
+                "start_seconds": node.start_seconds,
                 "outputs": {
                     key: [artifact.to_json() for artifact in artifacts]
                     for key, artifacts in node.outputs.items()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, Verdict
 from penstock.cli import exit_codes
 from penstock.cli.errors import CommandError, NotFound
 from penstock.cli.quantities import duration
@@ -48,6 +48,11 @@ class NodeReport:
         """Wall time of the last execution, if it did work."""
         return self.last.usage.wall_seconds if self.last else None
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """What its last execution said of what it judged."""
+        return self.last.verdict if self.last else None
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunReport:
@@ -72,6 +77,7 @@ class RunReport:
             node.id: NodeStatus(
                 node.state if node.state != KILLED else "FAILED",
                 duration(node.seconds) if node.seconds is not None else "",
+                node.verdict,
             )
             for node in self.nodes
         }
@@ -132,7 +138,7 @@ def report_run(store: MetadataStore, run: RunRecord) -> RunReport:
     attempts: dict[str, list[ExecutionRecord]] = {}
     for execution in store.run_executions(run.run_id):
         attempts.setdefault(str(execution.node_id), []).append(execution)
-    outputs = store.run_outputs(run.run_id)
+    outputs = {**store.rejected_outputs(run.run_id), **store.run_outputs(run.run_id)}
     without = "PENDING" if state == "RUNNING" else "SKIPPED"
     nodes = []
     for node in graph.nodes:
@@ -152,10 +158,9 @@ def sums(report: RunReport) -> dict[str, Any]:
     used = [each.usage for node in report.nodes for each in node.attempts]
     return {
         "cpu_seconds": sum(each.cpu_seconds or 0.0 for each in used),
+        "start_seconds": sum(each.start_seconds or 0.0 for each in used),
         "node_seconds": sum(each.wall_seconds or 0.0 for each in used),
         "peak_rss_bytes": max((each.peak_rss_bytes or 0 for each in used), default=0),
         "bytes_written": sum(each.bytes_written or 0 for each in used),
-        "wall_seconds": (
-            report.run.finished - report.run.started if report.run.finished is not None else None
-        ),
+        "wall_seconds": report.run.seconds,
     }

@@ -151,8 +151,8 @@ class DistributionValidator(Component):
         if self.baseline_statistics is None:
             context.log.warning("There are no baseline statistics: every split is let through.")
             self.anomalies.splits = []
-            blessed = dict.fromkeys(self.statistics.splits, NO_BASELINE)
-            self.anomalies.custom_properties["blessed"] = blessed
+            unjudged = dict.fromkeys(self.statistics.splits, NO_BASELINE)
+            self.anomalies.custom_properties["blessed"] = unjudged
             context.report_verdict("there is no baseline to compare with", ok=True)
             return
         pairs = split_pairs(

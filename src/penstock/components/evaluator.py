@@ -110,7 +110,9 @@ class Evaluator(Component):
         self.blessing.custom_properties.update(properties)
         self.evaluation.custom_properties[VERDICT_PROPERTY] = validation.verdict()
         context.report_metrics(evaluation.metrics())
-        context.log.info("%s", summary(validation.ok, validation.reasons()))
+        line = summary(validation.ok, validation.reasons())
+        context.report_verdict(line, ok=validation.ok)
+        context.log.info("%s", line)
         for failure in validation.failures()[1:]:
             context.log.info("  %s", failure)
 

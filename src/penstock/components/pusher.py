@@ -76,7 +76,9 @@ class Pusher(Component):
         properties: dict[str, Any] = self.pushed_model.custom_properties
         if reason := self._objection():
             properties.update({"pushed": 0, "not_pushed_because": reason})
-            context.report_verdict(f"not pushed: {reason[0].lower()}{reason[1:]}", ok=False)
+            # Why it is not blessed stands in the Evaluator's verdict.
+            short = reason.partition(".")[0]
+            context.report_verdict(f"not pushed: {short[0].lower()}{short[1:]}", ok=False)
             context.log.warning("Not pushed: %s", reason)
             return
         destination = self.push_destination

@@ -91,8 +91,8 @@ def described_keys(component: type[Component], output_key: str) -> tuple[str, ..
 def held_back(nodes: Sequence[Node]) -> Mapping[int, tuple[Node, ...]]:
     """Return by `id()` of a node the gates that hold it back.
 
-    Held back are the nodes that read what a gate judged, except the gate itself, those that judge too, and
-    those that the gate waits for. `Policy.gate` and `Policy.wait_for_gates` turn it off.
+    Held back are the nodes that read what a gate judged, except the gate itself, those that judge too,
+    resolvers, and those that the gate waits for. `Policy.gate` and `Policy.wait_for_gates` turn it off.
 
     Args:
         nodes: All nodes of a pipeline, in a topological order.
@@ -107,8 +107,9 @@ def held_back(nodes: Sequence[Node]) -> Mapping[int, tuple[Node, ...]]:
             continue
         before = _ancestors(gate, gates)
         for node in nodes:
-            judges = isinstance(node, Component) and bool(node.JUDGES)
-            if node is gate or judges or id(node) in before or not node.policy.wait_for_gates:
+            if node is gate or _looks_only(node) or id(node) in before:
+                continue
+            if not node.policy.wait_for_gates:
                 continue
             if any(
                 (id(source.producer), source.key) in judged
@@ -118,6 +119,11 @@ def held_back(nodes: Sequence[Node]) -> Mapping[int, tuple[Node, ...]]:
             ):
                 gates[id(node)] = (*gates.get(id(node), ()), gate)
     return gates
+
+
+def _looks_only(node: Node) -> bool:
+    """Whether a node does not use what it reads: another judge, a resolver that looks for others."""
+    return node.KIND == "resolver" or (isinstance(node, Component) and bool(node.JUDGES))
 
 
 def _ancestors(node: Node, gates: Mapping[int, tuple[Node, ...]]) -> set[int]:

@@ -73,7 +73,7 @@ class CacheKeys:
                 key: [artifact.fingerprint for artifact in artifacts]
                 for key, artifacts in inputs.items()
             },
-            "external": self._external(node, component_class),
+            "external": self.external(node),
         }
         if node.uses_seed:
             parts["seed"] = self._settings.seed
@@ -92,7 +92,13 @@ class CacheKeys:
         except (FileNotFoundError, DefinitionError) as error:
             raise type(error)(f"{node.id}({key}={value!r}): {error}") from None
 
-    def _external(self, node: GraphNode, component_class: type[Component]) -> dict[str, str]:
+    def external(self, node: GraphNode) -> dict[str, str]:
+        """Return the digests of the outside files that a node reads, by name.
+
+        Raises:
+            FileNotFoundError: If one does not exist.
+        """
+        component_class: type[Component] = resolve(node.component)
         if (
             "external_path" not in node.special.values()
             and component_class.external_files is Component.external_files
@@ -106,6 +112,19 @@ class CacheKeys:
         )
         files = component.external_files(self._resolve)
         return {name: self._digest(path) for name, path in sorted(files.items())}
+
+    def is_current(self, node: GraphNode, outputs: Mapping[str, Sequence[Artifact]]) -> bool:
+        """Return whether an earlier result of a node still holds in the outside world."""
+        component_class: type[Component] = resolve(node.component)
+        if component_class.is_current is Component.is_current:
+            return True
+        component = component_class.bind(
+            inputs={},
+            outputs={},
+            parameters=decode(dict(node.parameters), import_functions=False),
+            check=False,
+        )
+        return component.is_current(outputs, self._resolve)
 
     def _resolve(self, path: str) -> str:
         return location.absolute(path, self._settings.project_root)

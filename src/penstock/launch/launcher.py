@@ -14,7 +14,6 @@ from penstock.artifacts import Artifact, Verdict, layout, location
 from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
 from penstock.dsl.resolver import OTHER_THAN
-from penstock.dsl.values import decode
 from penstock.graph import Edge, Graph, GraphNode
 from penstock.launch.attempt import (
     Attempt,
@@ -311,16 +310,8 @@ class Launcher:
         if not all(location.exists(each.uri) for of in hit.outputs.values() for each in of):
             return None
         outputs = as_declared(node, hit.outputs)
-        component_class: type[Component] = resolve(node.component)
-        if component_class.is_current is not Component.is_current:
-            component = component_class.bind(
-                inputs={},
-                outputs={},
-                parameters=decode(dict(node.parameters), import_functions=False),
-                check=False,
-            )
-            if not component.is_current(outputs, self._absolute):
-                return None
+        if not self._keys.is_current(node, outputs):
+            return None
         declared = {key: list(each) for key, each in outputs.items()}
         return dataclasses.replace(hit, outputs=declared)
 

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from penstock.artifacts import Artifact, layout, location
 from penstock.artifacts.fingerprint import fingerprint
+from penstock.graph import GraphNode
+from penstock.launch.cache_key import CacheKeys
+from penstock.launch.resolution import Outputs, as_declared
 from penstock.store import ExecutionRecord, ExecutionState, LeaseHeld, MetadataStore, RunRecord
 
 
@@ -48,6 +51,41 @@ def _sweep(execution: ExecutionRecord, run: RunRecord) -> None:
     if execution.log_path:
         scratch = os.path.join(os.path.dirname(execution.log_path), layout.SCRATCH)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def outside_changed(
+    node: GraphNode, execution: ExecutionRecord, keys: CacheKeys, outputs: Outputs
+) -> bool:
+    """Return whether what an execution read outside of the store is another one by now.
+
+    Args:
+        node: The node.
+        execution: Its execution.
+        keys: Digests outside files.
+        outputs: What it wrote.
+    """
+    if node.kind != "component":
+        return False
+    known = execution.key_parts.get("external")
+    try:
+        if known is not None and keys.external(node) != known:
+            return True
+        return not keys.is_current(node, as_declared(node, outputs))
+    except (OSError, ValueError):
+        return True  # the node says what is wrong when it is tried
+
+
+def idle_since(store: MetadataStore, run: RunRecord) -> float | None:
+    """Return when a killed run did its last work, in Unix seconds; None for one that has ended.
+
+    Ask before `recover`, which writes down an end of its own.
+    """
+    if run.finished is not None:
+        return None
+    times = [
+        time for each in store.run_executions(run.run_id) for time in (each.started, each.finished)
+    ]
+    return max((time for time in times if time is not None), default=run.started)
 
 
 def intact(outputs: Mapping[str, Sequence[Artifact]]) -> bool:

@@ -84,7 +84,8 @@ class RunResult:
         nodes: Results by node, in the order of the graph.
         seconds: Wall time.
         error: Why it did not complete, one line.
-        resume_command: What to type to go on with it.
+        resume_command: What to type to go on with it as it was compiled.
+        run_command: What to type to run the pipeline anew, after a change of its definition.
         told: Whether the progress has shown all this.
     """
 
@@ -94,6 +95,7 @@ class RunResult:
     seconds: float = 0.0
     error: str | None = None
     resume_command: str = ""
+    run_command: str = ""
     told: bool = False
 
     def __getitem__(self, node_id: str) -> NodeResult:
@@ -117,9 +119,9 @@ class RunResult:
 class RunFailed(RuntimeError):
     """A run did not complete; `result` says how far it came.
 
-    The message is what a person needs, in this order: the tracebacks of the user's code, whole; why each
-    node failed and where its log is; the command that goes on with the run. Tracebacks that the progress
-    has shown are not repeated.
+    The message is what a person needs, in this order: why each node failed, with the traceback of the
+    user's code; where its log is; the command that goes on with the run. Tracebacks that the progress has
+    shown are not repeated.
     """
 
     def __init__(self, result: RunResult) -> None:
@@ -130,21 +132,57 @@ class RunFailed(RuntimeError):
         super().__init__("\n".join(lines + resume_lines(result)))
 
 
+_LONGEST_TRACEBACK = 14
+"""Lines of a traceback that are told; the log has it whole."""
+
+
+def short_error(node: NodeResult) -> str:
+    """Return why a node failed in a few words: its verdict if it rejected, else its error, cut."""
+    if node.rejected and node.verdict is not None:
+        return node.verdict.text
+    text = node.error or ""
+    return text if len(text) <= 160 else f"{text[:157].rstrip()}..."
+
+
 def failure_lines(result: RunResult, *, tracebacks: bool = True) -> list[str]:
-    """Return the tracebacks of failed nodes, whole, then why each failed and where its log is."""
-    lines = [line for node in result.failed if tracebacks for line in node.traceback.splitlines()]
-    if lines:
-        lines.append("")
+    """Return for each failed node why it failed, its traceback, and where its log is: told once.
+
+    Args:
+        result: The run.
+        tracebacks: Whether tracebacks and long messages are told.
+    """
+    lines: list[str] = []
     for node in result.failed:
         tries = f" after {node.attempts} attempts" if node.attempts > 1 else ""
-        lines.append(f"{node.id} failed{tries}: {node.error}")
+        told = node.traceback.splitlines() if tracebacks else []
+        if told and told[0].startswith("Traceback"):
+            lines.append(f"{node.id} failed{tries}: {short_error(node)}")
+            # The last line of most tracebacks is the message again.
+            lines += _cut(told[:-1] if told[-1] == short_error(node) else told)
+        elif told:
+            lines += _cut([f"{node.id} failed{tries}: {told[0]}", *told[1:]])
+        else:
+            lines.append(f"{node.id} failed{tries}: {node.error}")
         if node.log_path:
             lines.append(f"  log: {node.log_path}")
     return lines
 
 
+def _cut(lines: list[str]) -> list[str]:
+    """Return the beginning and the end of many lines."""
+    left_out = len(lines) - _LONGEST_TRACEBACK
+    if left_out <= 1:
+        return lines
+    half = _LONGEST_TRACEBACK // 2
+    return [*lines[:half], f"  ... {left_out} more lines in the log ...", *lines[-half:]]
+
+
 def resume_lines(result: RunResult) -> list[str]:
-    """Return the command that goes on with a run that did not complete, as a line or none."""
+    """Return what to type to go on with a run that did not complete, a line each or none."""
     if result.state == "COMPLETE" or not result.resume_command:
         return []
-    return [f"go on with it: {result.resume_command}"]
+    lines = [f"go on with it: {result.resume_command}"]
+    if result.failed and result.run_command:
+        # It would go on with the pipeline as it was compiled.
+        lines.append(f"or, after a change of the pipeline file: {result.run_command}")
+    return lines

@@ -87,9 +87,11 @@ def plan_removal(store: MetadataStore, rules: Rules, now: float) -> Plan:
         execution = executions[execution_id]
         if execution.state == ExecutionState.RUNNING:
             keep(read.get(execution_id, ()), "running")
+        node = (execution.pipeline, execution.node_id)
+        if execution.state == ExecutionState.FAILED and counts.get(node, 0) < rules.keep:
+            keep(written.get(execution_id, ()), "newest")  # what a gate said in rejecting
         if execution.state not in (ExecutionState.COMPLETE, ExecutionState.CACHED):
             continue
-        node = (execution.pipeline, execution.node_id)
         counts[node] = counts.get(node, 0) + 1
         if counts[node] <= rules.keep:
             keep(written.get(execution_id, ()), "newest")

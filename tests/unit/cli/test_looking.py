@@ -33,7 +33,7 @@ def read(capsys, *words: str, code: int = 0) -> str:
 
 def test_runs_are_listed_newest_first(two_runs, capsys):
     lines = read(capsys, "runs").splitlines()
-    assert lines[0].split() == ["RUN", "PIPELINE", "STATE", "STARTED", "TIME", "ERROR"]
+    assert lines[0].split() == ["RUN", "PIPELINE", "STATE", "STARTED", "TIME", "NOTE"]
     assert [line.split()[:3] for line in lines[1:]] == [
         ["b-second", "words", "complete"],
         ["a-first", "words", "complete"],
@@ -90,6 +90,50 @@ def test_show_tells_the_whole_run(two_runs, capsys):
     assert nodes["sum"]
     assert text.endswith("CountWords  words      15\n")
     assert "CountWords.counts" in text
+
+
+def test_verdicts_are_shown_everywhere(project, capsys):
+    words = project / "components/words.py"
+    stated = 'context.report_verdict("too few words: 6", ok=False)'
+    words.write_text(
+        words.read_text().replace("context.report_metrics", f"{stated}; context.report_metrics")
+    )
+    run("--run-id", "ran")
+    run("--run-id", "reused")
+    capsys.readouterr()
+    for run_id in ("ran", "reused"):
+        assert "too few words: 6" in read(capsys, "show", run_id)
+        (node,) = (
+            each
+            for each in json.loads(read(capsys, "show", run_id, "--json"))["nodes"]
+            if each["verdict"]
+        )
+        assert (node["id"], node["verdict"]) == (
+            "CountWords",
+            {"ok": False, "text": "too few words: 6"},
+        )
+        assert "too few words: 6" in read(capsys, "graph", run_id)
+        assert "too few words: 6" in read(capsys, "graph", run_id, "--format", "svg")
+        assert "too few words: 6" in read(capsys, "graph", run_id, "--format", "mermaid")
+    lines = read(capsys, "runs").splitlines()[1:]
+    assert all(line.endswith("CountWords: too few words: 6") for line in lines)
+    assert json.loads(read(capsys, "runs", "--json"))[0]["verdicts"] == {
+        "CountWords": {"ok": False, "text": "too few words: 6"}
+    }
+
+
+def test_deleted_and_missing_artifacts_are_marked(two_runs, capsys):
+    import shutil
+
+    from penstock.store import MetadataStore
+
+    with MetadataStore.open(two_runs / ".penstock/metadata.db") as store:
+        deleted = store.find_artifacts(type_name="Integer")[0]
+        store.mark_deleted([deleted.artifact.id])
+    shutil.rmtree(two_runs / ".penstock/words/ReadText")
+    lines = read(capsys, "show", "latest").splitlines()
+    assert next(line for line in lines if line.startswith("CountWords.counts")).endswith("deleted")
+    assert next(line for line in lines if line.startswith("ReadText.text")).endswith("missing")
 
 
 def test_show_tells_why(two_runs, capsys):

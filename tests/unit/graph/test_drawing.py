@@ -248,8 +248,15 @@ def test_json_form():
     assert json.loads(json.dumps(value)) == {
         "name": "penguin",
         "nodes": [
-            {"id": "A", "kind": "component", "component": "A", "state": "COMPLETE", "note": "1 s"},
+            {
+                "id": "A",
+                "kind": "component",
+                "component": "A",
+                "state": "COMPLETE",
+                "note": "1 s",
+                "verdict": None,
+            },
             {"id": "B", "kind": "component", "component": "B"},
         ],
-        "edges": [{"from": "A", "to": "B", "keys": ["examples"]}],
+        "edges": [{"from": "A", "to": "B", "keys": ["examples"], "gate": False}],
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.artifacts import Examples
+from penstock.artifacts import Examples, Verdict
 from penstock.store import (
     ExecutionState,
     MetadataStore,
@@ -135,10 +135,33 @@ def test_newer_and_older_schemas_are_refused(tmp_path: Path) -> None:
             connection.commit()
             with pytest.raises(SchemaMismatch, match=message):
                 MetadataStore.open(path)
-            connection.execute("UPDATE penstock_version SET version = 1")
+            connection.execute("UPDATE penstock_version SET version = 2")
             connection.execute("UPDATE MLMDEnv SET schema_version = 10")
         connection.close()
     MetadataStore.open(path).close()
+
+
+def test_a_store_of_version_1_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    with MetadataStore.open(path) as store:
+        store.create_run(RunRecord("run", "p", 1.0))
+        store.register_execution(run_id="run", node_id="n", type_name="t.N")
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE penstock_run DROP COLUMN paused_seconds")
+        connection.execute("ALTER TABLE penstock_execution DROP COLUMN verdict")
+        connection.execute("ALTER TABLE penstock_execution DROP COLUMN start_seconds")
+        connection.execute("DROP TABLE penstock_rejection")
+        connection.execute("UPDATE penstock_version SET version = 1")
+    connection.close()
+    with MetadataStore.open(path) as store:
+        assert store.backup is not None
+        (execution,) = store.run_executions("run")
+        assert execution.verdict is None
+        store.fail(execution.id, "no", verdict=Verdict("3 anomalies", ok=False), judged=[7])
+        assert store.get_execution(execution.id).verdict == Verdict("3 anomalies", ok=False)
+        assert [(each.artifact_id, each.node_id) for each in store.rejections([7])] == [(7, "n")]
+    with MetadataStore.open(path) as store:
+        assert store.backup is None
 
 
 def test_part_of_a_schema_is_refused(tmp_path: Path) -> None:

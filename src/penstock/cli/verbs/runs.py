@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, positive_integer
-from penstock.cli.console import Console, print_json
+from penstock.cli.console import Cell, Console, print_json
 from penstock.cli.quantities import duration, moment
 from penstock.cli.store_option import add_store_option, open_store
+
+if TYPE_CHECKING:
+    from penstock.artifacts import Verdict
+    from penstock.store import RunRecord
 
 
 def parser() -> Parser:
@@ -37,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with open_store(arguments.store) as store:
         runs = store.list_runs(arguments.pipeline, limit=arguments.limit)
+        verdicts = store.run_verdicts([each.run_id for each in runs])
         states = {
             each.run_id: "KILLED"
             if each.state is RunState.RUNNING and not store.is_held(each.run_id)
@@ -52,6 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
                 "started": each.started,
                 "finished": each.finished,
                 "error": each.error,
+                "verdicts": {
+                    node: verdict.to_json()
+                    for node, verdict in verdicts.get(each.run_id, {}).items()
+                },
                 "parameters": dict(each.parameters),
                 "commit": each.commit,
                 "dirty": each.dirty,
@@ -65,18 +76,28 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"no runs{of} yet")
         return exit_codes.OK
     console.table(
-        ("RUN", "PIPELINE", "STATE", "STARTED", "TIME", "ERROR"),
+        ("RUN", "PIPELINE", "STATE", "STARTED", "TIME", "NOTE"),
         [
             (
                 each.run_id,
                 each.pipeline,
                 (states[each.run_id].lower(), states[each.run_id]),
                 moment(each.started),
-                duration(each.finished - each.started if each.finished else None),
-                (each.error or "").partition("\n")[0][:80],
+                duration(each.seconds),
+                _remark(each, verdicts.get(each.run_id, {})),
             )
             for each in runs
         ],
         right=("TIME",),
     )
     return exit_codes.OK
+
+
+def _remark(run: RunRecord, verdicts: Mapping[str, Verdict]) -> Cell:
+    """Return why a run failed, else what its nodes found that is not good."""
+    if run.error:
+        node = run.error.partition(": ")[0]
+        said = verdicts.get(node)
+        return f"{node}: {said.text}" if said and not said.ok else run.error.partition("\n")[0][:80]
+    bad = [f"{node}: {verdict.text}" for node, verdict in verdicts.items() if not verdict.ok]
+    return ("; ".join(bad), "warning") if bad else ""

@@ -14,6 +14,7 @@ from penstock.cli.quantities import duration, moment, size
 from penstock.cli.store_option import add_store_option, open_store
 
 if TYPE_CHECKING:
+    from penstock.artifacts import Artifact
     from penstock.cli.run_report import NodeReport, RunReport
     from penstock.launch.explanation import Explanation
 
@@ -88,8 +89,9 @@ def _node_json(node: NodeReport, why: Explanation) -> dict[str, Any]:
         "log": last.log_path if last else None,
         "usage": dataclasses.asdict(last.usage) if last else None,
         "metrics": dict(last.metrics) if last else {},
+        "verdict": node.verdict.to_json() if node.verdict else None,
         "outputs": {
-            key: [artifact.to_json() for artifact in artifacts]
+            key: [{**artifact.to_json(), "state": artifact.state.name} for artifact in artifacts]
             for key, artifacts in node.outputs.items()
         },
         "why": why.to_json(),
@@ -111,17 +113,19 @@ def _print(
             (
                 (node.id, "name"),
                 (node.state.lower(), node.state),
+                duration(used.start_seconds if used else None),
                 duration(node.seconds),
                 duration(used.cpu_seconds) if used else "-",
                 size(used.peak_rss_bytes) if used else "-",
                 size(used.bytes_written) if used else "-",
-                _remark(node, whys[node.id]),
+                _styled_remark(node, whys[node.id]),
             )
         )
     rows.append(
         (
             "sum",
             "",
+            duration(total["start_seconds"]),
             duration(total["node_seconds"]),
             duration(total["cpu_seconds"]),
             size(total["peak_rss_bytes"]),
@@ -130,9 +134,9 @@ def _print(
         )
     )
     console.table(
-        ("NODE", "STATE", "TIME", "CPU", "MEMORY", "WRITTEN", ""),
+        ("NODE", "STATE", "START", "TIME", "CPU", "MEMORY", "WRITTEN", ""),
         rows,
-        right=("TIME", "CPU", "MEMORY", "WRITTEN"),
+        right=("START", "TIME", "CPU", "MEMORY", "WRITTEN"),
     )
     if sentences:
         _print_whys(whys, console)
@@ -142,6 +146,7 @@ def _print(
             artifact.TYPE_NAME,
             str(artifact.id),
             artifact.uri.removeprefix(f"{report.run.root}/"),
+            _artifact_note(artifact),
         )
         for node in report.nodes
         for key, of in node.outputs.items()
@@ -149,7 +154,7 @@ def _print(
     ]
     if artifacts:
         console.print()
-        console.table(("ARTIFACT", "TYPE", "ID", "BELOW ROOT"), artifacts, right=("ID",))
+        console.table(("ARTIFACT", "TYPE", "ID", "BELOW ROOT", ""), artifacts, right=("ID",))
     metrics: list[tuple[Cell, ...]] = [
         (node.id, name, f"{value:.6g}")
         for node in report.nodes
@@ -165,7 +170,9 @@ def _print_heading(report: RunReport, console: Console) -> None:
     run = report.run
     tree = {True: ", with uncommitted changes", False: "", None: ""}[run.dirty]
     seed = "none" if run.seed is None else str(run.seed)
-    took = duration(run.finished - run.started) if run.finished is not None else "not ended"
+    took = duration(run.seconds) if run.seconds is not None else "not ended"
+    if run.paused_seconds >= 1:
+        took += f" without the {duration(run.paused_seconds)} before it was resumed"
     parameters = " ".join(f"{key}={value}" for key, value in run.parameters.items())
     python = run.environment.get("python", "")
     packages = len(run.environment.get("packages", {}))
@@ -188,6 +195,27 @@ def _print_heading(report: RunReport, console: Console) -> None:
             console.print(f"{console.style(f'{name:<12}', 'dim')}{text}")
     if report.state in ("FAILED", "KILLED", "CANCELED"):
         console.print(f"{console.style('go on with', 'dim')}  penstock resume {run.run_id}")
+
+
+def _artifact_note(artifact: Artifact) -> Cell:
+    from penstock.artifacts import ArtifactState, location
+
+    if artifact.state is ArtifactState.DELETED:
+        return "deleted", "warning"
+    if location.is_local(artifact.uri) and not location.exists(artifact.uri):
+        return "missing", "bad"
+    return ""
+
+
+def _styled_remark(node: NodeReport, why: Explanation) -> Cell:
+    text = _remark(node, why)
+    if node.verdict is None:
+        return text
+    said = node.verdict.text
+    if node.state == "FAILED":  # its error says the same again
+        text = "" if node.outputs else text
+    whole = "; ".join(filter(None, (said, text)))
+    return whole if node.verdict.ok else (whole, "warning")
 
 
 def _remark(node: NodeReport, why: Explanation) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from penstock.artifacts import Verdict
 from penstock.graph.graph import Graph
 
 OUTSIDE = "outside"
@@ -19,10 +20,18 @@ class NodeStatus:
     Attributes:
         state: One of `penstock.runners.result.NodeState`.
         note: A few words beside it, such as its time.
+        verdict: What it said of what it judged.
     """
 
     state: str
     note: str = ""
+    verdict: Verdict | None = None
+
+    @property
+    def short_verdict(self) -> str:
+        """The verdict, cut to what fits into a drawing."""
+        text = self.verdict.text if self.verdict else ""
+        return text if len(text) <= 60 else f"{text[:59].rstrip()}…"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,11 +53,19 @@ class Box:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Line:
-    """An edge: what `consumer` reads of `producer`; without keys it only waits for it."""
+    """An edge: what `consumer` reads of `producer`; without keys it only waits for it.
+
+    Attributes:
+        producer: The node before.
+        consumer: The node after.
+        keys: Outputs of the producer that it reads.
+        gate: Whether the producer is a gate that holds the consumer back.
+    """
 
     producer: str
     consumer: str
     keys: tuple[str, ...] = ()
+    gate: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +86,11 @@ class Diagram:
                     "kind": box.kind,
                     "component": box.label or box.id,
                     **(
-                        {"state": box.status.state, "note": box.status.note}
+                        {
+                            "state": box.status.state,
+                            "note": box.status.note,
+                            "verdict": box.status.verdict and box.status.verdict.to_json(),
+                        }
                         if box.status is not None
                         else {}
                     ),
@@ -77,7 +98,12 @@ class Diagram:
                 for box in self.boxes
             ],
             "edges": [
-                {"from": line.producer, "to": line.consumer, "keys": list(line.keys)}
+                {
+                    "from": line.producer,
+                    "to": line.consumer,
+                    "keys": list(line.keys),
+                    "gate": line.gate,
+                }
                 for line in self.lines
             ],
         }
@@ -101,7 +127,7 @@ def diagram_of(graph: Graph, statuses: Mapping[str, NodeStatus] | None = None) -
         for producer, of in keys.items():
             if producer not in inside:
                 outside[producer] = None
-            lines.append(Line(producer, node.id, tuple(of)))
+            lines.append(Line(producer, node.id, tuple(of), producer in node.gates))
     boxes = [Box(id, OUTSIDE) for id in outside]
     for node in graph.nodes:
         status = None if statuses is None else statuses.get(node.id, NodeStatus("PENDING"))

@@ -41,7 +41,8 @@ def draw_mermaid(diagram: Diagram) -> str:
         if box.kind == OUTSIDE:
             used.setdefault(OUTSIDE, []).append(names[box.id])
     for line in diagram.lines:
-        arrow = f"-->|{_text(', '.join(line.keys))}|" if line.keys else "-.->"
+        waits = "-.->|gate|" if line.gate else "-.->"
+        arrow = f"-->|{_text(', '.join(line.keys))}|" if line.keys else waits
         lines.append(f"    {names[line.producer]} {arrow} {names[line.consumer]}")
     for state, members in used.items():
         if state == OUTSIDE:
@@ -59,6 +60,8 @@ def _shape(box: Box) -> str:
         parts.append(_text(box.label))
     if box.status is not None:
         parts.append(_text(" ".join(filter(None, (box.status.state.lower(), box.status.note)))))
+        if box.status.verdict:
+            parts.append(_text(box.status.short_verdict))
     label = "<br/>".join(parts)
     opening, closing = {"resolver": ("([", "])"), "importer": ("[/", "/]")}.get(
         box.kind, ("[", "]")

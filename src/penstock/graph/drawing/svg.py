@@ -65,7 +65,8 @@ def draw_svg(diagram: Diagram) -> str:
         points = [moved(point) for point in layout.paths[edge]]
         points[0] = points[0][0] + leaving[edge], points[0][1]
         points[-1] = points[-1][0] + arriving[edge], points[-1][1]
-        keys = ", ".join(line.keys) or "waits for it"
+        waiting = "is held back by it" if line.gate else "waits for it"
+        keys = ", ".join(line.keys) or waiting
         tip = f"{line.producer} \N{RIGHTWARDS ARROW} {line.consumer}: {keys}"
         waits = "" if line.keys else " waits"
         parts.append(
@@ -82,7 +83,8 @@ def _note(box: Box) -> str:
     if box.kind == OUTSIDE:
         return "from an earlier run"
     state = f"{box.status.state.lower()} {box.status.note}".strip() if box.status else ""
-    return " · ".join(filter(None, (box.label, state))) or box.kind
+    said = box.status.short_verdict if box.status else ""
+    return " · ".join(filter(None, (box.label, state, said))) or box.kind
 
 
 def _width(box: Box) -> float:

@@ -15,7 +15,7 @@ _MARKS = {
     "PENDING": "○", "SKIPPED": "○", "RETRYING": "▶",
 }  # fmt: skip
 _ASCII = str.maketrans(
-    "●◆✗▶■○◌│─├┼┴╰┤╯←·", "*=x>#o~|-+++\\+/<."
+    "●◆✗▶■○◌│─├┼┴╰┤╯←·…", "*=x>#o~|-+++\\+/<.."
 )  # fmt: skip
 
 Style = Callable[[str, str], str]
@@ -53,7 +53,8 @@ def draw_text(
         widest = 1
     reads: dict[str, list[str]] = {box.id: [] for box in diagram.boxes}
     for line in diagram.lines:
-        reads[line.consumer].append(line.producer)
+        gate = "gate " if line.gate else ""
+        reads[line.consumer].append(f"{gate}{line.producer}")
     lefts = {box.id: len(rails[box.id]) + 1 + len(box.id) for box in diagram.boxes}
     left = max(lefts.values(), default=0)
     states = [f"{b.status.state.lower()} {b.status.note}".rstrip() if b.status else ""
@@ -72,7 +73,8 @@ def draw_text(
         column = left + 2 + (middle + 2 if middle else 0)
         room = width - column
         if right and room >= 12:
-            text += " " * (column - used) + paint(_cut(right, room), "dim")
+            bad = box.status is not None and box.status.verdict and not box.status.verdict.ok
+            text += " " * (column - used) + paint(_cut(right, room), "warning" if bad else "dim")
         lines.append(text.rstrip())
     drawing = "\n".join(lines)
     return drawing.translate(_ASCII) if ascii_only else drawing
@@ -89,7 +91,8 @@ def _right(box: Box, producers: list[str]) -> str:
         return "· from an earlier run"
     reads = f"← {', '.join(producers)}" if producers else ""
     label = f"· {box.label}" if box.label else ""
-    return "  ".join(filter(None, (reads, label)))
+    said = box.status.short_verdict if box.status else ""
+    return "  ".join(filter(None, (said, reads, label)))
 
 
 def _cut(text: str, width: int) -> str:

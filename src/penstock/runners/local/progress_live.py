@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from penstock.graph import Graph
-from penstock.runners.local.progress_plain import elapsed, summary
+from penstock.runners.local.progress_plain import elapsed, started_in, summary
 from penstock.runners.result import NodeResult, NodeState, RunResult, failure_lines, resume_lines
 
 _STYLES = {
@@ -142,11 +142,12 @@ class LiveProgress:
         for node in nodes:
             quiet = "dim" if node.state in (NodeState.PENDING, NodeState.SKIPPED) else ""
             failed = node.state is NodeState.FAILED
+            bad = node.verdict is not None and not node.verdict.ok
             yield Text.assemble(
                 (f" {self._glyph(node.state)}  ", _STYLES[node.state]),
                 (set_cell_size(node.id, width), quiet),
                 (f"  {self._time(node):>8}  ", "dim"),
-                (remark(node), "red" if failed else "dim"),
+                (remark(node), "red" if failed else "yellow" if bad else "dim"),
                 no_wrap=True,
                 overflow="ellipsis",
             )
@@ -171,18 +172,23 @@ class LiveProgress:
 
 def remark(node: NodeResult) -> str:
     """Return what is to say of a node besides its state and time."""
+    said = node.verdict.text if node.verdict is not None and node.state.ended else ""
     if node.kept:
-        return "done already"
+        return ", ".join(filter(None, ["done already", said]))
     if node.state is NodeState.CACHED:
-        return "cached"
+        return ", ".join(filter(None, ["cached", said]))
     if node.state is NodeState.RETRYING:
         return f"attempt {node.attempts} failed, tries again: {node.error}"
+    if node.state is NodeState.FAILED and said and node.rejected:
+        return said
     if node.state in (NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELED):
         return node.error or ""
+    if node.state is NodeState.COMPLETE and said:
+        return ", ".join(filter(None, [said, started_in(node)]))
     attempt = f"attempt {node.attempts}" if node.attempts > 1 else ""
     if node.state is NodeState.RUNNING and node.progress:
         return ", ".join(filter(None, [attempt, node.progress]))
-    return ", ".join(filter(None, [attempt, node.why]))
+    return ", ".join(filter(None, [attempt, node.why, started_in(node)]))
 
 
 def _most_telling(nodes: list[NodeResult], room: int) -> list[NodeResult]:

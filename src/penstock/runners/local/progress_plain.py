@@ -10,7 +10,16 @@ from typing import TextIO
 
 from penstock.graph import Graph
 from penstock.progress import Listener, at_most_every
-from penstock.runners.result import NodeResult, NodeState, RunResult, failure_lines, resume_lines
+from penstock.runners.result import (
+    NodeResult,
+    NodeState,
+    RunResult,
+    failure_lines,
+    resume_lines,
+    short_error,
+)
+
+_WORTH_SAYING_SECONDS = 0.5
 
 PROGRESS_SECONDS = 30.0
 """From one line about how far a node is to the next."""
@@ -87,22 +96,31 @@ def _send_nowhere(stream: TextIO) -> None:
 
 def describe(node: NodeResult) -> str:
     """Return a node's state in words."""
+    said = f": {node.verdict.text}" if node.verdict is not None else ""
     if node.kept:
-        return "is done already"
+        return f"is done already{said}"
     if node.state is NodeState.RUNNING:
         what = f"runs, attempt {node.attempts}" if node.attempts > 1 else "runs"
         return f"{what} ({node.why})" if node.why else what
     if node.state is NodeState.COMPLETE:
-        return f"complete in {elapsed(node.seconds)}"
+        start = started_in(node)
+        return f"complete in {elapsed(node.seconds)}{f' ({start})' if start else ''}{said}"
     if node.state is NodeState.CACHED:
-        return "cached"
+        return f"cached{said}"
     if node.state is NodeState.RETRYING:
         return f"failed and is tried again: {node.error}"
     if node.state is NodeState.FAILED:
-        return f"FAILED after {elapsed(node.seconds)}: {node.error}"
+        return f"FAILED after {elapsed(node.seconds)}: {short_error(node)}"
     if node.state is NodeState.SKIPPED:
         return f"skipped: {node.error}"
     return f"{node.state.lower()}: {node.error}" if node.error else node.state.lower()
+
+
+def started_in(node: NodeResult) -> str:
+    """Return how long a node waited for its process and its imports, if that is worth a word."""
+    if node.state is not NodeState.COMPLETE or node.start_seconds < _WORTH_SAYING_SECONDS:
+        return ""
+    return f"after {elapsed(node.start_seconds)} of imports"
 
 
 def summary(result: RunResult) -> str:
@@ -124,9 +142,15 @@ def summary(result: RunResult) -> str:
     kept = len(result.nodes) - len(states)
     counts += [f"{kept} done before"] if kept else []
     why = f" ({result.error})" if result.state == "CANCELED" else ""
+    bad = [
+        node.id
+        for node in result.nodes.values()
+        if node.state.succeeded and node.verdict is not None and not node.verdict.ok
+    ]
+    look = f"; look at {', '.join(bad)}" if bad else ""
     return (
         f"run {result.run_id} {result.state.lower()} in {elapsed(result.seconds)}: "
-        f"{', '.join(counts)}{why}"
+        f"{', '.join(counts)}{why}{look}"
     )
 
 

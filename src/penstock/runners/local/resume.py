@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 
 from penstock.graph import Graph
-from penstock.launch.recovery import intact
+from penstock.launch.cache_key import CacheKeys
+from penstock.launch.recovery import intact, outside_changed
 from penstock.runners.result import NodeResult, NodeState
 from penstock.store import MetadataStore, RunRecord, StoreError
 
@@ -29,13 +30,18 @@ def graph_of(run: RunRecord) -> Graph:
     return Graph.from_json(json.loads(run.graph_json)).bind(run.parameters)
 
 
-def adopted(store: MetadataStore, graph: Graph, run_id: str) -> Iterator[NodeResult]:
+def adopted(
+    store: MetadataStore, graph: Graph, run_id: str, keys: CacheKeys
+) -> Iterator[NodeResult]:
     """Yield results of the nodes that are done: published, still there and unchanged.
+
+    A node is not done any more if an outside file that it read has changed, nor are those after it.
 
     Args:
         store: The metadata store.
         graph: The run's graph.
         run_id: The run.
+        keys: Digests outside files.
     """
     published = store.run_outputs(run_id)
     good = {
@@ -51,7 +57,7 @@ def adopted(store: MetadataStore, graph: Graph, run_id: str) -> Iterator[NodeRes
             del good[node.id]
             continue
         outputs = published.get(node.id, {})
-        if not intact(outputs):
+        if not intact(outputs) or outside_changed(node, record, keys, outputs):
             del good[node.id]
             continue
         yield NodeResult(

@@ -22,10 +22,11 @@ from penstock.dsl.references import import_from
 from penstock.graph import Graph, compile_pipeline
 from penstock.launch import provenance
 from penstock.launch.attempt import RunSettings
+from penstock.launch.cache_key import CacheKeys
 from penstock.launch.code_folder import code_folder
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.project import Project, absolute
-from penstock.launch.recovery import recover
+from penstock.launch.recovery import idle_since, recover
 from penstock.runners.local.accelerators import AcceleratorTokens, installed_accelerators
 from penstock.runners.local.lease_renewal import LeaseRenewal
 from penstock.runners.local.progress import ProgressKind
@@ -181,7 +182,7 @@ class LocalDagRunner:
         """Go on with a run that failed, was stopped or was killed: run only what is missing.
 
         The run keeps its graph, parameters, seed and switches. What its nodes published is taken over
-        where it still lies there unchanged.
+        where it still lies there unchanged, and so does what they read from outside.
 
         Args:
             run_id: The run, or the beginning of its name that no other run has.
@@ -199,6 +200,7 @@ class LocalDagRunner:
         with stop.on_signals(), MetadataStore.open(location, create=False) as store:
             record = store.get_run(run_id)
             _wait_for_its_end(store, record.run_id)
+            since = idle_since(store, record)
             recover(store)
             if project_root is None and record.project:
                 project = Project.find(record.project)
@@ -214,13 +216,14 @@ class LocalDagRunner:
                 seed=record.seed,
                 deterministic=record.deterministic,
             ).with_main(graph.main)
-            done = list(adopted(store, graph, record.run_id))
+            keys = CacheKeys(settings, DigestMemo(project.memo))
+            done = list(adopted(store, graph, record.run_id, keys))
             missing = {node.id for node in graph.nodes} - {each.id for each in done}
             left = tuple(node for node in graph.nodes if node.id in missing)
             if left:
                 _check(dataclasses.replace(graph, nodes=left), project.root, accelerators)
             with store.acquire_lease(record.run_id) as lease, LeaseRenewal(lease, stop):
-                store.reopen_run(record.run_id)
+                store.reopen_run(record.run_id, idle_since=since)
                 session = self._session(
                     store, graph, settings, stop, project.memo, accelerators, lease
                 )

@@ -19,7 +19,7 @@ from penstock.runners.local.executor import Executor, InProcessExecutor
 from penstock.runners.local.progress import ProgressKind, make_progress
 from penstock.runners.local.scheduler import Scheduler
 from penstock.runners.local.stop import StopRequest
-from penstock.runners.result import NodeResult, NodeState, RunResult
+from penstock.runners.result import NodeResult, NodeState, RunResult, short_error
 from penstock.store import MetadataStore, RunState, StoreError
 
 
@@ -116,6 +116,7 @@ class RunSession:
             time.monotonic() - began,
             error=reason,
             resume_command=self._resume_command(),
+            run_command=self._run_command(),
             told=self._progress.tells,
         )
         self._progress.ended(result)
@@ -154,12 +155,17 @@ class RunSession:
             return RunState.CANCELED, self._stop.reason
         for node in scheduler.results.values():
             if node.state is NodeState.FAILED:
-                return RunState.FAILED, f"{node.id}: {node.error}"
+                return RunState.FAILED, f"{node.id}: {short_error(node)}"
         return RunState.COMPLETE, None
 
     def _finish(self, state: RunState, reason: str | None) -> None:
         if not self._stop.lost:
             self._store.finish_run(self._settings.run_id, state, reason)
+
+    def _run_command(self) -> str:
+        """Return the command that was typed to start the run, if it was the verb `run`."""
+        command = self._store.get_run(self._settings.run_id).command
+        return command if command.startswith("penstock run ") else ""
 
     def _resume_command(self) -> str:
         command = ["penstock", "resume", self._settings.run_id]

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from penstock.artifacts import Verdict
 from penstock.dsl import Pipeline
 from penstock.graph import compile_pipeline
 from penstock.runners.local.progress_live import LiveProgress
@@ -59,6 +60,16 @@ def test_a_line_for_each_node(live, nodes) -> None:
     assert lines[7].startswith("  4 of 6 nodes, 1 cached   0.")
 
 
+def test_a_verdict_stands_in_the_node_s_line(live, nodes) -> None:
+    begin(live, nodes, ["Eval", "Push"])
+    bad = Verdict("not blessed: auc 0.61", ok=False)
+    live.changed(NodeResult("Eval", NodeState.COMPLETE, seconds=1, why="new", verdict=bad))
+    live.changed(NodeResult("Push", NodeState.CACHED, verdict=Verdict("pushed version 3")))
+    lines = frame(live)
+    assert lines[1] == " ✓  Eval     1.0 s  not blessed: auc 0.61"
+    assert lines[2] == " ≡  Push            cached, pushed version 3"
+
+
 def test_long_remarks_are_cut(live, nodes) -> None:
     begin(live, nodes, ["Train"])
     live.changed(NodeResult("Train", NodeState.FAILED, error="ValueError: " + "x" * 200))
@@ -107,7 +118,6 @@ def test_the_end(live, nodes) -> None:
         RunResult("r1", "FAILED", {"a": failed}, 1.0, error="a: E: no", resume_command="resume r1")
     )
     text = stream.getvalue()
-    assert "Traceback [a]" in text
-    assert text.index("Traceback [a]") < text.index("a failed: E: no") < text.index("resume r1")
+    assert text.index("a failed: E: no") < text.index("Traceback [a]") < text.index("resume r1")
     assert "mind this" in text
     assert "\x1b[?25h" in text, "the cursor is shown again"

@@ -5,12 +5,19 @@ import re
 
 import pytest
 
+from penstock.artifacts import Verdict
 from penstock.dsl import Pipeline
 from penstock.graph import compile_pipeline
 from penstock.runners.local import progress_plain
 from penstock.runners.local.progress import SilentProgress, make_progress
 from penstock.runners.local.progress_plain import PlainProgress, elapsed, summary
-from penstock.runners.result import NodeResult, NodeState, RunResult
+from penstock.runners.result import (
+    NodeResult,
+    NodeState,
+    RunResult,
+    failure_lines,
+    resume_lines,
+)
 
 
 def shown(stream: io.StringIO) -> list[str]:
@@ -59,7 +66,50 @@ def test_how_far_a_node_is_is_told_seldom(monkeypatch) -> None:
     assert shown(stream)[-1] == "a: 1 of 9 epochs"
 
 
-def test_a_failure_is_told_with_its_traceback_first() -> None:
+def test_verdicts_and_imports_stand_in_the_node_s_line() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    bad = Verdict("not blessed: auc 0.61 below 0.7", ok=False)
+    complete = NodeResult("a", NodeState.COMPLETE, seconds=1.1, start_seconds=2.9, verdict=bad)
+    progress.changed(complete)
+    progress.changed(NodeResult("b", NodeState.CACHED, verdict=bad))
+    progress.changed(NodeResult("c", NodeState.COMPLETE, kept=True, verdict=bad))
+    rejected = NodeResult(
+        "d", NodeState.FAILED, error="AnomaliesFound: long", verdict=bad, rejected=True
+    )
+    progress.changed(rejected)
+    assert shown(stream) == [
+        "a complete in 1.1 s (after 2.9 s of imports): not blessed: auc 0.61 below 0.7",
+        "b cached: not blessed: auc 0.61 below 0.7",
+        "c is done already: not blessed: auc 0.61 below 0.7",
+        "d FAILED after 0.0 s: not blessed: auc 0.61 below 0.7",
+    ]
+    result = RunResult("r1", "COMPLETE", {"a": complete}, 4.0)
+    assert summary(result) == "run r1 complete in 4.0 s: 1 ran; look at a"
+
+
+def test_a_long_traceback_is_cut_in_the_middle() -> None:
+    frames = [f"  line {number}" for number in range(40)]
+    traceback = "\n".join(["Traceback:", *frames, "E: no"])
+    failed = NodeResult("c", NodeState.FAILED, error="E: no", traceback=traceback)
+    lines = failure_lines(RunResult("r1", "FAILED", {"c": failed}))
+    assert len(lines) == 16
+    assert lines[0] == "c failed: E: no"
+    assert lines[8] == "  ... 27 more lines in the log ..."
+    assert lines[-1] == "  line 39"
+
+
+def test_what_to_type_after_a_failure() -> None:
+    failed = NodeResult("c", NodeState.FAILED, error="E: no")
+    result = RunResult("r1", "FAILED", {"c": failed}, resume_command="penstock resume r1")
+    result.run_command = "penstock run p.py"
+    assert resume_lines(result) == [
+        "go on with it: penstock resume r1",
+        "or, after a change of the pipeline file: penstock run p.py",
+    ]
+
+
+def test_a_failure_is_told_once_short_first() -> None:
     stream = io.StringIO()
     failed = NodeResult(
         "c",
@@ -75,11 +125,9 @@ def test_a_failure_is_told_with_its_traceback_first() -> None:
     )
     PlainProgress(stream).ended(result)
     assert shown(stream) == [
+        "c failed after 2 attempts: E: no",
         "Traceback:",
         "  line",
-        "E: no",
-        "",
-        "c failed after 2 attempts: E: no",
         "  log: /l/log.txt",
         "run r1 failed in 2.0 s: 1 failed, 1 skipped",
         "go on with it: penstock resume r1",

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.artifacts import Artifact, Integer
+from penstock.artifacts import Artifact, Examples, Integer
 from penstock.dsl import Component, ExecutionContext, Input, Output, component, output
 
 
@@ -222,4 +222,15 @@ def stubborn(started: str) -> int:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         time.sleep(0.1)
+    return 1
+
+
+@component
+def reads_examples(examples: Input[Examples]) -> int:
+    return len(os.listdir(examples.uri))
+
+
+@component
+def says(text: str, ok: bool, context: ExecutionContext) -> int:
+    context.report_verdict(text, ok=ok)
     return 1
