@@ -74,7 +74,9 @@ trainer = Trainer(
     eval_args=EvalArgs(splits=["eval"]),
     distribution=distribution,
 ).with_resources(accelerator=accelerator)
-baseline = Resolver(LatestBlessedModel()).with_id("LatestBlessedModel")
+baseline = Resolver(LatestBlessedModel(), other_than=trainer.outputs["model"]).with_id(
+    "LatestBlessedModel"
+)
 evaluator = Evaluator(
     examples=example_gen.outputs["examples"],
     model=trainer.outputs["model"],

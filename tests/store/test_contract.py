@@ -331,10 +331,10 @@ def test_verdicts_are_kept_with_an_execution_and_its_reuse(store: MetadataStore)
         run_id="run-1", node_id="n", type_name="t.N", cache_key="k"
     )
     verdict = Verdict("not pushed", ok=False)
-    store.publish(execution, {}, resources=Resources(1.0, start_seconds=2.5), verdict=verdict)
+    store.publish(execution, {}, usage=Usage(1.0, start_seconds=2.5), verdict=verdict)
     record = store.get_execution(execution)
     assert record.verdict == verdict
-    assert record.resources.start_seconds == 2.5
+    assert record.usage.start_seconds == 2.5
     hit = store.find_cached("k")
     assert hit is not None
     assert hit.verdict == verdict
