@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.checks import machine
-from penstock.checks.evaluated_columns import check_evaluated_columns
+from penstock.checks.eval_config import check_eval_config
 from penstock.checks.finding import CheckFailed, Finding, place_of, told_once
 from penstock.checks.module_files import check_module_files
 from penstock.checks.surroundings import (
@@ -46,7 +46,7 @@ def check_graph(
         place = place_of(node)
         found += check_module_files(node, code, place)
         found += check_external_paths(node, project_root, place)
-        found += check_evaluated_columns(node, graph, project_root, place)
+        found += check_eval_config(node, graph, project_root, place)
         if installed is not None:
             found += check_resources(
                 node,

@@ -2,10 +2,10 @@ import time
 
 import pytest
 
-from penstock.artifacts import Schema
+from penstock.artifacts import TransformGraph
 from penstock.checks.check_graph import bind_known, check_graph, require
 from penstock.checks.finding import CheckFailed, told_once
-from penstock.components import CsvExampleGen, Evaluator, Trainer, Transform
+from penstock.components import CsvExampleGen, Evaluator, ImportExampleGen, ImportSchemaGen, Trainer
 from penstock.dsl import Importer, Pipeline, RuntimeParameter
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
 from penstock.graph import compile_pipeline
@@ -143,35 +143,47 @@ def test_a_named_function_may_be_a_runtime_parameter(root):
     assert graph.bind({})["Trainer"].parameters["run_fn"] == {"$name": "modules.a:run"}
 
 
-def evaluator(gen, trainer, **model):
+def evaluator(gen, trainer, schema=None, **model):
     config = EvalConfig(
         model_specs=[ModelSpec(**{"label_key": "label", **model})],
         slicing_specs=[SlicingSpec(), SlicingSpec(feature_keys=["carier"])],
         metrics_specs=[MetricsSpec(metrics=[MetricConfig(class_name="ExampleCount")])],
     )
-    return Evaluator(examples=gen, model=trainer.outputs["model"], eval_config=config)
+    return Evaluator(
+        examples=gen, model=trainer.outputs["model"], eval_config=config, schema=schema
+    )
 
 
 def test_columns_of_an_eval_config_are_looked_up_in_the_header(root):
     gen = CsvExampleGen(input_base="data")
     trainer = train(gen)
     evaluated = evaluator(gen, trainer, example_weight_key="quantity")
-    assert messages(root, gen, trainer, evaluated) == [
-        "Evaluator: model_specs[0].example_weight_key names the column 'quantity', which the data does not "
-        "have. Expected one of: 'carrier', 'label', 'weight'.",
-        "Evaluator: slicing_specs[1] names the column 'carier', which the data does not have. "
-        "Did you mean 'carrier'?",
-    ]
-    # What a function of the model makes is not known.
-    evaluated = evaluator(gen, trainer, preprocessing_function_names=["transform_features"])
-    assert messages(root, gen, trainer, evaluated) == []
-    importer = Importer("data", Schema)
-    transform = Transform(
-        examples=gen, schema=importer.outputs["result"], module_file="modules/01-train.v2.py"
+    weight, slicing = findings(root, gen, trainer, evaluated)
+    assert weight.message == (
+        "Evaluator: model_specs[0].example_weight_key: the example weight 'quantity' is no feature of the "
+        "examples. Features: carrier, label, weight"
     )
-    evaluated = evaluator(transform.outputs["transformed_examples"], trainer)
-    found = messages(root, gen, importer, transform, trainer, evaluated)
-    assert not any("names the column" in each for each in found)
+    assert "'carier' is no feature of the examples. Did you mean 'carrier'?" in slicing.message
+    assert (weight.level, slicing.level) == ("error", "error")
+
+
+def test_with_a_transform_a_column_may_be_a_new_one(root):
+    gen = CsvExampleGen(input_base="data")
+    importer = Importer("data", TransformGraph)
+    trainer = train(gen, transform_graph=importer.outputs["result"])
+    evaluated = evaluator(gen, trainer, label_key="label_xf", example_weight_key="quantity")
+    (slicing,) = findings(root, gen, importer, trainer, evaluated)
+    assert "'carier'" in slicing.message
+    assert slicing.level == "warning"
+
+
+def test_columns_are_looked_up_in_a_schema_file(root):
+    (root / "schema.pbtxt").write_text("feature { name: 'label' }\nfeature { name: 'carrier' }\n")
+    gen, schema = ImportExampleGen(input_base="data"), ImportSchemaGen(schema_file="schema.pbtxt")
+    trainer = train(gen)
+    evaluated = evaluator(gen, trainer, schema=schema)
+    (slicing,) = messages(root, gen, schema, trainer, evaluated)
+    assert "'carier' is no feature of the examples. Did you mean 'carrier'?" in slicing
 
 
 def test_all_errors_are_raised_as_one(root):
