@@ -159,6 +159,12 @@ class Trainer(Component):
                 "run_fn exported no model: it ended without writing to fn_args.serving_model_dir "
                 f"({fn_args.serving_model_dir}). Call penstock.training.export_model there."
             )
+        if not os.path.isfile(f"{fn_args.serving_model_dir}/saved_model.pb"):
+            context.log.warning(
+                "fn_args.serving_model_dir (%s) has no saved_model.pb. The Evaluator, the Pusher and "
+                "servers need a SavedModel: penstock.training.export_model writes one.",
+                fn_args.serving_model_dir,
+            )
         os.makedirs(self.model_run.uri, exist_ok=True)
         with open(f"{self.model_run.uri}/{HISTORY_FILE}", "w") as file:
             json.dump(history, file, indent=2, sort_keys=True)

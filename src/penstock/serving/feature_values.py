@@ -7,7 +7,6 @@ them (ISO 8601), decimals become floats, booleans integers.
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,10 +16,12 @@ import pyarrow.compute as pc
 
 from penstock.io.arrow.arrays import numbers, to_numpy, valid_rows
 from penstock.io.tables.example_columns import ColumnError, example_columns, value_type
+from penstock.io.tables.plain_values import plain_value
 from penstock.serving.signature import FeatureInput
 
-_ARTICLES = {"float": "floats", "int": "integers", "string": "strings"}
+_PLURALS = {"float": "floats", "int": "integers", "string": "strings"}
 _ARROW_TYPES = {"float": pa.float64(), "int": pa.int64(), "string": pa.large_binary()}
+_BASIC = int | float | str | bytes
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -120,7 +121,7 @@ def _flattened(values: Any) -> list[Any]:
 
 
 def _flat_array(name: str, flat: list[Any], lengths: Any) -> pa.Array:
-    flat = [str(value) if isinstance(value, uuid.UUID) else value for value in flat]
+    flat = [value if isinstance(value, _BASIC) else plain_value(value) for value in flat]
     try:
         return pa.array(flat)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -202,9 +203,10 @@ def _whole_numbers(name: str, values: pa.Array, lengths: Any) -> pa.Array:
 
 def _wrong_type(name: str, values: pa.Array, place: int, kind: str, lengths: Any) -> ValueError:
     value = values[place].as_py()
+    hint = " Give the text that it was in the training data." if kind == "string" else ""
     return ValueError(
-        f"The model reads {name!r} as {_ARTICLES[kind]}. Received in row {_row_of(place, lengths)}: "
-        f"{value!r} ({type(value).__name__})"
+        f"The model reads {name!r} as {_PLURALS[kind]}. Received in row {_row_of(place, lengths)}: "
+        f"{value!r} ({type(value).__name__}).{hint}"
     )
 
 

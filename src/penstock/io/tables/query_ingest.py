@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import ipaddress
-import json
 import os
 import re
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
@@ -19,6 +14,7 @@ from penstock.installation import install_command
 from penstock.io.examples.reader import BATCH_BYTES, DEFAULT_BATCH_SIZE
 from penstock.io.files.filesystem import naming
 from penstock.io.tables.example_columns import example_columns, value_type
+from penstock.io.tables.plain_values import plain_value
 
 # Rows that the database sends at once.
 _FETCHED_ROWS = 1000
@@ -177,47 +173,9 @@ def _column_names(result: Any, query: str) -> list[str]:
 def _as_batch(names: Sequence[str], rows: Sequence[Any], query: str) -> pa.RecordBatch:
     columns = []
     for name, cells in zip(names, zip(*rows, strict=True), strict=True):
-        plain = [_plain(cell) for cell in cells]
+        plain = [plain_value(cell) for cell in cells]
         columns.append(pa.array(plain, _kind_of(name, plain, query)))
     return pa.RecordBatch.from_arrays(columns, list(names))
-
-
-def _plain(cell: Any) -> Any:
-    if cell is None or type(cell) in (int, float, bytes):
-        return cell
-    if isinstance(cell, bool):
-        return int(cell)
-    if isinstance(cell, decimal.Decimal):
-        return float(cell)
-    if isinstance(cell, datetime.date | datetime.time):
-        return cell.isoformat().replace("+00:00", "Z").encode()
-    if isinstance(cell, list | tuple):
-        return [_plain(value) for value in cell]
-    if isinstance(cell, dict):
-        return json.dumps(cell, sort_keys=True).encode()
-    if isinstance(cell, bytearray | memoryview):
-        return bytes(cell)
-    if isinstance(cell, datetime.timedelta):
-        return _hours(cell).encode()
-    return str(cell).encode() if isinstance(cell, (str, uuid.UUID, *_ADDRESSES)) else cell
-
-
-_ADDRESSES = (
-    ipaddress.IPv4Address,
-    ipaddress.IPv6Address,
-    ipaddress.IPv4Interface,
-    ipaddress.IPv6Interface,
-    ipaddress.IPv4Network,
-    ipaddress.IPv6Network,
-)
-
-
-def _hours(span: datetime.timedelta) -> str:
-    """Writes a time of day, as MySQL's driver gives it, or an interval as [-]12:30:00[.000000]."""
-    minutes, seconds = divmod(abs(span), datetime.timedelta(minutes=1))
-    micros = f".{seconds.microseconds:06}" if seconds.microseconds else ""
-    sign = "-" if span < datetime.timedelta() else ""
-    return f"{sign}{minutes // 60:02}:{minutes % 60:02}:{seconds.seconds:02}{micros}"
 
 
 def _kind_of(name: str, cells: Sequence[Any], query: str) -> pa.DataType:

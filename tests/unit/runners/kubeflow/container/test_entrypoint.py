@@ -17,6 +17,7 @@ import pytest
 from penstock.artifacts import Model, location
 from penstock.dsl import ExecutionContext, Output, Pipeline, component
 from penstock.graph import GraphNode, compile_pipeline
+from penstock.runners.kubeflow.container import entrypoint
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.entrypoint import main
 from penstock.runners.kubeflow.container.task import ContainerTask
@@ -145,6 +146,27 @@ def test_a_failure_is_the_exit_code_and_the_user_s_traceback(
     assert not (tmp_path / "model").exists()
     assert not (tmp_path / "executor_output.json").exists()
     assert not list((tmp_path / "root").rglob("half"))
+
+
+@component
+def counts(context: ExecutionContext) -> int:
+    for done in range(3):
+        context.progress(done, 2, "files")
+    return 2
+
+
+def test_how_far_the_node_is_is_in_the_log_now_and_then(
+    tmp_path: Path,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = _call(Pipeline("p", components=[counts()]), "counts", tmp_path, project)
+    assert main(arguments) == 0
+    assert "files" not in capsys.readouterr().err
+    monkeypatch.setattr(entrypoint, "_PROGRESS_SECONDS", 0.0)
+    assert main(arguments) == 0
+    assert "counts: 2 of 2 files\n" in capsys.readouterr().err
 
 
 def test_a_missing_input_is_named(
