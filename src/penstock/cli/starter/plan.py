@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from penstock.cli.errors import UsageError
@@ -115,24 +115,39 @@ def _nearest(word: str, names: Sequence[str]) -> str:
 
 
 def _without_giveaway(planned: PlannedColumn, table: Table, task: Task) -> PlannedColumn:
-    """Leave out a category of which each value goes with one class only: it may be the answer itself."""
-    column = planned.column
-    if (
-        not task.classes
-        or planned.kind is Kind.IGNORED
-        or not 2 <= len(column.cells) <= 20
-        or column.present < 10 * len(column.cells)
-    ):
+    """Leave out a column that may be the answer in other words.
+
+    That is a category of which each value goes with one class only, and a number that orders the rows
+    exactly as the label does.
+    """
+    if planned.kind is Kind.IGNORED:
         return planned
-    classes = defaultdict(set)
-    for cell, label in zip(table.column(column.name), table.column(task.label.name), strict=True):
-        if cell and label:
-            classes[cell].add(label)
-    if any(len(found) > 1 for found in classes.values()):
+    pairs = {
+        (cell, label)
+        for cell, label in zip(
+            table.column(planned.name), table.column(task.label.name), strict=True
+        )
+        if cell and label
+    }
+    column = planned.column
+    if task.classes:
+        few = 2 <= len(column.cells) <= 20 and column.present >= 10 * len(column.cells)
+        gives_away = few and len(pairs) == len({cell for cell, _ in pairs})
+    else:
+        gives_away = column.is_number and len(column.cells) > 20 and _is_monotonic(pairs)
+    if not gives_away:
         return planned
     return PlannedColumn(
         column, Kind.IGNORED, "tells the label by itself: is it known before the label is?"
     )
+
+
+def _is_monotonic(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Return whether the second number always rises with the first, or always falls."""
+    ordered = sorted((float(cell.encode()), float(label.encode())) for cell, label in pairs)
+    labels = [label for _, label in ordered]
+    steps = [after - before for before, after in itertools.pairwise(labels)]
+    return all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -100,7 +100,7 @@ def _values(plan: Plan, installed: Installed) -> dict[str, object]:
         "example": plan.table.file == EXAMPLE,
         "requirement": quoted(installed.requirement),
         "penstock_folder": installed.folder or "",
-        "editable": f"--editable '{installed.folder}[run]' " if installed.editable else "",
+        "editable": installed.editable,
     }
 
 

@@ -55,6 +55,15 @@ def test_a_column_that_is_the_label_in_other_words_is_left_out(write):
     assert alive.kind is Kind.CATEGORICAL
 
 
+def test_a_number_that_orders_the_rows_as_the_label_does_is_left_out(write):
+    table = [{**row, "wage": row["x"] * 9 + 1, "minus": -row["x"]} for row in rows()]
+    kinds = {each.name: each.kind for each in make_plan(write(table), "wage").columns}
+    assert kinds["x"] is kinds["minus"] is Kind.IGNORED
+    table[0]["minus"] = 1
+    kinds = {each.name: each.kind for each in make_plan(write(table), "wage").columns}
+    assert kinds["minus"] is Kind.NUMERIC
+
+
 @pytest.mark.parametrize(
     ("table", "label", "said"),
     [
