@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import os
 from collections.abc import Iterator
 from typing import Any
 
 from penstock.artifacts import location
 from penstock.checks.finding import Finding
+from penstock.checks.surroundings import external_files
 from penstock.evaluation import check_config
 from penstock.graph import Graph, GraphNode
 
@@ -38,7 +38,8 @@ def check_eval_config(
     if node.type_name != _EVALUATOR or not isinstance(config, dict) or "fields" not in config:
         return
     model = _producer(node, "model", graph)
-    has_transform = model is not None and "transform_graph" in model.inputs
+    # Of a model from elsewhere it is not known.
+    has_transform = model is None or model.kind != "component" or "transform_graph" in model.inputs
     known = [str(each) for each in check_config(config["fields"], project_root=project_root)]
     for message in known:
         yield Finding("error", place, f"{node.id}: {message}", node.id)
@@ -78,23 +79,15 @@ def _columns(node: GraphNode, graph: Graph, project_root: str) -> list[str]:
     source = _producer(node, "examples", graph)
     if source is None or source.type_name != _CSV:
         return []
-    base, delimiter = source.parameters.get("input_base"), source.parameters.get("delimiter", ",")
-    if not isinstance(base, str) or not isinstance(delimiter, str):
+    delimiter = source.parameters.get("delimiter", ",")
+    if not isinstance(delimiter, str):
         return []
-    path = location.absolute(base, project_root)
-    file = _first_file(path) if location.is_local(path) else None
-    return [] if file is None else _header(file, delimiter, source.parameters.get("encoding"))
-
-
-def _first_file(path: str) -> str | None:
-    if os.path.isfile(path):
-        return path
-    for folder, folders, names in itertools.islice(os.walk(path), 100):
-        folders.sort()
-        for name in sorted(names):
-            if name[0] not in "._" and name.endswith(".csv"):
-                return os.path.join(folder, name)
-    return None
+    try:
+        (file, *_) = external_files(source, project_root)
+    except (OSError, ValueError):
+        # It is told of the component that reads the files.
+        return []
+    return _header(file, delimiter, source.parameters.get("encoding"))
 
 
 def _header(file: str, delimiter: str, encoding: Any) -> list[str]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from penstock.artifacts import location
 from penstock.checks.finding import Finding
-from penstock.dsl import DefinitionError
+from penstock.dsl import Component, DefinitionError
+from penstock.dsl.references import resolve
+from penstock.dsl.values import decode
 from penstock.graph import GraphNode
 from penstock.installation import install_command
 from penstock.spelling import nearest
 
 
 def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iterator[Finding]:
-    """Yield the outside paths of a node that do not exist; URLs are not looked at."""
+    """Yield the outside paths and patterns of a node that name nothing; URLs are not looked at."""
     keys = [key for key, kind in node.special.items() if kind == "external_path"]
     if node.kind == "importer":
         keys.append("source_uri")
+    missing = False
     for key in keys:
         value = node.parameters.get(key)
         if not isinstance(value, str) or not value or not location.is_local(value):
@@ -31,6 +35,47 @@ def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iter
                 yield Finding("warning", place, f"{message} yet", node.id)
             else:
                 yield Finding("error", place, f"{message}{_nearest(path)}", node.id)
+            missing = True
+    if missing:
+        return
+    try:
+        external_files(node, project_root)
+    except (OSError, ValueError) as error:
+        level: Literal["error", "warning"] = "warning" if node.upstream else "error"
+        yield Finding(level, place, f"{node.id}: {error}", node.id)
+
+
+def external_files(node: GraphNode, project_root: str) -> list[str]:
+    """Return the local outside files that a component chooses by patterns of its own.
+
+    None are returned where the component chooses none, or a path or a parameter is not known yet.
+
+    Raises:
+        FileNotFoundError: If there are none of a pattern; the message says what is there.
+        ValueError: If a pattern is faulty.
+    """
+    if not node.component or _is_unbound(node.parameters):
+        return []
+    component_class: type[Component] = resolve(node.component)
+    if component_class.external_files is Component.external_files:
+        return []
+    paths = [node.parameters[key] for key, kind in node.special.items() if kind == "external_path"]
+    if not paths or not all(isinstance(each, str) and location.is_local(each) for each in paths):
+        return []
+    component = component_class.bind(
+        inputs={},
+        outputs={},
+        parameters=decode(dict(node.parameters), import_functions=False),
+        check=False,
+    )
+    files = component.external_files(lambda path: location.absolute(path, project_root))
+    return [path for _, path in sorted(files.items())]
+
+
+def _is_unbound(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "$runtime_parameter" in value or any(map(_is_unbound, value.values()))
+    return isinstance(value, list) and any(map(_is_unbound, value))
 
 
 def _nearest(path: str) -> str:

@@ -9,6 +9,7 @@ from penstock.components import CsvExampleGen, Evaluator, ImportExampleGen, Impo
 from penstock.dsl import Importer, Pipeline, RuntimeParameter
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
 from penstock.graph import compile_pipeline
+from penstock.io.ingestion.config import Input, Split
 
 RUN_FN = "def run_fn(fn_args):\n    pass\n"
 
@@ -184,6 +185,27 @@ def test_columns_are_looked_up_in_a_schema_file(root):
     evaluated = evaluator(gen, trainer, schema=schema)
     (slicing,) = messages(root, gen, schema, trainer, evaluated)
     assert "'carier' is no feature of the examples. Did you mean 'carrier'?" in slicing
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("*.csv", None),
+        ("span-{SPAN}/*", "d.csv"),
+        ("trian/*", "data/trian does not exist"),
+        ("{SPAN", "{SPAN"),
+    ],
+)
+def test_patterns_of_files(root, pattern, message):
+    parameter = RuntimeParameter("pattern", str)
+    gen = CsvExampleGen(input_base="data", input_config=Input([Split("all", parameter)]))
+    assert len(messages(root, gen)) == 1  # It has no value yet.
+    found = findings(root, gen, pattern=pattern)
+    assert [message in each.message for each in found] == ([] if message is None else [True])
+    for each in found:
+        assert each.message.startswith("CsvExampleGen: ")
+    gen.add_upstream_node(first := CsvExampleGen(input_base="data").with_id("first"))
+    assert {each.level for each in findings(root, first, gen, pattern=pattern)} <= {"warning"}
 
 
 def test_all_errors_are_raised_as_one(root):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
 from collections.abc import Iterable, Sequence
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, location
 from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
 from penstock.graph import GraphNode
@@ -81,6 +80,4 @@ class StorelessLauncher:
                 raise InputMissing(f"{node.id} needs an artifact for {key!r}; {sources} gave none.")
 
     def _absolute(self, path: str) -> str:
-        if "://" in path:
-            return path
-        return os.path.normpath(os.path.join(self._settings.project_root, path))
+        return location.absolute(path, self._settings.project_root)
