@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import penstock
+
 DEFINITIONS = """
 from penstock import Input, LocalDagRunner, Pipeline, component
 from penstock.artifacts import Integer
@@ -154,3 +156,39 @@ def test_the_project_is_that_of_the_code_and_not_of_the_command(tmp_path: Path) 
     assert [each.relative_to(tmp_path) for each in tmp_path.rglob(".penstock")] == [
         Path("project/.penstock")
     ]
+
+
+KERNEL = """
+import json, sys
+import nbformat
+from nbclient import NotebookClient
+cells = [nbformat.v4.new_code_cell(each) for each in json.loads(sys.argv[1])]
+notebook = nbformat.v4.new_notebook(cells=cells)
+NotebookClient(notebook, timeout=300, resources={"metadata": {"path": sys.argv[2]}}).execute()
+for cell in notebook.cells:
+    print("".join(each.get("text", "") for each in cell.outputs if each.get("name") == "stdout"), end="")
+"""
+
+
+@pytest.mark.slow
+def test_a_real_jupyter_kernel(tmp_path: Path) -> None:
+    venv, folder = tmp_path / "venv", tmp_path / "folder"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    install = [venv / "bin/python", "-m", "pip", "install", "-q", "ipykernel", "nbclient"]
+    subprocess.run(install, check=True)
+    places = [str(Path(penstock.__file__).parents[1])]
+    places += [each for each in sys.path if "site-packages" in each]
+    (site,) = venv.glob("lib/python*/site-packages")
+    (site / "penstock_under_test.pth").write_text(f"import sys; sys.path += {places!r}\n")
+    run = RUN.format(False)
+    changed = DEFINITIONS.replace("value + 1", "value + 2")
+    cells = ["!true", DEFINITIONS, run, RUN.format(True), changed, run]
+    ended = subprocess.run(
+        [venv / "bin/python", "-c", KERNEL, json.dumps(cells), folder],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    expected = [RAN, CACHED, "[('one', 'CACHED'), ('two', 'COMPLETE')]"]
+    assert [line for line in ended.stdout.splitlines() if line.startswith("[(")] == expected
+    assert (folder / ".penstock/metadata.db").is_file()

@@ -295,7 +295,7 @@ TABLE = [
     Row("the data file", look_at_read_text(change_data), "COMPLETE",
         "content of data file source/words.txt changed", others="COMPLETE"),
     Row("the data file, seen from downstream", change_data, "COMPLETE",
-        "input text changed: ReadText ran again and wrote something else", others="COMPLETE"),
+        "input text changed: ReadText ran again and its output is another", others="COMPLETE"),
     Row("touching every file", touch, "CACHED", SAME),
     Row("a moved project", move_project, "CACHED", SAME),
     Row("a renamed data folder", move_data, "CACHED", SAME),

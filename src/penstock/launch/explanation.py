@@ -40,6 +40,26 @@ class Explanation:
     compared_with: int | None = None
     compared_run: str | None = None
 
+    def shortened(self, most: int = 18) -> list[str]:
+        """Return the reasons, at most about `most`: of each part of the key the first ones.
+
+        What led to the differences comes first; what is left out is counted.
+        """
+        if len(self.reasons) <= most:
+            return list(self.reasons)
+        sections = dict.fromkeys(each.section for each in self.differences)
+        others = list(self.reasons[len(self.differences) :])
+        # A line more for each section says how many are left out.
+        shown = max(1, (most - len(others)) // max(1, len(sections)) - 1)
+        lines: list[str] = []
+        for section in sections:
+            found = [each.sentence for each in self.differences if each.section == section]
+            kept = found if len(found) <= shown + 1 else found[:shown]
+            lines += kept
+            if len(kept) < len(found):
+                lines.append(f"and {len(found) - len(kept)} more of this kind (--json lists them)")
+        return [*lines, *others[: max(0, most - len(lines))]]
+
     @property
     def short(self) -> str:
         """The main reason, in a few words; empty where there is nothing to say."""
@@ -94,7 +114,7 @@ def explain(
             state,
             "The same content was imported before; its artifact is used again."
             if known
-            else "What it imports was not known to the store with this content and properties.",
+            else "This content, with these properties, was not known to the store.",
         )
     if execution.state is ExecutionState.CACHED:
         return _cached(store, execution)
@@ -113,7 +133,7 @@ def _without_execution(node: GraphNode, states: States) -> Explanation:
     elif missing:
         reasons = (f"it waits for {', '.join(missing)}, which did not run either",)
     else:
-        reasons = ("the run ended, or has not come to it yet",)
+        reasons = ("the run ended before it, or has not reached it yet",)
     return Explanation(node.id, "SKIPPED", f"{node.id} did not run in this run.", reasons)
 
 
@@ -218,7 +238,8 @@ def _unusable(
     if (earlier.finished or 0.0) > execution.started:
         return f"execution {earlier.id} had not ended when this one began"
     return (
-        f"what execution {earlier.id} did outside is no longer so, or its outputs were missing then"
+        f"what execution {earlier.id} did outside of the store has been undone, or its outputs were "
+        "missing at that time"
     )
 
 
@@ -232,13 +253,13 @@ def _with_producers(difference: Difference, node: GraphNode, states: States) -> 
         if state is None:
             words.append(f"{producer} is not in this run; its latest artifact was read")
         elif state is ExecutionState.CACHED:
-            words.append(f"{producer} was cached, from another execution than then")
+            words.append(f"{producer} was cached, but from another execution")
         elif "importer" in states[producer].type_name.lower():
-            words.append(f"{producer} imported something else")
+            words.append(f"{producer} imported other content")
         elif "resolver" in states[producer].type_name.lower():
             words.append(f"{producer} found another artifact")
         else:
-            words.append(f"{producer} ran again and wrote something else")
+            words.append(f"{producer} ran again and its output is another")
     if not words:
         return difference
     return dataclasses.replace(difference, sentence=f"{difference.sentence}: {'; '.join(words)}")

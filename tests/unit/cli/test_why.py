@@ -101,7 +101,7 @@ def test_an_imported_value_that_changed_is_an_input_that_changed(flaky, capsys):
     (flaky / "data/value").write_text("other")
     run(0)
     assert why(capsys, "Flaky")["differences"][0]["sentence"] == (
-        "input text changed: Importer imported something else"
+        "input text changed: Importer imported other content"
     )
 
 

@@ -42,6 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     state = console.style(found.state.lower(), found.state)
     console.print(f"{console.style(found.node_id, 'name')} {state}: {found.headline}")
-    for reason in found.reasons:
+    for reason in found.shortened():
         console.print(f"  - {reason}")
     return exit_codes.OK
