@@ -41,7 +41,11 @@ def row_finder(
         for path, feature in features
         if len(path) == 1 and is_required(feature, schema, None)
     }
-    lists = {path[0] for path, feature in features if len(path) == 1 and holds_lists(feature)}
+    everywhere = {
+        path[0]
+        for path, feature in features
+        if path[0] in required and feature.presence.min_fraction >= 1 and not holds_lists(feature)
+    }
     fractions = any(_limits_fractions(feature) for _, feature in features)
     separable = _separable(options) and all(len(path) == 1 for path, _ in features)
 
@@ -67,13 +71,14 @@ def row_finder(
         if not batch.num_rows:
             return
         if batch.num_rows == 1:
-            row = _with_values_only(batch, lists) if null_is_absent else batch
+            row = _with_values_only(batch, everywhere) if null_is_absent else batch
             reasons = _reasons(check(row, only))
             if reasons:
                 yield row, reasons
             return
         lacks = any(
-            null_is_absent and (name not in columns or _lacks_values(columns[name], name in lists))
+            null_is_absent
+            and (name not in columns or _lacks_values(columns[name], name in everywhere))
             for columns in [dict(zip(batch.schema.names, batch.columns, strict=True))]
             for name in required
         )
@@ -125,21 +130,21 @@ def _limits_fractions(feature: schema_pb2.Feature) -> bool:
     )
 
 
-def _with_values_only(row: pa.RecordBatch, lists: Set[str]) -> pa.RecordBatch:
-    """Leaves out the columns in which a row has no value; a list may be empty."""
+def _with_values_only(row: pa.RecordBatch, everywhere: Set[str]) -> pa.RecordBatch:
+    """Leaves out the columns that are null in a row, or empty although every row must have a value."""
     present = [
         name
         for name, column in zip(row.schema.names, row.columns, strict=True)
-        if not _lacks_values(column, name in lists)
+        if not _lacks_values(column, name in everywhere)
     ]
     return row if len(present) == row.num_columns else row.select(present)
 
 
-def _lacks_values(column: pa.Array, may_be_empty: bool) -> bool:
-    """Whether a row of a column is null, or empty where the schema does not let it be."""
+def _lacks_values(column: pa.Array, needs_value: bool) -> bool:
+    """Whether a row of a column is null, or empty where every row must have a value."""
     if column.null_count:
         return True
-    if may_be_empty or not _is_list(column.type):
+    if not needs_value or not _is_list(column.type):
         return False
     return bool((to_numpy(column.value_lengths()) == 0).any())
 

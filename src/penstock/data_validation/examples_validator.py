@@ -51,7 +51,7 @@ def identify_anomalous_examples(
         num_sampled_examples: How many rows of each reason to return.
         null_is_absent: Whether a column that is null in a row does not belong to the row at all, as in
             tf.Examples; then a required one is missing (SCHEMA_MISSING_COLUMN). An empty list is the
-            same, unless the schema lets a row have several values.
+            same where the schema requires one value in every row.
 
     Example:
         >>> found = identify_anomalous_examples(batches, StatsOptions(schema=schema))

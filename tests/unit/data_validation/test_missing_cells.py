@@ -195,7 +195,7 @@ def test_rows_of_examples_without_a_required_value_are_found(tmp_path):
     write_examples({"all": csv_rows(CsvFiles([str(source)]))}, Output(), str(tmp_path / "examples"))
     schema = text_format.Parse(
         "feature { name: 'id' type: INT presence { min_fraction: 1 min_count: 1 } shape { dim { size: 1 } } } "
-        "feature { name: 'fare' type: FLOAT presence { min_count: 0 } value_count { min: 1 max: 1 } }",
+        "feature { name: 'fare' type: FLOAT presence { min_count: 1 } value_count { min: 1 max: 1 } }",
         schema_pb2.Schema(),
     )
     found = dv.validate_examples_in_tfrecord(
