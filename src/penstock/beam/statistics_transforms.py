@@ -58,7 +58,7 @@ class GenerateStatistics(beam.PTransform):  # type: ignore[misc]
             batches
             | "Sample" >> beam.Map(_sample, self._options.sample_rate)
             | "Combine" >> beam.CombineGlobally(KernelCombineFn(kernel))
-            | "Result" >> beam.Map(_result)
+            | "Result" >> beam.Map(_result, self._options)
         )
 
 
@@ -71,8 +71,11 @@ def _sample(batch: pa.RecordBatch, rate: float | None) -> Sample:
     return Sample(keep(batch), batch.num_rows)
 
 
-def _result(total: Total) -> statistics_pb2.DatasetFeatureStatisticsList:
+def _result(total: Total, options: StatsOptions) -> statistics_pb2.DatasetFeatureStatisticsList:
+    from penstock.data_validation.unused_options import tell_unused_options
+
     statistics: statistics_pb2.DatasetFeatureStatisticsList = total.result
+    tell_unused_options(options, statistics)
     return statistics
 
 

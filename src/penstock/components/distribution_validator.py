@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics
 from penstock.components.example_validator import (
     ANOMALIES_FILE,
-    AnomaliesFound,
+    anomalies_found,
     describe_anomalies,
     summarize_anomalies,
 )
@@ -180,12 +180,8 @@ class DistributionValidator(Component):
         text = summarize_anomalies(reports)
         context.report_verdict(text or f"no anomalies in {', '.join(blessed)}", ok=not text)
         if fatal:
-            listed = "\n  ".join(fatal)
-            raise AnomaliesFound(
-                f"{len(fatal)} {'anomaly' if len(fatal) == 1 else 'anomalies'} of severity "
-                f"{self.fail_on} or worse (fail_on="
-                f"{self.fail_on!r}):\n  {listed}\nCorrect the data, or raise the limit in config."
-            )
+            advice = "Correct the data, or raise the limit in config."
+            raise anomalies_found(fatal, self.fail_on, advice)
 
     def _compare(
         self, baseline: ExampleStatistics, split: str, baseline_split: str

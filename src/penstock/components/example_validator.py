@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 ANOMALIES_FILE = "SchemaDiff.pb"
 
+_ACCEPT = (
+    "Correct the data, or accept it by changing the schema (penstock.data_validation.update_schema)."
+)
+_LISTED = 10
+_SHOWN = 240
+
 
 class AnomaliesFound(Rejected):
     """The data has anomalies of the severity that the pipeline is to fail on."""
@@ -87,13 +93,25 @@ class ExampleValidator(Component):
         text = summarize_anomalies(reports)
         context.report_verdict(text or f"no anomalies in {', '.join(splits)}", ok=not text)
         if fatal:
-            listed = "\n  ".join(fatal)
-            raise AnomaliesFound(
-                f"{len(fatal)} {'anomaly' if len(fatal) == 1 else 'anomalies'} of severity "
-                f"{self.fail_on} or worse (fail_on="
-                f"{self.fail_on!r}):\n  {listed}\nCorrect the data, or accept it by changing the "
-                f"schema (penstock.data_validation.update_schema)."
-            )
+            raise anomalies_found(fatal, self.fail_on, _ACCEPT)
+
+
+def anomalies_found(fatal: Sequence[str], fail_on: str | None, advice: str) -> AnomaliesFound:
+    """Makes the error of a validator that fails: how many anomalies, the first of them, and what to do.
+
+    Args:
+        fatal: A description of each anomaly; the log has them whole.
+        fail_on: The severity from which on the validator fails.
+        advice: What to do.
+    """
+    listed = [text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..." for text in fatal[:_LISTED]]
+    if len(fatal) > _LISTED:
+        listed.append(f"and {len(fatal) - _LISTED} more, in the log and in {ANOMALIES_FILE}")
+    noun = "anomaly" if len(fatal) == 1 else "anomalies"
+    lines = "\n  ".join(listed)
+    return AnomaliesFound(
+        f"{len(fatal)} {noun} of severity {fail_on} or worse (fail_on={fail_on!r}):\n  {lines}\n{advice}"
+    )
 
 
 def summarize_anomalies(reports: Sequence[anomalies_pb2.Anomalies]) -> str:

@@ -3,6 +3,7 @@ import pytest
 
 from penstock.artifacts import ExampleStatistics, Schema
 from penstock.components import ExampleValidator
+from penstock.components.example_validator import anomalies_found
 from penstock.data_validation import (
     infer_schema,
     load_anomalies_binary,
@@ -46,6 +47,15 @@ def test_it_fails_if_asked_to_and_says_why(inputs, tmp_path, fail_on):
         run_component(ExampleValidator(**inputs, fail_on=fail_on), tmp_path)
     assert "split eval, ERROR: feature 's': Unexpected string values." in str(caught.value)
     assert "c (~50%)" in str(caught.value)
+
+
+def test_what_is_long_is_told_in_short():
+    error = anomalies_found([f"split eval, ERROR: feature 'x{i}': {'v ' * 900}" for i in range(30)], "ERROR", "Fix.")
+    lines = str(error).splitlines()
+    assert lines[0] == "30 anomalies of severity ERROR or worse (fail_on='ERROR'):"
+    assert len(lines) == 13
+    assert max(map(len, lines)) < 250
+    assert lines[-2:] == ["  and 20 more, in the log and in SchemaDiff.pb", "Fix."]
 
 
 def test_it_does_not_fail_on_good_splits(inputs, tmp_path):
