@@ -11,6 +11,7 @@ from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, 
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
+from penstock.evaluation.metrics.modules import is_built_in
 from penstock.evaluation.verdict import VERDICT_PROPERTY
 
 _TFX_FUNCTIONS = ("custom_eval_shared_model", "custom_extractors")
@@ -117,14 +118,22 @@ class Evaluator(Component):
             context.log.info("  %s", failure)
 
     def _modules(self, context: ExecutionContext) -> dict[str, ModuleType]:
-        """Returns the module file by the names that a MetricConfig may call it."""
-        if self.module_file is None:
-            return {}
-        module = context.load_module(self.module_file)
-        for name in _TFX_FUNCTIONS:
-            if hasattr(module, name):
-                raise ValueError(
-                    f"{self.module_file} defines {name}, which TFX hands to TFMA's Beam pipeline. There "
-                    "is none here: take it out. Metrics of your own are named by MetricConfig.module."
-                )
-        return {module.__name__: module, module.__name__.rpartition(".")[2]: module}
+        """Returns the user's modules by the names that the EvalConfig has for them."""
+        found: dict[str, ModuleType] = {}
+        if self.module_file is not None:
+            module = context.load_module(self.module_file)
+            for name in _TFX_FUNCTIONS:
+                if hasattr(module, name):
+                    raise ValueError(
+                        f"{self.module_file} defines {name}, which TFX hands to TFMA's Beam pipeline. "
+                        "There is none here: take it out. Metrics of your own are named by "
+                        "MetricConfig.module."
+                    )
+            found = {module.__name__: module, Path(self.module_file).stem: module}
+        for spec in self.eval_config.metrics_specs:
+            for metric in spec.metrics:
+                # In a notebook a metric may be a class of a cell.
+                known = (*found, "__main__", "")
+                if metric.module not in known and not is_built_in(metric):
+                    found[metric.module] = context.load_module(metric.module)
+        return found

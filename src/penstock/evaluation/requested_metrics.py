@@ -161,8 +161,8 @@ def _keys(config: Any, spec: Any, name: str, metric: Any) -> Iterator[tuple[Metr
     elif not declaration.binarizes:
         classes = [(None, None)]
     elif not declaration.aggregates:
-        kept = [each for each in classes if each[1] is None]
-        classes = kept or [(None, None)]
+        # A count is the same for all classes; TFMA's key of it has no micro average.
+        classes = [(rank, None if kind == "micro_average" else kind) for rank, kind in classes]
     for model_name in spec.model_names or [""]:
         for output_name in spec.output_names or [""]:
             for weighted in _weightings(config, spec, model_name, output_name):

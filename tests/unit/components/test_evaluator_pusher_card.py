@@ -174,6 +174,59 @@ def test_a_faulty_config_is_named_at_definition_or_before_the_first_row(judge, m
         judge(config(0.8), splits=("tset",))
 
 
+OWN_METRICS = """
+from penstock.evaluation import row_metric
+
+@row_metric
+def above(labels, predictions, bound=0.5):
+    return predictions > bound
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "module_file"),
+    [("own1.metrics", None), ("metrics", "own2/metrics.py"), ("own3.metrics", "own3/metrics.py")],
+)
+def test_metrics_of_ones_own_come_from_the_project(
+    model, examples, tmp_path, monkeypatch, module, module_file
+):
+    # A worker has the project's root on its path.
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / (module_file or "own1/metrics.py")
+    path.parent.mkdir()
+    path.write_text(OWN_METRICS)
+    metric = {"class_name": "above", "module": module, "config": '"bound": 0.9'}
+    metric["threshold"] = {"value_threshold": {"lower_bound": 0.4}}
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        eval_config={
+            "model_specs": [{"label_key": "label"}],
+            "metrics_specs": [{"metrics": [metric]}],
+        },
+        example_splits=["test"],
+        module_file=module_file,
+    )
+    outputs = run_component(evaluator, tmp_path / "out", project_root=tmp_path)
+    assert outputs["blessing"].custom_properties["reasons"] == ["above 0.3 below 0.4"]
+
+
+def test_what_tfx_hands_to_beam_is_refused(model, examples, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "extra.py").write_text("def custom_extractors(*args):\n    return []\n")
+    evaluator = Evaluator(
+        examples=examples, model=model, eval_config=config(0.8), module_file="extra.py"
+    )
+    with pytest.raises(ComponentFailed, match="defines custom_extractors, which TFX hands to TFMA"):
+        run_component(evaluator, tmp_path / "out", project_root=tmp_path)
+
+
+def test_what_is_not_computed_is_refused_at_definition(model, examples):
+    given = {**config(0.8), "cross_slicing_specs": [{"baseline_spec": {}}]}
+    with pytest.raises(ValueError, match="cross_slicing_specs: comparisons of slices"):
+        Evaluator(examples=examples, model=model, eval_config=given)
+
+
 @pytest.fixture
 def blessing(tmp_path):
     def make(blessed: bool) -> ModelBlessing:

@@ -48,7 +48,7 @@ class KerasStates(Kernel):
             self._load(self._states[group])
             weights = {"sample_weight": row_weights[rows]} if self.view.weighted else {}
             self._metric.update_state(labels[rows], predictions[rows], **weights)
-            self._states[group] = [np.array(variable) for variable in self._metric.variables]
+            self._states[group] = [np.array(v.numpy()) for v in self._metric.variables]
 
     def merge(self, other: KerasStates, groups: Sequence[int]) -> None:
         """Adds another kernel's variables."""
@@ -64,7 +64,8 @@ class KerasStates(Kernel):
         """Returns one group's result."""
         self._grow(group + 1)
         self._load(self._states[group])
-        return self._metric.result()
+        result = self._metric.result()
+        return result.numpy() if hasattr(result, "numpy") else result
 
     def _load(self, values: Variables | None) -> None:
         if values is None:
