@@ -34,7 +34,8 @@ def code_of(tmp_path):
         )
         graph = compile_pipeline(Pipeline("p", components=[gen, trainer, evaluator]))
         keys = CacheKeys(RunSettings("r", "p", "/r", str(tmp_path)), DigestMemo())
-        return keys.parts(graph.node("Evaluator"), {})["code"]
+        (node,) = (each for each in graph.nodes if each.id == "Evaluator")
+        return keys.parts(node, {})["code"]
 
     return code
 
