@@ -109,6 +109,8 @@ def _table_values(plan: Plan) -> dict[str, object]:
     plain_encoding = table.encoding == "utf-8"
     return {
         "data_file": data_file(plan),
+        # In rows that were not looked at labels may be missing, too.
+        "unlabelled": plan.task.label.missing > 0 or not table.is_whole,
         "data_file_quoted": quoted(data_file(plan)),
         "looked_at": f"{table.rows:,} rows" if table.is_whole else f"the first {table.rows:,} rows",
         "delimiter": "" if table.delimiter == "," else quoted(table.delimiter),
@@ -137,7 +139,6 @@ def _task_values(task: Task) -> dict[str, object]:
         else "inputs[LABEL]",
         "label_argument": ", labels" if is_regression else "",
         "label_given": ", labels" if is_regression else "",
-        "unlabelled": task.label.missing > 0,
         "positive": quoted(task.positive),
         "negative": quoted(next((each for each in task.classes if each != task.positive), "")),
         "loss": loss,

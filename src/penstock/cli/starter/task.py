@@ -95,13 +95,13 @@ def _classification(label: Column, where: str) -> Task:
     if len(classes) == 2:
         return Task(
             "binary", label, classes, _positive(classes), "AUC", 0.6, 0.02,
-            "A model that knows nothing has an AUC of 0.5.",
+            "A model that knows nothing has an AUC of 0.5. A model must do a little better than that.",
         )  # fmt: skip
     return Task(
         "multiclass", label, classes, "", "SparseCategoricalAccuracy",
         math.floor((share + 0.1 * (1 - share)) * 100) / 100, 0.02,
-        f"To answer {most!r} always is right in {share:.0%} of the rows; this asks for a tenth more of the "
-        "others.",
+        f"Always answering {most!r} is right for {share:.0%} of the rows. A model must also get a tenth of "
+        "the rest right.",
     )  # fmt: skip
 
 
@@ -125,12 +125,14 @@ def _regression(label: Column) -> Task:
         return Task(
             "regression", label, Counter(), "", "MeanAbsoluteError",
             _three_digits(0.95 * error), _three_digits(0.05 * error),
-            f"To answer the median ({middle:.6g}) always is off by {error:.4g} on average.",
+            f"Always answering the median ({middle:.6g}) is off by {error:.4g} on average. "
+            "A model must be 5% better.",
         )  # fmt: skip
     return Task(
         "regression", label, Counter(), "", "RootMeanSquaredError",
         _three_digits(0.95 * deviation), _three_digits(0.05 * deviation),
-        f"To answer the mean ({mean:.6g}) always has an error of {deviation:.4g}, the standard deviation.",
+        f"Always answering the mean ({mean:.6g}) has an error of {deviation:.4g}, the standard "
+        "deviation. A model must be 5% better.",
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def test_many_classes_must_beat_the_most_frequent_one():
     found = task(["a"] * 50 + ["b"] * 30 + ["c"] * 20)
     assert found.name == "multiclass"
     assert found.bound == 0.55
-    assert "'a' always is right in 50%" in found.reason
+    assert "Always answering 'a' is right for 50% of the rows" in found.reason
     assert task([str(i % 7) for i in range(100)]).name == "multiclass"
     assert list(task(["3.0", "3.0", "4.0", "5.0"] * 20).classes) == ["3", "4", "5"]
 
