@@ -77,7 +77,7 @@ class Pusher(Component):
         if reason := self._objection():
             properties.update({"pushed": 0, "not_pushed_because": reason})
             # Why it is not blessed stands in the Evaluator's verdict.
-            short = reason.partition(".")[0]
+            short = reason.partition(":")[0].rstrip(".")
             context.report_verdict(f"not pushed: {short[0].lower()}{short[1:]}", ok=False)
             context.log.warning("Not pushed: %s", reason)
             return

@@ -221,7 +221,7 @@ def _styled_remark(node: NodeReport, why: Explanation) -> Cell:
 def _remark(node: NodeReport, why: Explanation) -> str:
     last = node.last
     if last is None:
-        return ""
+        return why.short.partition(": ")[0] if node.state == "SKIPPED" else ""
     if last.error and node.state not in ("COMPLETE", "CACHED"):
         return last.error.partition("\n")[0][:70]
     if last.cached_from is not None:

@@ -31,7 +31,8 @@ def main(conversation: int, life: int, lease: int) -> None:
     Args:
         conversation: Descriptor of the worker's socket to the runner.
         life: Descriptor of the keeper's. The runner writes `t` to end the worker gently and closes it to
-            end it at once; the keeper writes `{"exit": code}` or `{"signal": number}` when it has ended.
+            end it at once; the keeper writes `{"exit": code}` or `{"signal": number}` (with the worker's
+            `peak_rss_bytes`) when it has ended.
         lease: Descriptor of the run's locked lease, or -1. The keeper holds it as long as it lives, so that
             nobody takes a dead run over while a process of it may still write.
     """
@@ -73,11 +74,11 @@ def _keep(worker: int, life: socket.socket) -> None:
         signal.signal(number, end)
     deadline: float | None = None
     while not ending:
-        status = _reap(worker)
-        if status is not None:
+        ended = _reap(worker)
+        if ended is not None:
             end_descendants(worker)
             with contextlib.suppress(OSError):
-                life.sendall(json.dumps(_ending(status)).encode())
+                life.sendall(json.dumps(_ending(*ended)).encode())
             return
         patience = None if deadline is None else max(0.0, deadline - time.monotonic())
         ready, _, _ = select.select([life.fileno(), bell], [], [], patience)
@@ -101,22 +102,22 @@ def _keep(worker: int, life: socket.socket) -> None:
         life.sendall(json.dumps({"signal": int(signal.SIGKILL)}).encode())
 
 
-def _reap(worker: int) -> int | None:
-    """Collect every child that has ended; return the worker's status if it is among them."""
+def _reap(worker: int) -> tuple[int, int] | None:
+    """Collect every child that has ended; of the worker return its status and largest memory."""
     while True:
         try:
-            child, status = os.waitpid(-1, os.WNOHANG)
+            child, status, used = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
-            return 0
+            return 0, 0
         if child == worker:
-            return status
+            return status, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         if child == 0:
             return None
 
 
-def _ending(status: int) -> dict[str, int]:
+def _ending(status: int, peak_rss_bytes: int) -> dict[str, int]:
     if os.WIFSIGNALED(status):
-        return {"signal": os.WTERMSIG(status)}
+        return {"signal": os.WTERMSIG(status), "peak_rss_bytes": peak_rss_bytes}
     return {"exit": os.waitstatus_to_exitcode(status)}
 
 

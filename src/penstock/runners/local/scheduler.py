@@ -234,7 +234,9 @@ class Scheduler:
                     continue
                 if not state.succeeded and not optional:
                     next_result.state = NodeState.SKIPPED
-                    next_result.error = f"{node.id} did not succeed"
+                    gated = result.rejected and node.id in follower.gates
+                    why = f"held back by {node.id}" if gated else f"{node.id} did not succeed"
+                    next_result.error = why
                     pending.append((follower, NodeState.SKIPPED))
                     continue
                 self._waiting_for[follower.id] -= 1

@@ -24,6 +24,8 @@ _START = (
 )
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(penstock.__file__)))
 
+_GIB = 2**30
+
 START_SECONDS = 120.0
 """How long a process may take to begin with an attempt that has a timeout: it may be importing."""
 
@@ -199,6 +201,11 @@ class WorkerProcess:
 def describe(ending: Mapping[str, int]) -> str:
     """Return in words how a process ended.
 
+    What kills for want of memory says so nowhere that a program may read; the figures tell.
+
+    Args:
+        ending: `exit` or `signal`, and `peak_rss_bytes` where it is known.
+
     Example:
         >>> describe({"signal": 9})
         'killed by SIGKILL (out of memory?)'
@@ -211,10 +218,21 @@ def describe(ending: Mapping[str, int]) -> str:
         except ValueError:
             name = f"signal {ending['signal']}"
         hint = {
-            "SIGKILL": " (out of memory?)",
+            "SIGKILL": f" (out of memory?{_memory(ending.get('peak_rss_bytes', 0))})",
             "SIGSEGV": " (a native library crashed; the log says where)",
             "SIGABRT": " (a native library gave up; the log says why)",
             "SIGBUS": " (a native library crashed, or the disk of a mapped file is full)",
         }.get(name, "")
         return f"killed by {name}{hint}"
     return f"its process ended with exit status {ending['exit']}, before the component had returned"
+
+
+def _memory(peak: int) -> str:
+    """Return how much memory a process had at most, and how much there is."""
+    from penstock.checks import machine
+
+    if not peak:
+        return ""
+    there = machine.memory()
+    limit = f", of {there[0] / _GIB:.1f} GiB that may be used" if there else ""
+    return f" It had {peak / _GIB:.1f} GiB{limit}"

@@ -54,6 +54,11 @@ def train(
     return "trained"
 
 
+@component(judges=["schema"])
+def judge(schema: Input[Schema]) -> int:
+    return 1
+
+
 @component
 def count(folder: ExternalPath) -> int:
     return len(os.listdir(folder))
@@ -215,6 +220,18 @@ def test_which_nodes_kubeflow_s_cache_may_skip(config: KubeflowConfig, cached: s
     assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == (
         cached
     )
+
+
+def test_a_gate_holds_back_who_reads_what_it_judges() -> None:
+    schema = Importer("data/schema", Schema)
+    gate = judge(schema=schema.outputs["result"])
+    trained = train(schema=schema.outputs["result"], epochs=1)
+    nodes = [schema, trained, gate]
+    tasks = _tasks(_compile(Pipeline("p", "gs://bucket/root", nodes)))
+    assert tasks["train"]["dependentTasks"] == ["importer", "judge"]
+    gate.with_policy(gate=False)
+    tasks = _tasks(_compile(Pipeline("p", "gs://bucket/root", nodes)))
+    assert tasks["train"]["dependentTasks"] == ["importer"]
 
 
 def test_the_store_s_url_comes_from_a_secret() -> None:

@@ -166,7 +166,8 @@ def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     for key, reference in references.items():
         reference.write(executor_input.outputs[key].path)
     executor_input.write_output({key: each.metadata for key, each in references.items()})
-    print(f"{node.id}: {ended.state}, execution {ended.execution_id}", file=sys.stderr)
+    said = f": {ended.verdict.text}" if ended.verdict else ""
+    print(f"{node.id}: {ended.state}, execution {ended.execution_id}{said}", file=sys.stderr)
     return SUCCEEDED
 
 
@@ -212,7 +213,7 @@ def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> E
         return f"{result.traceback}{node.id}: {result.error}"
     launcher.publish(begun, result)
     outputs = {key: [artifact] for key, artifact in result.outputs.items()}
-    return Ended(begun.execution_id, "COMPLETE", outputs)
+    return Ended(begun.execution_id, "COMPLETE", outputs, result.metrics, result.verdict)
 
 
 def _teller(node: GraphNode) -> Listener:

@@ -65,8 +65,9 @@ class StorelessLauncher:
         """Do nothing: what was written is made known by its references alone."""
 
     def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
-        """Remove what a failed attempt wrote; its log is kept."""
-        discard_outputs(attempt.outputs.values())
+        """Remove what a failed attempt wrote, unless it is a gate's; its log is kept."""
+        if result is None or not result.outputs:
+            discard_outputs(attempt.outputs.values())
 
     def cancel(self, attempt: Attempt, reason: str) -> None:
         """Remove what an attempt wrote that was ended from outside."""
