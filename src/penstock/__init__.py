@@ -13,6 +13,7 @@ from penstock.lazy_exports import lazy_exports
 from penstock.project_root import import_from_project_of_script
 
 if TYPE_CHECKING:
+    from penstock.checks.finding import CheckFailed
     from penstock.dsl import (
         Component,
         DefinitionError,
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 module_names.install()
 
 _HOME = {
+    "CheckFailed": "penstock.checks.finding",
     "LocalDagRunner": "penstock.runners.local",
     "RunFailed": "penstock.runners.result",
     "RunResult": "penstock.runners.result",
@@ -49,6 +51,7 @@ _HOME = {
 """Where a name lies that is not of `penstock.dsl`."""
 
 __all__ = [
+    "CheckFailed",
     "Component",
     "DefinitionError",
     "ExecutionContext",

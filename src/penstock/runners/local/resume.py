@@ -17,7 +17,7 @@ class NotResumable(StoreError):
 
 
 def graph_of(run: RunRecord) -> Graph:
-    """Return the graph of a run, its runtime parameters bound.
+    """Return the graph of a run, its runtime parameters not bound.
 
     Raises:
         NotResumable: If the store does not hold it.
@@ -27,7 +27,7 @@ def graph_of(run: RunRecord) -> Graph:
             f"The store holds no graph of run {run.run_id}, so that it cannot be resumed. Run its "
             "pipeline again: what is in the cache is reused."
         )
-    return Graph.from_json(json.loads(run.graph_json)).bind(run.parameters)
+    return Graph.from_json(json.loads(run.graph_json))
 
 
 def adopted(

@@ -207,6 +207,7 @@ class LocalDagRunner:
             import_from(project.root)
             graph = graph_of(record)
             self._check_main(graph)
+            graph = graph.bind(record.parameters)
             accelerators = check_accelerators(graph)
             settings = RunSettings(
                 run_id=record.run_id,
