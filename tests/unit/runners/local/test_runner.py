@@ -484,3 +484,31 @@ def test_a_component_that_ignores_its_end(bench, nodes, machine, signals, longes
     assert "run r1 ended CANCELED: interrupted (Ctrl-C)" in out, err
     with bench.open() as store:
         assert store.run_states("r1")["stubborn"].state.name == "CANCELED"
+
+
+def test_resume_binds_parameters_of_what_a_command_line_defined(tmp_path, monkeypatch) -> None:
+    code = """
+from penstock import LocalDagRunner, Pipeline, RuntimeParameter, component
+
+@component
+def one(n: int) -> int:
+    import os
+    if not os.path.exists("ready"):
+        raise ValueError("not yet")
+    return n
+
+runner = LocalDagRunner(progress="none")
+parameter = RuntimeParameter("n", int, default=4)
+runner.run(Pipeline("p", components=[one(n=parameter)]), parameters={"n": 7}, run_id="first")
+"""
+    code = code.replace('"ready"', repr(str(tmp_path / "ready")))
+    monkeypatch.delenv("PENSTOCK_STORE", raising=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "not yet" in ended.stderr
+    (tmp_path / "ready").touch()
+    monkeypatch.chdir(tmp_path)
+    runner = LocalDagRunner(progress="none", store=str(tmp_path / ".penstock" / "metadata.db"))
+    result = runner.resume("first", project_root=str(tmp_path))
+    assert result.artifact("one", "result").value == 7
