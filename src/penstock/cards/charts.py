@@ -272,7 +272,7 @@ def graph(nodes: Mapping[str, Sequence[str]], states: Mapping[str, str]) -> Mark
                 edges.append(tag("path", class_="edge", d=path))
         state = states.get(name, "").lower()
         boxes.append(tag("rect", class_=f"node {state}", x=x, y=y, width=box, height=high, rx=7))
-        shown = name if len(name) <= 17 else name[:16] + "…"
+        shown = name if len(name) <= 16 else name[:14] + "…"
         boxes.append(
             tag(
                 "text",

@@ -122,8 +122,17 @@ def _table_values(plan: Plan) -> dict[str, object]:
 
 
 def _task_values(task: Task) -> dict[str, object]:
-    others = [each for each in _METRICS[task.name] if each != task.metric]
+    others = [f'{{"class_name": "{e}"}},' for e in _METRICS[task.name] if e != task.metric]
     is_regression = task.name == "regression"
+    if is_regression:
+        low, high = task.label.numbers[0][0], task.label.numbers[-1][0]
+        # The model card shows residuals by it.
+        others += [
+            "{",
+            '    "class_name": "CalibrationPlot",',
+            f'    "config": \'"left": {low:.6g}, "right": {high:.6g}\',',
+            "},",
+        ]
     if task.metric == "MeanAbsoluteError":
         loss = "mean_absolute_error"
     else:
@@ -149,7 +158,7 @@ def _task_values(task: Task) -> dict[str, object]:
         "direction": "LOWER_IS_BETTER" if is_regression else "HIGHER_IS_BETTER",
         "tolerance": task.tolerance if is_regression else -task.tolerance,
         "reason": "\n".join(f"# {line}" for line in textwrap.wrap(task.reason, 62)),
-        "other_metrics": "\n".join(f'{{"class_name": "{each}"}},' for each in others),
+        "other_metrics": "\n".join(others),
     }
 
 
