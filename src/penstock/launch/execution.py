@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import logging
 import os
-import random
-import resource
 import shutil
 import sys
-import time
 import traceback
-from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
 from types import TracebackType
 
-from penstock.artifacts import Artifact, ValueArtifact, location
-from penstock.artifacts.fingerprint import fingerprint
+from penstock.artifacts import Artifact, location
 from penstock.dsl.component import Component
 from penstock.dsl.context import ExecutionContext
 from penstock.dsl.function_component import FunctionComponent
 from penstock.dsl.gates import Rejected
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
-from penstock.installation import install_command
-from penstock.launch.attempt import Attempt, AttemptResult, output_folder, stamp
+from penstock.launch.attempt import Attempt, AttemptResult, output_folder
+from penstock.launch.attempt_log import append_to_log, record_log
+from penstock.launch.error_line import error_line
+from penstock.launch.outputs import collect_outputs, discard_outputs
+from penstock.launch.seeding import seed_everything
 from penstock.launch.tracebacks import told_traceback
+from penstock.launch.usage_meter import UsageMeter
 from penstock.progress import Listener, telling
-from penstock.store.records import Usage
-
-_EXTRA_RUN = frozenset(
-    {
-        "apache_beam", "google_crc32c", "keras", "keras_tuner", "numpy", "pyarrow", "tensorboard",
-        "tensorflow", "tensorflow_metadata", "tensorflow_transform", "tfx_bsl",
-    }
-)  # fmt: skip
-"""Modules that the extra `run` brings."""
-
-
-class OutputError(RuntimeError):
-    """A component ended without an error but did not write what it declares."""
 
 
 def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult:
@@ -53,7 +36,7 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
         attempt: What to run; its project's root must be first on the import path.
         listener: Is told how far the component is.
     """
-    meter = _Meter()
+    meter = UsageMeter()
     context = _Context(
         node_id=attempt.node.id,
         execution_id=attempt.execution_id,
@@ -68,9 +51,9 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
         lineage=attempt.lineage,
     )
     try:
-        with _record_log(attempt), telling(listener):
+        with record_log(attempt.log_path), telling(listener):
             _run(attempt, context)
-            outputs, written = _collect(attempt)
+            outputs, written = collect_outputs(attempt)
         return AttemptResult(
             outputs, usage=meter.read(written), metrics=context.metrics, verdict=context.verdict
         )
@@ -81,10 +64,10 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
         outputs, written = _kept(attempt, error)
         frames = _frames_from_run(error)
         whole = "".join(traceback.format_exception(type(error), error, frames))
-        _append(attempt.log_path, whole)
+        append_to_log(attempt.log_path, whole)
         return AttemptResult(
             outputs,
-            error=_one_line(error),
+            error=error_line(error),
             traceback=told_traceback(error, frames),
             usage=meter.read(written),
             metrics=context.metrics,
@@ -136,128 +119,9 @@ def _kept(attempt: Attempt, error: BaseException) -> tuple[dict[str, Artifact], 
     if isinstance(error, Rejected):
         # Whoever rejects before all is written leaves nothing that could be shown.
         with contextlib.suppress(Exception):
-            return _collect(attempt)
+            return collect_outputs(attempt)
     discard_outputs(attempt.outputs.values())
     return {}, 0
-
-
-def _collect(attempt: Attempt) -> tuple[dict[str, Artifact], int]:
-    """Return what was written, fingerprinted, and its size.
-
-    Raises:
-        OutputError: If an output that is not optional is empty.
-    """
-    outputs: dict[str, Artifact] = {}
-    total = 0
-    for key, artifact in attempt.outputs.items():
-        if _is_empty(artifact):
-            if not attempt.node.outputs[key].optional:
-                raise OutputError(
-                    f"{attempt.node.id} ended without writing its output {key!r} "
-                    f"({artifact.TYPE_NAME}) to {artifact.uri}. Write to it, or declare it with "
-                    "output(optional=True)."
-                )
-            location.remove(output_folder(artifact))
-            continue
-        artifact.fingerprint, size = fingerprint(artifact.uri)
-        stamp(artifact)
-        total += size
-        outputs[key] = artifact
-    return outputs, total
-
-
-def _is_empty(artifact: Artifact) -> bool:
-    if isinstance(artifact, ValueArtifact):
-        return not location.exists(artifact.value_uri)
-    if artifact.properties or artifact.custom_properties:
-        return False
-    return not location.list_files(artifact.uri)
-
-
-def discard_outputs(artifacts: Iterable[Artifact]) -> None:
-    """Remove what an attempt wrote, as far as that is possible."""
-    for artifact in artifacts:
-        with contextlib.suppress(Exception):
-            location.remove(output_folder(artifact))
-
-
-def seed_everything(seed: int | None, deterministic: bool, uses_tensorflow: bool) -> None:
-    """Seed Python, NumPy and, where it is used, TensorFlow and Keras.
-
-    Args:
-        seed: The seed; None leaves everything as it is, or is 0 if determinism is asked for.
-        deterministic: Whether TensorFlow's operations must be deterministic.
-        uses_tensorflow: Whether the component uses TensorFlow.
-    """
-    if seed is None:
-        if not deterministic:
-            return
-        seed = 0
-    random.seed(seed)
-    if uses_tensorflow:
-        import keras
-
-        keras.utils.set_random_seed(seed)
-        if deterministic:
-            import tensorflow as tf
-
-            tf.config.experimental.enable_op_determinism()
-    elif "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
-
-
-@contextlib.contextmanager
-def _record_log(attempt: Attempt) -> Iterator[None]:
-    """Send Python's log records to the attempt's log file as well."""
-    handler = _LogFile(attempt.log_path)
-    root = logging.getLogger()
-    node_log = logging.getLogger("penstock.node")
-    level = node_log.level
-    node_log.setLevel(logging.INFO)
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        node_log.setLevel(level)
-        handler.close()
-
-
-class _LogFile(logging.FileHandler):
-    """A log file that is made, with its folder, by the first record."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path, encoding="utf-8", delay=True)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; one that cannot be written is lost, the component goes on."""
-        with contextlib.suppress(OSError):
-            super().emit(record)
-
-    def _open(self) -> TextIOWrapper:
-        os.makedirs(os.path.dirname(self.baseFilename), exist_ok=True)
-        return super()._open()
-
-
-def _append(log_path: str, text: str) -> None:
-    """Add to a log; where the disk is full it is lost."""
-    with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(log_path), exist_ok=True)
-        with open(log_path, "a", encoding="utf-8") as log:
-            log.write(text)
-
-
-def _one_line(error: BaseException) -> str:
-    name = type(error).__name__
-    module = type(error).__module__
-    if isinstance(error, SystemExit):
-        return f"SystemExit: the component called exit({error.code!r})"
-    text = " ".join(str(error).split())
-    full = name if module in ("builtins", "__main__") else f"{module}.{name}"
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRA_RUN:
-        text += f". What executes pipelines is an extra: {install_command('run')}"
-    return f"{full}: {text}" if text else full
 
 
 def _frames_from_run(error: BaseException) -> TracebackType | None:
@@ -270,41 +134,3 @@ def _frames_from_run(error: BaseException) -> TracebackType | None:
             frames = here.tb_next
         here = here.tb_next
     return frames
-
-
-class _Meter:
-    """Measures time, CPU seconds and peak memory from when it is made."""
-
-    def __init__(self) -> None:
-        gc.collect(0)
-        with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-            # Resets the peak (proc(5)), so that a warm worker's past is not counted.
-            file.write("5")
-        self._started = time.perf_counter()
-        self._cpu = _cpu_seconds()
-
-    def read(self, bytes_written: int) -> Usage:
-        return Usage(
-            wall_seconds=time.perf_counter() - self._started,
-            cpu_seconds=_cpu_seconds() - self._cpu,
-            peak_rss_bytes=_peak_rss_bytes(),
-            bytes_written=bytes_written,
-        )
-
-
-def _cpu_seconds() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
-def _peak_rss_bytes() -> int:
-    try:
-        with open("/proc/self/status") as file:
-            for line in file:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -21,11 +21,12 @@ from penstock.launch.attempt import (
     RunSettings,
     output_folder,
 )
+from penstock.launch.attempt_log import append_to_log
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
 from penstock.launch.cache_miss import cache_miss
 from penstock.launch.digest_memo import DigestMemo
-from penstock.launch.execution import discard_outputs
 from penstock.launch.lineage import RunLineage
+from penstock.launch.outputs import discard_outputs
 from penstock.launch.resolution import (
     Outputs,
     as_declared,
@@ -254,7 +255,7 @@ class Launcher:
         """
         if result is None:
             discard(attempt)
-            _append_to_log(attempt, reason)
+            append_to_log(attempt.log_path, f"penstock: {reason}\n")
             self._store.fail(attempt.execution_id, reason)
             return
         if not result.outputs:
@@ -272,7 +273,7 @@ class Launcher:
     def cancel(self, attempt: Attempt, reason: str) -> None:
         """Record an attempt that was ended from outside, and remove what it wrote."""
         discard(attempt)
-        _append_to_log(attempt, reason)
+        append_to_log(attempt.log_path, f"penstock: {reason}\n")
         self._store.cancel(attempt.execution_id, reason)
 
     def _register(
@@ -418,14 +419,6 @@ def discard(attempt: Attempt) -> None:
     """Remove what an attempt wrote, but for its log."""
     discard_outputs(attempt.outputs.values())
     shutil.rmtree(attempt.working_dir, ignore_errors=True)
-
-
-def _append_to_log(attempt: Attempt, reason: str) -> None:
-    """Say at the end of a log why it ends; nothing is lost if it cannot be written."""
-    with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(attempt.log_path), exist_ok=True)
-        with open(attempt.log_path, "a", encoding="utf-8") as log:
-            log.write(f"penstock: {reason}\n")
 
 
 def move_aside(folder: str, pipeline_root: str) -> None:

@@ -12,7 +12,8 @@ from penstock.artifacts import Artifact, Integer
 from penstock.dsl import Component, ExecutionContext, Output, Pipeline, output
 from penstock.graph import compile_pipeline
 from penstock.launch.attempt import Attempt, AttemptResult, RunSettings, output_artifacts
-from penstock.launch.execution import execute, seed_everything
+from penstock.launch.execution import execute
+from penstock.launch.seeding import seed_everything
 
 
 class Scratch(Component):

@@ -15,8 +15,8 @@ from penstock.launch.attempt import (
     AttemptResult,
     RunSettings,
 )
-from penstock.launch.execution import discard_outputs
 from penstock.launch.launcher import Ended, InputMissing
+from penstock.launch.outputs import discard_outputs
 from penstock.launch.resolution import import_artifact
 
 

@@ -1,0 +1,51 @@
+"""The log file of an attempt."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from io import TextIOWrapper
+
+
+@contextlib.contextmanager
+def record_log(log_path: str) -> Iterator[None]:
+    """Send Python's log records to an attempt's log file as well."""
+    handler = _LogFile(log_path)
+    root = logging.getLogger()
+    node_log = logging.getLogger("penstock.node")
+    level = node_log.level
+    node_log.setLevel(logging.INFO)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        node_log.setLevel(level)
+        handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that is made, with its folder, by the first record."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; one that cannot be written is lost, the component goes on."""
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def _open(self) -> TextIOWrapper:
+        os.makedirs(os.path.dirname(self.baseFilename), exist_ok=True)
+        return super()._open()
+
+
+def append_to_log(log_path: str, text: str) -> None:
+    """Add to a log; where the disk is full it is lost."""
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(log_path), exist_ok=True)
+        with open(log_path, "a", encoding="utf-8") as log:
+            log.write(text)
