@@ -69,7 +69,7 @@ def check_parameters(graph: Graph, given: Mapping[str, Any]) -> Iterator[Finding
 
 
 def bind_known(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, list[Finding]]:
-    """Return the graph with its runtime parameters bound, if all have values, and what is wrong with them.
+    """Return the graph, bound as far as its runtime parameters have values, and what is wrong with these.
 
     Args:
         graph: The graph.
@@ -77,12 +77,7 @@ def bind_known(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, list[Find
     """
     found = list(check_parameters(graph, given))
     try:
-        if found:
-            # Complains of unknown names and of values that are given and wrong.
-            known = {name: each for name, each in graph.parameters.items() if name in given}
-            graph.with_parameters(known).values(given)
-            return graph, found
-        return graph.bind(given), found
+        return graph.bind_known(given), found
     except ParameterError as error:
         return graph, [*found, Finding("error", "", str(error))]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from penstock.artifacts import location
 from penstock.checks.finding import Finding
@@ -13,6 +13,7 @@ from penstock.dsl import Component, DefinitionError
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.graph import GraphNode
+from penstock.graph.binding import unbound
 from penstock.installation import install_command
 from penstock.spelling import nearest
 
@@ -54,7 +55,7 @@ def external_files(node: GraphNode, project_root: str) -> list[str]:
         FileNotFoundError: If there are none of a pattern; the message says what is there.
         ValueError: If a pattern is faulty.
     """
-    if not node.component or _is_unbound(node.parameters):
+    if not node.component or unbound(node.parameters):
         return []
     component_class: type[Component] = resolve(node.component)
     if component_class.external_files is Component.external_files:
@@ -70,12 +71,6 @@ def external_files(node: GraphNode, project_root: str) -> list[str]:
     )
     files = component.external_files(lambda path: location.absolute(path, project_root))
     return [path for _, path in sorted(files.items())]
-
-
-def _is_unbound(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return "$runtime_parameter" in value or any(map(_is_unbound, value.values()))
-    return isinstance(value, list) and any(map(_is_unbound, value))
 
 
 def _nearest(path: str) -> str:
@@ -113,7 +108,7 @@ def check_resources(
         memory: Of the machine, in bytes; None if unknown.
         accelerators: Of the machine, such as `GPU:0`.
     """
-    if not node.resources or any("$runtime_parameter" in str(v) for v in node.resources.values()):
+    if not node.resources or unbound(node.resources):
         return
     try:
         wanted = node.bound_resources

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from penstock.checks.finding import shown_path
+from penstock.checks.finding import Finding, place_of, shown_path
 from penstock.cli.definition_errors import explain_error
 from penstock.cli.errors import NotFound, PipelineFileError
 from penstock.dsl import DefinitionError, Node, Pipeline
@@ -39,6 +39,18 @@ class PipelineFile:
     project_root: str
     pipeline: Pipeline
     unlisted: Sequence[Node] = ()
+
+    def unlisted_findings(self) -> list[Finding]:
+        """Return a warning for each node that is made and will not run."""
+        return [
+            Finding(
+                "warning",
+                place_of(node),
+                f"{node.id} is made here, but is not in the components of the pipeline. Add it, or "
+                "remove it.",
+            )
+            for node in self.unlisted
+        ]
 
     def compile(self, pipeline: Pipeline | None = None) -> Graph:
         """Return the graph of the pipeline (or of a part of it).

@@ -38,6 +38,15 @@ def bind_node(node: GraphNode, values: Mapping[str, Any]) -> GraphNode:
     return bound if parameters == node.parameters else _checked(bound)
 
 
+def unbound(value: Any) -> set[str]:
+    """Return the names of the runtime parameters in an encoded value that have no value yet."""
+    if isinstance(value, Mapping):
+        if "$runtime_parameter" in value:
+            return {value["$runtime_parameter"]}
+        return set().union(*map(unbound, value.values()))
+    return set().union(*map(unbound, value)) if isinstance(value, list) else set()
+
+
 def _checked(node: GraphNode) -> GraphNode:
     if not node.component:
         return node

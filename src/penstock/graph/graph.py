@@ -11,7 +11,7 @@ from typing import Any, Self
 from penstock.dsl.exceptions import ParameterError, PipelineError
 from penstock.dsl.main_source import MainSource
 from penstock.dsl.runtime_parameter import RuntimeParameter
-from penstock.graph.binding import bind_node
+from penstock.graph.binding import bind_node, unbound
 from penstock.graph.node import GraphNode
 from penstock.spelling import did_you_mean
 
@@ -142,6 +142,26 @@ class Graph:
             else:
                 result[name] = parameter.default
         return result
+
+    def bind_known(self, given: Mapping[str, Any]) -> Self:
+        """Return the graph with those nodes bound whose runtime parameters all have a value.
+
+        Raises:
+            ParameterError: As `bind`, but for a value that is missing.
+        """
+        known = {
+            name: each
+            for name, each in self.parameters.items()
+            if name in given or each.default is not None
+        }
+        values = self.with_parameters(known).values(given)
+        nodes = tuple(
+            bind_node(node, values)
+            if unbound([node.parameters, node.resources]) <= known.keys()
+            else node
+            for node in self.nodes
+        )
+        return dataclasses.replace(self, nodes=nodes)
 
     def bind(self, given: Mapping[str, Any]) -> Self:
         """Return the graph with every runtime parameter replaced by its value.

@@ -109,3 +109,16 @@ def test_a_part_needs_no_value_for_what_is_left_out():
     part = compile_pipeline(Pipeline("p", components=[gen, Stats(examples=gen)]).only("Stats"))
     assert part.values({}) == {}
     assert sorted(part.left_out) == ["n"]
+
+
+def test_what_is_known_is_bound():
+    gen = Gen(path="d", rows=RuntimeParameter("later", int))
+    stats = Stats(examples=gen, rows=RuntimeParameter("n", int, default=3))
+    graph = compile_pipeline(Pipeline("p", components=[gen, stats]))
+    known = graph.bind_known({"n": "4"})
+    assert known["Stats"].parameters["rows"] == 4
+    assert known["Gen"].parameters["rows"] == {"$runtime_parameter": "later"}
+    with pytest.raises(ParameterError, match="rows cannot be 13"):
+        graph.bind_known({"n": 13})
+    with pytest.raises(ParameterError, match="Did you mean 'later'?"):
+        graph.bind_known({"lateer": 13})

@@ -97,7 +97,6 @@ def findings(
         runner: Name of the runner.
     """
     from penstock.checks.check_graph import bind_known, check_graph
-    from penstock.checks.finding import Finding, place_of
     from penstock.runners.local.accelerators import installed_accelerators
     from penstock.runners.registry import runner_class
 
@@ -107,14 +106,7 @@ def findings(
         needed = any(node.resources for node in bound.nodes)
         installed = installed_accelerators() if needed else []
     found += check_graph(bound, loaded.project_root, accelerators=installed)
-    found += [
-        Finding(
-            "warning",
-            place_of(node),
-            f"{node.id} is made here, but is not in the components of the pipeline. Add it, or remove it.",
-        )
-        for node in loaded.unlisted
-    ]
+    found += loaded.unlisted_findings()
     found += _limits(graph, runner)
     return [each if each.place else dataclasses.replace(each, place=loaded.shown) for each in found]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from penstock.cli.arguments import Parser, key_value
@@ -72,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError(f"penstock run: --param {name} is given twice.")
         parameters[name] = value
     loaded = load_pipeline(arguments.file)
+    for each in loaded.unlisted_findings():
+        print(f"warning: {each}", file=sys.stderr)
     graph = loaded.compile(
         select_nodes(loaded, {"only": arguments.only, "from": arguments.from_, "to": arguments.to})
     )

@@ -156,7 +156,10 @@ def _with_defaults(graph: Graph, given: Mapping[str, Any]) -> Graph:
         name: each if name not in values else _renewed(each, values[name])
         for name, each in graph.parameters.items()
     }
-    return dataclasses.replace(graph, parameters=parameters)
+    renewed = dataclasses.replace(graph, parameters=parameters)
+    # What a component refuses is told here, not in a container.
+    renewed.bind_known({})
+    return renewed
 
 
 def _known(graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:

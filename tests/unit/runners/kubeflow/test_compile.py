@@ -18,6 +18,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.artifacts import Model, Schema, String
+from penstock.components import ImportExampleGen
 from penstock.dsl import (
     ExternalPath,
     Importer,
@@ -281,6 +282,13 @@ def test_a_parameter_that_must_be_compiled_in_needs_a_value() -> None:
     node = count(folder="data").with_resources(cpu=RuntimeParameter("cores", float))
     with pytest.raises(ParameterError, match=r"count: Resources: .*'cores'.*--param cores="):
         _compile(Pipeline("one", "gs://b/one", [node]))
+
+
+def test_a_value_that_a_component_refuses_is_told_when_compiled() -> None:
+    payload = RuntimeParameter("payload", str, default="FORMAT_PROTO")
+    node = ImportExampleGen(input_base="gs://b/data", payload_format=payload)
+    with pytest.raises(ParameterError, match="ImportExampleGen: payload_format must be one of"):
+        _compile(Pipeline("one", "gs://b/one", [node]), payload="FORMAT_PROTOO")
 
 
 @pytest.mark.parametrize("root", [None, "/srv/local"])
