@@ -74,14 +74,13 @@ def summarize_dataset(
 
 
 def _summarize(feature: Any, rows: int) -> FeatureSummary:
+    from penstock.data_validation.missing_cells import rows_with_value
+
     field = feature.WhichOneof("stats")
     stats: Any = getattr(feature, field) if field in _STATS_FIELDS else None
     common = stats.common_stats if stats is not None else None
-    present = common.num_non_missing if common is not None else 0
+    present = rows_with_value(common) if common is not None else 0
     total = common.tot_num_values if common is not None else 0
-    if common is not None and common.max_num_values <= 1:
-        # A missing cell of a CSV is a feature without values, which is not counted as missing.
-        present = min(present, total)
     numbers: dict[str, float] = {}
     buckets: list[tuple[float, float, float]] = []
     quantiles: list[tuple[float, float, float]] = []

@@ -37,13 +37,12 @@ def summarize_statistics(folder: str, splits: list[str]) -> dict[str, Any]:
 
 
 def _summarize(feature: Any, num_examples: int) -> dict[str, Any]:
+    from penstock.data_validation.missing_cells import rows_with_value
+
     kind = feature.WhichOneof("stats")
     stats: Any = getattr(feature, kind) if kind else None
     common = stats.common_stats if kind else None
-    present = common.num_non_missing if common is not None else 0
-    if common is not None and common.max_num_values <= 1:
-        # A missing cell of a CSV is a feature without values, which is not counted as missing.
-        present = min(present, common.tot_num_values)
+    present = rows_with_value(common) if common is not None else 0
     summary: dict[str, Any] = {
         "type": type(feature).Type.Name(feature.type),
         "missing": 1.0 - present / num_examples if num_examples else 0.0,

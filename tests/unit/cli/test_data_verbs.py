@@ -1,6 +1,7 @@
 """`penstock stats` and `penstock validate`."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +52,22 @@ def test_statistics_are_stored_and_read_again(csv, tmp_path, capsys):
     page = tmp_path / "page.html"
     assert main(["stats", stored, "--against", csv, "-o", str(page)]) == 0
     assert "differs by" in page.read_text()
+
+
+def test_a_file_and_the_examples_made_of_it_have_one_schema(csv, schema, tmp_path, capsys):
+    from penstock.io import CsvFiles, Output
+    from penstock.io.csv.ingest import csv_rows
+    from penstock.io.ingestion.write_examples import write_examples
+
+    uri = str(tmp_path / "examples")
+    write_examples({"all": csv_rows(CsvFiles([csv]))}, Output(), uri)
+    again = tmp_path / "again.pbtxt"
+    assert main(["validate", uri, "--schema", schema, "--accept", str(again)]) == 0
+    assert again.read_text() == Path(schema).read_text()
+    assert main(["validate", uri, "--accept", str(again)]) == 0
+    assert again.read_text() == Path(schema).read_text()
+    assert main(["validate", csv, "--schema", str(again)]) == 0
+    capsys.readouterr()
 
 
 def test_splits_of_artifacts(tmp_path, capsys):

@@ -144,9 +144,12 @@ def test_what_has_no_statistics_is_left_out_and_said(statistics_of_parquet, capl
     table = pa.table({"id": [1, 2], "took": pa.array([dt.timedelta(1), None])})
     with caplog.at_level(logging.WARNING):
         assert set(statistics_of_parquet(table)) == {"id"}
-        frame = pd.DataFrame({"id": [1], "took": [pd.Timedelta("1s")]})
+        frame = pd.DataFrame(
+            {"id": [1], "took": [pd.Timedelta("1s")], "month": [pd.Period("2024-01")]}
+        )
         assert set(by_name(dv.generate_statistics_from_dataframe(frame))) == {"id"}
-    assert len(caplog.messages) == 2
+    assert len(caplog.messages) == 3
+    assert "column 'month' of type" in caplog.messages[2]
     assert "column 'took' of type duration[us] is left out of the statistics" in caplog.messages[0]
 
 

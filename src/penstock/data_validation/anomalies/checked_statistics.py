@@ -1,10 +1,4 @@
-"""Reading statistics the way the checks need it: by path, and by weight where there is one.
-
-Here is also the one place that says what a missing cell is. A null (in a CSV file, a DataFrame, a Parquet
-file) is counted as missing by the statistics. A list without values, which is what TFX's tf.Examples hold
-for a missing cell of a CSV file, is counted as present. Of a feature with at most one value a row both are
-read as missing, so that one schema fits the data in all its forms. Lists of several values may be empty.
-"""
+"""Reading statistics the way the checks need it: by path, and by weight where there is one."""
 
 import math
 from collections.abc import Iterator
@@ -12,6 +6,7 @@ from typing import Any, TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.missing_cells import has_empty_cells
 from penstock.data_validation.path_steps import PathSteps, path_to_text
 
 _Stats: TypeAlias = statistics_pb2.FeatureNameStatistics
@@ -124,7 +119,7 @@ class CheckedFeature:
         self._common = (
             getattr(proto, kind).common_stats if kind else statistics_pb2.CommonStatistics()
         )
-        self._skips_empty = not lists and kind != "struct_stats" and _has_empty_cells(self._common)
+        self._skips_empty = not lists and kind != "struct_stats" and has_empty_cells(self._common)
 
     def as_lists(self) -> "CheckedFeature":
         """Returns the same feature, read as one that holds lists, which may be empty."""
@@ -292,16 +287,3 @@ class CheckedFeature:
     def custom_stat(self, name: str) -> statistics_pb2.CustomStatistic | None:
         """Returns the first custom statistic of a name, if there is one."""
         return next((stat for stat in self.proto.custom_stats if stat.name == name), None)
-
-
-def _has_empty_cells(common: statistics_pb2.CommonStatistics) -> bool:
-    """Whether some rows have no value, and none has more than one, of a feature that is not nested.
-
-    Statistics that tell only how many rows are present, without how many values they have, have none.
-    """
-    if len(common.presence_and_valency_stats) > 1 or common.max_num_values > 1:
-        return False
-    told = common.max_num_values or common.HasField("num_values_histogram")
-    return bool(
-        told and not common.min_num_values and common.num_non_missing > common.tot_num_values
-    )

@@ -40,7 +40,8 @@ _LEAVES: tuple[_KindTest, ...] = (
 def has_list_form(kind: pa.DataType) -> bool:
     """Whether statistics know what a column of a type holds; durations and unions they do not."""
     if isinstance(kind, pa.BaseExtensionType):
-        return has_list_form(kind.storage_type)
+        # A pandas Period is stored as a number whose meaning lies in its type.
+        return kind.extension_name != "pandas.period" and has_list_form(kind.storage_type)
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return has_list_form(kind.value_type)
     if pa.types.is_map(kind):
