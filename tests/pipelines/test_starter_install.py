@@ -41,9 +41,7 @@ def seed(environment: Path) -> None:
 @pytest.mark.parametrize("editable", [True, False], ids=["editable", "copied"])
 def test_init_run_and_test_in_an_empty_environment(tmp_path, editable):
     source = tmp_path / "penstock source"
-    left_out = shutil.ignore_patterns(
-        ".*", "build", "*.egg-info", "__pycache__", "tests", "serving*"
-    )
+    left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "tests")
     shutil.copytree(REPOSITORY, source, ignore=left_out, symlinks=True)
     run(tmp_path, "python3", "-m", "venv", "venv")
     # Without the extra: defining a project needs nothing of what runs it.

@@ -32,6 +32,7 @@ def loaded(statement, names):
         "import penstock.dsl, penstock.graph, penstock.launch, penstock.runners.local",
         "import penstock.cli",
         "from penstock.store import MetadataStore",
+        "import penstock.cli.starter.plan, penstock.cli.starter.project",
         "import penstock.components as c; [getattr(c, name) for name in c.__all__]",
         "import penstock.io, penstock.data_validation, penstock.transform, penstock.training",
         "import penstock.tuning, penstock.evaluation, penstock.serving, penstock.cards, penstock.beam",

@@ -99,6 +99,7 @@ def _values(plan: Plan, installed: Installed) -> dict[str, object]:
         **_column_values(plan),
         "example": plan.table.file == EXAMPLE,
         "requirement": quoted(installed.requirement),
+        "is_direct": " @ " in installed.requirement,
         "penstock_folder": installed.folder or "",
         "editable": installed.editable,
     }

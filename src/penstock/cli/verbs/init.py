@@ -8,10 +8,14 @@ import re
 import shlex
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser
 from penstock.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from penstock.cli.starter.plan import Plan
 
 _TAKEN = frozenset(
     {"columns", "components", "labelled_rows", "modules", "penstock", "pipelines", "row_counts", "tests"}
@@ -69,13 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _print_plan(plan: object) -> None:
+def _print_plan(plan: Plan) -> None:
     """Say what was seen and decided."""
     from penstock.cli.starter.columns import Kind
-    from penstock.cli.starter.plan import Plan
     from penstock.cli.starter.project import describe
 
-    assert isinstance(plan, Plan)
     table, task = plan.table, plan.task
     rows = f"{table.rows:,} rows" if table.is_whole else f"the first {table.rows:,} rows"
     print(f"  looked at {rows} and {len(table.names)} columns of {table.file.name}")
