@@ -9,7 +9,7 @@ from penstock.artifacts import Artifact, Integer
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.dsl import Pipeline
 from penstock.graph import compile_pipeline
-from penstock.launch.recovery import intact, recover
+from penstock.launch.recovery import idle_since, intact, recover
 from penstock.store import MetadataStore, RunRecord, RunState
 
 
@@ -96,3 +96,11 @@ def test_intact(tmp_path) -> None:
     assert not intact({"a": [artifact]})
     assert not intact({"a": [Integer(str(tmp_path / "nothing"), fingerprint=digest)]})
     assert intact({"a": [Artifact(str(tmp_path))]}), "TFX keeps no fingerprints"
+
+
+def test_since_when_nobody_works_on_a_killed_run(store, tmp_path, nodes) -> None:
+    dead = begin(store, tmp_path, nodes, "dead")
+    started = store.get_execution(dead).started
+    assert idle_since(store, store.get_run("dead")) == started
+    recover(store)
+    assert idle_since(store, store.get_run("dead")) is None

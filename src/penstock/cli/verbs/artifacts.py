@@ -176,8 +176,12 @@ def _aliases(store: MetadataStore) -> dict[int, list[str]]:
 
 
 def _uri(record: ArtifactRecord, aliases: dict[int, list[str]]) -> str:
-    names = aliases.get(record.artifact.id or 0, [])
-    return f"{record.artifact.uri} [{', '.join(names)}]" if names else record.artifact.uri
+    from penstock.artifacts import ArtifactState
+
+    notes = list(aliases.get(record.artifact.id or 0, []))
+    if record.artifact.state is ArtifactState.DELETED:
+        notes.append("deleted")
+    return f"{record.artifact.uri} [{', '.join(notes)}]" if notes else record.artifact.uri
 
 
 def _to_json(record: ArtifactRecord, aliases: dict[int, list[str]]) -> dict[str, Any]:

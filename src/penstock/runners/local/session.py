@@ -163,9 +163,14 @@ class RunSession:
             self._store.finish_run(self._settings.run_id, state, reason)
 
     def _run_command(self) -> str:
-        """Return the command that was typed to start the run, if it was the verb `run`."""
-        command = self._store.get_run(self._settings.run_id).command
-        return command if command.startswith("penstock run ") else ""
+        """Return what was typed to start the run, under another name, if it was the verb `run`."""
+        words = shlex.split(self._store.get_run(self._settings.run_id).command)
+        if words[:2] != ["penstock", "run"]:
+            return ""
+        if "--run-id" in words:
+            place = words.index("--run-id")
+            del words[place : place + 2]
+        return shlex.join(word for word in words if not word.startswith("--run-id="))
 
     def _resume_command(self) -> str:
         command = ["penstock", "resume", self._settings.run_id]
