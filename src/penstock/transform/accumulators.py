@@ -7,9 +7,11 @@ vocabulary. States of several data sets, or of an earlier run's cache, merge.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -194,3 +196,11 @@ def merge_keyed(states: Iterable[dict[Any, Any]], merge: Callable[[list[Any]], A
         for key, value in state.items():
             by_key.setdefault(key, []).append(value)
     return {key: merge(values) for key, values in by_key.items()}
+
+
+@contextlib.contextmanager
+def missing_is_nan() -> Iterator[None]:
+    """Silences NumPy where a column has no value: the combiners divide 0 by 0 there, for a NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN (axis|slice) encountered", RuntimeWarning)
+        yield

@@ -10,7 +10,7 @@ import pyarrow as pa
 import tensorflow as tf
 from tensorflow_transform import graph_tools, nodes
 
-from penstock.transform.accumulators import make_accumulator
+from penstock.transform.accumulators import make_accumulator, missing_is_nan
 from penstock.transform.analyzer_cache import AnalyzerCache, accumulator_keys, decode, encode
 from penstock.transform.features import RawFeatures, explained_failures
 from penstock.transform.output_shapes import check_output_shapes
@@ -95,7 +95,8 @@ def analyze(
             for label, state in known.items():
                 states.setdefault(label, []).append(state)
         for sink in phase.sinks:
-            value = traverser.visit_value_node(sink.future)
+            with missing_is_nan():
+                value = traverser.visit_value_node(sink.future)
             results[str(sink.tensor.name)] = tf.constant(value, sink.tensor.dtype)
         current = trace(preprocessing_fn, features.type_specs, temp_dir, results)
     _check_same_analyzers(first, current)
@@ -119,8 +120,9 @@ def _accumulate(
         with explained_failures(features, batch.num_rows):
             tensors = extract(features.tensors(batch))
         values = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
-        for source, accumulator in folds:
-            accumulator.add([values[name] for name in source.tensor_names])
+        with missing_is_nan():
+            for source, accumulator in folds:
+                accumulator.add([values[name] for name in source.tensor_names])
     return {source.operation.label: accumulator.state for source, accumulator in folds}
 
 
