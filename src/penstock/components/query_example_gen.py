@@ -159,7 +159,7 @@ class QueryExampleGen(QueryBasedExampleGen):
     def check(self) -> None:
         """Checks the queries, and that the URL holds no password."""
         super().check()
-        if isinstance(self.database, str) and _PASSWORD.search(self.database):
+        if _PASSWORD.search(self.database):
             raise ValueError(
                 "database holds a password, which would be recorded with every run. Write ${NAME} "
                 "in its place and set the environment variable NAME where the component runs. "

@@ -59,18 +59,17 @@ def _checked(node: GraphNode) -> GraphNode:
         key: [Channel(Node(edge.producer), edge.key, interface.inputs[key].type) for edge in edges]
         for key, edges in node.inputs.items()
     }
-    component = component_class.bind(
-        inputs=inputs,
-        outputs={},
-        parameters=decode(dict(node.parameters), import_functions=False),
-        check=False,
-    ).with_id(node.id)
     try:
+        # Dataclasses check their fields when they are made.
+        parameters = decode(dict(node.parameters), import_functions=False)
+        component = component_class.bind(
+            inputs=inputs, outputs={}, parameters=parameters, check=False
+        ).with_id(node.id)
         component.check()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ParameterError(f"{node.id}: {error}") from error
-    parameters = {key: encode(value) for key, value in component.parameters.items()}
-    return dataclasses.replace(node, parameters=parameters)
+    checked = {key: encode(value) for key, value in component.parameters.items()}
+    return dataclasses.replace(node, parameters=checked)
 
 
 def _substitute(value: Any, values: Mapping[str, Any]) -> Any:

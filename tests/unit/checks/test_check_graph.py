@@ -9,7 +9,8 @@ from penstock.components import CsvExampleGen, Evaluator, ImportExampleGen, Impo
 from penstock.dsl import Importer, Pipeline, RuntimeParameter
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
 from penstock.graph import compile_pipeline
-from penstock.io.ingestion.config import Input, Split
+from penstock.io.ingestion.config import Input, RangeConfig, RollingRange, Split
+from penstock.training import TrainArgs
 
 RUN_FN = "def run_fn(fn_args):\n    pass\n"
 
@@ -142,6 +143,21 @@ def test_a_named_function_may_be_a_runtime_parameter(root):
     )
     graph = compile_pipeline(Pipeline("p", components=[gen, trainer]))
     assert graph.bind({})["Trainer"].parameters["run_fn"] == {"$name": "modules.a:run"}
+
+
+def test_a_field_of_a_dataclass_is_checked_with_its_value(root):
+    gen = CsvExampleGen(
+        input_base="data",
+        range_config=RangeConfig(rolling_range=RollingRange(RuntimeParameter("spans", int, 1))),
+    )
+    trainer = train(gen, train_args=TrainArgs(num_steps=RuntimeParameter("steps", int)))
+    assert "steps" in messages(root, gen, trainer, spans=1)[0]
+    assert "Trainer: TrainArgs.num_steps must not be negative. Received: -1" in messages(
+        root, gen, trainer, steps=-1
+    )
+    assert "CsvExampleGen: num_spans must be 1 or more. Received: num_spans=0" in messages(
+        root, gen, trainer, steps=1, spans=0
+    )
 
 
 def evaluator(gen, trainer, schema=None, **model):

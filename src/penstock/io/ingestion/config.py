@@ -115,7 +115,7 @@ class SplitConfig:
     def __post_init__(self) -> None:
         _unique_names(self.splits, "SplitConfig")
         for split in self.splits:
-            if split.hash_buckets <= 0:
+            if isinstance(split.hash_buckets, int) and split.hash_buckets <= 0:
                 raise ValueError(
                     f"Output split {split.name!r} needs hash_buckets of 1 or more. "
                     f"Received: hash_buckets={split.hash_buckets}"
@@ -190,7 +190,9 @@ class StaticRange:
     end_span_number: int
 
     def __post_init__(self) -> None:
-        if self.start_span_number > self.end_span_number:
+        bounds = self.start_span_number, self.end_span_number
+        # A runtime parameter, which has no value yet, is no int.
+        if all(isinstance(each, int) for each in bounds) and bounds[0] > bounds[1]:
             raise ValueError(
                 f"A range starts at or before its end. Received: start_span_number="
                 f"{self.start_span_number}, end_span_number={self.end_span_number}"
@@ -206,7 +208,7 @@ class RollingRange:
     start_span_number: int = 0
 
     def __post_init__(self) -> None:
-        if self.num_spans <= 0:
+        if isinstance(self.num_spans, int) and self.num_spans <= 0:
             raise ValueError(f"num_spans must be 1 or more. Received: num_spans={self.num_spans}")
 
 
