@@ -110,7 +110,7 @@ class Trainer(Component):
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
         from penstock.training.history import history_of
         from penstock.training.reproducibility import forget_layers, set_precision
-        from penstock.training.user_functions import user_function
+        from penstock.training.user_functions import UserFunctionError, place_of, user_function
         from penstock.tuning import read_best_hyperparameters
 
         check_distribution(self.distribution)
@@ -155,9 +155,10 @@ class Trainer(Component):
                 HISTORY_FILE,
             )
         if not any(os.path.isdir(d) for d in (fn_args.serving_model_dir, fn_args.eval_model_dir)):
-            raise RuntimeError(
-                "run_fn exported no model: it ended without writing to fn_args.serving_model_dir "
-                f"({fn_args.serving_model_dir}). Call penstock.training.export_model there."
+            raise UserFunctionError(
+                f"{place_of(run_fn)} exported no model: it ended without writing to "
+                "fn_args.serving_model_dir. Call penstock.training.export_model(model, "
+                "fn_args.serving_model_dir, ...) in it."
             )
         if not os.path.isfile(f"{fn_args.serving_model_dir}/saved_model.pb"):
             context.log.warning(

@@ -11,6 +11,22 @@ from typing import Any
 from penstock.spelling import nearest
 
 
+class UserFunctionError(ValueError):
+    """A function of the user's is missing, or does not do what it must."""
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Returns a function's name and where it is defined.
+
+    Example:
+        >>> place_of(run_fn)
+        'run_fn (/home/me/taxi/modules/taxi.py, line 31)'
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    name = getattr(function, "__name__", type(function).__name__)
+    return name if code is None else f"{name} ({code.co_filename}, line {code.co_firstlineno})"
+
+
 def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> Callable[[Any], Any]:
     """Returns a function of user code that takes `fn_args`.
 
@@ -19,8 +35,8 @@ def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> C
         name: The function's name in a module.
 
     Raises:
-        ValueError: If the module does not define it, with what it defines.
-        TypeError: If it is no function of one argument.
+        UserFunctionError: If the module does not define it, with what it defines; if it is no function
+            of one argument.
     """
     where = name
     function: Any = source
@@ -34,17 +50,17 @@ def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> C
         if function is None:
             defined = [key for key, value in vars(source).items() if inspect.isfunction(value)]
             hint = nearest(name, defined)
-            raise ValueError(
+            raise UserFunctionError(
                 f"{file} does not define {name}(fn_args).{hint} "
                 f"It defines: {', '.join(sorted(defined)) or 'no functions'}"
             )
     if not callable(function):
-        raise TypeError(f"{where} is no function. Received: {type(function).__name__}")
+        raise UserFunctionError(f"{where} is no function. Received: {type(function).__name__}")
     signature = inspect.signature(function)
     try:
         signature.bind(object())
     except TypeError as error:
-        raise TypeError(
+        raise UserFunctionError(
             f"{where} must take one argument, fn_args. Received: def {name}{signature}"
         ) from error
     return function  # type: ignore[no-any-return]

@@ -15,6 +15,8 @@ from penstock.progress import stage
 BEST_HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 RESULTS_FILE = "tuner_results.json"
 
+_LINES_OF_TRACEBACK = 7
+
 
 class TunerFnResult(NamedTuple):
     """What `tuner_fn` returns.
@@ -40,11 +42,10 @@ def run_search(result: TunerFnResult, callbacks: Sequence[Any] = ()) -> list[dic
         A dict a trial: `trial_id`, `status`, `score`, `metrics` and `hyperparameters`.
 
     Raises:
-        TypeError: If it is no `TunerFnResult`.
-        RuntimeError: If no trial was completed.
+        ValueError: If it is no `TunerFnResult`, or no trial was completed.
     """
     if not hasattr(result, "tuner") or not hasattr(result, "fit_kwargs"):
-        raise TypeError(
+        raise ValueError(
             f"tuner_fn must return TunerFnResult(tuner, fit_kwargs). "
             f"Received: {type(result).__name__}"
         )
@@ -57,9 +58,11 @@ def run_search(result: TunerFnResult, callbacks: Sequence[Any] = ()) -> list[dic
         gc.unfreeze()
     trials = search_results(result.tuner)
     if not any(trial["status"] == "COMPLETED" for trial in trials):
-        reasons = {str(trial["message"]).strip().rsplit("\n", 1)[-1] for trial in trials}
-        raise RuntimeError(
-            f"None of {len(trials)} trials was completed. Last errors: {'; '.join(sorted(reasons))}"
+        told = [str(trial["message"]).strip().split("\n") for trial in trials]
+        reasons = sorted({lines[-1] for lines in told})
+        where = "\n".join(told[0][-_LINES_OF_TRACEBACK:]) if told else ""
+        raise ValueError(
+            f"None of {len(trials)} trials was completed. Last errors: {'; '.join(reasons)}\n{where}"
         )
     return trials
 

@@ -3,6 +3,7 @@ from types import ModuleType
 import pytest
 
 from penstock.training import user_function
+from penstock.training.user_functions import UserFunctionError, place_of
 
 
 def module(source: str) -> ModuleType:
@@ -29,12 +30,18 @@ def test_a_module_without_it_says_what_it_has():
 @pytest.mark.parametrize("source", ["def run_fn(): pass", "def run_fn(a, b): pass"])
 def test_a_wrong_signature_is_shown(source):
     with pytest.raises(
-        TypeError,
+        UserFunctionError,
         match=r"run_fn of modules/user.py must take one argument, fn_args. Received: def run_fn\(",
     ):
         user_function(module(source), "run_fn")
 
 
 def test_what_is_no_function_is_refused():
-    with pytest.raises(TypeError, match="is no function. Received: int"):
+    with pytest.raises(UserFunctionError, match="is no function. Received: int"):
         user_function(module("run_fn = 3"), "run_fn")
+
+
+def test_a_function_is_told_with_its_place():
+    assert place_of(module).startswith("module (")
+    assert place_of(module).endswith("test_user_functions.py, line 9)")
+    assert place_of(len) == "len"

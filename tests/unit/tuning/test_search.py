@@ -105,14 +105,14 @@ def test_a_search_without_a_result_says_why(make_tuner):
         raise keras_tuner.errors.FailedTrialError("never works")
 
     with pytest.raises(
-        RuntimeError, match="None of 5 trials was completed. Last errors: .*never works"
+        ValueError, match="None of 5 trials was completed. Last errors: .*never works"
     ):
         run_search(TunerFnResult(make_tuner(score), {}))
 
 
 def test_tuner_fn_must_return_a_result():
     with pytest.raises(
-        TypeError, match=r"must return TunerFnResult\(tuner, fit_kwargs\). Received: NoneType"
+        ValueError, match=r"must return TunerFnResult\(tuner, fit_kwargs\). Received: NoneType"
     ):
         run_search(None)
 
