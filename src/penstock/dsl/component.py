@@ -47,7 +47,8 @@ class Component(Node):
         TYPE_ANNOTATION: ML Metadata's base type, such as `mlmd.Train`, or None.
         LIBRARIES: Distributions whose versions are part of the cache key.
         MODULE_FUNCTIONS: The functions that are called of its module files, so that only these and what
-            they reach are part of the cache key; where it is empty, the whole files are.
+            they reach are part of the cache key; where it is empty, the whole files are. A subclass with a
+            `run` of its own declares them anew.
         USES_TENSORFLOW: Whether it is run by a worker that has TensorFlow imported.
         WARM_IMPORTS: Modules (or `module:function` to call) that such a worker imports before it is
             needed, besides TensorFlow and Keras.

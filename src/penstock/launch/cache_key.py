@@ -61,7 +61,7 @@ class CacheKeys:
             value = parameters.pop(key, None)
             if kind == "module_file" and value:
                 module = self._module_of(node, key, value)
-                called = component_class.MODULE_FUNCTIONS
+                called = _called_of_modules(component_class)
                 entries += [f"{module}:{name}" for name in called] or [module]
         parts: dict[str, Any] = {
             "node": node.id,
@@ -153,6 +153,19 @@ def library_version(distribution: str) -> str:
 def _entry(name: str) -> str:
     """Return where the code of a class or function begins; Penstock's own counts by module."""
     return name.partition(":")[0] if name.startswith("penstock.") else name
+
+
+def _called_of_modules(component_class: type[Component]) -> Sequence[str]:
+    """Return the functions that a component calls of its module files; none if that is not known.
+
+    A subclass that runs otherwise may call others, unless it declares them itself.
+    """
+    for each in component_class.__mro__:
+        if "MODULE_FUNCTIONS" in vars(each):
+            return component_class.MODULE_FUNCTIONS
+        if "run" in vars(each):
+            return ()
+    return ()
 
 
 def _entries_in(value: Any) -> list[str]:

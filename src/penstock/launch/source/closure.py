@@ -273,6 +273,9 @@ class _Walk:
             self._run[module] = None
             if known.on_import is not None:
                 self._take(module, ON_IMPORT, known.on_import)
+                if known.whole:
+                    # Code that runs may use names that only the run knows.
+                    self._take_whole(module)
 
 
 def digest_of_names(names: Iterable[str]) -> str:

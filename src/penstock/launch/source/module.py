@@ -14,7 +14,7 @@ from penstock.launch.source.import_effects import ImportEffects
 from penstock.launch.source.references import Imports, module_of, references_of
 from penstock.launch.source.syntax import digest, is_docstring
 
-FORM = 1
+FORM = 2
 """Version of what `read_module` returns; raised whenever equal source gives something else."""
 
 _KNOWN_ON_IMPORT = sys.stdlib_module_names | {
@@ -192,6 +192,8 @@ class _Parts:
     def on_import(self) -> Piece | None:
         """Return what runs on import, in its order, with the names that it uses in theirs."""
         reached = self._reached()
+        # What reads such a name while the module is imported depends on where it stands.
+        unsettled = reached.union(*(_binds(each) for each in self._loud))
         parts: list[ast.AST | str] = []
         running = False
         for statement in self._statements:
@@ -201,7 +203,8 @@ class _Parts:
                 running = True
                 parts.append(statement)
             elif self._loud:
-                parts += [f"binds {name}" for name in _binds(statement) if name in reached]
+                reads = not unsettled.isdisjoint(_read_on_import(statement))
+                parts += [f"binds {each}" for each in _binds(statement) if reads or each in reached]
         return self._piece(parts) if parts else None
 
     def _markers(self, statement: ast.Import | ast.ImportFrom, running: bool) -> Iterator[str]:
@@ -287,6 +290,17 @@ def _binds(statement: ast.stmt) -> list[str]:
         elif isinstance(node, ast.MatchMapping) and node.rest:
             found[node.rest] = None
     return list(found)
+
+
+def _read_on_import(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement may read while its module is imported."""
+    parts: list[ast.AST] = [statement]
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        parts = [*statement.decorator_list, statement.args]
+    for part in parts:
+        for node in ast.walk(part):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                yield node.id
 
 
 def _first_name(node: ast.expr) -> Iterator[str]:

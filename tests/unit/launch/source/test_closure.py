@@ -242,3 +242,31 @@ def test_the_memory_of_parsed_modules_gives_the_same(project, tmp_path):
     memo.save()
     again = DigestMemo(str(tmp_path / "memo.json"))
     assert SourceClosure(str(project), again).digests(["modules.model:run_fn"]) == first
+
+
+@pytest.mark.parametrize(
+    "definition", ["def run_fn(x=A): pass", "run_fn = A", "class run_fn(A): pass"]
+)
+def test_where_a_definition_stands_counts_if_it_reads_what_changes(project, definition):
+    (project / "one.py").write_text(f"A = object\n{definition}\nA = dict\n")
+    before = digests(project, "one:run_fn")
+    (project / "one.py").write_text(f"A = object\nA = dict\n{definition}\n")
+    assert digests(project, "one:run_fn") != before
+
+
+def test_a_copy_of_a_list_that_is_filled_counts_where_it_stands(project):
+    (project / "one.py").write_text("A = [1]\nrun_fn = list(A)\nA.append(2)\n")
+    before = digests(project, "one:run_fn")
+    (project / "one.py").write_text("A = [1]\nA.append(2)\nrun_fn = list(A)\n")
+    assert digests(project, "one:run_fn") != before
+
+
+def test_names_of_a_star_import_that_run_on_import_count(project):
+    (project / "modules/numbers_of.py").write_text("def register(x): pass\n")
+    (project / "modules/features.py").write_text(
+        "from modules.numbers_of import *\nregister(1)\ndef unused(): pass\n"
+    )
+    (project / "one.py").write_text("import modules.features\ndef run_fn(): pass\n")
+    before = digests(project, "one:run_fn")
+    (project / "modules/numbers_of.py").write_text("def register(x): print(x)\n")
+    assert digests(project, "one:run_fn") != before

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -205,7 +206,11 @@ def result(root: Path) -> str:
     importlib.invalidate_caches()
     sys.path.insert(0, str(root))
     try:
-        return importlib.import_module("entry").run_fn()
+        module = importlib.import_module("entry")
+        try:
+            return module.run_fn()
+        except Exception as error:
+            return repr(error)
     finally:
         sys.path.remove(str(root))
 
@@ -222,6 +227,19 @@ def project(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+def edits() -> Iterator[tuple[str, str, str]]:
+    """Yield (what is done, file, text): each top-level statement removed, or put before the last one."""
+    for name, text in FILES.items():
+        body = ast.parse(text).body
+        for place, statement in enumerate(body):
+            without = [*body[:place], *body[place + 1 :]]
+            shown = f"line {statement.lineno} of {name}"
+            yield f"without {shown}", name, ast.unparse(ast.Module(without, []))
+            if place:
+                swapped = [*body[: place - 1], statement, body[place - 1], *body[place + 1 :]]
+                yield f"{shown} moved up", name, ast.unparse(ast.Module(swapped, []))
+
+
 def digests(project):
     return SourceClosure(str(project), DigestMemo()).digests(["entry:run_fn"])
 
@@ -233,9 +251,7 @@ def test_what_changes_the_result_changes_the_key_and_what_is_out_of_reach_does_n
         path = project / name
         text = FILES[name]
         path.write_text(re.sub(rf"\b{value}\b", f"{value + 1000}", text))
-        changed = True
-        with contextlib.suppress(Exception):
-            changed = result(project) != first
+        changed = result(project) != first
         if changed and digests(project) == key:
             missed.append((name, value))
         if not changed and value > 900 and digests(project) != key:
@@ -245,3 +261,22 @@ def test_what_changes_the_result_changes_the_key_and_what_is_out_of_reach_does_n
     assert missed == []
     # A module that looks names up counts as a whole, with all that it imports.
     assert needless == []
+
+
+def test_statements_that_are_removed_or_moved_change_the_key_where_they_change_the_result(project):
+    first, key = result(project), digests(project)
+    changes = 0
+    missed = []
+    for what, name, text in edits():
+        path = project / name
+        path.write_text(text)
+        # What cannot be imported any more has no result that a cached one could be taken for.
+        changed = False
+        with contextlib.suppress(Exception):
+            changed = result(project) != first
+        changes += changed
+        if changed and digests(project) == key:
+            missed.append(what)
+        path.write_text(FILES[name])
+    assert changes > 25
+    assert missed == []
