@@ -136,10 +136,10 @@ class BatchInputs:
         spec, outputs = model.spec, self._outputs[model_name]
         label_key = spec.label_keys.get(output_name, "") or spec.label_key
         weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
-        prediction_key = spec.prediction_keys.get(output_name, "") or spec.prediction_key
+        prediction_key = spec.prediction_keys.get(output_name) or output_name or spec.prediction_key
         batch = model.with_features(self._batch, [k for k in (label_key, weight_key) if k])
         weights = batch.dense(weight_key, "example weight") if weight_key else None
-        predictions = select_prediction(outputs, prediction_key, output_name)
+        predictions = select_prediction(outputs, prediction_key)
         if label_key:
             labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
         else:

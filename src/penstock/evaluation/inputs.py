@@ -197,23 +197,20 @@ def _select(
     return labels, kept
 
 
-def select_prediction(
-    outputs: dict[str, Array], prediction_key: str, output_name: str = ""
-) -> Array:
+def select_prediction(outputs: dict[str, Array], prediction_key: str) -> Array:
     """Returns the scores among a signature's outputs.
 
     Args:
         outputs: Arrays by output name.
         prediction_key: The output to take; empty for the only one, or the first well-known name.
-        output_name: The output of a multi-output model; empty for none.
     """
-    for key in (output_name, prediction_key):
-        if key:
-            if key not in outputs:
-                raise ValueError(
-                    f"The model's signature returns no {key!r}. It returns: {', '.join(outputs)}"
-                )
-            return outputs[key]
+    if prediction_key:
+        if prediction_key not in outputs:
+            raise ValueError(
+                f"The model's signature returns no {prediction_key!r}. "
+                f"It returns: {', '.join(outputs)}"
+            )
+        return outputs[prediction_key]
     if len(outputs) == 1:
         return next(iter(outputs.values()))
     for key in PREDICTION_KEYS:

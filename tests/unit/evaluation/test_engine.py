@@ -225,3 +225,119 @@ def test_no_model_and_no_examples_are_errors(files, model, by_class, tmp_path):
         pass
     with pytest.raises(ValueError, match="There is nothing to evaluate"):
         evaluate([str(tmp_path / "empty.gz")], model=model, eval_config=by_class(ACCURACY))
+
+
+NEVER = {"value_threshold": {"lower_bound": 1.01}}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_metric_asked_for_twice_keeps_each_threshold(files, model, by_class, together, first):
+    with_one, plain = {**ACCURACY, "threshold": NEVER}, dict(ACCURACY)
+    metrics = [with_one, plain] if first else [plain, with_one]
+    config = by_class(*metrics)
+    if not together:
+        config["metrics_specs"] = [{"metrics": [metric]} for metric in metrics]
+    validation = evaluate(files, model=model, eval_config=config).validation
+    assert not validation.ok
+    assert [check.bounds for check in validation.checks] == [{"lower": 1.01}]
+
+
+def test_two_thresholds_on_a_metric_asked_for_twice_are_both_checked(files, model, by_class):
+    loose = {"value_threshold": {"lower_bound": 0.1}}
+    config = by_class({**ACCURACY, "threshold": NEVER}, {**ACCURACY, "threshold": loose})
+    checks = evaluate(files, model=model, eval_config=config).validation.checks
+    assert [(check.bounds["lower"], check.passed) for check in checks] == [
+        (1.01, False),
+        (0.1, True),
+    ]
+
+
+def test_a_count_among_averages_keeps_its_threshold(files, model, by_class):
+    config = by_class({**COUNT, "threshold": {"value_threshold": {"lower_bound": 10_000}}})
+    config["metrics_specs"][0]["aggregate"] = {"micro_average": True}
+    result = evaluate(files, model=model, eval_config=config)
+    assert result.metrics() == {"example_count": 120.0}
+    assert not result.validation.ok
+
+
+def test_a_threshold_by_name_is_on_the_outputs_and_classes_of_its_own_spec(files, model, by_class):
+    config = by_class()
+    recall = [{"class_name": "Recall"}]
+    config["metrics_specs"] = [
+        {"metrics": recall, "binarize": {"class_ids": {"values": [0, 1]}}},
+        {"metrics": recall, "aggregate": {"micro_average": True}, "thresholds": {"recall": NEVER}},
+    ]
+    checks = evaluate(files, model=model, eval_config=config).validation.checks
+    assert [check.metric for check in checks] == ["recall (micro_average)"]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        {"class_name": "AUC"},
+        {"class_name": "AUCPrecisionRecall"},
+        {"class_name": "PrecisionAtRecall", "config": '"recall": 0.5'},
+        {"class_name": "ConfusionMatrixPlot"},
+        {"class_name": "Precision"},
+        {"class_name": "BinaryCrossentropy"},
+    ],
+)
+def test_binary_metrics_refuse_labels_outside_of_0_to_1(files, model, metric):
+    # `size` is 1 or 2, as codes of a class often are.
+    config = {
+        "model_specs": [{"label_key": "size", "prediction_key": "positive"}],
+        "metrics_specs": [{"metrics": [metric]}],
+    }
+    with pytest.raises(ValueError, match="needs labels between 0 and 1 .* Received: a label 2"):
+        evaluate(files, model=model, eval_config=config)
+
+
+def test_a_calibration_plot_takes_labels_of_any_size(files, model):
+    config = {
+        "model_specs": [{"label_key": "size", "prediction_key": "positive"}],
+        "metrics_specs": [{"metrics": [{"class_name": "CalibrationPlot"}]}],
+    }
+    (result,) = evaluate(files, model=model, eval_config=config).slices
+    (plot,) = result.plots.values()
+    assert plot.weights.sum() == 120
+
+
+def test_counts_and_mean_predictions_need_no_label(files, model, columns):
+    config = {
+        "model_specs": [{"prediction_key": "value"}],
+        "metrics_specs": [{"metrics": [COUNT, {"class_name": "MeanPrediction"}]}],
+    }
+    assert evaluate(files, model=model, eval_config=config).metrics() == {
+        "example_count": 120.0,
+        "mean_prediction": pytest.approx(np.mean(columns["x"]), rel=1e-5),
+    }
+
+
+def test_output_weights_add_the_mean_over_outputs(files, model):
+    recall = {"class_name": "Recall", "threshold": NEVER}
+    config = {
+        "model_specs": [{"label_keys": {"positive": "positive", "value": "positive"}}],
+        "metrics_specs": [
+            {
+                "metrics": [recall],
+                "output_names": ["positive", "value"],
+                "output_weights": {"positive": 1.0, "value": 3.0},
+            }
+        ],
+    }
+    result = evaluate(files, model=model, eval_config=config)
+    found = result.metrics()
+    assert found["recall"] == pytest.approx(
+        (found["recall (positive)"] + 3 * found["recall (value)"]) / 4
+    )
+    # As in TFMA, the threshold is on each output and not on their mean.
+    assert [c.metric for c in result.validation.checks] == ["recall (positive)", "recall (value)"]
+
+
+def test_a_baseline_that_no_model_spec_describes_is_refused(files, model, worse_model, by_class):
+    config = by_class(ACCURACY)
+    spec = config["model_specs"][0]
+    config["model_specs"] = [{**spec, "name": "a"}, {**spec, "name": "b"}]
+    with pytest.raises(ValueError, match=r"none of the ModelSpecs \(a, b\) has is_baseline=True"):
+        evaluate(files, model=model, baseline=worse_model, eval_config=config)

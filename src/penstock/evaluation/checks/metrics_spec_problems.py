@@ -59,19 +59,26 @@ def _outputs(config: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
             place, "output_weights and aggregate exclude each other; use two MetricsSpecs."
         )
     for model in config.model_specs:
-        if not model.label_keys or (spec.model_names and model.name not in spec.model_names):
+        if spec.model_names and model.name not in spec.model_names:
             continue
-        outputs = ", ".join(sorted(model.label_keys))
-        if spec.metrics and not spec.output_names:
+        for field in ("label_keys", "prediction_keys", "example_weight_keys"):
+            if getattr(model, field) and spec.metrics and not spec.output_names:
+                outputs = ", ".join(sorted(getattr(model, field)))
+                yield ConfigProblem(
+                    place,
+                    f"the ModelSpec has {field} by output ({outputs}); name some in output_names.",
+                )
+        if model.prediction_key and spec.output_names:
             yield ConfigProblem(
-                place, f"label_keys has labels by output ({outputs}); name some in output_names."
+                f"{place}.output_names",
+                "the ModelSpec's prediction_key would hide them; set prediction_keys, or neither.",
             )
         for name in spec.output_names:
-            if name not in model.label_keys:
+            if model.label_keys and name not in model.label_keys:
                 yield ConfigProblem(
                     f"{place}.output_names",
                     f"label_keys has no label for {name!r}.{nearest(name, model.label_keys)} "
-                    f"It has: {outputs}",
+                    f"It has: {', '.join(sorted(model.label_keys))}",
                 )
 
 

@@ -153,7 +153,15 @@ def test_what_is_computed_has_no_problems(given):
         ),
         (
             config(model={"label_key": "", "label_keys": {"a": "y"}}),
-            "label_keys has labels by output (a); name some in output_names",
+            "the ModelSpec has label_keys by output (a); name some in output_names",
+        ),
+        (
+            config(model={"example_weight_keys": {"a": "w"}}),
+            "the ModelSpec has example_weight_keys by output (a)",
+        ),
+        (
+            config(model={"prediction_key": "p"}, spec={"output_names": ["b"]}),
+            "the ModelSpec's prediction_key would hide them",
         ),
         (
             config(slicing_specs=[{"feature_keys": ["a"], "feature_values": {"a": "1"}}]),
