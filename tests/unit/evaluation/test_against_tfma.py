@@ -263,7 +263,7 @@ CASES = {
                     {
                         "class_name": "MultiClassConfusionMatrixPlot",
                         "config": '"thresholds": [0.2, 0.5, 0.99]',
-                    }
+                    },
                 ]
             }
         ],

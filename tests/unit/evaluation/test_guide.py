@@ -1,0 +1,47 @@
+"""The code of docs/evaluation.md runs."""
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from penstock.evaluation import check_config, evaluate
+
+PAGE = Path(__file__).parents[3] / "docs/evaluation.md"
+BLOCKS = re.findall(r"^ *```python\n(.*?)^ *```", PAGE.read_text(), flags=re.S | re.M)
+
+
+def module(defines: str) -> ModuleType:
+    (code,) = [
+        block for block in BLOCKS if f" {defines}(" in block and "modules/metrics.py" in block
+    ]
+    found = ModuleType("modules.metrics")
+    exec(compile(code, str(PAGE), "exec"), found.__dict__)
+    return found
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("name", "config"), [("within", '"tolerance": 0.5'), ("FBeta", '"beta": 2')]
+)
+def test_the_metrics_of_the_guide_are_computed(files, model, name, config):
+    metric = {"class_name": name, "module": "modules.metrics", "config": config}
+    given = {
+        "model_specs": [{"label_key": "positive", "prediction_key": "positive"}],
+        "metrics_specs": [{"metrics": [metric]}],
+    }
+    found = evaluate(
+        files, model=model, eval_config=given, modules={"modules.metrics": module(name)}
+    )
+    ((key, value),) = found.metrics().items()
+    assert key in ("within", "f_beta")
+    assert 0 < value < 1
+
+
+def test_the_config_of_the_guide_has_no_problems():
+    (block,) = [block for block in BLOCKS if "evaluator = Evaluator(" in block]
+    text = (
+        block[block.index("eval_config=") :].removeprefix("eval_config=").rstrip().removesuffix(")")
+    )
+    assert check_config(eval(text.rstrip().removesuffix(","))) == []
