@@ -120,21 +120,19 @@ def _without_giveaway(planned: PlannedColumn, table: Table, task: Task) -> Plann
     That is a category of which each value goes with one class only, and a number that orders the rows
     exactly as the label does.
     """
-    if planned.kind is Kind.IGNORED:
-        return planned
-    pairs = {
-        (cell, label)
-        for cell, label in zip(
-            table.column(planned.name), table.column(task.label.name), strict=True
-        )
-        if cell and label
-    }
     column = planned.column
     if task.classes:
-        few = 2 <= len(column.cells) <= 20 and column.present >= 10 * len(column.cells)
-        gives_away = few and len(pairs) == len({cell for cell, _ in pairs})
+        is_candidate = 2 <= len(column.cells) <= 20 and column.present >= 10 * len(column.cells)
     else:
-        gives_away = column.is_number and len(column.cells) > 20 and _is_monotonic(pairs)
+        is_candidate = column.is_number and len(column.cells) > 20
+    if planned.kind is Kind.IGNORED or not is_candidate:
+        return planned
+    both = zip(table.column(planned.name), table.column(task.label.name), strict=True)
+    pairs = {(cell, label) for cell, label in both if cell and label}
+    if task.classes:
+        gives_away = len(pairs) == len({cell for cell, _ in pairs})
+    else:
+        gives_away = _is_monotonic(pairs)
     if not gives_away:
         return planned
     return PlannedColumn(

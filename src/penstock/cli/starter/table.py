@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -178,14 +177,13 @@ def _columns(records: Iterable[object], width: int) -> tuple[list[list[str]], bo
 
 def _missing_markers(columns: Iterable[Sequence[str]]) -> tuple[str, ...]:
     found: set[str] = set()
-    among = {*_ALWAYS_MISSING, *_MISSING_AMONG_NUMBERS}
     for column in columns:
-        cells = Counter(column)
-        del cells[""]
-        markers = among & set(cells)
-        others = set(cells) - markers
-        numbers = bool(others) and all(
-            infer_cell_type(cell) is not ColumnType.STRING for cell in others
-        )
-        found |= markers if numbers else markers & set(_ALWAYS_MISSING)
+        cells = set(column)
+        markers = cells.intersection((*_ALWAYS_MISSING, *_MISSING_AMONG_NUMBERS))
+        if markers:
+            others = cells - markers - {""}
+            numbers = bool(others) and all(
+                infer_cell_type(cell) is not ColumnType.STRING for cell in others
+            )
+            found |= markers if numbers else markers & set(_ALWAYS_MISSING)
     return tuple(each for each in (*_ALWAYS_MISSING, *_MISSING_AMONG_NUMBERS) if each in found)
