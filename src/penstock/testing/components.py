@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, Verdict
 from penstock.dsl import Component
 from penstock.dsl.channel import Channel
 from penstock.graph import Graph, compile_node, runtime_parameters
@@ -15,7 +15,23 @@ from penstock.launch.execution import execute
 
 
 class ComponentFailed(AssertionError):
-    """The component raised; the message holds the traceback from your own code on."""
+    """The component raised; the message holds the traceback from your own code on.
+
+    Args:
+        message: The error and its traceback.
+        outputs: What is kept of what it wrote: all that a gate wrote which raised `Rejected`.
+        verdict: What it said with `report_verdict`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        outputs: Mapping[str, Artifact] | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.outputs = dict(outputs or {})
+        self.verdict = verdict
 
 
 def run_component(
@@ -63,5 +79,6 @@ def run_component(
     attempt = Attempt.laid_out(node, settings, execution_id, inputs=inputs)
     result = execute(attempt)
     if result.error is not None:
-        raise ComponentFailed(f"{result.error}\n{result.traceback}")
+        message = f"{result.error}\n{result.traceback}"
+        raise ComponentFailed(message, result.outputs, result.verdict)
     return dict(result.outputs)

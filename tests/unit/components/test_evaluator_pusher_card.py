@@ -283,6 +283,10 @@ def test_a_push_holds_only_while_it_lies_there(model, tmp_path):
     outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path)
     found = {key: [artifact] for key, artifact in outputs.items()}
     assert pusher.is_current(found, str)
+    newer = tmp_path / "served/99999999999"
+    newer.mkdir()
+    assert not pusher.is_current(found, str), "a server would take another version"
+    newer.rmdir()
     os.rename(outputs["pushed_model"].custom_properties["pushed_destination"], tmp_path / "gone")
     assert not pusher.is_current(found, str)
     refused = {"pushed_model": [PushedModel("x", custom_properties={"pushed": 0})]}

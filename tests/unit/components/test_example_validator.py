@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from penstock.artifacts import ExampleStatistics, Schema
+from penstock.artifacts import ExampleStatistics, Schema, Verdict
 from penstock.components import ExampleValidator
 from penstock.components.example_validator import anomalies_found
 from penstock.data_validation import (
@@ -47,6 +47,9 @@ def test_it_fails_if_asked_to_and_says_why(inputs, tmp_path, fail_on):
         run_component(ExampleValidator(**inputs, fail_on=fail_on), tmp_path)
     assert "split eval, ERROR: feature 's': Unexpected string values." in str(caught.value)
     assert "c (~50%)" in str(caught.value)
+    assert caught.value.verdict == Verdict("1 anomaly in s", ok=False)
+    kept = caught.value.outputs["anomalies"]
+    assert load_anomalies_binary(f"{kept.split_uri('eval')}/SchemaDiff.pb").anomaly_info
 
 
 def test_what_is_long_is_told_in_short():
