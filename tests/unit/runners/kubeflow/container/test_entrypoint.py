@@ -341,3 +341,45 @@ def test_a_failed_node_turns_its_run_failed(
         "fail": ExecutionState.FAILED,
         "join": ExecutionState.COMPLETE,
     }
+
+
+_GATE = """
+import pathlib
+from penstock.artifacts import Model
+from penstock.dsl import Input, Output, Rejected, component
+
+@component
+def make(model: Output[Model]) -> None:
+    pathlib.Path(model.uri, "weights").write_text("0")
+
+@component(judges=["model"])
+def judge(model: Input[Model], found: Output[Model]) -> None:
+    pathlib.Path(found.uri, "why").write_text("zero")
+    raise Rejected("its weights are zero")
+"""
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_a_gate_wrote_is_kept_when_it_rejects(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    (project / "gated.py").write_text(_GATE)
+    monkeypatch.syspath_prepend(str(project))
+    from gated import judge, make  # type: ignore[import-not-found]
+
+    if recorded:
+        monkeypatch.setenv("PENSTOCK_STORE", str(tmp_path / "metadata.db"))
+    made = make()
+    pipeline = Pipeline("p", None, [made, judge(model=made.outputs["model"])])
+    run, first, root = {"run-id": "run-7"}, tmp_path / "first", str(tmp_path / "root")
+    assert main(_call(pipeline, "make", first, project, run, root=root)) == 0
+    inputs = {"model": first / "model"}
+    arguments = _call(pipeline, "judge", tmp_path / "second", project, run, inputs, root)
+    assert main(arguments) == 1
+    (why,) = (tmp_path / "root").rglob("why")
+    if recorded:
+        with MetadataStore.open(tmp_path / "metadata.db") as store:
+            (kept,) = store.rejected_outputs("run-7")["judge"]["found"]
+            assert kept.uri == str(why.parent)
+            (model,) = store.run_outputs("run-7")["make"]["model"]
+            assert [each.node_id for each in store.rejections([model.id])] == ["judge"]
