@@ -9,6 +9,7 @@ from penstock.checks import machine
 from penstock.checks.eval_config import check_eval_config
 from penstock.checks.finding import CheckFailed, Finding, place_of, told_once
 from penstock.checks.module_files import check_module_files
+from penstock.checks.resolvers import check_baselines
 from penstock.checks.surroundings import (
     check_external_paths,
     check_libraries,
@@ -47,6 +48,7 @@ def check_graph(
         found += check_module_files(node, code, place)
         found += check_external_paths(node, project_root, place)
         found += check_eval_config(node, graph, project_root, place)
+        found += check_baselines(node, graph, place)
         if installed is not None:
             found += check_resources(
                 node,

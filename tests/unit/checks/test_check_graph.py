@@ -6,7 +6,7 @@ from penstock.artifacts import TransformGraph
 from penstock.checks.check_graph import bind_known, check_graph, require
 from penstock.checks.finding import CheckFailed, told_once
 from penstock.components import CsvExampleGen, Evaluator, ImportExampleGen, ImportSchemaGen, Trainer
-from penstock.dsl import Importer, Pipeline, RuntimeParameter
+from penstock.dsl import Importer, LatestBlessedModel, Pipeline, Resolver, RuntimeParameter
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
 from penstock.graph import compile_pipeline
 from penstock.io.ingestion.config import Input, RangeConfig, RollingRange, Split
@@ -234,3 +234,29 @@ def test_all_errors_are_raised_as_one(root):
     assert first.endswith("Did you mean 'data'?")
     assert "Trainer(module_file='x.py'): there is no file" in second
     assert last == "Pipeline 'p' was not run: 2 errors."
+
+
+def test_a_baseline_that_a_repeated_run_would_compare_with_itself(root):
+    gen = CsvExampleGen(input_base="data")
+    trainer = train(gen)
+
+    def judged(baseline):
+        config = EvalConfig(
+            model_specs=[ModelSpec(label_key="label")],
+            metrics_specs=[MetricsSpec(metrics=[MetricConfig(class_name="ExampleCount")])],
+        )
+        evaluator = Evaluator(
+            examples=gen,
+            model=trainer,
+            baseline_model=baseline.outputs["model"],
+            eval_config=config,
+        )
+        found = findings(root, gen, trainer, baseline, evaluator)
+        return [each.message for each in found if each.level == "warning"]
+
+    (message,) = judged(Resolver(LatestBlessedModel()).with_id("baseline"))
+    assert message == (
+        "baseline finds the newest Model, so a repeated run compares what it makes with itself. "
+        "Write Resolver(..., other_than=Trainer.outputs['model'])."
+    )
+    assert judged(Resolver(LatestBlessedModel(), other_than=trainer.outputs["model"])) == []
