@@ -12,46 +12,19 @@ import builtins
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from penstock.launch.source.known_names import (
+    BASES,
+    DECORATORS,
+    DEFINITIONS,
+    METHOD_KINDS,
+    PLAIN_BUILTINS,
+    PLAIN_CALLS,
+    PLAIN_METHODS,
+)
+
 Value = Literal["plain", "definition", "opaque"]
 """What an expression without effects gives: data of Python's own types, a part of a pipeline's
 definition (made by Penstock), or something that may be named but not operated on."""
-
-_PLAIN_BUILTINS = frozenset(
-    {
-        "abs", "bool", "bytes", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "int",
-        "len", "list", "max", "min", "object", "pow", "range", "repr", "reversed", "round", "set",
-        "slice", "sorted", "str", "sum", "tuple", "zip",
-    }
-)  # fmt: skip
-_PLAIN_CALLS = (
-    "collections.", "dataclasses.field", "datetime.", "decimal.", "enum.auto", "fractions.",
-    "functools.partial", "itertools.", "json.dumps", "json.loads", "logging.getLogger", "math.",
-    "os.environ.get", "os.fspath", "os.getcwd", "os.getenv", "os.path.", "pathlib.",
-    "re.compile", "textwrap.dedent", "typing.", "typing_extensions.",
-)  # fmt: skip
-"""Calls into the standard library that change nothing; with a dot at the end, all below it."""
-_PLAIN_METHODS = frozenset(
-    {
-        "absolute", "as_posix", "copy", "count", "difference", "encode", "endswith", "format", "get",
-        "index", "intersection", "isdigit", "items", "join", "joinpath", "keys", "lower", "lstrip",
-        "read_text", "removeprefix", "removesuffix", "replace", "resolve", "rsplit", "rstrip", "split",
-        "splitlines", "startswith", "strip", "title", "union", "upper", "values", "with_name",
-        "with_suffix", "zfill",
-    }
-)  # fmt: skip
-_DECORATORS = (
-    "abc.abstractmethod", "contextlib.", "dataclasses.dataclass", "enum.unique", "functools.",
-    "penstock.", "tensorflow.autograph.experimental.do_not_convert", "tensorflow.function", "tfx.",
-    "typing.", "typing_extensions.",
-)  # fmt: skip
-"""Decorators that tell nobody of what they decorate."""
-_BASES = (
-    "abc.", "apache_beam.", "collections.", "enum.", "keras.", "keras_tuner.", "penstock.",
-    "tensorflow.", "tfx.", "typing.", "typing_extensions.",
-)  # fmt: skip
-"""Where the base classes are that do not learn of their subclasses."""
-_METHOD_KINDS = frozenset({"classmethod", "property", "staticmethod"})
-_DEFINITIONS = ("penstock.", "tfx.")
 
 
 class ImportEffects:
@@ -142,7 +115,7 @@ class ImportEffects:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
             if isinstance(decorator, ast.Call) and not self._pure_arguments(decorator):
                 return False
-            if isinstance(called, ast.Name) and self._is_builtin(called.id, _METHOD_KINDS):
+            if isinstance(called, ast.Name) and self._is_builtin(called.id, METHOD_KINDS):
                 continue
             if (
                 inside
@@ -150,7 +123,7 @@ class ImportEffects:
                 and called.attr in ("setter", "deleter")
             ):
                 continue
-            if not _below(self._dotted(called), _DECORATORS):
+            if not _below(self._dotted(called), DECORATORS):
                 return False
         return True
 
@@ -188,7 +161,7 @@ class ImportEffects:
             return not tells and self.binds_only(base)
         if isinstance(node, ast.Name) and node.id not in self._imported:
             return hasattr(builtins, node.id)
-        return _below(self._dotted(node), _BASES)
+        return _below(self._dotted(node), BASES)
 
     def _pure(self, node: ast.expr) -> bool:
         return self._value(node) is not None
@@ -291,17 +264,17 @@ class ImportEffects:
             if name in self._bound:
                 return "definition" if self._makes_definitions(name) else None
             if name not in self._imported:
-                return "plain" if name in _PLAIN_BUILTINS else None
+                return "plain" if name in PLAIN_BUILTINS else None
         dotted = self._dotted(function)
-        if _below(dotted, _DEFINITIONS):
+        if _below(dotted, DEFINITIONS):
             return "definition"
-        if _below(dotted, _PLAIN_CALLS):
+        if _below(dotted, PLAIN_CALLS):
             return "plain"
         if dotted is None and isinstance(function, ast.Attribute):
             owner = self._value(function.value, local)
             if owner == "definition":
                 return "definition"
-            if owner == "plain" and function.attr in _PLAIN_METHODS:
+            if owner == "plain" and function.attr in PLAIN_METHODS:
                 return "plain"
         return None
 
@@ -319,7 +292,7 @@ class ImportEffects:
             made_by = statement.bases
         else:
             return False
-        return any(_below(self._dotted(each), _DEFINITIONS) for each in made_by)
+        return any(_below(self._dotted(each), DEFINITIONS) for each in made_by)
 
     def _dotted(self, node: ast.expr) -> str | None:
         """Return the full name of what an attribute chain below an import means."""

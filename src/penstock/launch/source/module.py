@@ -5,24 +5,27 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from penstock.launch.source.import_effects import ImportEffects
-from penstock.launch.source.references import Imports, module_of, references_of
-from penstock.launch.source.syntax import digest, is_docstring
+from penstock.launch.source.known_names import KNOWN_ON_IMPORT
+from penstock.launch.source.references import Imports, references_of
+from penstock.launch.source.statements import (
+    at_top,
+    bound_by,
+    first_name,
+    is_main_guard,
+    read_on_import,
+    reads_docstrings,
+    running,
+)
+from penstock.launch.source.syntax import digest
+from penstock.launch.source.whole_imports import imports_of_all
 
 FORM = 2
 """Version of what `read_module` returns; raised whenever equal source gives something else."""
-
-_KNOWN_ON_IMPORT = sys.stdlib_module_names | {
-    "absl", "apache_beam", "keras", "keras_tuner", "matplotlib", "numpy", "pandas", "penstock",
-    "pyarrow", "scipy", "sklearn", "tensorflow", "tensorflow_data_validation",
-    "tensorflow_metadata", "tensorflow_model_analysis", "tensorflow_transform", "tfx",
-}  # fmt: skip
-"""Packages whose import changes nothing for code that does not use them."""
 
 
 class Piece(NamedTuple):
@@ -96,14 +99,14 @@ def parse_module(name: str, source: bytes, path: str) -> Module:
         return Module(whole, [], [], {}, None, [], {}, {}, True)
     is_package = os.path.basename(path) == "__init__.py"
     package = name if is_package else name.rpartition(".")[0]
-    imports, lazy, exports = _imports_of_all(name, tree, package, path if is_package else None)
+    imports, lazy, exports = imports_of_all(name, tree, package, path if is_package else None)
     if name.startswith("penstock."):
         # Penstock's own modules count as a whole.
         return Module(digest([tree]), imports, lazy, exports, None, [], {}, {}, True)
     parts = _Parts(tree, package, _root_of(name, path))
-    reads_docstrings = _reads_docstrings(tree)
+    with_docstrings = reads_docstrings(tree)
     return Module(
-        hashlib.sha256(source).hexdigest()[:16] if reads_docstrings else digest([tree]),
+        hashlib.sha256(source).hexdigest()[:16] if with_docstrings else digest([tree]),
         imports,
         lazy,
         exports,
@@ -111,7 +114,7 @@ def parse_module(name: str, source: bytes, path: str) -> Module:
         parts.imports.modules,
         parts.names(),
         {each: sorted(targets) for each, targets in sorted(parts.imports.bound.items())},
-        parts.imports.star or "__getattr__" in parts.bound or reads_docstrings,
+        parts.imports.star or "__getattr__" in parts.bound or with_docstrings,
     )
 
 
@@ -131,17 +134,17 @@ class _Parts:
         self._root = root
         self.imports = Imports(package)
         self.bound: dict[str, list[ast.stmt]] = {}
-        self._statements = list(_running(tree.body))
+        self._statements = list(running(tree.body))
         self._postponed = False
         for statement in self._statements:
-            for node in _at_top(statement):
+            for node in at_top(statement):
                 if isinstance(node, (ast.Import, ast.ImportFrom)):
                     self.imports.add(node)
                     self._postponed |= getattr(node, "module", None) == "__future__"
             if not isinstance(statement, (ast.Import, ast.ImportFrom)):
-                for name in _binds(statement):
+                for name in bound_by(statement):
                     self.bound.setdefault(name, []).append(statement)
-        self._guards = [each for each in tree.body if _is_main_guard(each)]
+        self._guards = [each for each in tree.body if is_main_guard(each)]
         dotted = {
             name: [target.replace(":", ".").rstrip(".") for target in targets]
             for name, targets in self.imports.bound.items()
@@ -151,10 +154,10 @@ class _Parts:
         self._added: dict[str, list[ast.stmt]] = {}
         for statement in self._statements:
             if statement not in self._loud and isinstance(statement, ast.Expr):
-                for name in _first_name(statement.value):
+                for name in first_name(statement.value):
                     self._added.setdefault(name, []).append(statement)
         for statement in self._guards:
-            for name in _binds(statement):
+            for name in bound_by(statement):
                 self._added.setdefault(name, []).append(statement)
 
     def _is_quiet(self, statement: ast.stmt, effects: ImportEffects) -> bool:
@@ -163,7 +166,7 @@ class _Parts:
         if not effects.binds_only(statement):
             return False
         return not any(
-            len(self.bound[name]) > 1 or name in self.imports.bound for name in _binds(statement)
+            len(self.bound[name]) > 1 or name in self.imports.bound for name in bound_by(statement)
         )
 
     def _piece(self, parts: Iterable[ast.AST | str]) -> Piece:
@@ -193,35 +196,37 @@ class _Parts:
         """Return what runs on import, in its order, with the names that it uses in theirs."""
         reached = self._reached()
         # What reads such a name while the module is imported depends on where it stands.
-        unsettled = reached.union(*(_binds(each) for each in self._loud))
+        unsettled = reached.union(*(bound_by(each) for each in self._loud))
         parts: list[ast.AST | str] = []
-        running = False
+        began = False
         for statement in self._statements:
             if isinstance(statement, (ast.Import, ast.ImportFrom)):
-                parts += self._markers(statement, running)
+                parts += self._markers(statement, began)
             elif statement in self._loud:
-                running = True
+                began = True
                 parts.append(statement)
             elif self._loud:
-                reads = not unsettled.isdisjoint(_read_on_import(statement))
-                parts += [f"binds {each}" for each in _binds(statement) if reads or each in reached]
+                reads = not unsettled.isdisjoint(read_on_import(statement))
+                parts += [
+                    f"binds {each}" for each in bound_by(statement) if reads or each in reached
+                ]
         return self._piece(parts) if parts else None
 
-    def _markers(self, statement: ast.Import | ast.ImportFrom, running: bool) -> Iterator[str]:
+    def _markers(self, statement: ast.Import | ast.ImportFrom, began: bool) -> Iterator[str]:
         """Yield what an import does besides binding names, once code with effects has run or if what
         is imported may have effects of its own."""
         found = Imports(self._package)
         found.add(statement)
         several = any(len(self.imports.bound[name]) > 1 for name in found.bound)
         for module in found.modules:
-            if running or several or self._may_have_effects(module.partition(".")[0]):
+            if began or several or self._may_have_effects(module.partition(".")[0]):
                 yield f"import {module}"
         if several:
             yield from sorted(f"{name} is {sorted(found.bound[name])}" for name in found.bound)
 
     def _may_have_effects(self, package: str) -> bool:
         """Return whether importing a package may change something; the project's own are looked into."""
-        if package in _KNOWN_ON_IMPORT:
+        if package in KNOWN_ON_IMPORT:
             return False
         place = os.path.join(self._root, package)
         return not (os.path.isdir(place) or os.path.isfile(f"{place}.py"))
@@ -237,142 +242,3 @@ class _Parts:
                     reached.add(node.id)
                     pending += [each for each in self.bound[node.id] if each not in self._loud]
         return reached
-
-
-def _running(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements that run on import; of a test for type checkers its other branch."""
-    for statement in body:
-        if isinstance(statement, ast.If) and _for_type_checkers(statement):
-            yield from _running(statement.orelse)
-        elif not _is_main_guard(statement) and not is_docstring(statement):
-            yield statement
-
-
-def _for_type_checkers(statement: ast.If) -> bool:
-    test = statement.test
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
-    return name == "TYPE_CHECKING"
-
-
-def _is_main_guard(statement: ast.stmt) -> bool:
-    """Return whether a statement runs only in a script: `if __name__ == "__main__":`."""
-    if not isinstance(statement, ast.If) or statement.orelse:
-        return False
-    test = statement.test
-    return (
-        isinstance(test, ast.Compare)
-        and isinstance(test.ops[0], ast.Eq)
-        and len(test.ops) == 1
-        and {ast.unparse(test.left), ast.unparse(test.comparators[0])} == {"__name__", "'__main__'"}
-    )
-
-
-def _at_top(statement: ast.stmt) -> Iterator[ast.AST]:
-    """Yield the nodes of a statement that are not in a function or a class of it."""
-    pending: list[ast.AST] = [statement]
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            pending.extend(reversed(list(ast.iter_child_nodes(node))))
-
-
-def _binds(statement: ast.stmt) -> list[str]:
-    """Return the names that a statement binds in its module, its imports left out."""
-    found: dict[str, None] = {}
-    for node in _at_top(statement):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found[node.name] = None
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found[node.id] = None
-        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
-            found[node.name] = None
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            found[node.rest] = None
-    return list(found)
-
-
-def _read_on_import(statement: ast.stmt) -> Iterator[str]:
-    """Yield the names that a statement may read while its module is imported."""
-    parts: list[ast.AST] = [statement]
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        parts = [*statement.decorator_list, statement.args]
-    for part in parts:
-        for node in ast.walk(part):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                yield node.id
-
-
-def _first_name(node: ast.expr) -> Iterator[str]:
-    """Yield the name whose object an expression calls a method of."""
-    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    if isinstance(node, ast.Name):
-        yield node.id
-
-
-def _reads_docstrings(tree: ast.Module) -> bool:
-    return any(
-        (isinstance(node, ast.Attribute) and node.attr == "__doc__")
-        or (isinstance(node, ast.Name) and node.id == "__doc__")
-        for node in ast.walk(tree)
-    )
-
-
-def _imports_of_all(
-    name: str, tree: ast.Module, package: str, init: str | None
-) -> tuple[list[str], list[str], dict[str, str]]:
-    """Return (imports, lazy, exports) as in `Module`."""
-    imports: set[str] = set()
-    exports: dict[str, str] = {}
-    lazy: list[str] = []
-    for node, for_types in _walk(tree):
-        if isinstance(node, ast.Import) and not for_types:
-            for alias in node.names:
-                imports.update(_prefixes(alias.name))
-                imports.add(f"{alias.name}:*")
-        elif isinstance(node, ast.ImportFrom):
-            base = module_of(node, package)
-            if for_types:
-                exports.update({alias.asname or alias.name: base for alias in node.names})
-                continue
-            imports.update(_prefixes(base))
-            imports.update(f"{base}:{alias.name}" for alias in node.names)
-        elif init is not None and _defines_getattr(node):
-            folder = Path(init).parent
-            lazy = sorted(
-                ".".join((name, *entry.relative_to(folder).with_suffix("").parts))
-                for entry in folder.rglob("*.py")
-                if entry.name != "__init__.py"
-            )
-    imports.discard(name)
-    return sorted(imports), lazy, exports if lazy else {}
-
-
-def _defines_getattr(node: ast.AST) -> bool:
-    if isinstance(node, ast.FunctionDef):
-        return node.name == "__getattr__"
-    return isinstance(node, ast.Assign) and any(
-        isinstance(each, ast.Name) and each.id == "__getattr__"
-        for target in node.targets
-        for each in ast.walk(target)
-    )
-
-
-def _walk(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield every node of a tree, and whether only type checkers see it."""
-    pending: list[tuple[ast.AST, bool]] = [(tree, False)]
-    while pending:
-        node, for_types = pending.pop()
-        yield node, for_types
-        if isinstance(node, ast.If) and _for_type_checkers(node):
-            pending.extend((child, True) for child in node.body)
-            pending.extend((child, for_types) for child in node.orelse)
-        else:
-            pending.extend((child, for_types) for child in ast.iter_child_nodes(node))
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        yield ".".join(parts[:length])

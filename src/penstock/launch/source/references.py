@@ -8,18 +8,7 @@ import dataclasses
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 
-IN_MODULE = frozenset({"__dict__", "dir", "eval", "exec", "globals", "locals", "vars"})
-"""Names by which code reaches any name of its own module."""
-
-ANYWHERE = frozenset(
-    {
-        "__globals__", "__import__", "__subclasses__", "cloudpickle", "deserialize",
-        "deserialize_keras_object", "dill", "f_back", "f_globals", "from_config", "gc",
-        "get_custom_objects", "get_registered_object", "importlib", "inspect", "joblib", "load_model",
-        "model_from_json", "pickle", "pkgutil", "runpy",
-    }
-)  # fmt: skip
-"""Names by which code reaches classes and functions of any module, such as a saved model's layers."""
+from penstock.launch.source.known_names import ANYWHERE, IN_MODULE
 
 
 @dataclasses.dataclass(slots=True)
