@@ -222,7 +222,12 @@ def _tensor(name: str, column: Any, feature: FeatureInput) -> Any:
     shape = feature.shape or ()
     values = column.flatten().to_numpy(zero_copy_only=False)
     sizes: tuple[int, ...] = (len(column), *shape)
-    if shape.count(-1) == 1:
+    if shape.count(-1) > 1:
+        raise ValueError(
+            f"The model reads {name!r} as a tensor of the shape {list(shape)}, of which several sizes may "
+            "vary: rows do not say them. Export the model with fixed sizes but one."
+        )
+    if -1 in shape:
         lengths = {len(each) for each in column.to_pylist()}
         if len(lengths) > 1:
             raise ValueError(

@@ -204,6 +204,25 @@ def test_a_model_of_raw_strings(tmp_path):
     ]
 
 
+def test_tensors_of_varying_size(tmp_path):
+    module = tf.Module()
+    one, two = tf.TensorSpec([None, None], name="x"), tf.TensorSpec([None, None, None], name="x")
+    total = lambda x: {"sum": tf.reduce_sum(x, axis=list(range(1, x.shape.rank)))}  # noqa: E731
+    signatures = {
+        "serving_default": tf.function(total, input_signature=[one]),
+        "matrix": tf.function(total, input_signature=[two]),
+    }
+    tf.saved_model.save(module, str(tmp_path), signatures)
+    served = ServedModel(str(tmp_path))
+    assert served.predict([{"x": [1, 2]}, {"x": [3, 4]}]) == [{"sum": 3.0}, {"sum": 7.0}]
+    with pytest.raises(
+        ValueError, match="all rows need the same number of values. .* 1 to 2 values"
+    ):
+        served.predict([{"x": [1, 2]}, {"x": 3}])
+    with pytest.raises(ValueError, match="several sizes may vary"):
+        ServedModel(str(tmp_path), "matrix").predict({"x": [[1, 2]]})
+
+
 def test_an_output_without_rows_is_named(tmp_path):
     module = tf.Module()
 
