@@ -2,19 +2,25 @@
 
 import functools
 from collections.abc import Callable, Iterator, Set
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from penstock.data_validation.anomalies.feature_check import holds_lists, is_required
 from penstock.data_validation.anomalies.finding import AnomalyType
 from penstock.data_validation.instance_validator import schema_of, validate_instance
+from penstock.data_validation.path_steps import path_to_text
 from penstock.data_validation.schema_features import all_features
 from penstock.data_validation.statistics.generators.base import innermost_type
 from penstock.data_validation.stats_options import StatsOptions
-from penstock.io.arrow.arrays import to_numpy
+from penstock.io.arrow.arrays import to_numpy, valid_rows
 
 AnomalousRow = tuple[pa.RecordBatch, list[str]]
+_Lacking = dict[str, npt.NDArray[np.bool_]]
+_MISSING = "SCHEMA_MISSING_COLUMN"
 
 
 def row_finder(
@@ -23,7 +29,8 @@ def row_finder(
     """Returns a function that yields the anomalous rows of a batch, each with its reasons.
 
     A batch is checked as a whole first. Where something is wrong it is halved, and of the halves only
-    those features are looked at that had an anomaly.
+    those features are looked at that had an anomaly. Which rows lack a required value is seen without
+    checks.
 
     Args:
         options: Must have a schema.
@@ -67,32 +74,79 @@ def row_finder(
             batch = batch.select([name for name in batch.schema.names if name in only])
         return validate_instance(batch, options_for(batch.num_rows, only))
 
-    def find(batch: pa.RecordBatch, only: frozenset[str] | None = None) -> Iterator[AnomalousRow]:
+    def look(
+        batch: pa.RecordBatch, start: int, only: frozenset[str] | None, lacking: _Lacking
+    ) -> Iterator[tuple[int, list[_Reason]]]:
+        """Yields the places of anomalous rows, and what is wrong but for required values that lack."""
         if not batch.num_rows:
             return
         if batch.num_rows == 1:
             row = _with_values_only(batch, everywhere) if null_is_absent else batch
             reasons = _reasons(check(row, only))
-            if reasons:
-                yield row, reasons
+            yield start, [r for r in reasons if not _is_lacking(lacking, r.feature, start, 1)]
             return
-        lacks = any(
-            null_is_absent
-            and (name not in columns or _lacks_values(columns[name], name in everywhere))
-            for columns in [dict(zip(batch.schema.names, batch.columns, strict=True))]
-            for name in required
-        )
-        if not fractions and not lacks:
-            found = set(check(batch, only).anomaly_info)
+        alone = separable and not any(map(_holds_structs, batch.schema.types))
+        if not fractions and (alone or not lacking):
+            found = {r.feature for r in _reasons(check(batch, only))}
+            found = {n for n in found if not _is_lacking(lacking, n, start, batch.num_rows)}
             if not found:
                 return
-            if separable and not any(map(_holds_structs, batch.schema.types)):
+            if alone:
                 only = frozenset(found)
         middle = batch.num_rows // 2
-        yield from find(batch.slice(0, middle), only)
-        yield from find(batch.slice(middle), only)
+        yield from look(batch.slice(0, middle), start, only, lacking)
+        yield from look(batch.slice(middle), start + middle, only, lacking)
+
+    def find(batch: pa.RecordBatch) -> Iterator[AnomalousRow]:
+        lacking = _lacking_values(batch, required, everywhere) if null_is_absent else {}
+        wrong = {place: reasons for place, reasons in look(batch, 0, None, lacking) if reasons}
+        places = {*wrong, *(int(p) for rows in lacking.values() for p in np.flatnonzero(rows))}
+        for place in sorted(places):
+            row = batch.slice(place, 1)
+            missing = [_Reason(n, _MISSING) for n, rows in lacking.items() if rows[place]]
+            # Stable: a feature's reasons keep their order.
+            reasons = sorted(
+                [*missing, *wrong.get(place, ())], key=lambda r: path_to_text((r.feature,))
+            )
+            yield (
+                _with_values_only(row, everywhere) if null_is_absent else row,
+                [reason.text for reason in reasons],
+            )
 
     return find
+
+
+class _Reason(NamedTuple):
+    """Why a row is anomalous: the feature at the top level, and the text."""
+
+    feature: str
+    kind: str
+    path: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.path or path_to_text((self.feature,))}_{self.kind}"
+
+
+def _lacking_values(batch: pa.RecordBatch, required: Set[str], everywhere: Set[str]) -> _Lacking:
+    """Returns for each required feature that some row lacks which rows do."""
+    found = {}
+    for name in sorted(required):
+        index = batch.schema.get_field_index(name)
+        if index < 0:
+            found[name] = np.ones(batch.num_rows, bool)
+            continue
+        rows = ~valid_rows(batch.column(index))
+        if name in everywhere and _is_list(batch.column(index).type):
+            rows |= to_numpy(batch.column(index).value_lengths().fill_null(0)) == 0
+        if rows.any():
+            found[name] = rows
+    return found
+
+
+def _is_lacking(lacking: _Lacking, name: str, start: int, size: int) -> bool:
+    """Whether all of some rows lack a value of a feature."""
+    return name in lacking and bool(lacking[name][start : start + size].all())
 
 
 def _separable(options: StatsOptions) -> bool:
@@ -153,9 +207,9 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
-def _reasons(found: anomalies_pb2.Anomalies) -> list[str]:
+def _reasons(found: anomalies_pb2.Anomalies) -> list[_Reason]:
     return [
-        f"{name}_{AnomalyType.Type.Name(reason.type)}"
+        _Reason(info.path.step[0], AnomalyType.Type.Name(reason.type), name)
         for name, info in sorted(found.anomaly_info.items())
         for reason in info.reason
     ]

@@ -62,14 +62,16 @@ def identify_anomalous_examples(
     kernels: dict[str, DatasetStatistics] = {}
     samples: dict[str, list[pa.RecordBatch]] = {}
     for batch in batches:
+        found: dict[str, list[pa.RecordBatch]] = {}
         for row, reasons in find(batch):
             for reason in reasons:
-                if reason not in kernels:
-                    kernels[reason] = DatasetStatistics(options, reason)
-                kernels[reason].add(row)
-                rows = samples.setdefault(reason, [])
-                if len(rows) < num_sampled_examples:
-                    rows.append(row)
+                found.setdefault(reason, []).append(row)
+        for reason, rows in found.items():
+            kernel = kernels.setdefault(reason, DatasetStatistics(options, reason))
+            for joined in _joined(rows):
+                kernel.add(joined)
+            kept = samples.setdefault(reason, [])
+            kept += rows[: max(0, num_sampled_examples - len(kept))]
     statistics = statistics_pb2.DatasetFeatureStatisticsList(
         datasets=[kernel.result() for _, kernel in sorted(kernels.items())]
     )
@@ -156,6 +158,13 @@ def validate_examples_in_csv(
     if not num_sampled_examples:
         return found.statistics
     return found.statistics, {reason: _frame(rows) for reason, rows in found.samples.items()}
+
+
+def _joined(rows: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Returns rows, of which some lack columns, as few batches."""
+    tables = [pa.Table.from_batches([row]) for row in rows]
+    joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    return list(joined.to_batches())
 
 
 def _refuse_pipeline(pipeline_options: None) -> None:

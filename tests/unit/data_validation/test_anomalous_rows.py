@@ -65,3 +65,40 @@ def test_halving_finds_what_looking_at_each_row_finds(
             expected.append((row.to_pylist(), reasons))
     found = row_finder(options, null_is_absent=False)(batch)
     assert repr([(row.to_pylist(), reasons) for row, reasons in found]) == repr(expected)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(_ROWS, min_size=1, max_size=12))
+@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize("absent", ["", "age"])
+def test_absent_columns_are_found_as_by_looking_at_each_row(
+    everywhere: bool, absent: str, rows: list[dict[str, Any]]
+) -> None:
+    schema = text_format.Parse(SCHEMA, schema_pb2.Schema())
+    schema.feature[2].presence.min_fraction = 1 if everywhere else 0.5
+    options = StatsOptions(schema=schema)
+    batch = _batch(rows)
+    if absent:
+        batch = batch.drop_columns([absent])
+    expected = []
+    for number in range(batch.num_rows):
+        row = batch.slice(number, 1)
+        empty = {n for n, (value,) in row.to_pydict().items() if value is None}
+        if everywhere and row.to_pylist()[0]["plan"] == []:
+            empty.add("plan")
+        row = row.drop_columns(sorted(empty))
+        if reasons := _reasons(validate_instance(row, options)):
+            expected.append((row.to_pylist(), reasons))
+    found = row_finder(options, null_is_absent=True)(batch)
+    assert repr([(row.to_pylist(), reasons) for row, reasons in found]) == repr(expected)
+
+
+def test_names_with_dots_are_found() -> None:
+    schema = text_format.Parse(
+        "feature { name: 'pick.up' type: INT int_domain { min: 0 } } feature { name: 'b' type: INT }",
+        schema_pb2.Schema(),
+    )
+    batch = pa.record_batch({"pick.up": [[1], [-1], [2], [3]], "b": [[1]] * 4})
+    ((row, reasons),) = row_finder(StatsOptions(schema=schema), null_is_absent=True)(batch)
+    assert row.to_pylist() == [{"pick.up": [-1], "b": [1]}]
+    assert reasons == ["'pick.up'_INT_TYPE_SMALL_INT"]
