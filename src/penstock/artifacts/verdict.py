@@ -23,8 +23,8 @@ class Verdict:
         TypeError: If `text` is not a string.
 
     Example:
-        >>> Verdict("not blessed: auc 0.61 below 0.7", ok=False).marked
-        '! not blessed: auc 0.61 below 0.7'
+        >>> Verdict("not blessed: auc 0.61 below 0.7", ok=False)
+        Verdict(text='not blessed: auc 0.61 below 0.7', ok=False)
     """
 
     text: str
@@ -38,11 +38,6 @@ class Verdict:
             line = f"{line[: LONGEST - 3].rstrip()}..."
         object.__setattr__(self, "text", line)
         object.__setattr__(self, "ok", bool(self.ok))
-
-    @property
-    def marked(self) -> str:
-        """The sentence; one that is not ok begins with `! `."""
-        return self.text if self.ok else f"! {self.text}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, from which `from_json` makes an equal verdict."""

@@ -25,6 +25,7 @@ from penstock.launch.attempt_log import append_to_log
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
 from penstock.launch.cache_miss import cache_miss
 from penstock.launch.digest_memo import DigestMemo
+from penstock.launch.gates import held_back
 from penstock.launch.lineage import RunLineage
 from penstock.launch.outputs import discard_outputs
 from penstock.launch.resolution import (
@@ -158,7 +159,8 @@ class Launcher:
 
     def _begin(self, node: GraphNode) -> Ended | Attempt:
         inputs = self._inputs(node)
-        self._check_gates(node, inputs)
+        if objection := held_back(node, self._graph, inputs, self._store):
+            raise HeldBack(objection)
         parts = self._keys.parts(node, inputs)
         self.key_parts[node.id] = parts
         cached = self._cache and node.policy.cache
@@ -341,27 +343,6 @@ class Launcher:
             for artifact in self._outputs_of(edge)
             if artifact.id is not None
         ]
-
-    def _check_gates(self, node: GraphNode, inputs: Mapping[str, Sequence[Artifact]]) -> None:
-        """Raise if a gate that is not part of the graph has rejected what a node would read.
-
-        A gate of the graph has passed before the node begins, or need not have (`success_optional`).
-        """
-        inside = {each.id for each in self._graph.nodes}
-        outside = [each for each in node.gates if each not in inside]
-        if not outside:
-            return
-        ids = [each.id for of in inputs.values() for each in of if each.id is not None]
-        for rejection in self._store.rejections(ids):
-            if rejection.node_id in outside:
-                execution = self._store.get_execution(rejection.execution_id)
-                said = execution.verdict.text if execution.verdict else execution.error
-                raise HeldBack(
-                    f"{node.id} is held back: {rejection.node_id} rejected what it reads (artifact "
-                    f"{rejection.artifact_id}) in run {execution.run_id}: {said}. Correct that and "
-                    f"run {rejection.node_id} again, or set wait_for_gates=False in the policy of "
-                    f"{node.id}."
-                )
 
     def _outputs_of(self, edge: Edge) -> Sequence[Artifact]:
         if edge.producer in self.published:

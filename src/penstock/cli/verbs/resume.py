@@ -16,8 +16,8 @@ def parser() -> Parser:
     parser = Parser(
         "resume",
         "Go on with a run that failed, was stopped or was killed. It keeps its pipeline as it was\n"
-        "compiled, its parameters, seed and switches; what is complete is taken over, the code is read\n"
-        "anew, so that a mended module runs.",
+        "compiled, its parameters, seed and switches; what is complete is taken over, unless a file from\n"
+        "outside that it read has changed. The code is read anew, so that a corrected module runs.",
         ["penstock resume latest", "penstock resume 20261121-0930"],
     )
     parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
