@@ -20,7 +20,7 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     (
         "Start",
         (
-            Verb("init", "make a new project with a pipeline that runs"),
+            Verb("init", "make a new project that trains on a CSV file"),
             Verb("doctor", "say whether this machine and its store are fit, and what is wrong"),
         ),
     ),

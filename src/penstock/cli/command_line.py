@@ -77,7 +77,7 @@ def help_text() -> str:
         lines.append("")
     lines += [
         "Examples:",
-        "  penstock init taxi && cd taxi && penstock run pipelines/taxi.py",
+        "  penstock init taxi --data trips.csv --label tip && cd taxi && make run",
         "  penstock run pipelines/taxi.py --param epochs=20 --to Trainer",
         "  penstock why latest Trainer",
         "",
