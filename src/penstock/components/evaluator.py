@@ -92,6 +92,8 @@ class Evaluator(Component):
             file_format=self.examples.file_format,
             modules=self._modules(context),
         )
+        for name in evaluation.empty_slices:
+            context.log.warning("No example is in the slices %s of slicing_specs.", name)
         write_evaluation(evaluation, self.evaluation.uri)
         validation = evaluation.validation
         folder = Path(self.blessing.uri)

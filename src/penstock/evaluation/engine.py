@@ -23,6 +23,7 @@ from penstock.evaluation.plan import (
 )
 from penstock.evaluation.resolve import resolve_config
 from penstock.evaluation.slicing import Slicer
+from penstock.evaluation.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
 from penstock.progress import report
@@ -58,6 +59,7 @@ class Evaluation:
         model_paths: The models' folders by name.
         num_examples: Rows read.
         seconds: Wall time of loading the models, and of reading, predicting and computing.
+        empty_slices: The slicing specs, for people, in whose slices there was no example.
     """
 
     config: Any
@@ -66,6 +68,7 @@ class Evaluation:
     model_paths: dict[str, str]
     num_examples: int
     seconds: dict[str, float]
+    empty_slices: list[str] = field(default_factory=list)
 
     def metrics(self, slice_key: SliceKey = (), model_name: str = "") -> dict[str, float]:
         """Returns a slice's scalar metrics of the evaluated model by name, without differences."""
@@ -157,6 +160,11 @@ def evaluate(
     slicer.check_features(sorted(seen))
     slices = _results(config, slicer, accumulators, metrics)
     validation = check_thresholds(config, requested, thresholds, slices)
+    empty = [
+        spec_name(spec)
+        for spec in config.slicing_specs
+        if not any(spec_matches(spec, key) for key in slicer.keys)
+    ]
     return Evaluation(
         config,
         slices,
@@ -164,6 +172,7 @@ def evaluate(
         {m.spec.name: m.model.path for m in models},
         num_examples,
         {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
+        empty,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from penstock.spelling import nearest
@@ -22,10 +23,7 @@ def explained_keywords(message_class: Any) -> Any:
     known = message_class.DESCRIPTOR.fields_by_name
 
     def __init__(self: Any, *args: Any, **fields: Any) -> None:
-        for key, value in fields.items():
-            # Protobuf takes text for a list of its letters.
-            if isinstance(value, str) and key in known and known[key].is_repeated:
-                raise TypeError(_wrong_value(known[key], value))
+        _refuse_text_for_lists(message_class.DESCRIPTOR, fields)
         try:
             plain(self, *args, **fields)
         except (TypeError, ValueError) as error:
@@ -45,6 +43,20 @@ def explained_keywords(message_class: Any) -> Any:
     _EXPLAINED[message_class.DESCRIPTOR.name] = message_class
     message_class.__init__ = __init__
     return message_class
+
+
+def _refuse_text_for_lists(descriptor: Any, fields: Mapping[str, Any]) -> None:
+    """Raises a `TypeError` for text in place of a list of text: protobuf would take its letters."""
+    for key, value in fields.items():
+        field = descriptor.fields_by_name.get(key)
+        if field is None:
+            continue
+        if isinstance(value, str) and field.is_repeated:
+            raise TypeError(_wrong_value(field, value))
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            for each in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(each, Mapping):
+                    _refuse_text_for_lists(field.message_type, each)
 
 
 def nearest_field(message: str) -> str:

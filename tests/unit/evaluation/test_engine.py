@@ -341,3 +341,9 @@ def test_a_baseline_that_no_model_spec_describes_is_refused(files, model, worse_
     config["model_specs"] = [{**spec, "name": "a"}, {**spec, "name": "b"}]
     with pytest.raises(ValueError, match=r"none of the ModelSpecs \(a, b\) has is_baseline=True"):
         evaluate(files, model=model, baseline=worse_model, eval_config=config)
+
+
+def test_a_slicing_spec_without_any_example_is_told(files, model, by_class):
+    slices = [{}, {"feature_values": {"kind": "k9"}}, {"feature_keys": ["kind"]}]
+    result = evaluate(files, model=model, eval_config=by_class(ACCURACY, slicing_specs=slices))
+    assert result.empty_slices == ["kind=k9"]

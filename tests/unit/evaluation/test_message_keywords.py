@@ -42,6 +42,11 @@ from penstock.evaluation.config import (
             "SlicingSpec.feature_keys must be a list of text. Received: 'sex'",
         ),
         (
+            lambda: EvalConfig(slicing_specs=[{"feature_keys": "sex"}]),
+            TypeError,
+            "SlicingSpec.feature_keys must be a list of text. Received: 'sex'",
+        ),
+        (
             lambda: GenericValueThreshold(lower_bound=0.7),
             TypeError,
             'GenericValueThreshold.lower_bound must be a value in a dict, such as {"value": 0.5}.',

@@ -37,15 +37,25 @@ def metrics_spec_problems(config: Any, spec: Any, place: str) -> Iterator[Config
         options = spec.example_weights
         if not options.weighted and not options.unweighted:
             yield ConfigProblem(f"{place}.example_weights", "set weighted or unweighted, or both.")
-        elif options.weighted and not any(
-            model.example_weight_key or model.example_weight_keys for model in config.model_specs
-        ):
+        elif options.weighted and (lacking := _without_weights(config, spec)) is not None:
+            of = f" of the output {lacking!r}" if lacking else ""
             yield ConfigProblem(
                 f"{place}.example_weights",
-                "weighted needs the weights' feature: set example_weight_key in the ModelSpec.",
+                f"weighted needs the weights' feature{of}: set example_weight_key in the ModelSpec.",
             )
     for i, metric in enumerate(spec.metrics):
         yield from _metric(metric, spec, f"{place}.metrics[{i}]")
+
+
+def _without_weights(config: Any, spec: Any) -> str | None:
+    """Returns an output for which a model has no weights, or None."""
+    for model in config.model_specs or [type(config)().model_specs.add()]:
+        if spec.model_names and model.name not in spec.model_names:
+            continue
+        for output_name in spec.output_names or [""]:
+            if not model.example_weight_key and output_name not in model.example_weight_keys:
+                return str(output_name)
+    return None
 
 
 def _outputs(config: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:

@@ -186,6 +186,13 @@ def test_what_is_computed_has_no_problems(given):
             config(spec={"example_weights": {"weighted": True}}),
             "weighted needs the weights' feature: set example_weight_key",
         ),
+        (
+            config(
+                spec={"example_weights": {"weighted": True}, "output_names": ["a", "b"]},
+                model={"example_weight_keys": {"a": "w"}},
+            ),
+            "weighted needs the weights' feature of the output 'b'",
+        ),
         (config(spec={"example_weights": {}}), "set weighted or unweighted, or both"),
         (config(spec={"aggregate": {}}), "set micro_average, macro_average or weighted"),
         (
