@@ -158,6 +158,21 @@ def test_the_project_is_that_of_the_code_and_not_of_the_command(tmp_path: Path) 
     ]
 
 
+def test_a_file_that_was_loaded_under_a_name_of_its_loader(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags/daily.py").write_text(DEFINITIONS)
+    load = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('unusual_prefix_daily', 'dags/daily.py')\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "sys.modules[spec.name] = module\n"
+        "spec.loader.exec_module(module)\n"
+        "print(module.LocalDagRunner().run(module.pipeline).state)\n"
+    )
+    assert python(tmp_path, "-c", load) == "COMPLETE\n"
+    assert (tmp_path / "dags/.penstock").is_dir()
+
+
 KERNEL = """
 import json, sys
 import nbformat

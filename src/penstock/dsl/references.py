@@ -11,7 +11,7 @@ from typing import Any
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.importing import import_definitions, why_incomplete
 from penstock.dsl.main_module import MAIN, code_file, is_main, main_file
-from penstock.module_names import as_name
+from penstock.module_names import as_name, as_parts
 from penstock.project_root import MARKER, find_project_root
 
 
@@ -50,8 +50,9 @@ def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[st
 def reference(target: Any) -> str:
     """Return the name of a class or function, from which `resolve` finds it in another process.
 
-    What a file defines that was run as a script is named by the file. `__main__` stays the module of what
-    a notebook, a prompt or standard input defines: workers are sent its source (`MainSource`).
+    What a file defines that was run as a script, or loaded under another name, is named by the file.
+    `__main__` stays the module of what a notebook, a prompt or standard input defines: workers are sent
+    its source (`MainSource`).
 
     Raises:
         DefinitionError: If it is a lambda or defined inside a function.
@@ -66,7 +67,24 @@ def reference(target: Any) -> str:
         file = main_file()
         if file is not None and not (code_file(target) or file).startswith("<"):
             module = module_name(file, find_project_root(file))
+    else:
+        module = _importable(module)
     return f"{module}:{name}"
+
+
+def _importable(module: str) -> str:
+    """Return the name of a module by its file, where it was loaded under one that nobody can import.
+
+    Airflow loads a DAG's file `taxi.py` as `unusual_prefix_..._taxi`.
+    """
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py"):
+        return module
+    path = Path(file)
+    own = path.parent.name if path.stem == "__init__" else path.stem
+    if as_parts(module)[-1] == own or "site-packages" in path.parts or not path.is_file():
+        return module
+    return module_name(path, find_project_root(path))
 
 
 def resolve(name: str) -> Any:

@@ -78,6 +78,11 @@ def _modules(graph: Graph | None) -> Iterator[str]:
 def _file_of(module: str) -> str | None:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
+        # It was loaded under another name, as Airflow loads a DAG's file.
+        tail = os.path.join(os.sep, *as_parts(module)) + ".py"
+        files = [getattr(each, "__file__", None) for each in list(sys.modules.values())]
+        file = next((each for each in files if isinstance(each, str) and each.endswith(tail)), None)
+    if file is None:
         return None
     file = os.path.abspath(file)
     return file if is_user_code(file) else None
