@@ -31,6 +31,7 @@ def loaded(statement, names):
         "import penstock; [getattr(penstock, name) for name in penstock.__all__]",
         "import penstock.dsl, penstock.graph, penstock.launch, penstock.runners.local",
         "import penstock.cli",
+        "import penstock.checks.check_graph, penstock.checks.eval_config",
         "from penstock.store import MetadataStore",
         "import penstock.cli.starter.plan, penstock.cli.starter.project",
         "import penstock.components as c; [getattr(c, name) for name in c.__all__]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import typing
@@ -172,17 +173,27 @@ class Component(Node):
             self._set_field(key, self._outputs[key] if key in active else None)
 
     def _check_definition(self) -> None:
-        """Call `check` with the defaults of runtime parameters, if all values are known by now."""
+        """Call `check` with the defaults of runtime parameters, and take over normal forms.
+
+        Where a value is not known yet, what the check says does not count: it is made again when a run
+        has the value.
+        """
         given = self.parameters
         unknown = {key: list(values.runtime_parameters_in(each)) for key, each in given.items()}
-        if len(given) < len(self.interface().parameters) or any(
-            each.default is None for found in unknown.values() for each in found
-        ):
-            return
+        complete = True
         checked = copy.copy(self)
-        for key in given:
-            checked._set_field(key, values.with_defaults(given[key]))
-        checked.check()
+        for key, spec in self.interface().parameters.items():
+            if key in given and all(each.default is not None for each in unknown[key]):
+                checked._set_field(key, values.with_defaults(given[key]))
+                continue
+            complete = False
+            if spec.default is not MISSING:
+                checked._set_field(key, spec.default)
+        if complete:
+            checked.check()
+        else:
+            with contextlib.suppress(Exception):
+                checked.check()
         for key in given:
             if not unknown[key]:
                 self._set_field(key, checked._field(key))

@@ -10,10 +10,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.artifacts import Examples, Schema, TransformCache
+from penstock.artifacts import Boolean, Examples, Schema, TransformCache
 from penstock.components import CsvExampleGen, Transform
 from penstock.data_validation import load_stats_binary, write_schema_text
-from penstock.dsl import ParameterError, RuntimeParameter
+from penstock.dsl import Importer, ParameterError, RuntimeParameter
 from penstock.graph import Graph, compile_node
 from penstock.io import (
     ExamplesWriter,
@@ -199,6 +199,19 @@ def test_function_as_a_runtime_parameter():
     assert bound.parameters["preprocessing_fn"] == {"$name": "modules.penguin:preprocess"}
     with pytest.raises(ParameterError, match='"package.module.function".*Received: \'unit\''):
         graph.bind({"fn": "unit"})
+
+
+def test_a_named_function_is_keyed_though_another_parameter_is_not_known_yet():
+    value = Importer("values/materialize", Boolean).outputs["result"]
+    for unknown in (value, RuntimeParameter("materialize", bool)):
+        transform = Transform(
+            examples=Importer("examples", Examples).outputs["result"],
+            schema=Importer("schema", Schema).outputs["result"],
+            preprocessing_fn="modules.penguin.preprocess",
+            materialize=unknown,
+        )
+        node = compile_node(transform)
+        assert node.parameters["preprocessing_fn"] == {"$name": "modules.penguin:preprocess"}
 
 
 def test_name_without_a_function(project, save_schema):
