@@ -2,11 +2,19 @@
 
 import copy
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Number
 from typing import TYPE_CHECKING, Any, Self
 
+from penstock.data_validation.option_checks import (
+    check_elements,
+    check_types,
+    check_values,
+    column_of,
+    message_name,
+    only_one,
+    path_of,
+    tell_without_effect,
+)
 from penstock.data_validation.slicing_config import Slice, slices_of
 from penstock.spelling import names_its_arguments
 
@@ -21,35 +29,6 @@ if TYPE_CHECKING:
 
     SliceFunction = Callable[[pa.RecordBatch], Iterable[tuple[str, pa.RecordBatch]]]
 
-_INTEGERS_FROM_ONE = (
-    "num_top_values",
-    "num_rank_histogram_buckets",
-    "num_histogram_buckets",
-    "num_quantiles_histogram_buckets",
-    "desired_batch_size",
-    "experimental_result_partitions",
-    "experimental_num_feature_partitions",
-)
-_NUMBERS = (
-    "epsilon",
-    "frequency_threshold",
-    "num_values_histogram_buckets",
-    "sample_rate",
-    "semantic_domain_stats_sample_rate",
-    "weighted_frequency_threshold",
-)
-_RATES = ("sample_rate", "semantic_domain_stats_sample_rate")
-# Taken so that options of TFDV's can be used, and said to be without effect.
-WITHOUT_EFFECT = {
-    "semantic_domain_stats_sample_rate": "all rows are looked at",
-    "use_sketch_based_topk_uniques": (
-        "values are counted exactly while they fit into memory, and by sketch beyond"
-    ),
-    "experimental_result_partitions": "the result is one file",
-    "experimental_num_feature_partitions": "work is divided by rows",
-    "experimental_filter_read_paths": "only the columns of interest are ever read",
-}
-_LOG = logging.getLogger(__name__)
 _CODE = ("experimental_slice_functions", "generators", "per_feature_stats_config")
 # Names of TFDV's JSON form that are not an argument's name behind an underscore.
 _TFDV_NAMES = {"_slice_functions": "experimental_slice_functions"}
@@ -140,36 +119,36 @@ class StatsOptions:
         experimental_num_feature_partitions: int = 1,
         experimental_filter_read_paths: bool = False,
     ) -> None:
-        _check_types(
+        check_types(
             feature_allowlist=feature_allowlist,
             generators=generators,
             slice_functions=slice_functions,
             experimental_slice_functions=experimental_slice_functions,
         )
-        _check_elements(generators, [*(slice_functions or experimental_slice_functions or [])])
-        if schema is not None and _message_name(schema) != "tensorflow.metadata.v0.Schema":
+        check_elements(generators, [*(slice_functions or experimental_slice_functions or [])])
+        if schema is not None and message_name(schema) != "tensorflow.metadata.v0.Schema":
             raise TypeError(f"schema must be a Schema message. Received: schema={schema!r}")
         if vocab_paths is not None and not isinstance(vocab_paths, Mapping):
             raise TypeError(
                 f"vocab_paths must map names of vocabularies to files. Received: "
                 f"vocab_paths={vocab_paths!r}"
             )
-        _only_one(
+        only_one(
             slice_functions=slice_functions,
             experimental_slice_functions=experimental_slice_functions,
         )
-        _only_one(
+        only_one(
             slicing_config=slicing_config or None,
             experimental_slice_functions=experimental_slice_functions or slice_functions or None,
         )
-        _only_one(
+        only_one(
             use_sketch_based_topk_uniques=use_sketch_based_topk_uniques,
             experimental_use_sketch_based_topk_uniques=experimental_use_sketch_based_topk_uniques,
         )
         self.schema = schema
         self.weight_feature = weight_feature
         self.per_feature_weight_override = {
-            _path(feature): weight
+            path_of(feature): weight
             for feature, weight in (per_feature_weight_override or {}).items()
         }
         self.experimental_slice_functions = list(
@@ -187,7 +166,7 @@ class StatsOptions:
         self.infer_type_from_schema = infer_type_from_schema
         self.desired_batch_size = desired_batch_size
         self.feature_allowlist = (
-            None if feature_allowlist is None else list(map(_column, feature_allowlist))
+            None if feature_allowlist is None else list(map(column_of, feature_allowlist))
         )
         self.generators = list(generators or [])
         self.add_default_generators = add_default_generators
@@ -203,42 +182,8 @@ class StatsOptions:
         self.experimental_result_partitions = experimental_result_partitions
         self.experimental_num_feature_partitions = experimental_num_feature_partitions
         self.experimental_filter_read_paths = experimental_filter_read_paths
-        self._check()
-        self._tell_without_effect(bool(experimental_use_sketch_based_topk_uniques))
-
-    def _tell_without_effect(self, former_name: bool) -> None:
-        for name, reason in WITHOUT_EFFECT.items():
-            value = getattr(self, name)
-            if value is None or value is False or (value == 1 and value is not True):
-                continue
-            if former_name and name == "use_sketch_based_topk_uniques":
-                name = f"experimental_{name}"
-            _LOG.warning("StatsOptions(%s=%r) has no effect: %s.", name, value, reason)
-
-    def _check(self) -> None:
-        for name in (*_INTEGERS_FROM_ONE, *_NUMBERS):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, Number)):
-                raise TypeError(f"{name} must be a number. Received: {name}={value!r}")
-        for name in _INTEGERS_FROM_ONE:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be 1 or more. Received: {name}={value!r}")
-        if self.num_values_histogram_buckets < 2:
-            raise ValueError(
-                f"num_values_histogram_buckets must be 2 or more. Received: "
-                f"num_values_histogram_buckets={self.num_values_histogram_buckets!r}"
-            )
-        for name in _RATES:
-            rate = getattr(self, name)
-            if rate is not None and not 0 < rate <= 1:
-                raise ValueError(f"{name} must be in (0, 1]. Received: {name}={rate!r}")
-        if not 0 < self.epsilon < 1:
-            raise ValueError(f"epsilon must be in (0, 1). Received: epsilon={self.epsilon!r}")
-        if self.infer_type_from_schema and self.schema is None:
-            raise ValueError("infer_type_from_schema=True needs a schema. Received: schema=None")
-        if not all(self.slicing_config):
-            raise ValueError("A slice of slicing_config needs a feature. Received: {}")
+        check_values(self)
+        tell_without_effect(self, bool(experimental_use_sketch_based_topk_uniques))
 
     def replaced(self, **changes: Any) -> Self:
         """Returns a copy with other values of some options.
@@ -250,7 +195,7 @@ class StatsOptions:
         for name, value in changes.items():
             assert name in vars(self), name
             setattr(other, name, value)
-        other._check()
+        check_values(other)
         return other
 
     @property
@@ -328,45 +273,3 @@ class StatsOptions:
         defaults = vars(StatsOptions())
         changed = [f"{k}={v!r}" for k, v in vars(self).items() if v != defaults[k]]
         return f"StatsOptions({', '.join(changed)})"
-
-
-def _check_types(**lists: Any) -> None:
-    for name, value in lists.items():
-        if value is not None and not isinstance(value, (list, tuple)):
-            raise TypeError(f"{name} must be a list. Received: {name}={value!r}")
-
-
-def _check_elements(generators: "Sequence[object] | None", slice_functions: list[Any]) -> None:
-    for generator in generators or ():
-        # By its methods, since their classes' module imports pyarrow.
-        if not all(hasattr(generator, name) for name in ("add_input", "extract_output")):
-            raise TypeError(
-                f"generators must be CombinerStatsGenerator or CombinerFeatureStatsGenerator "
-                f"objects. Received: {generator!r}"
-            )
-    for function in slice_functions:
-        if not callable(function):
-            raise TypeError(f"A slice function must be callable. Received: {function!r}")
-
-
-def _message_name(message: object) -> str | None:
-    return getattr(getattr(message, "DESCRIPTOR", None), "full_name", None)
-
-
-def _only_one(**arguments: Any) -> None:
-    if all(value is not None for value in arguments.values()):
-        raise ValueError(f"Give only one of {' and '.join(arguments)}. Received: both.")
-
-
-def _path(feature: "str | Sequence[str]") -> "PathSteps":
-    return (feature,) if isinstance(feature, str) else tuple(feature)
-
-
-def _column(feature: "str | Sequence[str]") -> str:
-    path = _path(feature)
-    if len(path) != 1:
-        raise ValueError(
-            f"feature_allowlist takes features at the top level: a struct with all that is in it. "
-            f"Received: {'.'.join(path)!r}"
-        )
-    return path[0]

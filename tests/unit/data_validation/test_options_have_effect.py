@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock import data_validation as dv
-from penstock.data_validation.stats_options import WITHOUT_EFFECT
+from penstock.data_validation.option_checks import WITHOUT_EFFECT
 
 ROWS = 400
 BATCH = pa.record_batch(
