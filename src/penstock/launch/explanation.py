@@ -129,12 +129,19 @@ def _without_execution(node: GraphNode, states: States) -> Explanation:
     ]
     missing = [each for each in node.upstream if each not in states]
     if failed:
-        reasons = tuple(f"{each} failed: {states[each].error}" for each in failed)
+        reasons = tuple(f"{each} failed: {_said(states[each])}" for each in failed)
     elif missing:
         reasons = (f"it waits for {', '.join(missing)}, which did not run either",)
     else:
         reasons = ("the run ended before it, or has not reached it yet",)
     return Explanation(node.id, "SKIPPED", f"{node.id} did not run in this run.", reasons)
+
+
+def _said(execution: ExecutionRecord) -> str:
+    """Return why an execution failed: the verdict of one that rejected its input, else its error."""
+    if execution.verdict is not None and not execution.verdict.ok:
+        return execution.verdict.text
+    return execution.error or ""
 
 
 def _cached(store: MetadataStore, execution: ExecutionRecord) -> Explanation:
