@@ -93,7 +93,7 @@ def _tell(unchecked: Sequence[str]) -> None:
     if unchecked:
         listed = "; ".join(unchecked[:_LISTED])
         more = f"; and {len(unchecked) - _LISTED} more" if len(unchecked) > _LISTED else ""
-        _LOG.warning("The schema says what is not checked here: %s%s.", listed, more)
+        _LOG.warning("Parts of the schema are not checked here: %s%s.", listed, more)
 
 
 def find_anomalies(

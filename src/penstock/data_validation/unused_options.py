@@ -1,4 +1,4 @@
-"""Options of the statistics that the data gave no occasion for, such as a name that is misspelt."""
+"""Options of the statistics that the data gave no occasion for, such as a misspelt name."""
 
 import logging
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def unused_options(
 def _names(
     options: StatsOptions, statistics: statistics_pb2.DatasetFeatureStatisticsList
 ) -> Iterator[str]:
-    """Yields the options that name a feature that the data has not."""
+    """Yields the options that name a feature that is not in the data."""
     known = {
         path_from_proto(feature.path, feature.name)
         for dataset in statistics.datasets
@@ -52,12 +52,12 @@ def _names(
     for option, paths in named.items():
         for path in sorted(paths - known):
             if option == "feature_allowlist" or options.allows(path[0]):
-                yield f"{option} names the feature {'.'.join(path)!r}, which the data has not"
+                yield f"{option} names the feature {'.'.join(path)!r}, which is not in the data"
     if options.feature_allowlist is None:
         for features in options.slicing_config:
             for name in features:
                 if (name,) not in known:
-                    yield f"slicing_config names the feature {name!r}, which the data has not"
+                    yield f"slicing_config names the feature {name!r}, which is not in the data"
 
 
 def _meanings(
