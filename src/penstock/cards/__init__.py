@@ -6,6 +6,7 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.cards.anomalies_page import display_anomalies
+    from penstock.cards.comparison_page import comparison_page
     from penstock.cards.html_page import HtmlPage
     from penstock.cards.model_card import collect, write_model_card
     from penstock.cards.page import render
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "HtmlPage": "html_page",
     "collect": "model_card",
+    "comparison_page": "comparison_page",
     "compare_slices": "statistics_page",
     "display_anomalies": "anomalies_page",
     "display_schema": "schema_page",
@@ -32,6 +34,7 @@ __all__ = [
     "HtmlPage",
     "collect",
     "compare_slices",
+    "comparison_page",
     "display_anomalies",
     "display_schema",
     "get_statistics_html",

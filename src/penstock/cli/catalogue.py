@@ -45,6 +45,7 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         (
             Verb("runs", "list the runs"),
             Verb("show", "show a run: nodes, times, artifacts, metrics, code, environment"),
+            Verb("compare", "show runs side by side: parameters, code, metrics by slice, times"),
             Verb("why", "say why a node ran, or why it was cached"),
             Verb("logs", "print the log of a node"),
             Verb("artifacts", "list artifacts, and what one was made from"),

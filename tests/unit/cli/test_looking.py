@@ -279,3 +279,42 @@ def test_compile_writes_the_graph(two_runs, capsys):
     assert [node.id for node in graph.nodes] == ["ReadText", "CountWords", "Report"]
     assert main(["compile", "pipelines/words.py", "-o", "out/graph.json"]) == 0
     assert Graph.from_json(json.loads((two_runs / "out/graph.json").read_text())) == graph
+
+
+def test_runs_are_compared(two_runs, capsys, tmp_path):
+    page = tmp_path / "comparison.html"
+    text = read(capsys, "compare", "a-first", "latest", "-o", str(page))
+    lines = [line.split() for line in text.splitlines()]
+    assert ["epochs", "2", "5"] in lines
+    assert ["CountWords.words", "6", "15"] in lines
+    assert "  - parameter times changed: 2 -> 5" in text
+    assert "a-first" in page.read_text()
+    value = json.loads(read(capsys, "compare", "a-first", "b-second", "--json"))
+    assert value["runs"] == ["a-first", "b-second"]
+    words = next(row for row in value["rows"] if row["name"] == "CountWords.words")
+    assert (words["values"], words["differs"]) == ([6.0, 15.0], True)
+
+
+def test_a_comparison_needs_two_different_runs(two_runs, capsys):
+    assert main(["compare", "a-first"]) == 2
+    assert "takes two runs or more" in capsys.readouterr().err
+    assert main(["compare", "latest", "b-second"]) == 2
+    assert "run b-second is named twice" in capsys.readouterr().err
+
+
+def test_metrics_are_columns_of_runs(two_runs, capsys):
+    lines = [line.split() for line in read(capsys, "runs", "--metric", "words").splitlines()]
+    assert lines[0][-2:] == ["words", "NOTE"]
+    assert [(line[0], line[-1]) for line in lines[1:]] == [("b-second", "15"), ("a-first", "6")]
+    least_first = read(capsys, "runs", "--metric", "CountWords.words", "--ascending", "--json")
+    assert [each["run_id"] for each in json.loads(least_first)] == ["a-first", "b-second"]
+    assert main(["runs", "--metric", "word"]) == 3
+    assert "no run here has a metric 'word'. Did you mean 'words'?" in capsys.readouterr().err
+    assert main(["runs", "--ascending"]) == 2
+
+
+def test_small_values_are_shown_with_their_artifacts(two_runs, capsys):
+    (line,) = (
+        line for line in read(capsys, "show", "latest").splitlines() if "CountWords.counts" in line
+    )
+    assert line.split()[-1] == "15"

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, positive_integer
 from penstock.cli.console import Cell, Console, print_json
+from penstock.cli.errors import NotFound, UsageError
 from penstock.cli.quantities import duration, moment
 from penstock.cli.store_option import add_store_option, open_store
+from penstock.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from penstock.artifacts import Verdict
@@ -22,7 +24,11 @@ def parser() -> Parser:
     parser = Parser(
         "runs",
         "List the runs, the newest first.",
-        ["penstock runs", "penstock runs --pipeline penguin --limit 5 --json"],
+        [
+            "penstock runs",
+            "penstock runs --pipeline penguin --limit 5 --json",
+            "penstock runs --pipeline penguin --metric auc --metric Trainer.val_loss",
+        ],
     )
     parser.add_argument("--pipeline", metavar="NAME", help="only runs of this pipeline")
     parser.add_argument(
@@ -32,6 +38,15 @@ def parser() -> Parser:
         default=20,
         help="at most so many (default: 20)",
     )
+    parser.add_argument(
+        "--metric",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a column for this metric, such as auc or Evaluator.auc; sorted by the first, the greatest "
+        "on top; may be given again",
+    )
+    parser.add_argument("--ascending", action="store_true", help="with --metric: the least on top")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_store_option(parser)
     return parser
@@ -39,10 +54,13 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the runs."""
+    if arguments.ascending and not arguments.metric:
+        raise UsageError("penstock runs: --ascending goes with --metric.")
     from penstock.store import RunState
 
     with open_store(arguments.store) as store:
         runs = store.list_runs(arguments.pipeline, limit=arguments.limit)
+        metrics = store.run_metrics([each.run_id for each in runs]) if arguments.metric else {}
         verdicts = store.run_verdicts([each.run_id for each in runs])
         states = {
             each.run_id: "KILLED"
@@ -50,6 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
             else each.state.value
             for each in runs
         }
+    columns = {
+        name: {each.run_id: _metric(metrics.get(each.run_id, {}), name) for each in runs}
+        for name in arguments.metric
+    }
+    _check_metrics(columns, metrics)
+    if columns:
+        first = next(iter(columns.values()))
+        sign = 1.0 if arguments.ascending else -1.0
+        runs.sort(key=lambda each: (first[each.run_id] is None, sign * (first[each.run_id] or 0.0)))
     if arguments.json:
         print_json([
             {
@@ -63,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
                     node: verdict.to_json()
                     for node, verdict in verdicts.get(each.run_id, {}).items()
                 },
+                "metrics": {name: column[each.run_id] for name, column in columns.items()},
                 "parameters": dict(each.parameters),
                 "commit": each.commit,
                 "dirty": each.dirty,
@@ -76,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"no runs{of} yet")
         return exit_codes.OK
     console.table(
-        ("RUN", "PIPELINE", "STATE", "STARTED", "TIME", "NOTE"),
+        ("RUN", "PIPELINE", "STATE", "STARTED", "TIME", *columns, "NOTE"),
         [
             (
                 each.run_id,
@@ -84,13 +112,40 @@ def run(arguments: argparse.Namespace) -> int:
                 (states[each.run_id].lower(), states[each.run_id]),
                 moment(each.started),
                 duration(each.seconds),
+                *(_number(column[each.run_id]) for column in columns.values()),
                 _remark(each, verdicts.get(each.run_id, {})),
             )
             for each in runs
         ],
-        right=("TIME",),
+        right=("TIME", *columns),
     )
     return exit_codes.OK
+
+
+def _metric(metrics: Mapping[str, Mapping[str, float]], name: str) -> float | None:
+    """Return a metric of a run: `node.metric`, or `metric` of the last node that has it."""
+    found = [
+        value
+        for node, of in metrics.items()
+        for metric, value in of.items()
+        if name in (metric, f"{node}.{metric}")
+    ]
+    return found[-1] if found else None
+
+
+def _check_metrics(
+    columns: Mapping[str, Mapping[str, float | None]],
+    metrics: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> None:
+    """Refuse a metric that no run has, naming the nearest."""
+    known = {name for run in metrics.values() for of in run.values() for name in of}
+    for name, column in columns.items():
+        if column and all(value is None for value in column.values()):
+            raise NotFound(f"no run here has a metric {name!r}.{did_you_mean(name, known)}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
 
 
 def _remark(run: RunRecord, verdicts: Mapping[str, Verdict]) -> Cell:

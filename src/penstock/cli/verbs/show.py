@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from penstock.cli.run_report import NodeReport, RunReport
     from penstock.launch.explanation import Explanation
 
+_VALUE_WIDTH = 60
+
 
 def parser() -> Parser:
     """Return the arguments of the verb."""
@@ -204,7 +206,20 @@ def _artifact_note(artifact: Artifact) -> Cell:
         return "deleted", "warning"
     if location.is_local(artifact.uri) and not location.exists(artifact.uri):
         return "missing", "bad"
-    return ""
+    return _value(artifact)
+
+
+def _value(artifact: Artifact) -> str:
+    """Return the value of a value artifact, cut to a line."""
+    from penstock.artifacts import Array, Bytes, Table, ValueArtifact
+
+    if not isinstance(artifact, ValueArtifact) or isinstance(artifact, (Array, Bytes, Table)):
+        return ""
+    try:
+        text = " ".join(str(artifact.value).split())
+    except (OSError, ValueError):
+        return ""
+    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 3]}..."
 
 
 def _styled_remark(node: NodeReport, why: Explanation) -> Cell:

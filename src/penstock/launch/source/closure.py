@@ -170,8 +170,20 @@ class _Walk:
         self._anywhere = False
 
     def enter(self, module: str, name: str) -> None:
-        """Start at a name of a module; an empty one stands for the whole of it."""
-        self._pending.append((module, name))
+        """Start at a name of a module; an empty one stands for the whole of it.
+
+        A function that may be absent, and is, counts as nothing: to add it adds its name to the key.
+        """
+        known = self._closure.module(module)
+        if (
+            name
+            and known is not None
+            and known.lacks(name)
+            and not self._closure.find(f"{module}.{name}")
+        ):
+            self._import(module)
+        else:
+            self._pending.append((module, name))
         self._follow()
 
     def finish(self) -> dict[str, str]:

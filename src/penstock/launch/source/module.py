@@ -69,6 +69,10 @@ class Module(NamedTuple):
     aliases: dict[str, list[str]]
     whole: bool
 
+    def lacks(self, name: str) -> bool:
+        """Return whether the module surely binds no such name."""
+        return not self.whole and name not in self.names and name not in self.aliases
+
     @classmethod
     def from_json(cls, value: list[Any]) -> Module:
         """Return the module of which a JSON list was made."""

@@ -110,6 +110,22 @@ class ExecutionQueries(StoreBase):
                 of_run[node_id] = verdict
         return found
 
+    def run_metrics(self, run_ids: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
+        """Return what the nodes of runs reported last: run to node to metric to value. One query."""
+        if not run_ids:
+            return {}
+        rows = self._session.query(
+            "SELECT run_id, node_id, metrics FROM penstock_execution WHERE run_id IN "
+            f"({','.join('?' * len(run_ids))}) ORDER BY execution_id",
+            list(run_ids),
+        )
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for run_id, node_id, text in rows:
+            metrics = json.loads(text) if text else {}
+            if metrics:
+                found.setdefault(run_id, {})[node_id] = metrics
+        return found
+
     def rejections(self, artifact_ids: Sequence[int]) -> list[Rejection]:
         """Return which gates rejected which of these artifacts; a later pass takes it back."""
         if not artifact_ids:

@@ -270,3 +270,22 @@ def test_names_of_a_star_import_that_run_on_import_count(project):
     before = digests(project, "one:run_fn")
     (project / "modules/numbers_of.py").write_text("def register(x): print(x)\n")
     assert digests(project, "one:run_fn") != before
+
+
+def test_a_function_that_need_not_be_there_and_is_not_counts_as_nothing(project):
+    entries = ("modules.model:run_fn", "modules.model:stats_options_updater_fn")
+    without = digests(project, *entries)
+    assert without == digests(project, "modules.model:run_fn")
+    path = project / "modules/model.py"
+    path.write_text(
+        path.read_text() + "\ndef stats_options_updater_fn(kind, options):\n    return options\n"
+    )
+    assert set(digests(project, *entries)) - set(without) == {
+        "modules.model:stats_options_updater_fn"
+    }
+
+
+def test_a_module_that_binds_names_by_itself_counts_as_a_whole(project):
+    path = project / "modules/model.py"
+    path.write_text(path.read_text() + '\nglobals()["tuner_fn"] = run_fn\n')
+    assert "modules.model" in digests(project, "modules.model:tuner_fn")

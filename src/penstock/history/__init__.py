@@ -1,0 +1,5 @@
+"""What runs did, side by side: parameters, code, data, metrics by slice, times."""
+
+from penstock.history.comparison import ComparedRow, RunComparison, compare_runs
+
+__all__ = ["ComparedRow", "RunComparison", "compare_runs"]
