@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from penstock.artifacts import Array, Artifact, Table, ValueArtifact, location
+from penstock.artifacts import Artifact, ValueArtifact, location
 from penstock.dsl import values
 from penstock.dsl.channel import Channel
 from penstock.dsl.context import ExecutionContext
@@ -17,7 +17,7 @@ from penstock.dsl.exceptions import DefinitionError, ParameterError, WiringError
 from penstock.dsl.interface import MISSING, Interface, read_interface
 from penstock.dsl.markers import output
 from penstock.dsl.node import Node, Outputs, as_sources
-from penstock.dsl.value_types import fits, value_type
+from penstock.dsl.parameter_value import parameter_value
 from penstock.spelling import did_you_mean
 
 
@@ -158,7 +158,10 @@ class Component(Node):
             self.inputs[key] = as_sources(name, key, value, spec.type, several=spec.several)
             self._set_field(key, value)
         for key, parameter in interface.parameters.items():
-            self._set_field(key, self._parameter(key, parameter, given))
+            value = parameter_value(name, key, parameter, given)
+            if isinstance(value, (Channel, Artifact)):
+                self.inputs[key] = (value,)
+            self._set_field(key, value)
         self._check_definition()
         active = self.active_outputs()
         self._outputs = Outputs(
@@ -204,44 +207,6 @@ class Component(Node):
 
     def _set_field(self, key: str, value: Any) -> None:
         setattr(self, key, value)
-
-    def _parameter(self, key: str, spec: Any, given: Mapping[str, Any]) -> Any:
-        name = type(self).__name__
-        if key not in given:
-            if spec.default is MISSING:
-                raise ParameterError(
-                    f"{name} needs {key}={values.describe(spec.annotation)}. Nothing was given."
-                )
-            return spec.default
-        value = given[key]
-        if isinstance(value, Node) and len(value.outputs) == 1:
-            (value,) = value.outputs.values()
-        if isinstance(value, (Channel, Artifact)):
-            given_type = value.type if isinstance(value, Channel) else type(value)
-            if not issubclass(given_type, ValueArtifact):
-                raise WiringError(
-                    f"{name}({key}=...) is a parameter; it takes a value, or a channel of a value "
-                    f"artifact (Integer, String, ...). Received: {value!r}"
-                )
-            wanted = value_type(spec.annotation)
-            if wanted is not None and not fits(given_type, wanted):
-                raise WiringError(
-                    f"{name}({key}=...) takes {values.describe(spec.annotation)}, a channel of "
-                    f"{wanted.TYPE_NAME}. Received: {value!r}"
-                )
-            self.inputs[key] = (value,)
-            return value
-        if value_type(spec.annotation) in (Table, Array) and value is not None:
-            raise ParameterError(
-                f"{name}({key}=...) takes the channel of an output, such as other.outputs['result']; "
-                f"data is no parameter. Received: {type(value).__name__}"
-            )
-        if not values.accepts(spec.annotation, value):
-            raise ParameterError(
-                f"{name}({key}=...) takes {values.describe(spec.annotation)}. "
-                f"Received: {type(value).__name__} {value!r}"
-            )
-        return value
 
     @property
     def parameters(self) -> dict[str, Any]:
