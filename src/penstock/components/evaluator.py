@@ -53,7 +53,7 @@ class Evaluator(Component):
 
     TYPE_NAME: ClassVar = "tfx.components.evaluator.component.Evaluator"
     TYPE_ANNOTATION: ClassVar = "mlmd.Evaluate"
-    LIBRARIES: ClassVar = ("tensorflow", "tfx-bsl")
+    LIBRARIES: ClassVar = ("tensorflow", "keras", "tfx-bsl")
     USES_TENSORFLOW: ClassVar = True
     USES_SEED: ClassVar = False
 

@@ -70,7 +70,7 @@ def as_eval_config(config: object) -> Any:
         return result
     try:
         if isinstance(config, Mapping):
-            return json_format.ParseDict(dict(config), result)
+            return json_format.ParseDict(_unwrapped(EvalConfig.DESCRIPTOR, config), result)
         if isinstance(config, str):
             parse = json_format.Parse if config.lstrip().startswith("{") else text_format.Parse
             return parse(config, result)
@@ -80,3 +80,34 @@ def as_eval_config(config: object) -> Any:
         "An EvalConfig was expected (a message, a dict, or JSON or protobuf text). "
         f"Received: {type(config).__name__}"
     )
+
+
+def _unwrapped(descriptor: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a dict in which `{"value": 0.5}` of an optional number is the number, as JSON has it.
+
+    Keywords of messages take the one form, JSON the other; a dict may have both.
+    """
+    known = {name: each for each in descriptor.fields for name in (each.name, each.json_name)}
+    result = {}
+    for key, value in fields.items():
+        field = known.get(key)
+        kind = None if field is None else field.message_type
+        if kind is not None and kind.file.package == "google.protobuf":
+            if isinstance(value, Mapping) and set(value) == {"value"}:
+                value = value["value"]
+        elif kind is not None and kind.GetOptions().map_entry:
+            inner = kind.fields_by_name["value"].message_type
+            if inner is not None and isinstance(value, Mapping):
+                value = {name: _unwrapped_any(inner, each) for name, each in value.items()}
+        elif kind is not None:
+            value = _unwrapped_any(kind, value)
+        result[key] = value
+    return result
+
+
+def _unwrapped_any(descriptor: Any, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _unwrapped(descriptor, value)
+    if isinstance(value, list | tuple):
+        return [_unwrapped_any(descriptor, each) for each in value]
+    return value

@@ -44,6 +44,20 @@ def test_a_config_may_come_in_any_form(given):
     assert as_eval_config(given) == CONFIG
 
 
+def test_optional_numbers_in_a_dict_may_be_plain_or_wrapped():
+    def given(bound, least):
+        threshold = {"value_threshold": {"lower_bound": bound}}
+        metric = {"class_name": "AUC", "threshold": threshold}
+        spec = {"metrics": (metric,), "thresholds": {"auc": threshold}}
+        return {"metrics_specs": [spec], "options": {"minSliceSize": least}}
+
+    config = as_eval_config(given({"value": 0.7}, {"value": 5}))
+    assert config == as_eval_config(given(0.7, 5))
+    assert config.metrics_specs[0].metrics[0].threshold.value_threshold.lower_bound.value == 0.7
+    assert config.metrics_specs[0].thresholds["auc"].value_threshold.lower_bound.value == 0.7
+    assert config.options.min_slice_size.value == 5
+
+
 def test_a_config_is_copied():
     copy = as_eval_config(CONFIG)
     copy.model_specs[0].label_key = "other"

@@ -158,9 +158,12 @@ def test_plots_follow_the_data():
     assert matrices.fp.tolist() == [2, 2, 1, 1, 0, 0]
 
 
-def test_an_unknown_metric_names_the_nearest_and_all():
+def test_an_unknown_metric_names_the_nearest_or_all():
     with pytest.raises(ValueError, match="no metric 'Acuracy'. Did you mean 'Accuracy'") as caught:
         build_metric("Acuracy")
+    assert "Metrics:" not in str(caught.value)
+    with pytest.raises(ValueError, match="no metric 'Qwx'. Metrics: ") as caught:
+        build_metric("Qwx")
     assert all(name in str(caught.value) for name in metric_names())
 
 
@@ -182,6 +185,14 @@ def test_an_unknown_argument_names_those_that_exist():
         build_metric("AUC", '{"num_thresholds": "9"}')
     with pytest.raises(ValueError, match="PrecisionAtRecall needs the argument 'recall'"):
         build_metric("PrecisionAtRecall")
+    for config, message in {
+        '"class_id": 1, "top_k": 2': "class_id and top_k exclude each other",
+        '"top_k": 0': "Precision's top_k must be at least 1. Received: 0",
+        '"num_thresholds": 1': "Precision's num_thresholds must be at least 2",
+        '"thresholds": []': "Precision's thresholds are empty",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            build_metric("Precision", config)
     with pytest.raises(ValueError, match="dtype='float16' has no effect"):
         build_metric("AUC", '{"dtype": "float16"}')
 

@@ -137,8 +137,8 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
     if is_tfma(metric.module) and not is_built_in(metric):
         yield ConfigProblem(
             place,
-            f"TFMA's {metric.class_name} is not computed here."
-            f"{nearest(metric.class_name, CATALOG)} Metrics: {', '.join(sorted(CATALOG))}",
+            f"TFMA's {metric.class_name} is not computed here.{nearest(metric.class_name, CATALOG)} "
+            "penstock.evaluation.metric_names() lists what is.",
         )
         return
     try:

@@ -149,10 +149,10 @@ def read_metric_config(
         ('auc_pr', {'curve': 'PR'})
     """
     if class_name not in CATALOG:
+        known = f" Metrics: {', '.join(sorted(CATALOG))}."
         raise ValueError(
-            f"There is no metric {class_name!r}.{nearest(class_name, CATALOG)} "
-            f"Metrics: {', '.join(sorted(CATALOG))}. A metric of your own needs "
-            "MetricConfig(module=...), the module that defines it."
+            f"There is no metric {class_name!r}.{nearest(class_name, CATALOG) or known} A metric of your "
+            "own needs MetricConfig(module=...), the module that defines it."
         )
     declaration = CATALOG[class_name]
     arguments = dict(parse_metric_config(class_name, config))
@@ -168,6 +168,7 @@ def read_metric_config(
                 f"Arguments: {', '.join(['name', *declaration.arguments])}"
             )
         _check_value(class_name, argument, declaration, value)
+    _check_together(class_name, arguments)
     for argument in declaration.required:
         if argument not in arguments:
             raise ValueError(
@@ -191,6 +192,23 @@ def parse_metric_config(class_name: str, config: str | Mapping[str, Any]) -> Map
             f"The config of metric {class_name} is not JSON: {error}. Received: {config}"
         ) from error
     return parsed  # type: ignore[no-any-return]
+
+
+def _check_together(class_name: str, arguments: Mapping[str, Any]) -> None:
+    for one, other in (("thresholds", "num_thresholds"), ("class_id", "top_k")):
+        if one in arguments and other in arguments:
+            raise ValueError(
+                f"{class_name}: {one} and {other} exclude each other. "
+                f"Received: {one}={arguments[one]}, {other}={arguments[other]}"
+            )
+    least = {"num_thresholds": 1 if class_name == "ConfusionMatrixPlot" else 2, "top_k": 1, "k": 1}
+    for argument, bound in {**least, "class_id": 0, "num_buckets": 1}.items():
+        if arguments.get(argument, bound) < bound:
+            raise ValueError(
+                f"{class_name}'s {argument} must be at least {bound}. Received: {arguments[argument]}"
+            )
+    if arguments.get("thresholds") == []:
+        raise ValueError(f"{class_name}'s thresholds are empty.")
 
 
 def _pop_dtype_and_reduction(class_name: str, arguments: dict[str, Any]) -> None:

@@ -87,21 +87,12 @@ class MatrixSource:
         default: float | None = None,
     ) -> MatrixSource:
         """Chooses as TFMA does; `default` is the threshold when neither is given."""
-        if thresholds is not None and num_thresholds is not None:
-            raise ValueError(
-                "thresholds and num_thresholds exclude each other. "
-                f"Received: thresholds={thresholds}, num_thresholds={num_thresholds}"
-            )
         if thresholds is None and num_thresholds is None and default is not None:
             thresholds = default
         if thresholds is not None:
             values = [thresholds] if isinstance(thresholds, int | float) else thresholds
-            if not values:
-                raise ValueError("thresholds is empty.")
             return cls(tuple(float(value) for value in values), False)
         count = NUM_BUCKETS if num_thresholds is None else num_thresholds
-        if count < 2:
-            raise ValueError(f"num_thresholds must be at least 2. Received: {count}")
         return cls(tuple(interpolated_thresholds(count)), True)
 
     @property

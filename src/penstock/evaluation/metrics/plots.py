@@ -101,10 +101,6 @@ def multi_class_confusion_matrix_plot(
     thresholds: list[float] | None = None, num_thresholds: int | None = None
 ) -> Computation:
     """Counts by actual and predicted class, at thresholds (0 when none is given)."""
-    if num_thresholds is not None and thresholds is not None:
-        raise ValueError(
-            "MultiClassConfusionMatrixPlot takes thresholds or num_thresholds, not both."
-        )
     values = tuple(thresholds or [0.0])
     if num_thresholds is not None:
         values = tuple(interpolated_thresholds(num_thresholds))
