@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from penstock.cli.errors import UsageError
 from penstock.cli.starter.columns import Kind, date_parts
 from penstock.cli.starter.installed import Installed
 from penstock.cli.starter.plan import Plan, PlannedColumn
@@ -59,7 +60,9 @@ def write_project(target: Path, name: str, plan: Plan, installed: Installed) -> 
         UsageError: If a row of the table is broken.
     """
     values = _values(plan, installed)
-    written = []
+    data = target / "data" / data_file(plan)
+    _copy_data(plan, data)
+    written = [data]
     for source in _sources(_TEMPLATE):
         relative = source.relative_to(_TEMPLATE).as_posix().removesuffix(_SUFFIX)
         if relative == "components/labelled_rows.py" and not values["unlabelled"]:
@@ -70,10 +73,20 @@ def write_project(target: Path, name: str, plan: Plan, installed: Installed) -> 
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(render(text, values), "utf-8")
         written.append(file)
-    data = target / "data" / data_file(plan)
-    data.parent.mkdir(exist_ok=True)
-    copy_table(plan.table, data)
-    return [*written, data]
+    return written
+
+
+def _copy_data(plan: Plan, data: Path) -> None:
+    """Copy the table, before all else: a broken row that was not looked at leaves nothing behind."""
+    made = [folder for folder in (data.parent, *data.parent.parents) if not folder.exists()]
+    data.parent.mkdir(parents=True)
+    try:
+        copy_table(plan.table, data)
+    except UsageError:
+        data.unlink()
+        for folder in made:
+            folder.rmdir()
+        raise
 
 
 def data_file(plan: Plan) -> str:
