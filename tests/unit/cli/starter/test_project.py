@@ -130,3 +130,13 @@ def test_the_penstock_that_it_asks_for(tmp_path, installed, in_makefile, in_dock
     assert in_makefile in makefile
     assert makefile.count("--editable") == (2 if installed.editable else 1)
     assert in_dockerfile in (tmp_path / "p/Dockerfile").read_text("utf-8")
+
+
+def test_a_broken_row_that_was_not_looked_at_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("penstock.cli.starter.table.LOOKED_AT", 60)
+    rows = "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(70))
+    (tmp_path / "t.csv").write_text(f",x,y\n{rows}1,2\n")
+    assert main(["init", "work/odd", "--data", "t.csv", "--label", "y"]) == 2
+    assert "line 72: expected 3 cells" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["t.csv"]
