@@ -8,7 +8,7 @@ work, on one core in a process of its own, right after the component. TFX 1.21's
 many times faster two processes are. `--columns` takes made-up rows of so many columns (integers,
 floats and words in turn) instead of taxis, for ingestion and statistics.
 
-    python benchmarks/data_plane.py --rows 1000000 [--csv FILE] [--only NAME ...] [--json] [--one-core]
+    python benchmarks/data_plane.py --rows 1000000 --csv FILE [--only NAME ...] [--json] [--one-core]
     python benchmarks/data_plane.py --rows 10000 --columns 5000
 """
 
@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-TAXI = HERE.parent.parent / "shared" / "data" / "taxi" / "data.csv"
 TFX_ROWS = 1_000_000
 TFX_SECONDS = {
     "CsvExampleGen": 154.3,
@@ -342,7 +341,7 @@ def figures_of(root: Path, stage: str, rows: int, one_core: bool) -> dict[str, f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=TFX_ROWS)
-    parser.add_argument("--csv", type=Path, default=TAXI, help="rows to repeat; taxi columns")
+    parser.add_argument("--csv", type=Path, help="rows to repeat, with the columns of TFX's taxis")
     parser.add_argument("--columns", type=int, help="made-up rows of so many columns")
     parser.add_argument("--only", nargs="+", choices=list(STAGES))
     parser.add_argument("--one-core", action="store_true", help="measure on one core as well")
@@ -355,8 +354,12 @@ def main() -> None:
         print(json.dumps(measure_here(options.root, options.stage, options.limit)))
         return
     stages = options.only or (COLUMN_STAGES if options.columns else list(STAGES))
-    if not options.columns and not options.csv.is_file():
-        parser.error(f"no file {options.csv}; name one with the columns of TFX's taxis with --csv")
+    if not options.columns and (options.csv is None or not options.csv.is_file()):
+        missing = f"there is no file {options.csv}" if options.csv else "--csv is missing"
+        parser.error(
+            f"{missing}: give the taxi trips of TFX's repository, "
+            "tfx/examples/chicago_taxi_pipeline/data/simple/data.csv, which Penstock does not ship"
+        )
 
     root = options.root or Path(tempfile.mkdtemp(prefix="data-plane-"))
     try:

@@ -3,7 +3,7 @@
 TFX 1.21 takes 51 s and 21 s for it on such a machine (two cores). The limit that can be measured in
 the same run is `import tensorflow`: nothing that trains with TensorFlow is faster than that.
 
-    python benchmarks/main_job.py --data FOLDER_WITH_CSV [--repeat 3] [--json]
+    python benchmarks/main_job.py [--data FOLDER_WITH_CSV] [--repeat 3] [--json]
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LABELLED = HERE.parent.parent / "shared" / "data" / "penguin" / "labelled"
+LABELLED = HERE.parent / "tests" / "golden" / "penguin" / "labelled"
 
 
 def measure(command: list[str], cwd: Path) -> tuple[float, float, str]:

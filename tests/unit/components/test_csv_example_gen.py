@@ -23,8 +23,7 @@ from penstock.runners.local import LocalDagRunner
 from penstock.testing import ComponentFailed, run_component
 from penstock.testing.contract import check_component
 
-GOLDEN = Path(__file__).resolve().parents[4] / "shared/golden/penguin/pipeline_root/CsvExampleGen"
-LABELLED = GOLDEN.parents[3] / "data/penguin/labelled"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden/penguin"
 PENGUINS = Path(__file__).resolve().parents[3] / "data/penguins"
 ROWS = "n,s\n" + "".join(f"{i},v{i % 3}\n" for i in range(300))
 
@@ -76,11 +75,11 @@ def test_rows_are_divided_two_to_one(base, tmp_path):
     )
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the golden artifacts are absent")
 def test_rows_are_those_of_tfx(tmp_path):
-    examples = run(CsvExampleGen(input_base=str(LABELLED)), tmp_path)
+    examples = run(CsvExampleGen(input_base=str(GOLDEN / "labelled")), tmp_path)
+    theirs = str(GOLDEN / "pipeline_root/CsvExampleGen/examples/1")
     for split in ("train", "eval"):
-        (golden,) = read_record_batches(split_files(str(GOLDEN / "examples/1"), split))
+        (golden,) = read_record_batches(split_files(theirs, split))
         for name in golden.schema.names:
             column = golden.column(golden.schema.names.index(name)).to_pylist()
             assert values(examples, split, name) == [cell[0] for cell in column]

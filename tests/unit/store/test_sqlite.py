@@ -26,12 +26,10 @@ from penstock.store import (
 )
 from penstock.store.sqlite.database import network_file_system
 
-SHARED = Path(__file__).resolve().parents[3] / "../shared"
-GOLDEN = SHARED / "golden/penguin/metadata/metadata.db"
-SCHEMA = SHARED / "reference/mlmd-v10.sql"
+SAMPLES = Path(__file__).resolve().parents[2] / "golden"
+GOLDEN = SAMPLES / "penguin/metadata.db"
+SCHEMA = SAMPLES / "mlmd-v10.sql"
 GOLDEN_RUN = "2026-11-20T21:19:52.442850"
-
-needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="no golden database here")
 
 
 @pytest.fixture
@@ -48,7 +46,6 @@ def test_path_and_url_name_the_same_file(tmp_path: Path, form: str) -> None:
     assert path.read_bytes()[:15] == b"SQLite format 3"
 
 
-@pytest.mark.skipif(not SCHEMA.exists(), reason="no reference schema here")
 def test_tables_are_ml_metadatas_to_the_letter(tmp_path: Path) -> None:
     with MetadataStore.open(tmp_path / "m.db") as store:
         written = store.session.query(
@@ -75,7 +72,6 @@ def test_tables_are_ml_metadatas_to_the_letter(tmp_path: Path) -> None:
     ]
 
 
-@needs_golden
 def test_a_database_that_tfx_wrote_is_upgraded_with_a_backup(golden: Path) -> None:
     with MetadataStore.open(golden) as store:
         assert store.backup is not None
@@ -239,7 +235,6 @@ def test_read_only(tmp_path: Path) -> None:
             store.finish_run("r", RunState.FAILED)
 
 
-@needs_golden
 def test_read_only_does_not_upgrade(golden: Path) -> None:
     with pytest.raises(SchemaMismatch, match="Open it once for writing"):
         MetadataStore.open(golden, read_only=True)

@@ -22,10 +22,9 @@ from penstock.io.ingestion.config import Input
 from penstock.io.ingestion.hash_split import bucket_of
 from penstock.io.tfrecord.records import read_tfrecords
 
-SHARED = Path(__file__).resolve().parents[5] / "shared"
-GOLDEN = SHARED / "golden/penguin/pipeline_root/CsvExampleGen/examples/1"
-CSV = SHARED / "data/penguin/labelled/penguins_processed.csv"
-needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="the golden artifacts are absent")
+PENGUIN = Path(__file__).resolve().parents[3] / "golden/penguin"
+GOLDEN = PENGUIN / "pipeline_root/CsvExampleGen/examples/1"
+CSV = PENGUIN / "labelled/penguins_processed.csv"
 
 
 @settings(deadline=None)
@@ -35,7 +34,6 @@ def test_bucket_is_the_digest_modulo_total(records, total):
     assert bucket_of(records, total).tolist() == expected
 
 
-@needs_golden
 def test_all_golden_rows_land_in_their_splits():
     splitter = HashSplitter(Output.default_for(Input()).split_config)
     found = {name: [] for name in splitter.names}
@@ -114,7 +112,6 @@ def test_an_absent_partition_feature_is_named():
         splitter.assign(pa.record_batch({"n": [1]}), [b""])
 
 
-@needs_golden
 def test_golden_shards_are_read_as_batches():
     rows = Counter()
     for split in ("train", "eval"):
