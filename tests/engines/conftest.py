@@ -102,7 +102,7 @@ def worker_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet"]
     pip += ["--no-deps", "--no-build-isolation", "--wheel-dir", str(source), str(source)]
     subprocess.run(pip, check=True)
-    (wheel,) = source.glob("penstock-*.whl")
+    (wheel,) = source.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")

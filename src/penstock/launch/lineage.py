@@ -9,6 +9,41 @@ from penstock.artifacts import Artifact
 from penstock.graph import GraphNode
 
 
+def lineage_entry(
+    node: GraphNode,
+    execution_id: int | None,
+    state: str,
+    outputs: Mapping[str, Sequence[Artifact]],
+) -> dict[str, Any]:
+    """What `Attempt.lineage` says of one node, as a JSON value.
+
+    Args:
+        node: The node.
+        execution_id: Its execution; None where there is no store.
+        state: How the execution ended.
+        outputs: What it wrote, by output key.
+    """
+    return {
+        "component": node.type_name,
+        "execution_id": execution_id,
+        "state": state,
+        "upstream": list(node.upstream),
+        "parameters": dict(node.parameters),
+        "outputs": {
+            key: [
+                {
+                    "type": each.TYPE_NAME,
+                    "id": each.id,
+                    "uri": each.uri,
+                    "fingerprint": each.fingerprint,
+                }
+                for each in artifacts
+            ]
+            for key, artifacts in outputs.items()
+        },
+    }
+
+
 class RunLineage:
     """The executions of a run so far, as JSON values."""
 
@@ -23,25 +58,7 @@ class RunLineage:
         outputs: Mapping[str, Sequence[Artifact]],
     ) -> None:
         """Remember how a node ended."""
-        self._executions[node.id] = {
-            "component": node.type_name,
-            "execution_id": execution_id,
-            "state": state,
-            "upstream": list(node.upstream),
-            "parameters": node.parameters,
-            "outputs": {
-                key: [
-                    {
-                        "type": each.TYPE_NAME,
-                        "id": each.id,
-                        "uri": each.uri,
-                        "fingerprint": each.fingerprint,
-                    }
-                    for each in artifacts
-                ]
-                for key, artifacts in outputs.items()
-            },
-        }
+        self._executions[node.id] = lineage_entry(node, execution_id, state, outputs)
 
     def of(self, node: GraphNode) -> dict[str, Any]:
         """Return node to execution for all that a node comes after."""

@@ -23,6 +23,7 @@ from penstock.graph import Graph, GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.execution import execute
 from penstock.launch.launcher import Ended
+from penstock.launch.lineage import lineage_entry
 from penstock.progress import Listener, at_most_every
 from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
@@ -159,7 +160,7 @@ def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     if isinstance(ended, str):
         print(ended, file=sys.stderr)
         return FAILED
-    lineage[node.id] = lineage_of(node, ended)
+    lineage[node.id] = lineage_entry(node, ended.execution_id, ended.state, ended.outputs)
     references = {
         key: ArtifactReference(ended.outputs.get(key, ()), lineage) for key in node.outputs
     }
@@ -235,26 +236,3 @@ def _on_this_machine(attempt: Attempt) -> Iterator[Attempt]:
             with open(log, "rb") as file:
                 location.write_bytes(attempt.log_path, file.read())
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def lineage_of(node: GraphNode, ended: Ended) -> dict[str, Any]:
-    """Return what `Attempt.lineage` says of one node."""
-    return {
-        "component": node.type_name,
-        "execution_id": ended.execution_id,
-        "state": ended.state,
-        "upstream": list(node.upstream),
-        "parameters": dict(node.parameters),
-        "outputs": {
-            key: [
-                {
-                    "type": each.TYPE_NAME,
-                    "id": each.id,
-                    "uri": each.uri,
-                    "fingerprint": each.fingerprint,
-                }
-                for each in artifacts
-            ]
-            for key, artifacts in ended.outputs.items()
-        },
-    }
