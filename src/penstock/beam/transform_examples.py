@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    from penstock.io import TFRecordWriter
-    from penstock.transform import Shards
+    from penstock.io import ExamplesSplit, TFRecordWriter
 
 DEFAULT_BATCH_SIZE = 10_000
 _ROWS, _BEFORE, _AFTER = "rows", "before", "after"
@@ -33,7 +32,7 @@ class _Shard(NamedTuple):
     number: int
     shards: int
     split: str
-    source: Shards
+    source: ExamplesSplit
 
 
 class Observed(NamedTuple):
@@ -64,13 +63,13 @@ class Transformed(NamedTuple):
 
 def transform_on_beam(
     engine: BeamSetup,
-    shards: Mapping[str, Shards],
+    shards: Mapping[str, ExamplesSplit],
     schema: schema_pb2.Schema,
     transform_graph_uri: str,
     transformed_examples_uri: str | None,
     exchange_folder: str,
     *,
-    observe_raw: tuple[Mapping[str, Shards], Observed] | None = None,
+    observe_raw: tuple[Mapping[str, ExamplesSplit], Observed] | None = None,
     observe_transformed: Observed | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> Transformed:
@@ -142,7 +141,7 @@ def _total(exchange: Exchange, name: str, observed: Observed | None) -> Total | 
     return Total(observed.make_kernel().result(), 0) if total is None else total
 
 
-def _listed(shards: Mapping[str, Shards]) -> list[_Shard]:
+def _listed(shards: Mapping[str, ExamplesSplit]) -> list[_Shard]:
     return [
         _Shard(number, len(each.files), split, one)
         for split, each in shards.items()
@@ -155,7 +154,7 @@ class _ObserveRaw(beam.PTransform):  # type: ignore[misc]
 
     def __init__(
         self,
-        shards: Mapping[str, Shards],
+        shards: Mapping[str, ExamplesSplit],
         observed: Observed,
         schema: schema_pb2.Schema,
         batch_size: int,
@@ -192,7 +191,7 @@ def _raw_samples(
         yield _BEFORE, sample
 
 
-def split_by_file(shards: Shards) -> list[Shards]:
+def split_by_file(shards: ExamplesSplit) -> list[ExamplesSplit]:
     """One description for each file, so that several workers share a split."""
     return [dataclasses.replace(shards, files=[file]) for file in shards.files]
 
@@ -279,7 +278,7 @@ class _Applied:
             output.transform_raw_features, input_signature=[dict(self._features.type_specs)]
         )
 
-    def batches(self, source: Shards) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def batches(self, source: ExamplesSplit) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yields the raw rows and the transformed batch of each raw batch."""
         from penstock.transform.features import explained_failures
 

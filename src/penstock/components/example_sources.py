@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.artifacts import Examples
 from penstock.transform import SplitsConfig
 
 if TYPE_CHECKING:
-    from penstock.transform import Shards
+    from penstock.io import ExamplesSplit
 
 
 def splits_to_use(sources: Sequence[Examples], config: SplitsConfig | None) -> SplitsConfig:
@@ -41,38 +40,8 @@ def splits_to_use(sources: Sequence[Examples], config: SplitsConfig | None) -> S
     return splits
 
 
-def shards_of(sources: Sequence[Examples], splits: Sequence[str]) -> dict[str, list[Shards]]:
-    """Returns the files of each split, one entry for each source."""
-    from penstock.io import split_files
-    from penstock.transform import Shards
+def source_splits(sources: Sequence[Examples], names: Sequence[str]) -> list[ExamplesSplit]:
+    """Returns each split of each source; those of one name follow one another."""
+    from penstock.io import ExamplesSplit
 
-    return {
-        split: [
-            Shards(
-                split_files(source.uri, split),
-                source.file_format,
-                source.payload_format,
-            )
-            for source in sources
-        ]
-        for split in splits
-    }
-
-
-def joined(splits: Mapping[str, Sequence[Shards]]) -> dict[str, Shards]:
-    """Returns the files of each split as one, for Beam.
-
-    Raises:
-        ValueError: if their formats differ.
-    """
-    return {split: _join(split, places) for split, places in splits.items()}
-
-
-def _join(split: str, places: Sequence[Shards]) -> Shards:
-    formats = {(place.file_format, place.payload_format) for place in places}
-    if len(formats) > 1:
-        raise ValueError(
-            "On Beam all examples of a Transform must have the same file and payload format. "
-            f"Split {split!r} has {sorted(formats)}."
-        )
-    return dataclasses.replace(places[0], files=[file for place in places for file in place.files])
+    return [ExamplesSplit.of(source, name) for name in names for source in sources]

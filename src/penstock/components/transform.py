@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +13,7 @@ from penstock.artifacts import (
     TransformCache,
     TransformGraph,
 )
-from penstock.components.example_sources import joined, shards_of, splits_to_use
+from penstock.components.example_sources import source_splits, splits_to_use
 from penstock.components.named_function import as_function
 from penstock.components.transform_statistics import (
     SCHEMA_FILE,
@@ -34,9 +32,6 @@ from penstock.transform import SplitsConfig
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
-
-    from penstock.beam import BeamSetup
-    from penstock.transform import TransformResult
 
 __all__ = ["StatsType", "Transform"]
 
@@ -164,9 +159,9 @@ class Transform(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Analyzes, writes the transform graph, transforms, and computes the statistics."""
-        from penstock.beam import AnalyzeOnBeam, BeamSetup, runs_locally
         from penstock.data_validation import load_schema_text
-        from penstock.transform import transform
+        from penstock.engines import engine_of
+        from penstock.transform import TransformFolders
 
         preprocessing_fn, updater = self._user_code(context)
         schema = load_schema_text(f"{self.schema.uri}/{SCHEMA_FILE}")
@@ -180,27 +175,23 @@ class Transform(Component):
                 f"{self.transform_graph.uri}/transformed_metadata",
                 updater,
             )
-        engine = BeamSetup.of(context)
-        locally = runs_locally(context.beam_pipeline_args)
-        result = transform(
-            preprocessing_fn=preprocessing_fn,
-            schema=schema,
-            analyze=shards_of(sources, splits.analyze),
-            transform=shards_of(sources, splits.transform),
-            transform_graph_dir=self.transform_graph.uri,
-            transformed_examples_dir=_uri(self.transformed_examples) if locally else None,
+        result = engine_of(context).transform(
+            preprocessing_fn,
+            schema,
+            analyze=source_splits(sources, splits.analyze),
+            transform=source_splits(sources, splits.transform),
+            folders=TransformFolders(
+                self.transform_graph.uri,
+                _uri(self.transformed_examples),
+                [self.analyzer_cache.uri] if self.analyzer_cache else [],
+                _uri(self.updated_analyzer_cache),
+                context.working_dir,
+            ),
             custom_config=self.custom_config,
-            analyzer_cache_dirs=[self.analyzer_cache.uri] if self.analyzer_cache else [],
-            updated_analyzer_cache_dir=_uri(self.updated_analyzer_cache),
+            before=before,
+            after=after,
             force_tf_compat_v1=self.force_tf_compat_v1,
-            temp_dir=context.working_dir,
-            on_raw_batch=before if locally else None,
-            on_transformed_batch=after if locally else None,
-            fallback=AnalyzeOnBeam.on(engine),
-            prefer_fallback=not locally,
         )
-        if not locally:
-            result = self._apply_on_beam(engine, schema, sources, splits, result, before, after)
         for kind, counts in (
             ("analyzed", result.rows_analyzed),
             ("transformed", result.rows_transformed),
@@ -211,52 +202,6 @@ class Transform(Component):
             self.transformed_examples.splits = list(splits.transform)
         if before is not None and after is not None:
             self._write_statistics(schema, before, result.transformed_schema, after)
-
-    def _apply_on_beam(
-        self,
-        engine: BeamSetup,
-        schema: schema_pb2.Schema,
-        sources: Sequence[Examples],
-        splits: SplitsConfig,
-        analysis: TransformResult,
-        before: TransformStatistics | None,
-        after: TransformStatistics | None,
-    ) -> TransformResult:
-        """Transforms the rows on Beam, and computes the statistics there."""
-        from penstock.beam import transform_on_beam
-        from penstock.io import read_row_counts
-
-        if self.transformed_examples is None and before is None:
-            return analysis
-        done = transform_on_beam(
-            engine,
-            joined(shards_of(sources, splits.transform)),
-            schema,
-            self.transform_graph.uri,
-            _uri(self.transformed_examples),
-            self.transform_graph.uri,
-            observe_raw=(joined(shards_of(sources, splits.analyze)), before.observed)
-            if before
-            else None,
-            observe_transformed=after.observed if after else None,
-        )
-        counts = [read_row_counts(source.uri) for source in sources]
-        if None not in counts:
-            known = sum((Counter(each) for each in counts), Counter())
-            expected = sum(known[split] for split in splits.analyze)
-            wrong = any(rows != known[split] for split, rows in done.rows.items())
-            if wrong or (done.before is not None and done.before.rows != expected):
-                raise RuntimeError(
-                    f"The examples at {[source.uri for source in sources]} have {dict(known)} rows by "
-                    f"their row_counts.json, but Beam transformed {dict(done.rows)} and saw "
-                    f"{done.before.rows if done.before else 'no'} rows of the splits "
-                    f"{list(splits.analyze)} for the statistics."
-                )
-        if before is not None and done.before is not None:
-            before.take(done.before.result)
-        if after is not None and done.after is not None:
-            after.take(done.after.result)
-        return dataclasses.replace(analysis, rows_transformed=done.rows)
 
     def _user_code(
         self, context: ExecutionContext

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from penstock.engines.protocol import RowSource
+from penstock.engines.protocol import RowObserver, RowSource
 from penstock.engines.readers import examples_reader, serialized_examples
 
 if TYPE_CHECKING:
-    from tensorflow_metadata.proto.v0 import statistics_pb2
+    from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.io import ExamplesSplit, Quarantine
     from penstock.io import Output as OutputConfig
+    from penstock.transform import TransformFolders, TransformResult
 
 _BYTES_A_PART = 128 << 20
 
@@ -59,6 +60,34 @@ class LocalEngine:
                 if options.sample_rate is None:
                     by_name[name].check_count(statistics.datasets[0].num_examples)
                 yield name, statistics
+
+    def transform(
+        self,
+        preprocessing_fn: Callable[..., Any],
+        schema: schema_pb2.Schema,
+        *,
+        analyze: Sequence[ExamplesSplit],
+        transform: Sequence[ExamplesSplit],
+        folders: TransformFolders,
+        custom_config: Mapping[str, Any] | None = None,
+        before: RowObserver | None = None,
+        after: RowObserver | None = None,
+        force_tf_compat_v1: bool = False,
+    ) -> TransformResult:
+        """Analyze and transform; see `Engine.transform`."""
+        from penstock.transform import AnalysisElsewhere, Observers
+        from penstock.transform import transform as run
+
+        return run(
+            preprocessing_fn,
+            schema,
+            analyze=analyze,
+            transform=transform,
+            folders=folders,
+            custom_config=custom_config,
+            observers=Observers(before, after),
+            elsewhere=AnalysisElsewhere(force_tf_compat_v1=force_tf_compat_v1),
+        )
 
     def feature_skew(
         self,

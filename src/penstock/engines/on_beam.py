@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from penstock.beam.pipeline_options import BeamSetup
 from penstock.engines.local import LocalEngine
-from penstock.engines.protocol import Circumstances, RowSource
+from penstock.engines.protocol import Circumstances, RowObserver, RowSource
 from penstock.engines.readers import examples_reader, serialized_examples
+from penstock.io import ExamplesSplit, joined_split
 
 if TYPE_CHECKING:
-    from tensorflow_metadata.proto.v0 import statistics_pb2
+    from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
-    from penstock.io import ExamplesSplit, Quarantine
     from penstock.io import Output as OutputConfig
+    from penstock.io import Quarantine
+    from penstock.transform import TransformFolders, TransformResult
 
 
 class BeamEngine:
@@ -81,7 +84,6 @@ class BeamEngine:
         """Yield the name and the statistics of each split; see `Engine.statistics`."""
         from penstock.beam import combine_on_beam
         from penstock.data_validation.statistics.generate import SlicedStatistics
-        from penstock.io import joined_split
 
         joined_split(splits)  # one reader for all
         totals = combine_on_beam(
@@ -96,6 +98,55 @@ class BeamEngine:
             total = totals[split.name]
             split.check_count(total.rows)
             yield split.name, total.result
+
+    def transform(
+        self,
+        preprocessing_fn: Callable[..., Any],
+        schema: schema_pb2.Schema,
+        *,
+        analyze: Sequence[ExamplesSplit],
+        transform: Sequence[ExamplesSplit],
+        folders: TransformFolders,
+        custom_config: Mapping[str, Any] | None = None,
+        before: RowObserver | None = None,
+        after: RowObserver | None = None,
+        force_tf_compat_v1: bool = False,
+    ) -> TransformResult:
+        """Analyze and transform; see `Engine.transform`."""
+        from penstock.beam import AnalyzeOnBeam, transform_on_beam
+        from penstock.transform import AnalysisElsewhere
+        from penstock.transform import transform as run
+
+        analysis = run(
+            preprocessing_fn,
+            schema,
+            analyze=analyze,
+            transform=transform,
+            folders=dataclasses.replace(folders, examples=None),
+            custom_config=custom_config,
+            elsewhere=AnalysisElsewhere(AnalyzeOnBeam.on(self.setup), True, force_tf_compat_v1),
+        )
+        if folders.examples is None and before is None:
+            return analysis
+        raw, analyzed = _joined(transform), _joined(analyze)
+        done = transform_on_beam(
+            self.setup,
+            raw,
+            schema,
+            folders.graph,
+            folders.examples,
+            folders.graph,
+            observe_raw=(analyzed, before.observed) if before else None,
+            observe_transformed=after.observed if after else None,
+        )
+        for name, rows in done.rows.items():
+            raw[name].check_count(rows)
+        if before is not None and done.before is not None:
+            joined_split(list(analyzed.values())).check_count(done.before.rows)
+            before.take(done.before.result)
+        if after is not None and done.after is not None:
+            after.take(done.after.result)
+        return dataclasses.replace(analysis, rows_transformed=done.rows)
 
     def feature_skew(
         self,
@@ -114,3 +165,11 @@ class BeamEngine:
             make_detector,
             exchange_folder,
         ).result()
+
+
+def _joined(splits: Sequence[ExamplesSplit]) -> dict[str, ExamplesSplit]:
+    """Return the splits by name; those of one name as one."""
+    by_name: dict[str, list[ExamplesSplit]] = {}
+    for split in splits:
+        by_name.setdefault(split.name, []).append(split)
+    return {name: joined_split(of) for name, of in by_name.items()}

@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.beam.pipeline_options import Circumstances as Setting
 
 if TYPE_CHECKING:
-    from tensorflow_metadata.proto.v0 import statistics_pb2
+    import pyarrow as pa
+    from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
     from penstock.beam.shard_readers import BeamSource
+    from penstock.beam.transform_examples import Observed
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.io import ExamplesSplit, Quarantine, Rows
     from penstock.io import Output as OutputConfig
     from penstock.io.ingestion.broken_rows import OnBroken
+    from penstock.transform import TransformFolders, TransformResult
 
 
 class Circumstances(Setting, Protocol):
@@ -42,6 +45,24 @@ class RowSource:
     splits: Sequence[str]
     rows: Callable[[OnBroken | None], Mapping[str, Iterable[Rows]]]
     on_beam: Callable[[], BeamSource | None]
+
+
+class RowObserver(Protocol):
+    """What sees rows on their way through a Transform, such as statistics.
+
+    On this machine it is called with each batch; on Beam a kernel of its own works on the workers, and
+    it takes the result.
+    """
+
+    @property
+    def observed(self) -> Observed:
+        """What Beam's workers compute instead."""
+
+    def take(self, result: Any) -> None:
+        """Takes what the workers computed."""
+
+    def __call__(self, split: str, batch: pa.RecordBatch) -> None:
+        """Sees a batch of a split."""
 
 
 class Engine(Protocol):
@@ -85,6 +106,37 @@ class Engine(Protocol):
 
         Raises:
             RuntimeError: If fewer or more rows were read than were written.
+        """
+        ...
+
+    def transform(
+        self,
+        preprocessing_fn: Callable[..., Any],
+        schema: schema_pb2.Schema,
+        *,
+        analyze: Sequence[ExamplesSplit],
+        transform: Sequence[ExamplesSplit],
+        folders: TransformFolders,
+        custom_config: Mapping[str, Any] | None = None,
+        before: RowObserver | None = None,
+        after: RowObserver | None = None,
+        force_tf_compat_v1: bool = False,
+    ) -> TransformResult:
+        """Analyze data, write the transform graph, transform data; see `penstock.transform.transform`.
+
+        Args:
+            preprocessing_fn: From raw to transformed features.
+            schema: Of the raw examples.
+            analyze: What the analyzers see.
+            transform: What is transformed.
+            folders: Where to write.
+            custom_config: Handed to `preprocessing_fn`.
+            before: Sees the analyzed rows as they come in.
+            after: Sees the transformed rows.
+            force_tf_compat_v1: Trace as a TensorFlow 1 graph.
+
+        Raises:
+            RuntimeError: If fewer or more rows were read or written than there are.
         """
         ...
 

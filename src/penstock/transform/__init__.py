@@ -1,6 +1,7 @@
 """TensorFlow Transform, driven without Beam: analyze, write the transform graph, transform rows.
 
-    from penstock.transform import Shards, transform
+    from penstock.io import ExamplesSplit
+    from penstock.transform import TransformFolders, transform
 
 `tft.TFTransformOutput` reads what it writes.
 """
@@ -12,19 +13,27 @@ from typing import TYPE_CHECKING
 from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from penstock.transform.driver import TransformResult, transform
+    from penstock.transform.driver import (
+        AnalysisElsewhere,
+        Observers,
+        TransformFolders,
+        TransformResult,
+        transform,
+    )
     from penstock.transform.imports import import_tensorflow_transform
     from penstock.transform.missing_values import fill_missing
-    from penstock.transform.shards import BatchObserver, ShardReader, Shards
+    from penstock.transform.shards import BatchObserver, ShardReader
     from penstock.transform.splits_config import SplitsConfig
     from penstock.transform.transform_graph import AnalysisFallback
 
 __all__ = [
+    "AnalysisElsewhere",
     "AnalysisFallback",
     "BatchObserver",
+    "Observers",
     "ShardReader",
-    "Shards",
     "SplitsConfig",
+    "TransformFolders",
     "TransformResult",
     "fill_missing",
     "import_tensorflow_transform",
@@ -32,10 +41,12 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AnalysisElsewhere": "driver",
     "AnalysisFallback": "transform_graph",
     "BatchObserver": "shards",
+    "Observers": "driver",
     "ShardReader": "shards",
-    "Shards": "shards",
+    "TransformFolders": "driver",
     "SplitsConfig": "splits_config",
     "TransformResult": "driver",
     "fill_missing": "missing_values",

@@ -26,10 +26,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import analyzers, graph_tools, tf_utils
 
 from penstock.artifacts.fingerprint import fingerprint
-from penstock.io import TFRecordWriter, read_tfrecords
+from penstock.io import ExamplesSplit, TFRecordWriter, read_tfrecords
 from penstock.io.files.filesystem import join, open_binary, open_for_writing
 from penstock.transform.phases import Phase, Source
-from penstock.transform.shards import Shards
 from penstock.transform.tracing import Trace
 
 _LOG = logging.getLogger(__name__)
@@ -57,21 +56,20 @@ class AnalyzerCache:
         """Whether there is anything to read from or to write to."""
         return bool(self._read_from) or self._write_to is not None
 
-    def key(self, split: str, shards: Shards, schema: schema_pb2.Schema) -> str:
+    def key(self, split: ExamplesSplit, schema: schema_pb2.Schema) -> str:
         """Names a data set by what its files contain and how the schema reads them.
 
         Args:
-            split: the split's name.
-            shards: its files.
+            split: the data set.
             schema: schema of the examples.
         """
         if not self.in_use:
-            return split
+            return split.name
         digest = hashlib.sha256(schema.SerializeToString(deterministic=True))
-        digest.update(f"{shards.file_format}\0{shards.payload_format}\0".encode())
-        for file in shards.files:
+        digest.update(f"{split.file_format}\0{split.payload_format}\0".encode())
+        for file in split.files:
             digest.update(fingerprint(file)[0].encode())
-        return f"Split-{split}-{digest.hexdigest()}"
+        return f"Split-{split.name}-{digest.hexdigest()}"
 
     def load(self, data_set: str, key: str) -> Iterator[bytes] | None:
         """The records of an accumulator, or None if no earlier run has it.

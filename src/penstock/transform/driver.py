@@ -13,7 +13,7 @@ from penstock.transform.imports import import_tensorflow_transform
 from penstock.transform.shards import (
     BLOCKS_WORTH_A_PROCESS,
     BatchObserver,
-    Shards,
+    ShardReader,
     SplitReader,
     shard_reader,
 )
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
+    from penstock.io import ExamplesSplit
     from penstock.transform.features import RawFeatures
+    from penstock.transform.preprocessing import PreprocessingFn
 
 DEFAULT_BATCH_SIZE = 10_000
 
@@ -51,147 +53,145 @@ class TransformResult:
     phases: int | None
 
 
+@dataclasses.dataclass(frozen=True)
+class TransformFolders:
+    """Where a Transform writes, and what it takes over from earlier ones.
+
+    Attributes:
+        graph: local folder for `transform_fn/`, `metadata/` and `transformed_metadata/`.
+        examples: local folder for `Split-<name>/transformed_examples-*.gz`, or None to write none.
+        earlier_caches: what earlier runs wrote as `updated_cache`; a data set whose accumulators are
+            all there is not read for analysis.
+        updated_cache: local folder for the accumulators of what is analyzed, or None to keep none.
+        scratch: where rows and vocabularies are kept meanwhile; by default the system's.
+    """
+
+    graph: str
+    examples: str | None = None
+    earlier_caches: Sequence[str] = ()
+    updated_cache: str | None = None
+    scratch: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Observers:
+    """What sees the rows on their way, e.g. to compute statistics.
+
+    Attributes:
+        raw: sees each raw batch of the analyzed splits once.
+        transformed: sees each transformed batch once.
+    """
+
+    raw: BatchObserver | None = None
+    transformed: BatchObserver | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AnalysisElsewhere:
+    """What runs the analysis where the local driver cannot, or is not to.
+
+    Attributes:
+        run: runs it, such as `penstock.beam.AnalyzeOnBeam`; by default that, on Beam in this process.
+            The log says so when it is used.
+        always: use it in any case, e.g. on a cluster.
+        force_tf_compat_v1: trace as a TensorFlow 1 graph; implies `always`.
+    """
+
+    run: AnalysisFallback | None = None
+    always: bool = False
+    force_tf_compat_v1: bool = False
+
+
 def transform(
-    *,
     preprocessing_fn: Callable[..., Any],
     schema: schema_pb2.Schema,
-    analyze: Mapping[str, Shards | Sequence[Shards]],
-    transform: Mapping[str, Shards | Sequence[Shards]],
-    transform_graph_dir: str,
-    transformed_examples_dir: str | None = None,
+    *,
+    analyze: Sequence[ExamplesSplit],
+    transform: Sequence[ExamplesSplit],
+    folders: TransformFolders,
     custom_config: Mapping[str, Any] | None = None,
-    analyzer_cache_dirs: Sequence[str] = (),
-    updated_analyzer_cache_dir: str | None = None,
-    force_tf_compat_v1: bool = False,
+    observers: Observers | None = None,
+    elsewhere: AnalysisElsewhere | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
-    temp_dir: str | None = None,
-    on_raw_batch: BatchObserver | None = None,
-    on_transformed_batch: BatchObserver | None = None,
-    fallback: AnalysisFallback | None = None,
-    prefer_fallback: bool = False,
 ) -> TransformResult:
     """Runs a `preprocessing_fn` over data: TensorFlow Transform without Beam.
 
     The function is traced, its `tft.*` analyzers are run in as few passes over the data as their
     dependencies allow, and the transform graph is written as TensorFlow Transform writes it, so that
-    `tft.TFTransformOutput(transform_graph_dir)` reads it. Memory is bounded by a batch and by what
+    `tft.TFTransformOutput(folders.graph)` reads it. Memory is bounded by a batch and by what
     the analyzers accumulate.
 
     Args:
         preprocessing_fn: takes a dict of tensors by feature name (and `custom_config`, if it has such
             a parameter) and returns a dict of tensors with dtype int64, float32 or string.
         schema: schema of the raw examples.
-        analyze: the splits that analyzers see, by name. A split may lie in several places (the spans
-            of a rolling window): then each has accumulators of its own in the cache.
-        transform: the splits that are transformed, by name.
-        transform_graph_dir: local folder for `transform_fn/`, `metadata/` and
-            `transformed_metadata/`.
-        transformed_examples_dir: local folder for `Split-<name>/transformed_examples-*.gz`, or None
-            to write none.
+        analyze: what the analyzers see. Several of one name (the spans of a rolling window) make one
+            split; each has accumulators of its own in the cache.
+        transform: what is transformed.
+        folders: where to write.
         custom_config: handed to `preprocessing_fn`.
-        analyzer_cache_dirs: what earlier runs wrote as `updated_analyzer_cache_dir`; a split whose
-            accumulators are all there is not read for analysis.
-        updated_analyzer_cache_dir: local folder for the accumulators of `analyze`, or None to keep
-            none.
-        force_tf_compat_v1: trace as a TensorFlow 1 graph, on Beam.
+        observers: see the rows on their way.
+        elsewhere: runs the analysis where the local driver cannot, such as analyzers that are
+            PTransforms (`tft.experimental.ptransform_analyzer`).
         batch_size: rows a batch, at most.
-        temp_dir: where vocabularies are kept until they are exported; by default the system's.
-        on_raw_batch: sees each raw batch of `analyze` once, e.g. to compute statistics.
-        on_transformed_batch: sees each transformed batch of `transform` once.
-        fallback: runs the analysis where the local driver cannot, such as analyzers that are PTransforms
-            (`tft.experimental.ptransform_analyzer`); by default `penstock.beam.AnalyzeOnBeam()`, Beam in
-            this process. The log says so when it is used.
-        prefer_fallback: analyze with `fallback` in any case, e.g. on a cluster.
 
     Raises:
         ValueError: if there is nothing to analyze, or rows out differ from rows in.
         Exception: whatever `preprocessing_fn` raises, with a note of the features it received.
 
     Example:
+        train, evaluation = ExamplesSplit.all_of(examples)
         result = transform(
-            preprocessing_fn=preprocessing_fn,
-            schema=schema,
-            analyze={"train": Shards(train_files)},
-            transform={"train": Shards(train_files), "eval": Shards(eval_files)},
-            transform_graph_dir="/tmp/graph",
-            transformed_examples_dir="/tmp/transformed",
+            preprocessing_fn,
+            schema,
+            analyze=[train],
+            transform=[train, evaluation],
+            folders=TransformFolders("/tmp/graph", "/tmp/transformed"),
         )
         result.rows_transformed   # {"train": 234, "eval": 100}
     """
     import_tensorflow_transform()
     from penstock.io.processes.shard_processes import kept_processes
-    from penstock.transform.analyzer_cache import AnalyzerCache
     from penstock.transform.export import write_schema
     from penstock.transform.features import RawFeatures
     from penstock.transform.preprocessing import bind_preprocessing_fn
 
     if not analyze:
-        raise ValueError("Transform needs at least one split to analyze. Received: analyze={}")
+        raise ValueError("Transform needs at least one split to analyze. Received: analyze=[]")
+    observers = observers or Observers()
     bound = bind_preprocessing_fn(preprocessing_fn, custom_config)
-    to_analyze = _listed(analyze)
-    payload_format = to_analyze[0][1].payload_format
-    features = RawFeatures(schema, payload_format)
-    read = shard_reader(features, batch_size, processes=None)
-    materialize = transformed_examples_dir is not None or on_transformed_batch is not None
-    to_transform = _listed(transform) if materialize else []
+    features = RawFeatures(schema, analyze[0].payload_format)
+    materialize = folders.examples is not None or observers.transformed is not None
     with (
         kept_processes(),
-        tempfile.TemporaryDirectory(prefix="transform-", dir=temp_dir) as scratch,
+        tempfile.TemporaryDirectory(prefix="transform-", dir=folders.scratch) as scratch,
         contextlib.ExitStack() as opened,
     ):
-        analyzed = [
-            SplitReader(
-                split,
-                shards,
-                read,
-                on_raw_batch,
-                BatchSpool(f"{scratch}/raw-{number}.arrow")
-                if (split, shards) in to_transform
-                else None,
-            )
-            for number, (split, shards) in enumerate(to_analyze)
-        ]
-        readers = [
-            analyzed[to_analyze.index(each)] if each in to_analyze else SplitReader(*each, read)
-            for each in to_transform
-        ]
-        for reader in [*analyzed, *readers]:
+        read = shard_reader(features, batch_size, processes=None)
+        analyzed, transformed = _readers(
+            analyze, transform if materialize else [], read, observers.raw, scratch
+        )
+        for reader in [*analyzed, *transformed]:
             opened.callback(reader.close)
-        write_schema(schema, f"{transform_graph_dir}/metadata")
-        graph = None
-        cache = AnalyzerCache(analyzer_cache_dirs, updated_analyzer_cache_dir)
-        keys = [cache.key(split, shards, schema) for split, shards in to_analyze]
-        if not (force_tf_compat_v1 or prefer_fallback):
-            data_sets = list(zip(keys, analyzed, strict=True))
-            # Other processes start, and decode, while this one traces.
-            analyzed[0].begin()
-            for reader in [each for each in readers if each not in analyzed][:1]:
-                reader.begin()
-            graph = analyze_locally(bound, features, data_sets, cache, transform_graph_dir, scratch)
-        if graph is None:
-            if fallback is None:
-                from penstock.beam import AnalyzeOnBeam
-
-                fallback = AnalyzeOnBeam()
-            graph = analyze_elsewhere(
-                bound,
-                features,
-                [(key, shards) for key, (_, shards) in zip(keys, to_analyze, strict=True)],
-                cache,
-                transform_graph_dir,
-                scratch,
-                shard_reader(features, batch_size),
-                fallback,
-                force_tf_compat_v1,
-            )
-        if on_raw_batch is not None:
+        write_schema(schema, f"{folders.graph}/metadata")
+        graph = _analyze(
+            bound,
+            features,
+            analyze,
+            (analyzed, transformed),
+            folders,
+            elsewhere or AnalysisElsewhere(),
+            scratch,
+            batch_size,
+        )
+        if observers.raw is not None:
             for reader in analyzed:
                 reader.exhaust()
         rows_analyzed = _count_rows(analyzed)
         rows_transformed: dict[str, int] = {}
         if materialize:
             rows_transformed = _transform_splits(
-                graph, features, readers, transformed_examples_dir, on_transformed_batch
+                graph, features, transformed, folders.examples, observers.transformed
             )
     return TransformResult(
         transformed_schema=graph.schema,
@@ -201,15 +201,71 @@ def transform(
     )
 
 
-def _listed(
-    splits: Mapping[str, Shards | Sequence[Shards]],
-) -> list[tuple[str, Shards]]:
-    """Each place of each split, in order."""
-    return [
-        (split, shards)
-        for split, places in splits.items()
-        for shards in ([places] if isinstance(places, Shards) else places)
+def _readers(
+    analyze: Sequence[ExamplesSplit],
+    transform: Sequence[ExamplesSplit],
+    read: ShardReader,
+    observe: BatchObserver | None,
+    scratch: str,
+) -> tuple[list[SplitReader], list[SplitReader]]:
+    """Readers of what is analyzed and of what is transformed; what is both has one, with a spool."""
+    analyzed = [
+        SplitReader(
+            split,
+            read,
+            observe,
+            BatchSpool(f"{scratch}/raw-{number}.arrow") if split in transform else None,
+        )
+        for number, split in enumerate(analyze)
     ]
+    transformed = [
+        analyzed[analyze.index(split)] if split in analyze else SplitReader(split, read)
+        for split in transform
+    ]
+    return analyzed, transformed
+
+
+def _analyze(
+    bound: PreprocessingFn,
+    features: RawFeatures,
+    splits: Sequence[ExamplesSplit],
+    readers: tuple[list[SplitReader], list[SplitReader]],
+    folders: TransformFolders,
+    elsewhere: AnalysisElsewhere,
+    scratch: str,
+    batch_size: int,
+) -> WrittenGraph:
+    """Writes the transform graph: by the local driver if that may and can, else elsewhere."""
+    from penstock.transform.analyzer_cache import AnalyzerCache
+
+    analyzed, transformed = readers
+    cache = AnalyzerCache(folders.earlier_caches, folders.updated_cache)
+    keys = [cache.key(split, features.schema) for split in splits]
+    if not (elsewhere.force_tf_compat_v1 or elsewhere.always):
+        # Other processes start, and decode, while this one traces.
+        analyzed[0].begin()
+        for reader in [each for each in transformed if each not in analyzed][:1]:
+            reader.begin()
+        data_sets = list(zip(keys, analyzed, strict=True))
+        graph = analyze_locally(bound, features, data_sets, cache, folders.graph, scratch)
+        if graph is not None:
+            return graph
+    fallback = elsewhere.run
+    if fallback is None:
+        from penstock.beam import AnalyzeOnBeam
+
+        fallback = AnalyzeOnBeam()
+    return analyze_elsewhere(
+        bound,
+        features,
+        list(zip(keys, splits, strict=True)),
+        cache,
+        folders.graph,
+        scratch,
+        shard_reader(features, batch_size),
+        fallback,
+        elsewhere.force_tf_compat_v1,
+    )
 
 
 def _count_rows(readers: Sequence[SplitReader]) -> dict[str, int]:

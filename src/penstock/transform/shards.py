@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import threading
@@ -16,6 +15,7 @@ from penstock.progress import report
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.io import ExamplesSplit
     from penstock.io.examples.reader import RecordDecoder
     from penstock.transform.features import RawFeatures
     from penstock.transform.spool import BatchSpool
@@ -27,22 +27,7 @@ BatchObserver = Callable[[str, "pa.RecordBatch"], None]
 """Sees a split's name and one of its batches."""
 
 ShardReader = Callable[..., "Generator[pa.RecordBatch, None, None]"]
-"""Yields the batches of `Shards`; those before the number `first` are left out if it is given."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Shards:
-    """The files of one split.
-
-    Attributes:
-        files: paths or URLs, in the order in which they are read.
-        file_format: as `penstock.io.read_record_batches` takes it.
-        payload_format: as `penstock.io.read_record_batches` takes it.
-    """
-
-    files: Sequence[str]
-    file_format: str = "tfrecords_gzip"
-    payload_format: str = "FORMAT_TF_EXAMPLE"
+"""Yields the batches of a split; those before the number `first` are left out if it is given."""
 
 
 def shard_reader(
@@ -66,19 +51,19 @@ def _read(
     payload_format: str,
     batch_size: int,
     processes: int | None,
-    shards: Shards,
+    split: ExamplesSplit,
     first: int = 0,
 ) -> Generator[pa.RecordBatch, None, None]:
     features = _features(schema, payload_format)
-    if shards.payload_format != payload_format:
+    if split.payload_format != payload_format:
         raise ValueError(
-            f"The examples hold {shards.payload_format} ({shards.files[0]}) and {payload_format}. "
+            f"The examples hold {split.payload_format} ({split.files[0]}) and {payload_format}. "
             "Transform takes examples of one payload format."
         )
-    if not file_format_named(shards.file_format).holds_records:
-        batches = _read_parquet(shards.files, payload_format, batch_size)
+    if not file_format_named(split.file_format).holds_records:
+        batches = _read_parquet(split.files, payload_format, batch_size)
     else:
-        batches = _decode_blocks(schema, batch_size, processes, shards, first)
+        batches = _decode_blocks(schema, batch_size, processes, split, first)
         first = 0
     for path, batch in itertools.islice(batches, first, None):
         try:
@@ -89,17 +74,17 @@ def _read(
 
 
 def _decode_blocks(
-    schema: bytes, batch_size: int, processes: int | None, shards: Shards, first: int
+    schema: bytes, batch_size: int, processes: int | None, split: ExamplesSplit, first: int
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Decodes TFRecords in several processes, a block of records for each batch."""
     from penstock.io.processes.shard_processes import map_shards
 
-    compression = file_format_named(shards.file_format).compression
+    compression = file_format_named(split.file_format).compression
     blocks = itertools.chain.from_iterable(
-        read_record_blocks(path, compression=compression, rows=batch_size) for path in shards.files
+        read_record_blocks(path, compression=compression, rows=batch_size) for path in split.files
     )
     return map_shards(
-        functools.partial(_decode, schema, shards.payload_format),
+        functools.partial(_decode, schema, split.payload_format),
         itertools.islice(blocks, first, None),
         processes=processes,
         at_least=BLOCKS_WORTH_A_PROCESS,
@@ -146,8 +131,7 @@ class SplitReader:
     """Reads the shards of a split as often as needed, and counts their rows.
 
     Args:
-        split: the split's name.
-        shards: its files.
+        split: the split.
         read: reads them.
         observe: sees each batch, the first time the split is read.
         spool: where the batches are kept when they are read first.
@@ -155,14 +139,13 @@ class SplitReader:
 
     def __init__(
         self,
-        split: str,
-        shards: Shards,
+        split: ExamplesSplit,
         read: ShardReader,
         observe: BatchObserver | None = None,
         spool: BatchSpool | None = None,
     ) -> None:
-        self.split = split
-        self._shards = shards
+        self.split = split.name
+        self._source = split
         self._read = read
         self._observe = observe
         self._spool = spool
@@ -173,7 +156,7 @@ class SplitReader:
 
     def begin(self) -> None:
         """Takes the first batch; other processes decode the next ones until the split is read."""
-        self._reading = self._read(self._shards)
+        self._reading = self._read(self._source)
         self._begun = itertools.chain(list(itertools.islice(self._reading, 1)), self._reading)
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
@@ -186,14 +169,15 @@ class SplitReader:
         if self.rows not in (None, rows):
             raise RuntimeError(
                 f"Split {self.split!r} had {self.rows} rows when it was read first and {rows} "
-                f"now. Something changes its files while they are read: {list(self._shards.files)}"
+                f"now. Something changes its files while they are read: {list(self._source.files)}"
             )
+        self._source.check_count(rows)
         self.rows = rows
 
     def _first_pass(self) -> Iterator[pa.RecordBatch]:
         begun, self._begun = self._begun, None
         if begun is None:
-            begun = self._reading = self._read(self._shards)
+            begun = self._reading = self._read(self._source)
         for batch in begun:
             if self._observe is not None:
                 self._observe(self.split, batch)
@@ -211,7 +195,7 @@ class SplitReader:
             yield from self._reading
             if self._spool.whole:
                 return
-        self._reading = self._read(self._shards, kept)
+        self._reading = self._read(self._source, kept)
         yield from self._reading
 
     def exhaust(self) -> None:

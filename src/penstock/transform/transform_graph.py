@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from penstock.transform.shards import ShardReader, Shards, SplitReader
+from penstock.transform.shards import ShardReader, SplitReader
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
+    from penstock.io import ExamplesSplit
     from penstock.transform.analyzer_cache import AnalyzerCache
     from penstock.transform.features import RawFeatures
 
@@ -44,7 +45,7 @@ class AnalysisFallback(Protocol):
         *,
         preprocessing_fn: PreprocessingFn,
         tensor_adapter_config: Any,
-        shards: Mapping[str, Shards],
+        shards: Mapping[str, ExamplesSplit],
         read: ShardReader,
         directory: str,
         temp_dir: str,
@@ -112,7 +113,7 @@ def analyze_locally(
 def analyze_elsewhere(
     preprocessing_fn: PreprocessingFn,
     features: RawFeatures,
-    data_sets: Sequence[tuple[str, Shards]],
+    data_sets: Sequence[tuple[str, ExamplesSplit]],
     cache: AnalyzerCache,
     directory: str,
     temp_dir: str,
