@@ -13,8 +13,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.beam import AnalyzeOnBeam, analyze
-from penstock.io import ExamplesWriter, read_record_batches, split_files
-from penstock.transform import Shards, transform
+from penstock.io import ExamplesSplit, ExamplesWriter, read_record_batches, split_files
+from penstock.transform import AnalysisElsewhere, TransformFolders, transform
 
 pytestmark = pytest.mark.tensorflow
 
@@ -55,19 +55,20 @@ class Runs:
 
     def __call__(self, name, spans, caches=(), *, on_beam, function="one_phase", keep=True):
         def shards(names):
-            return {span: Shards(split_files(self._examples, span)) for span in names}
+            return [ExamplesSplit(span, split_files(self._examples, span)) for span in names]
 
         result = transform(
             preprocessing_fn=getattr(import_module("forest.cached_features"), function),
             schema=SCHEMA,
             analyze=shards(spans),
             transform=shards(SPANS),
-            transform_graph_dir=str(self._root / name / "graph"),
-            transformed_examples_dir=str(self._root / name / "examples"),
-            analyzer_cache_dirs=[str(self._root / cache / "cache") for cache in caches],
-            updated_analyzer_cache_dir=str(self._root / name / "cache") if keep else None,
-            fallback=self._fallback,
-            prefer_fallback=on_beam,
+            folders=TransformFolders(
+                str(self._root / name / "graph"),
+                str(self._root / name / "examples"),
+                earlier_caches=[str(self._root / cache / "cache") for cache in caches],
+                updated_cache=str(self._root / name / "cache") if keep else None,
+            ),
+            elsewhere=AnalysisElsewhere(self._fallback, on_beam),
         )
         return result, self.content(name)
 

@@ -11,7 +11,13 @@ import pytest
 from penstock.artifacts import Examples, Schema
 from penstock.components import CsvExampleGen, StatisticsGen, Transform
 from penstock.data_validation import infer_schema, load_stats_binary, write_schema_text
-from penstock.io import TFRecordWriter, read_record_batches, read_row_counts, split_files
+from penstock.io import (
+    ExamplesSplit,
+    TFRecordWriter,
+    read_record_batches,
+    read_row_counts,
+    split_files,
+)
 from penstock.io.examples.messages import sequence_example_class
 from penstock.testing import run_component
 
@@ -173,12 +179,12 @@ def test_another_graph_in_the_same_folder_is_loaded_anew(inputs, tmp_path):
 
     from penstock.beam import BeamSetup, transform_on_beam
     from penstock.data_validation import load_schema_text
-    from penstock.transform import Shards
+    from penstock.transform import TransformFolders
     from penstock.transform import transform as analyze
 
     examples, schema_artifact = inputs
     schema = load_schema_text(f"{schema_artifact.uri}/schema.pbtxt")
-    shards = {"train": Shards(split_files(examples.uri, "train"))}
+    shards = [ExamplesSplit("train", split_files(examples.uri, "train"))]
     graph = tmp_path / "graph"
     for number in (1, 2):
         shutil.rmtree(graph, ignore_errors=True)
@@ -188,8 +194,8 @@ def test_another_graph_in_the_same_folder_is_loaded_anew(inputs, tmp_path):
             },
             schema=schema,
             analyze=shards,
-            transform={},
-            transform_graph_dir=str(graph),
+            transform=[],
+            folders=TransformFolders(str(graph)),
         )
         out = str(tmp_path / f"out-{number}")
         engine = BeamSetup(("--runner=FnApiRunner",), str(tmp_path), str(tmp_path), {})

@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 class AnalyzeOnBeam:
     """Runs a `preprocessing_fn`'s analyzers with `tft_beam.AnalyzeDataset`.
 
-    It is what `penstock.transform.transform(fallback=...)` takes.
+    It is what `penstock.transform.AnalysisElsewhere` takes.
 
     Args:
         beam_pipeline_args: arguments for Beam, e.g. `("--runner=FlinkRunner",)`. Without a runner, or

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from google.protobuf import text_format
 
-from penstock.io import ExamplesWriter, split_files
+from penstock.io import ExamplesSplit, ExamplesWriter, split_files
 
 SCHEMA = """
 feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape { dim { size: 1 } } }
@@ -53,7 +53,7 @@ def preprocessing_fn(inputs):
 def data(tmp_path_factory) -> Data:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    from penstock.transform import Shards, transform
+    from penstock.transform import TransformFolders, transform
 
     root = tmp_path_factory.mktemp("data")
     columns = {
@@ -68,13 +68,12 @@ def data(tmp_path_factory) -> Data:
     }
     with ExamplesWriter(str(root / "raw"), ["train"]) as writer:
         writer.write("train", pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
-    shards = {"train": Shards(split_files(str(root / "raw"), "train"))}
+    shards = [ExamplesSplit("train", split_files(str(root / "raw"), "train"))]
     transform(
         preprocessing_fn=preprocessing_fn,
         schema=text_format.Parse(SCHEMA, schema_pb2.Schema()),
         analyze=shards,
         transform=shards,
-        transform_graph_dir=str(root / "graph"),
-        transformed_examples_dir=str(root / "transformed"),
+        folders=TransformFolders(str(root / "graph"), str(root / "transformed")),
     )
     return Data(root)

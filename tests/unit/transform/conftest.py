@@ -12,8 +12,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.io import ExamplesWriter, split_files
-from penstock.transform import Shards, transform
+from penstock.io import ExamplesSplit, ExamplesWriter, split_files
+from penstock.transform import TransformFolders, transform
 
 Rows = Mapping[str, Sequence[Any]]
 
@@ -31,8 +31,8 @@ class DataSet:
     root: Path
     schema: schema_pb2.Schema
 
-    def shards(self, *splits: str) -> dict[str, Shards]:
-        return {split: Shards(split_files(str(self.root), split)) for split in splits}
+    def splits(self, *names: str) -> list[ExamplesSplit]:
+        return [ExamplesSplit(name, split_files(str(self.root), name)) for name in names]
 
 
 def make_schema(features: Mapping[str, str]) -> schema_pb2.Schema:
@@ -78,10 +78,13 @@ def run(tmp_path: Path) -> Callable[..., Any]:
         return transform(
             preprocessing_fn=preprocessing_fn,
             schema=data.schema,
-            analyze=data.shards(*kwargs.pop("analyze", splits[:1])),
-            transform=data.shards(*splits),
-            transform_graph_dir=str(tmp_path / name / "graph"),
-            transformed_examples_dir=str(tmp_path / name / "examples"),
+            analyze=data.splits(*kwargs.pop("analyze", splits[:1])),
+            transform=data.splits(*splits),
+            folders=TransformFolders(
+                str(tmp_path / name / "graph"),
+                str(tmp_path / name / "examples"),
+                updated_cache=kwargs.pop("updated_cache", None),
+            ),
             **kwargs,
         )
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from penstock.io import read_record_batches, split_files
-from penstock.transform import transform
+from penstock.transform import TransformFolders, transform
 
 pytestmark = pytest.mark.tensorflow
 
@@ -46,12 +46,14 @@ def analyze(data, tmp_path):
         result = transform(
             preprocessing_fn=fn,
             schema=data.schema,
-            analyze=data.shards(*splits),
-            transform=data.shards("one", "two"),
-            transform_graph_dir=str(tmp_path / name / "graph"),
-            transformed_examples_dir=str(tmp_path / name / "examples"),
-            analyzer_cache_dirs=[str(tmp_path / cache / "cache") for cache in caches],
-            updated_analyzer_cache_dir=str(tmp_path / name / "cache"),
+            analyze=data.splits(*splits),
+            transform=data.splits("one", "two"),
+            folders=TransformFolders(
+                str(tmp_path / name / "graph"),
+                str(tmp_path / name / "examples"),
+                earlier_caches=[str(tmp_path / cache / "cache") for cache in caches],
+                updated_cache=str(tmp_path / name / "cache"),
+            ),
         )
         return result, content(tmp_path / name / "examples")
 

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 
 from penstock.beam import AnalyzeOnBeam
 from penstock.io import read_record_batches
-from penstock.transform import transform
+from penstock.transform import AnalysisElsewhere, TransformFolders, transform
 
 pytestmark = pytest.mark.tensorflow
 
@@ -295,13 +295,13 @@ class BothEngines:
             result = transform(
                 preprocessing_fn=preprocessing_fn,
                 schema=data.schema,
-                analyze=data.shards("train"),
-                transform=data.shards("train"),
-                transform_graph_dir=str(root / engine / "graph"),
-                transformed_examples_dir=str(root / engine / "examples"),
+                analyze=data.splits("train"),
+                transform=data.splits("train"),
+                folders=TransformFolders(
+                    str(root / engine / "graph"), str(root / engine / "examples")
+                ),
                 batch_size=BATCH_SIZE,
-                fallback=AnalyzeOnBeam(),
-                prefer_fallback=engine == "beam",
+                elsewhere=AnalysisElsewhere(AnalyzeOnBeam(), engine == "beam"),
             )
             self.schemas[engine] = text_format.MessageToString(result.transformed_schema)
             folder = root / engine / "graph/transform_fn/assets"

@@ -13,8 +13,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.io import read_record_batches, read_tfrecords, split_files
-from penstock.transform import Shards, transform
+from penstock.io import ExamplesSplit, read_record_batches, read_tfrecords, split_files
+from penstock.transform import Observers, TransformFolders, transform
 
 pytestmark = pytest.mark.tensorflow
 
@@ -43,7 +43,7 @@ def golden_penguin(tmp_path):
     schema = schema_pb2.Schema()
     (schema_file,) = (GOLDEN / "SchemaGen/schema").glob("*/schema.pbtxt")
     text_format.Parse(schema_file.read_text(), schema)
-    shards = {split: Shards(split_files(raw, split)) for split in ("train", "eval")}
+    shards = {split: ExamplesSplit(split, split_files(raw, split)) for split in ("train", "eval")}
     return schema, shards
 
 
@@ -52,10 +52,9 @@ def test_golden_penguins_come_out_as_from_tfx(golden_penguin, tmp_path):
     result = transform(
         preprocessing_fn=penguin_fn,
         schema=schema,
-        analyze={"train": shards["train"]},
-        transform=shards,
-        transform_graph_dir=str(tmp_path / "graph"),
-        transformed_examples_dir=str(tmp_path / "examples"),
+        analyze=[shards["train"]],
+        transform=list(shards.values()),
+        folders=TransformFolders(str(tmp_path / "graph"), str(tmp_path / "examples")),
     )
     assert result.rows_analyzed == {"train": 234}
     assert result.rows_transformed == {"train": 234, "eval": 100}
@@ -85,15 +84,15 @@ import penstock.transform
 assert not any(name in sys.modules for name in ("tensorflow", "pyarrow", "numpy"))
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from penstock.io import split_files
-from penstock.transform import Shards, transform
+from penstock.io import ExamplesSplit, split_files
+from penstock.transform import TransformFolders, transform
 schema = text_format.Parse(open(sys.argv[1]).read(), schema_pb2.Schema())
 transform(
     preprocessing_fn=lambda inputs: dict(inputs),
     schema=schema,
-    analyze={{"train": Shards(split_files(sys.argv[2], "train"))}},
-    transform={{}},
-    transform_graph_dir=sys.argv[3],
+    analyze=[ExamplesSplit("train", split_files(sys.argv[2], "train"))],
+    transform=[],
+    folders=TransformFolders(sys.argv[3]),
 )
 import tensorflow as tf
 print(json.dumps([
@@ -164,9 +163,9 @@ def test_several_analyzed_splits_count_as_one(data_set, run):
         splits=("a", "b", "c"),
         analyze=("a", "b"),
         batch_size=1,
-        on_raw_batch=lambda split, batch: seen.append((split, batch.num_rows)),
-        on_transformed_batch=lambda split, batch: seen.append(
-            (split, batch.column("x").flatten().to_pylist())
+        observers=Observers(
+            lambda split, batch: seen.append((split, batch.num_rows)),
+            lambda split, batch: seen.append((split, batch.column("x").flatten().to_pylist())),
         ),
     )
     assert result.rows_analyzed == {"a": 2, "b": 2}
@@ -193,9 +192,11 @@ def test_raw_batches_are_seen_once_however_many_phases(data_set, run):
     def two_phases(inputs):
         return {"x": tft.scale_to_0_1(tft.scale_to_z_score(inputs["x"]))}
 
-    assert run(data, two_phases, on_raw_batch=observe).phases == 2
+    assert run(data, two_phases, observers=Observers(raw=observe)).phases == 2
     assert rows == [6]
-    assert run(data, lambda inputs: dict(inputs), "none", on_raw_batch=observe).phases == 0
+    assert (
+        run(data, lambda inputs: dict(inputs), "none", observers=Observers(raw=observe)).phases == 0
+    )
     assert rows == [6, 6]
 
 
@@ -204,9 +205,9 @@ def test_nothing_is_materialized_unless_asked(data_set, tmp_path):
     result = transform(
         preprocessing_fn=lambda inputs: {"x": inputs["x"]},
         schema=data.schema,
-        analyze=data.shards("train"),
-        transform=data.shards("train"),
-        transform_graph_dir=str(tmp_path / "graph"),
+        analyze=data.splits("train"),
+        transform=data.splits("train"),
+        folders=TransformFolders(str(tmp_path / "graph")),
     )
     assert result.rows_transformed == {}
     assert sorted(os.listdir(tmp_path)) == ["examples", "graph"]
@@ -295,14 +296,6 @@ def test_rows_must_come_out_as_they_went_in(data_set, run):
         run(data, lambda inputs: {"x": inputs["x"][:2]})
 
 
-def test_no_rows_to_analyze(data_set, run):
-    import tensorflow_transform as tft
-
-    data = data_set({"x": "FLOAT"}, train={"x": []})
-    with pytest.raises(ValueError, match="no rows to analyze in the splits \\['train'\\]"):
-        run(data, lambda inputs: {"x": tft.scale_to_z_score(inputs["x"])})
-
-
 def test_empty_split_is_transformed_to_an_empty_split(data_set, run, tmp_path):
     data = data_set({"x": "FLOAT"}, train={"x": [1.0]}, eval={"x": []})
     result = run(data, lambda inputs: dict(inputs), splits=("train", "eval"))
@@ -316,13 +309,7 @@ def test_no_split_to_analyze(tmp_path):
         transform(
             preprocessing_fn=dict,
             schema=schema_pb2.Schema(),
-            analyze={},
-            transform={},
-            transform_graph_dir=str(tmp_path),
+            analyze=[],
+            transform=[],
+            folders=TransformFolders(str(tmp_path)),
         )
-
-
-def test_compat_v1_without_a_fallback_says_what_to_give(data_set, run):
-    data = data_set({"x": "FLOAT"}, train={"x": [1.0]})
-    with pytest.raises(ValueError, match=r"fallback=penstock.beam.AnalyzeOnBeam\(\)"):
-        run(data, lambda inputs: dict(inputs), force_tf_compat_v1=True)

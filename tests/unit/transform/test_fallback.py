@@ -8,6 +8,7 @@ import pytest
 
 from penstock.beam import AnalyzeOnBeam
 from penstock.io import read_record_batches, split_files
+from penstock.transform import AnalysisElsewhere
 
 pytestmark = pytest.mark.tensorflow
 
@@ -40,7 +41,7 @@ def data(data_set):
 @pytest.mark.parametrize("fallback", [None, AnalyzeOnBeam(["--runner=DirectRunner"])])
 def test_beam_runs_it_and_the_log_says_so(data, run, tmp_path, caplog, fallback):
     with caplog.at_level(logging.INFO, "penstock"):
-        result = run(data, shortest, fallback=fallback)
+        result = run(data, shortest, elsewhere=AnalysisElsewhere(fallback))
     assert caplog.text.count("Analyzing on Beam: the analyzer PTransform") == 1
     assert "FnApiRunner" in caplog.text
     assert result.phases is None
@@ -54,6 +55,6 @@ def test_compat_v1(data, run, tmp_path):
     def fn(inputs):
         return {"word": tft.compute_and_apply_vocabulary(inputs["word"], vocab_filename="words")}
 
-    run(data, fn, force_tf_compat_v1=True)
+    run(data, fn, elsewhere=AnalysisElsewhere(force_tf_compat_v1=True))
     (batch,) = read_record_batches(split_files(str(tmp_path / "out/examples"), "train"))
     assert batch.column("word").flatten().to_pylist() == [0, 1, 0]

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from penstock.io import read_record_batches, split_files
-from penstock.transform import transform
+from penstock.transform import TransformFolders, transform
 
 pytestmark = pytest.mark.tensorflow
 
@@ -57,10 +57,11 @@ def test_parts_against_the_whole(data_set, tmp_path, cuts, batch_size):
         transform(
             preprocessing_fn=analyzers,
             schema=data.schema,
-            analyze=data.shards(*splits),
-            transform=data.shards("whole"),
-            transform_graph_dir=str(tmp_path / name / "graph"),
-            transformed_examples_dir=str(tmp_path / name / "examples"),
+            analyze=data.splits(*splits),
+            transform=data.splits("whole"),
+            folders=TransformFolders(
+                str(tmp_path / name / "graph"), str(tmp_path / name / "examples")
+            ),
             batch_size=size,
         )
         assets = tmp_path / name / "graph/transform_fn/assets"

@@ -41,7 +41,7 @@ def test_missing_values_are_filled_before_and_after_analysis(data, run, tmp_path
             "dense": fill_missing(inputs["y"]),
         }
 
-    result = run(data, fn, updated_analyzer_cache_dir=str(tmp_path / "cache"))
+    result = run(data, fn, updated_cache=str(tmp_path / "cache"))
     assert columns(tmp_path) == {
         "zero": [1.0, 0.0, 4.0],
         "mean": [1.0, 2.5, 4.0],

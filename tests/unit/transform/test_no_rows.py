@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from penstock.io import read_record_batches, split_files
-from penstock.transform import Shards, TransformResult, transform
+from penstock.io import ExamplesSplit, read_record_batches, split_files
+from penstock.transform import AnalysisElsewhere, TransformFolders, TransformResult, transform
 
 pytestmark = pytest.mark.tensorflow
 
@@ -66,7 +66,13 @@ def test_analyzers_have_the_values_for_no_data(data, run, tmp_path, caplog):
 @pytest.mark.slow
 def test_as_on_beam(data, run, tmp_path):
     results = [
-        run(data, analyzers, name, splits=("train", "eval"), prefer_fallback=name == "beam")
+        run(
+            data,
+            analyzers,
+            name,
+            splits=("train", "eval"),
+            elsewhere=AnalysisElsewhere(always=name == "beam"),
+        )
         for name in ("local", "beam")
     ]
     assert results[0].transformed_schema == results[1].transformed_schema
@@ -104,17 +110,21 @@ def test_one_shard_of_several_is_empty(data_set, run, tmp_path):
         pq.write_table(pa.table({"x": pa.array(cells, pa.float32())}), file)
     pq.write_table(pa.table({"y": pa.array([], pa.null())}), tables[2])
 
-    def analyze(shards: Shards, name: str) -> TransformResult:
+    def analyze(split: ExamplesSplit, name: str) -> TransformResult:
         return transform(
             preprocessing_fn=lambda inputs: {"x": inputs["x"] - tft.mean(inputs["x"])},
             schema=data.schema,
-            analyze={"train": shards},
-            transform={"train": shards},
-            transform_graph_dir=str(tmp_path / name / "graph"),
-            transformed_examples_dir=str(tmp_path / name / "examples"),
+            analyze=[split],
+            transform=[split],
+            folders=TransformFolders(
+                str(tmp_path / name / "graph"), str(tmp_path / name / "examples")
+            ),
         )
 
-    for name, shards in {"records": Shards(files), "tables": Shards(tables, "parquet")}.items():
-        assert analyze(shards, name).rows_analyzed == {"train": 2}
+    for name, split in {
+        "records": ExamplesSplit("train", files),
+        "tables": ExamplesSplit("train", tables, "parquet"),
+    }.items():
+        assert analyze(split, name).rows_analyzed == {"train": 2}
         assert columns(tmp_path / name / "examples", "train") == {"x": [[-1.0], [1.0]]}
-    assert analyze(Shards([]), "none").rows_transformed == {"train": 0}
+    assert analyze(ExamplesSplit("train", []), "none").rows_transformed == {"train": 0}

@@ -6,6 +6,8 @@ import traceback
 
 import pytest
 
+from penstock.transform import Observers
+
 pytestmark = pytest.mark.tensorflow
 
 
@@ -190,14 +192,14 @@ def test_parquet_shard_with_another_type(run, data_set, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from penstock.transform import Shards
+    from penstock.io import ExamplesSplit
 
     data = data_set({"age": "FLOAT"}, train={"age": [1.0]})
     files = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
     for file, cells in zip(files, (pa.array([1.0, 2.0]), pa.array(["old"])), strict=True):
         pq.write_table(pa.table({"age": cells}), file)
-    shards = {"train": Shards(files, "parquet")}
-    object.__setattr__(data, "shards", lambda *_: shards)
+    shards = [ExamplesSplit("train", files, "parquet")]
+    object.__setattr__(data, "splits", lambda *_: shards)
     message = message_of(run, data, lambda inputs: dict(inputs))
     assert "Feature 'age' holds large_list<item: binary> in the examples, but the sch" in message
     assert f"It was read from {files[1]}" in message
@@ -228,7 +230,9 @@ def test_same_number_of_rows_whatever_comes_in(run, data, value):
         raise AssertionError("the data was read")
 
     constant = tf.constant(value)
-    message = message_of(run, data, lambda inputs: {"x": constant}, on_raw_batch=never_read)
+    message = message_of(
+        run, data, lambda inputs: {"x": constant}, observers=Observers(raw=never_read)
+    )
     assert f"returned 'x' with {len(value)} rows, however many it is called with" in message
 
 

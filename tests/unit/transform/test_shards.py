@@ -11,10 +11,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.io import ExamplesWriter, TFRecordWriter, split_files
+from penstock.io import ExamplesSplit, ExamplesWriter, TFRecordWriter, split_files
 from penstock.io.processes import shard_processes
 from penstock.transform import shards as module
-from penstock.transform.shards import Shards, SplitReader, shard_reader
+from penstock.transform.shards import SplitReader, shard_reader
 from penstock.transform.spool import BatchSpool
 
 pytestmark = pytest.mark.tensorflow
@@ -32,7 +32,7 @@ def features():
     return RawFeatures(text_format.Parse(_SCHEMA, schema_pb2.Schema()))
 
 
-def write(folder: Path, **options) -> Shards:
+def write(folder: Path, **options) -> ExamplesSplit:
     random = np.random.default_rng(1)
     with ExamplesWriter(str(folder), ["train"], missing="absent", **options) as writer:
         for _ in range(6):
@@ -40,7 +40,7 @@ def write(folder: Path, **options) -> Shards:
             words = [f"word {word}" for word in random.integers(0, 900, size=500).tolist()]
             writer.write("train", pa.record_batch({"number": numbers, "word": words}))
     file_format = options.get("file_format", "tfrecords_gzip")
-    return Shards(split_files(str(folder), "train"), file_format)
+    return ExamplesSplit("train", split_files(str(folder), "train"), file_format)
 
 
 @pytest.mark.parametrize("options", [{"shard_bytes": 20_000}, {}, {"file_format": "tfrecords"}])
@@ -65,7 +65,7 @@ def test_second_pass_reads_what_the_first_kept_and_decodes_the_rest(
     seen = []
     spool = BatchSpool(str(tmp_path / "spool.arrow"), most_bytes)
     reader = SplitReader(
-        "train", shards, shard_reader(features(), 300), lambda split, _: seen.append(split), spool
+        shards, shard_reader(features(), 300), lambda split, _: seen.append(split), spool
     )
     first = list(reader())
     assert spool.whole == (most_bytes is None)
@@ -80,7 +80,7 @@ def test_second_pass_reads_what_the_first_kept_and_decodes_the_rest(
 def test_whole_spool_spares_the_files(tmp_path: Path) -> None:
     shards = write(tmp_path)
     spool = BatchSpool(str(tmp_path / "spool.arrow"))
-    reader = SplitReader("train", shards, shard_reader(features(), 300), spool=spool)
+    reader = SplitReader(shards, shard_reader(features(), 300), spool=spool)
     first = list(reader())
     for file in shards.files:
         Path(file).unlink()
@@ -91,7 +91,7 @@ def test_split_that_is_begun_has_each_batch_once(tmp_path: Path) -> None:
     shards = write(tmp_path)
     seen = []
     read = shard_reader(features(), 300, processes=2)
-    reader = SplitReader("train", shards, read, lambda _, batch: seen.append(batch))
+    reader = SplitReader(shards, read, lambda _, batch: seen.append(batch))
     reader.begin()
     assert seen == []
     batches = list(reader())
@@ -108,7 +108,7 @@ def test_reader_that_is_closed_leaves_no_process(
     monkeypatch.setattr(shard_processes, "_start", lambda: started.append(start()) or started[-1])
     spool = BatchSpool(str(tmp_path / "spool.arrow"))
     read = shard_reader(features(), 300, processes=2)
-    reader = SplitReader("train", write(tmp_path), read, spool=spool)
+    reader = SplitReader(write(tmp_path), read, spool=spool)
     reader.begin()
     batches = reader()  # kept, as the traceback of an error would keep it
     if not begun_only:
@@ -122,14 +122,14 @@ def test_reader_that_is_closed_leaves_no_process(
 def test_disk_that_is_full_costs_time_only(tmp_path: Path) -> None:
     shards = write(tmp_path)
     spool = BatchSpool("/dev/full", 1 << 30)
-    reader = SplitReader("train", shards, shard_reader(features(), 300), spool=spool)
+    reader = SplitReader(shards, shard_reader(features(), 300), spool=spool)
     assert [batch.num_rows for batch in reader()] == [batch.num_rows for batch in reader()]
     assert not spool.whole
 
 
 def test_files_that_change_between_passes(tmp_path: Path) -> None:
     shards = write(tmp_path)
-    reader = SplitReader("train", shards, shard_reader(features(), 300))
+    reader = SplitReader(shards, shard_reader(features(), 300))
     list(reader())
     with TFRecordWriter(shards.files[0]) as writer:
         writer.write(b"")

@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.io import read_record_batches, split_files
+from penstock.transform import AnalysisElsewhere
 
 pytestmark = pytest.mark.tensorflow
 
@@ -92,7 +93,7 @@ def test_three_dimensions(data_set, run, tmp_path, engine):
         )
         return {"index": index}
 
-    run(data, fn, prefer_fallback=engine == "beam")
+    run(data, fn, elsewhere=AnalysisElsewhere(always=engine == "beam"))
     (batch,) = read_record_batches(split_files(str(tmp_path / "out/examples"), "train"))
     assert batch.column("index$sparse_values").to_pylist() == [[0], [1, 0]]
     assert batch.column("index$sparse_indices_0").to_pylist() == [[0], [1, 1]]
