@@ -83,7 +83,8 @@ def run(tmp_path: Path) -> Callable[..., Any]:
             folders=TransformFolders(
                 str(tmp_path / name / "graph"),
                 str(tmp_path / name / "examples"),
-                updated_cache=kwargs.pop("updated_cache", None),
+                kwargs.pop("earlier_caches", ()),
+                kwargs.pop("updated_cache", None),
             ),
             **kwargs,
         )

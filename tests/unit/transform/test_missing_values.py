@@ -56,7 +56,7 @@ def test_missing_values_are_filled_before_and_after_analysis(data, run, tmp_path
         for each in result.transformed_schema.feature
     }
     assert (shapes["zero"], shapes["two"]) == ([1], [2])
-    again = run(data, fn, "again", analyzer_cache_dirs=[str(tmp_path / "cache")])
+    again = run(data, fn, "again", earlier_caches=[str(tmp_path / "cache")])
     assert again.rows_analyzed == {}
     assert columns(tmp_path, "again") == columns(tmp_path)
 
