@@ -226,7 +226,7 @@ class Stages:
         return lambda: pyarrow.csv.read_csv(file, options)
 
     def parse_statistics(self) -> Callable[[], Any]:
-        """Parsing the serialized statistics."""
+        """Parse the serialized statistics."""
         from tensorflow_metadata.proto.v0 import statistics_pb2
 
         files = list(Path(self._statistics().uri).glob("Split-*/FeatureStats.pb"))

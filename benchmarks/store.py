@@ -128,7 +128,7 @@ def fill(store: MetadataStore, executions: int) -> None:
 
 
 def run_node(store: MetadataStore, run_id: str, number: int, key: str) -> None:
-    """What the launcher asks of the store for one node that is not cached."""
+    """Return what the launcher asks of the store for one node that is not cached."""
     assert store.find_cached(key) is None
     if number == 0:
         store.create_run(RunRecord(run_id, PIPELINE, time.time()))
@@ -161,7 +161,7 @@ def measure(work: Callable[[int], object], repeats: int) -> float:
 
 @contextlib.contextmanager
 def plain_sqlite(path: Path, rows: int) -> Iterator[sqlite3.Connection]:
-    """A SQLite table of `rows` rows with an index over a key of 64 characters."""
+    """Return a SQLite table of `rows` rows with an index over a key of 64 characters."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")

@@ -20,7 +20,7 @@ _KEPT = (
 
 
 def _filled(value: Any) -> Any:
-    """Returns one value a row; a missing one becomes 0 or the empty string."""
+    """Return one value a row; a missing one becomes 0 or the empty string."""
     if not isinstance(value, tf.SparseTensor):
         return tf.reshape(value, [-1])
     default = "" if value.dtype == tf.string else 0
@@ -29,7 +29,7 @@ def _filled(value: Any) -> Any:
 
 
 def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Transforms the taxi features as TFX's example does."""
+    """Transform the taxi features as TFX's example does."""
     outputs = {}
     for name in _SCALED:
         outputs[name + "_xf"] = tft.scale_to_z_score(tf.cast(_filled(inputs[name]), tf.float32))

@@ -43,7 +43,7 @@ def telling(listener: Listener | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stage(text: str) -> Iterator[None]:
-    """Sets a text before all reports within the block, such as "trial 3 of 20"."""
+    """Set a text before all reports within the block, such as "trial 3 of 20"."""
     before = _telling.stage
     _telling.stage = f"{before}{text}, "
     try:
@@ -80,7 +80,7 @@ def tell(text: str) -> None:
 
 
 def describe(done: float, total: float | None, unit: str) -> str:
-    """Returns how far work is in words.
+    """Return how far work is in words.
 
     Example:
         >>> describe(3, 10, "epochs"), describe(52_000, None, "rows")
@@ -90,7 +90,7 @@ def describe(done: float, total: float | None, unit: str) -> str:
 
 
 def at_most_every(seconds: float, listener: Listener) -> Listener:
-    """Returns a listener that passes on only so often, the first time after that span."""
+    """Return a listener that passes on only so often, the first time after that span."""
     due = time.monotonic() + seconds
 
     def listen(text: str) -> None:

@@ -138,7 +138,7 @@ def _read_all(
 
 
 def shared_scratch(options: Any) -> str | None:
-    """A new folder below Beam's `--temp_location`; None if there is no such option."""
+    """Return a new folder below Beam's `--temp_location`; None if there is no such option."""
     from apache_beam.options.pipeline_options import GoogleCloudOptions
 
     base = options.view_as(GoogleCloudOptions).temp_location

@@ -52,7 +52,7 @@ class BeamAnalyzerCache:
         type_specs: Mapping[str, Any],
         temp_dir: str,
     ) -> BeamAnalyzerCache:
-        """Finds out by tracing the function which accumulators can be kept.
+        """Find out by tracing the function which accumulators can be kept.
 
         Args:
             cache: The local driver's cache.
@@ -92,7 +92,7 @@ class BeamAnalyzerCache:
         return [DatasetKey(f"data-{number:05d}") for number in range(len(self.data_sets))]
 
     def read(self, pipeline: Any) -> dict[Any, Any]:
-        """Returns what earlier runs know, as TensorFlow Transform takes it."""
+        """Return what earlier runs know, as TensorFlow Transform takes it."""
         from tensorflow_transform.beam.analyzer_cache import DatasetCache
 
         known = {}
@@ -113,7 +113,7 @@ class BeamAnalyzerCache:
         return known
 
     def write(self, found: Mapping[Any, Any]) -> None:
-        """Writes accumulators on the workers; `complete` is to follow when they are written.
+        """Write accumulators on the workers; `complete` is to follow when they are written.
 
         Args:
             found: What TensorFlow Transform has accumulated anew.
@@ -133,7 +133,7 @@ class BeamAnalyzerCache:
                     )
 
     def complete(self) -> None:
-        """Adds what earlier runs knew, and the manifests."""
+        """Add what earlier runs knew, and the manifests."""
         for data_set in self.data_sets:
             files = self._files(data_set)
             for label, file in files.items():
@@ -155,7 +155,7 @@ def _load(path: str) -> list[bytes]:
 
 
 def _store(records: Sequence[bytes], file: str) -> None:
-    """Writes records in an order that does not depend on who accumulated them."""
+    """Write records in an order that does not depend on who accumulated them."""
     from penstock.io import TFRecordWriter
 
     with written_whole(file) as path, TFRecordWriter(path, "GZIP") as writer:

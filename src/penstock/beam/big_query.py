@@ -22,7 +22,7 @@ def big_query_source(
     storage: Any,
     make_storage: Callable[[], Any] | None = None,
 ) -> BeamSource:
-    """Makes queries, and opens streams of their results for Beam's workers.
+    """Make queries, and open streams of their results for Beam's workers.
 
     The streams of one result hold its rows in no particular order, and each row once; they expire after
     six hours.

@@ -84,7 +84,7 @@ class CsvInput:
         return {name: int(kind) for name, kind in types.items()}, rows
 
     def plan(self, surveys: Sequence[CsvSurvey], on_broken: OnBroken | None = None) -> CsvPlan:
-        """Returns what the files agree on.
+        """Return what the files agree on.
 
         Raises:
             CsvError: If headers differ, or no file has a row.
@@ -111,7 +111,7 @@ class CsvInput:
         return CsvPlan(types, frozenset(survey.path for survey in surveys if survey.exact))
 
     def parts(self, path: str, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterator[Part]:
-        """Reads the file a block at a time; the survey has told of its broken rows."""
+        """Read the file a block at a time; the survey has told of its broken rows."""
         from penstock.io.csv.string_columns import exact_batches, fast_batches
         from penstock.io.ingestion.broken_rows import leave_out
 
@@ -127,7 +127,7 @@ class CsvInput:
             first_row += batch.num_rows
 
     def rows(self, part: Part, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Converts the cells, and serializes the rows."""
+        """Convert the cells, and serialize the rows."""
         from penstock.io.arrow.batch_stream import batch_of
         from penstock.io.csv.cell_type import ColumnType
         from penstock.io.ingestion.write_examples import Rows

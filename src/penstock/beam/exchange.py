@@ -33,11 +33,11 @@ class Exchange:
         self._folder = f"{folder.rstrip('/')}/.beam-{uuid.uuid4().hex}"
 
     def keep(self) -> beam.PTransform:
-        """A transform that keeps (name, value) pairs; a name that comes twice is kept once."""
+        """Return a transform that keeps (name, value) pairs; a name that comes twice is kept once."""
         return beam.ParDo(_Keep(self._folder))
 
     def read(self, name: str, default: Any = None) -> Any:
-        """Returns the value kept under a name, or the default."""
+        """Return the value kept under a name, or the default."""
         path = f"{self._folder}/{name}"
         if not location.exists(path):
             return default

@@ -76,7 +76,7 @@ class DetectFeatureSkew(beam.PTransform):  # type: ignore[misc]
         self._make()  # says at once what is wrong with the arguments
 
     def expand(self, examples: tuple[Any, Any]) -> dict[str, Any]:
-        """Compares, and takes the result apart."""
+        """Compare, and take the result apart."""
         placed = tuple(
             side | f"Place{number}" >> beam.Map(lambda record: _Example((0, 0), record))
             for number, side in enumerate(examples)
@@ -95,7 +95,7 @@ def compare_on_beam(
     make_detector: MakeDetector,
     exchange_folder: str,
 ) -> FeatureSkewDetector:
-    """Compares the examples of files.
+    """Compare the examples of files.
 
     Args:
         engine: Where to run.
@@ -141,7 +141,7 @@ class _Compare(beam.PTransform):  # type: ignore[misc]
         self._make = make
 
     def expand(self, sides: tuple[Any, Any]) -> Any:
-        """Joins the examples by identifier, and compares where they meet."""
+        """Join the examples by identifier, and compare where they meet."""
         keyed = [
             side
             | f"Identify{number}"

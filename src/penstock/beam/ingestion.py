@@ -78,7 +78,7 @@ def write_examples_on_beam(
     input_size: int | None = None,
     quarantine: Quarantine | None = None,
 ) -> dict[str, int]:
-    """Reads files on Beam's workers and writes the output's splits, in shards.
+    """Read files on Beam's workers and write the output's splits, in shards.
 
     The shards hold the rows in the order of the input, so they are the same however often a bundle
     is retried. `row_counts.json` beside them holds the rows of each split.
@@ -319,7 +319,7 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
 
 
 def _schema_of(split: str, schemas: Mapping[str, bytes]) -> bytes | None:
-    """The columns of an output split: those of the input's split, or of any other."""
+    """Return the columns of an output split: those of the input's split, or of any other."""
     return schemas.get(split) or min(schemas.values(), default=None)
 
 

@@ -15,10 +15,10 @@ class Kernel(Protocol):
     """A mergeable accumulator over RecordBatches; must be picklable."""
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Adds rows."""
+        """Add rows."""
 
     def merge(self, other: Any) -> None:
-        """Adds what another kernel has seen; that one is not used afterwards."""
+        """Add what another kernel has seen; that one is not used afterwards."""
 
     def result(self) -> Any:
         """Says what all rows gave."""
@@ -66,17 +66,17 @@ class KernelCombineFn(beam.CombineFn):  # type: ignore[misc]
         self._make_kernel = make_kernel
 
     def create_accumulator(self) -> tuple[Kernel, int]:
-        """Makes an empty kernel."""
+        """Make an empty kernel."""
         return self._make_kernel(), 0
 
     def add_input(self, accumulator: tuple[Kernel, int], element: Sample) -> tuple[Kernel, int]:
-        """Adds rows."""
+        """Add rows."""
         kernel, rows = accumulator
         kernel.add(element.batch)
         return kernel, rows + element.rows
 
     def merge_accumulators(self, accumulators: Iterable[tuple[Kernel, int]]) -> tuple[Kernel, int]:
-        """Merges into a new kernel, so that a retried merge starts from unchanged parts."""
+        """Merge into a new kernel, so that a retried merge starts from unchanged parts."""
         total, rows = self.create_accumulator()
         for kernel, seen in accumulators:
             total.merge(kernel)
@@ -84,6 +84,6 @@ class KernelCombineFn(beam.CombineFn):  # type: ignore[misc]
         return total, rows
 
     def extract_output(self, accumulator: tuple[Kernel, int]) -> Total:
-        """Takes the kernel's result."""
+        """Take the kernel's result."""
         kernel, rows = accumulator
         return Total(kernel.result(), rows)

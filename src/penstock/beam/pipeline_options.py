@@ -19,7 +19,7 @@ _UNSUPPORTED = {
 
 
 def runner_name(beam_pipeline_args: Sequence[str]) -> str | None:
-    """The runner that the arguments name; None if they name none.
+    """Return the runner that the arguments name; None if they name none.
 
     Args:
         beam_pipeline_args: e.g. `("--runner=DataflowRunner", "--project=p")`, or with the value as an
@@ -97,7 +97,7 @@ class BeamSetup:
 
     @classmethod
     def of(cls, context: Circumstances) -> BeamSetup:
-        """The engine that an execution's context asks for."""
+        """Return the engine that an execution's context asks for."""
         return cls(
             tuple(context.beam_pipeline_args),
             context.project_root,
@@ -141,7 +141,7 @@ class BeamSetup:
                 )
 
     def pipeline(self) -> Any:
-        """A Beam pipeline; as a context manager it runs at the end and is waited for.
+        """Return a Beam pipeline; as a context manager it runs at the end and is waited for.
 
         Without a runner, and for the DirectRunner, it is the in-memory FnApiRunner: Beam's own
         default first tries to download another one from the internet.
@@ -155,7 +155,7 @@ class BeamSetup:
 
 
 def make_pipeline(beam_pipeline_args: Sequence[str]) -> Any:
-    """A Beam pipeline for the given arguments, without user code; see `BeamSetup`."""
+    """Return a Beam pipeline for the given arguments, without user code; see `BeamSetup`."""
     return BeamSetup(beam_pipeline_args).pipeline()
 
 
@@ -205,7 +205,7 @@ def _name_job(options: Any, labels: Mapping[str, str]) -> None:
 
 
 def _label(value: str) -> str:
-    """A value as Google Cloud's labels allow it: lower case, digits, `-` and `_`, 63 at most."""
+    """Return a value as Google Cloud's labels allow it: lower case, digits, `-` and `_`, 63 at most."""
     return re.sub(r"[^a-z0-9_-]+", "-", value.lower()).strip("-_")[:63]
 
 

@@ -52,7 +52,7 @@ class BrokenRows:
     def outputs(
         self, stage: int, file: int | Mapping[str, int], part: int = 0, *, converted: bool
     ) -> Iterator[Any]:
-        """Yields what was told of since the last call, as tagged outputs.
+        """Yield what was told of since the last call, as tagged outputs.
 
         Args:
             stage: PLANNING or READING.
@@ -70,7 +70,7 @@ class CollectBroken(beam.PTransform):  # type: ignore[misc]
     """Makes of broken rows what an `Exchange` keeps: the rows of each place, and the places."""
 
     def expand(self, broken: Any) -> Any:
-        """Puts the rows of a place together and in order."""
+        """Put the rows of a place together and in order."""
         rows = broken | "ByPlace" >> beam.GroupByKey()
         places = (
             rows
@@ -92,7 +92,7 @@ def _name(place: Place) -> str:
 
 
 def broken_rows(exchange: Exchange, splits: Sequence[Sequence[int]]) -> Iterator[BrokenRow]:
-    """Yields what `CollectBroken` has kept, as the local driver would meet it.
+    """Yield what `CollectBroken` has kept, as the local driver would meet it.
 
     Args:
         exchange: Where it was kept.

@@ -29,20 +29,20 @@ class QueryInput:
     read: Callable[[str], Iterator[pa.RecordBatch]]
 
     def survey(self, query: str, on_broken: OnBroken | None = None) -> None:
-        """Looks at nothing."""
+        """Look at nothing."""
 
     def plan(self, surveys: Sequence[None], on_broken: OnBroken | None = None) -> None:
         """Plans nothing."""
 
     def parts(self, query: str, plan: None, on_broken: OnBroken | None = None) -> Iterator[Part]:
-        """Makes the query."""
+        """Make the query."""
         first_row = 0
         for batch in self.read(query):
             yield Part(query, first_row, batch_to_bytes(batch))
             first_row += batch.num_rows
 
     def rows(self, part: Part, plan: None, on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Serializes the rows."""
+        """Serialize the rows."""
         from penstock.io.arrow.batch_stream import batch_of
         from penstock.io.ingestion.write_examples import Rows
 

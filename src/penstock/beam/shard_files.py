@@ -14,7 +14,7 @@ from penstock.io.examples.formats import file_format_named
 
 
 def shard_url(uri: str, split: str, name: str, number: int, shards: int, file_format: str) -> str:
-    """Returns the file of one shard of an Examples artifact.
+    """Return the file of one shard of an Examples artifact.
 
     Args:
         uri: The artifact's folder.
@@ -34,7 +34,7 @@ def shard_url(uri: str, split: str, name: str, number: int, shards: int, file_fo
 
 @contextlib.contextmanager
 def written_whole(url: str) -> Iterator[str]:
-    """Gives a local path to write to; the file appears at `url` when the block ends well.
+    """Give a local path to write to; the file appears at `url` when the block ends well.
 
     So nobody sees half of it, and a second attempt may come at any time.
 
@@ -61,7 +61,7 @@ def written_whole(url: str) -> Iterator[str]:
 
 
 def write_row_counts(uri: str, counts: Mapping[str, int], quarantined: int | None = None) -> None:
-    """Writes `row_counts.json` beside the splits of an Examples artifact.
+    """Write `row_counts.json` beside the splits of an Examples artifact.
 
     Args:
         uri: The artifact's folder.

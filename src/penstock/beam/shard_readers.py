@@ -36,16 +36,16 @@ class InputReader(Protocol):
     """
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> Any:
-        """Looks at one file for what all files must agree on, such as column types."""
+        """Look at one file for what all files must agree on, such as column types."""
 
     def plan(self, surveys: Sequence[Any], on_broken: OnBroken | None = None) -> Any:
-        """Makes of all files' surveys, ordered by file, what `parts` and `rows` go by."""
+        """Make of all files' surveys, ordered by file, what `parts` and `rows` go by."""
 
     def parts(self, path: str, plan: Any, on_broken: OnBroken | None = None) -> Iterator[Part]:
-        """Reads a file; does as little work as it can."""
+        """Read a file; do as little work as it can."""
 
     def rows(self, part: Part, plan: Any, on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Converts a part; where the work is."""
+        """Convert a part; where the work is."""
 
 
 class BeamSource(NamedTuple):
@@ -76,7 +76,7 @@ class RecordInput:
     unify_schema: bool = False
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> bytes | None:
-        """Returns the file's columns, serialized; None if columns need not agree."""
+        """Return the file's columns, serialized; None if columns need not agree."""
         from penstock.io.ingestion.broken_rows import leave_out
         from penstock.io.tfrecord.ingest import unified_schema
 
@@ -90,7 +90,7 @@ class RecordInput:
     def plan(
         self, surveys: Sequence[bytes | None], on_broken: OnBroken | None = None
     ) -> bytes | None:
-        """Returns the columns of all files, serialized.
+        """Return the columns of all files, serialized.
 
         Raises:
             ValueError: If a feature changes its type.
@@ -104,7 +104,7 @@ class RecordInput:
     def parts(
         self, path: str, plan: bytes | None, on_broken: OnBroken | None = None
     ) -> Iterator[Part]:
-        """Reads the file some thousand records at a time."""
+        """Read the file some thousand records at a time."""
         from penstock.io.tfrecord.ingest import read_records
 
         for block in read_records(path, on_broken=on_broken):
@@ -113,7 +113,7 @@ class RecordInput:
     def rows(
         self, part: Part, plan: bytes | None, on_broken: OnBroken | None = None
     ) -> Iterable[Rows]:
-        """Decodes the records and brings them into the form that is hashed."""
+        """Decode the records and bring them into the form that is hashed."""
         from penstock.io.tfrecord.ingest import RowsOfRecords, joined
 
         schema = None if plan is None else schema_from_bytes(plan)
@@ -139,7 +139,7 @@ class RowsInput:
     read: Callable[..., Iterable[Rows]]
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> None:
-        """Looks at nothing."""
+        """Look at nothing."""
 
     def plan(self, surveys: Sequence[None], on_broken: OnBroken | None = None) -> None:
         """Plans nothing."""
@@ -149,12 +149,12 @@ class RowsInput:
         yield Part(path, 0, None)
 
     def rows(self, part: Part, plan: None, on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Reads the file."""
+        """Read the file."""
         return self.read([part.path]) if on_broken is None else self.read([part.path], on_broken)
 
 
 def batch_to_bytes(batch: pa.RecordBatch) -> bytes:
-    """Returns a RecordBatch as an Arrow IPC stream, which `batch_of` reads."""
+    """Return a RecordBatch as an Arrow IPC stream, which `batch_of` reads."""
     from penstock.io.arrow.batch_stream import stream_of
 
     content: bytes = stream_of(batch).to_pybytes()
@@ -162,7 +162,7 @@ def batch_to_bytes(batch: pa.RecordBatch) -> bytes:
 
 
 def schema_from_bytes(content: bytes) -> pa.Schema:
-    """Reads an Arrow schema."""
+    """Read an Arrow schema."""
     import pyarrow as pa
 
     return pa.ipc.read_schema(pa.py_buffer(content))

@@ -34,7 +34,7 @@ def combine_on_beam(
     *,
     sample_rate: float | None = None,
 ) -> dict[str, Total]:
-    """Runs a kernel over the shards of each split.
+    """Run a kernel over the shards of each split.
 
     Args:
         engine: Where to run.
@@ -97,7 +97,7 @@ class CombineShards(beam.PTransform):  # type: ignore[misc]
         self._sample_rate = sample_rate
 
     def expand(self, pipeline: Any) -> Any:
-        """Reads shards where they were spread to, and combines there first."""
+        """Read shards where they were spread to, and combine there first."""
         return (
             pipeline
             | "Shards" >> beam.Create(self._shards)

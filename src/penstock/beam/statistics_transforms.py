@@ -50,7 +50,7 @@ class GenerateStatistics(beam.PTransform):  # type: ignore[misc]
         self._options = options
 
     def expand(self, batches: Any) -> Any:
-        """Combines the batches."""
+        """Combine the batches."""
         from penstock.data_validation.statistics.generate import SlicedStatistics
 
         kernel = functools.partial(SlicedStatistics, self._options)
@@ -85,7 +85,7 @@ class _WriteStatistics(beam.PTransform):  # type: ignore[misc]
         self._output_path = output_path
 
     def expand(self, statistics: Any) -> Any:
-        """Writes the file, whole or not at all, and yields its path."""
+        """Write the file, whole or not at all, and yield its path."""
         return statistics | "Write" >> beam.Map(type(self)._write, self._output_path)
 
     @staticmethod

@@ -73,7 +73,7 @@ def transform_on_beam(
     observe_transformed: Observed | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> Transformed:
-    """Transforms the shards of each split and writes one transformed shard for each.
+    """Transform the shards of each split and write one transformed shard for each.
 
     Args:
         engine: Where to run.
@@ -166,7 +166,7 @@ class _ObserveRaw(beam.PTransform):  # type: ignore[misc]
         self._batch_size = batch_size
 
     def expand(self, pipeline: Any) -> Any:
-        """Reads and combines shards."""
+        """Read and combine shards."""
         make_kernel, sample_rate = self._observed
         return (
             pipeline
@@ -279,7 +279,7 @@ class _Applied:
         )
 
     def batches(self, source: ExamplesSplit) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yields the raw rows and the transformed batch of each raw batch."""
+        """Yield the raw rows and the transformed batch of each raw batch."""
         from penstock.transform.features import explained_failures
 
         for raw in self._read(source):
@@ -291,7 +291,7 @@ class _Applied:
 
 @functools.lru_cache(maxsize=2)
 def _applied(job: str, schema: bytes, payload_format: str, graph: str, batch_size: int) -> _Applied:
-    """Loads a graph once for a process and job: it takes seconds.
+    """Load a graph once for a process and job: it takes seconds.
 
     In the next job of the same process another graph may lie in the same folder.
     """

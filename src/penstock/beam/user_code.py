@@ -17,7 +17,7 @@ OPTION = "penstock_project"
 
 
 def stage_user_code(options: Any, project_root: str, scratch: str | None = None) -> str:
-    """Adds a project's archive to what Beam stages, and returns the archive's path.
+    """Add a project's archive to what Beam stages, and return the archive's path.
 
     Args:
         options: Beam's PipelineOptions; changed in place.
@@ -41,7 +41,7 @@ def stage_user_code(options: Any, project_root: str, scratch: str | None = None)
 
 @functools.cache
 def _project_options() -> type:
-    """A PipelineOptions class, which makes the option known to Beam as long as it lives."""
+    """Return a PipelineOptions class, which makes the option known to Beam as long as it lives."""
     from apache_beam.options.pipeline_options import PipelineOptions
 
     def add_arguments(cls: type, parser: Any) -> None:

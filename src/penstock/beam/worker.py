@@ -24,7 +24,7 @@ _NOT_INSTALLED = ("requirements.txt", "extra_packages.txt", "workflow.tar.gz")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs one worker until its job ends.
+    """Run one worker until its job ends.
 
     Raises:
         SystemExit: if an argument is missing.
@@ -94,7 +94,7 @@ def _provision_info(url: str, worker_id: str) -> Any:
 
 
 def _fetch(url: str, worker_id: str, dependencies: Any, folder: str) -> None:
-    """Fetches the job's artifacts into a folder, each under its staged name."""
+    """Fetch the job's artifacts into a folder, each under its staged name."""
     from apache_beam.portability import common_urns
     from apache_beam.portability.api import (
         beam_artifact_api_pb2,

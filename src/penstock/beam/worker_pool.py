@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serves until SIGTERM or Ctrl-C; its workers end with it.
+    """Serve until SIGTERM or Ctrl-C; its workers end with it.
 
     Raises:
         SystemExit: if an argument is missing, or the port is taken.
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def worker_executable(folder: str) -> str:
-    """Writes an executable file that starts `penstock.beam.worker`, and returns its path.
+    """Write an executable file that starts `penstock.beam.worker`, and return its path.
 
     Beam's `worker_pool_main --container_executable` takes one path and no arguments.
 

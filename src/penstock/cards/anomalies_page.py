@@ -20,7 +20,7 @@ _DISTANCES = {
 
 
 def display_anomalies(anomalies: anomalies_pb2.Anomalies, title: str = "Anomalies") -> HtmlPage:
-    """Makes a page about anomalies.
+    """Make a page about anomalies.
 
     Args:
         anomalies: What `validate_statistics` returned.

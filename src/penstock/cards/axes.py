@@ -10,7 +10,7 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
 def ticks(low: float, high: float, *, most: int = 6, whole: bool = False) -> list[float]:
-    """Returns round numbers from `low` to `high`, at equal steps.
+    """Return round numbers from `low` to `high`, at equal steps.
 
     Args:
         low: The axis's lower end.
@@ -30,7 +30,7 @@ def ticks(low: float, high: float, *, most: int = 6, whole: bool = False) -> lis
 
 
 def rounded_range(values: Sequence[float], *, most: int = 6) -> tuple[float, float]:
-    """Returns round ends that hold all values; 0 is one of them where the values come near it."""
+    """Return round ends that hold all values; 0 is one of them where the values come near it."""
     finite = [value for value in values if math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     if low == high:
@@ -55,7 +55,7 @@ def _step(least: float, whole: bool) -> float:
 
 
 def tick_labels(values: Sequence[float]) -> list[str]:
-    """Returns the numbers of an axis, with as many digits as tell them apart.
+    """Return the numbers of an axis, with as many digits as tell them apart.
 
     Example:
         >>> tick_labels([0.98, 0.985, 0.99])

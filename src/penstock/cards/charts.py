@@ -19,7 +19,7 @@ SERIES_COLOURS = 6
 
 
 def number(value: float | None) -> str:
-    """Returns a number as a person reads it: four digits, and thousands set apart."""
+    """Return a number as a person reads it: four digits, and thousands set apart."""
     if value is None or not math.isfinite(value):
         return MISSING
     if float(value).is_integer() and abs(value) < 1e9:
@@ -39,7 +39,7 @@ def line_chart(
     markers: bool = False,
     whole_x: bool = False,
 ) -> Markup:
-    """Returns lines over a plane.
+    """Return lines over a plane.
 
     Args:
         series: Points by name.
@@ -105,7 +105,7 @@ class _Plane:
         self._left = _MARGIN + _LETTER * widest
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Returns where a point lies in the picture."""
+        """Return where a point lies in the picture."""
         (x_low, x_high), (y_low, y_high) = self.x_range, self.y_range
         across = (x - x_low) / ((x_high - x_low) or 1)
         up = (y - y_low) / ((y_high - y_low) or 1)
@@ -115,7 +115,7 @@ class _Plane:
         )
 
     def grid(self) -> list[Markup]:
-        """Returns the lines and numbers of the axes."""
+        """Return the lines and numbers of the axes."""
         parts = []
         for y, label in zip(self._y_ticks, self._y_labels, strict=True):
             _, down = self.place(self.x_range[0], y)
@@ -133,7 +133,7 @@ class _Plane:
         return parts
 
     def labels(self, x_label: str, y_label: str) -> list[Markup]:
-        """Returns what the axes are."""
+        """Return what the axes are."""
         middle, half = (self._left + _WIDTH - _RIGHT) / 2, (_HEIGHT - _BOTTOM + _TOP) / 2
         turned = f"translate(12 {half}) rotate(-90)"
         return [
@@ -149,7 +149,7 @@ def histogram(
     width: int = 160,
     height: int = 38,
 ) -> Markup:
-    """Returns a small histogram; each bar's name and value show when pointed at.
+    """Return a small histogram; each bar's name and value show when pointed at.
 
     Args:
         bars: Name and value of each.
@@ -184,7 +184,7 @@ def histogram(
 
 
 def heatmap(cells: Sequence[Sequence[float]], names: Sequence[str]) -> Markup:
-    """Returns a confusion matrix: a row an actual class, a column a predicted one."""
+    """Return a confusion matrix: a row an actual class, a column a predicted one."""
     count = len(names)
     size = max(34, min(76, 380 // max(count, 1)))
     margin = 8.0 + min(110, 7 * max((len(name) for name in names), default=1))
@@ -234,7 +234,7 @@ def heatmap(cells: Sequence[Sequence[float]], names: Sequence[str]) -> Markup:
 
 
 def graph(nodes: Mapping[str, Sequence[str]], states: Mapping[str, str]) -> Markup:
-    """Returns a DAG, left to right.
+    """Return a DAG, left to right.
 
     Args:
         nodes: The upstream nodes of each node.

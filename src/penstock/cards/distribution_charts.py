@@ -89,7 +89,7 @@ def numeric_chart(sides: Sequence[FeatureSummary | None]) -> Markup | None:
 def _middle(
     sides: Sequence[FeatureSummary | None], least: float, greatest: float
 ) -> tuple[float, float]:
-    """Returns the part of the axis to draw: all, unless 8 of 10 values share a tenth of it."""
+    """Return the part of the axis to draw: all, unless 8 of 10 values share a tenth of it."""
     deciles = [side.boundaries for side in sides if side is not None and len(side.boundaries) > 2]
     ends = [value for each in deciles for value in (each[1], each[-2]) if math.isfinite(value)]
     width = max(ends) - min(ends) if ends else 0.0
@@ -99,7 +99,7 @@ def _middle(
 
 
 def _within(side: FeatureSummary | None, low: float, high: float) -> list[_Bucket]:
-    """Returns the quantiles' buckets inside of a range; of a cut bucket its share."""
+    """Return the quantiles' buckets inside of a range; of a cut bucket its share."""
     found = []
     for left, right, count in side.quantiles if side is not None else ():
         start, end = max(left, low), min(right, high)

@@ -21,7 +21,7 @@ _UNIT = (0.0, 1.0)
 
 
 def evaluation_section(data: Mapping[str, Any]) -> Section | None:
-    """The metrics by slice, and the plots of the whole."""
+    """Return the metrics by slice, and the plots of the whole."""
     evaluation = data.get("evaluation")
     if not evaluation or not evaluation["slices"]:
         return None
@@ -79,7 +79,7 @@ def _figures(evaluation: Mapping[str, Any]) -> list[Markup]:
 
 
 def _regression_figures(calibration: Mapping[str, Sequence[Sequence[float]]]) -> list[Markup]:
-    """What a regression predicts against what is true, and the residuals."""
+    """Return what a regression predicts against what is true, and the residuals."""
     if all(len(line) < 2 for line in calibration.values()):
         text = (
             "All predictions lie in one bucket. Give the metric CalibrationPlot the range of the label, "
@@ -157,7 +157,7 @@ def thresholds_section(data: Mapping[str, Any]) -> Section | None:
 
 
 def bound_words(bounds: Mapping[str, float], direction: str) -> str:
-    """Returns what a threshold asks for.
+    """Return what a threshold asks for.
 
     Example:
         >>> bound_words({"lower": 0.7, "upper": 1.0}, "")

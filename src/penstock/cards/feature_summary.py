@@ -68,7 +68,7 @@ class FeatureSummary:
 def summarize_dataset(
     dataset: statistics_pb2.DatasetFeatureStatistics,
 ) -> dict[str, FeatureSummary]:
-    """Returns the features of a data set by name, in their order."""
+    """Return the features of a data set by name, in their order."""
     summaries = (_summarize(feature, int(dataset.num_examples)) for feature in dataset.features)
     return {summary.name: summary for summary in summaries}
 
@@ -142,7 +142,7 @@ def _custom(feature: Any) -> dict[str, str]:
 
 
 def distance(a: FeatureSummary, b: FeatureSummary) -> float | None:
-    """Returns the Jensen-Shannon divergence of two data sets' feature, 0 (equal) to 1.
+    """Return the Jensen-Shannon divergence of two data sets' feature, 0 (equal) to 1.
 
     Numbers are compared by both histograms, and the smaller divergence counts: one outlier spoils the
     equi-width histogram, and few distinct values spoil the quantiles.

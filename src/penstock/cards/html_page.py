@@ -28,7 +28,7 @@ class HtmlPage:
         self._height = height
 
     def write(self, path: str) -> None:
-        """Writes the page; folders are made if missing."""
+        """Write the page; folders are made if missing."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(self.html, encoding="utf-8")
@@ -53,7 +53,7 @@ def data_page(
     scripted: bool = False,
     height: int = 640,
 ) -> HtmlPage:
-    """Puts a page about data together.
+    """Put a page about data together.
 
     Args:
         kind: What it is, such as "Statistics".

@@ -18,7 +18,7 @@ _VOID = {"meta", "input", "line", "rect", "circle", "path", "polyline", "br", "l
 
 
 def tag(element: str, /, *children: Child, **attributes: object) -> Markup:
-    """Returns an element.
+    """Return an element.
 
     Args:
         element: The element's name, such as "td".
@@ -44,7 +44,7 @@ def tag(element: str, /, *children: Child, **attributes: object) -> Markup:
 
 
 def join(children: Iterable[Child]) -> Markup:
-    """Returns children one after another, text escaped."""
+    """Return children one after another, text escaped."""
     parts = []
     for child in children:
         if child is None:

@@ -24,7 +24,7 @@ _SIZES = ("example_count", "weighted_example_count", "mean_label", "mean_predict
 
 
 def metric_words(label: str, *, all_weighted: bool = False) -> str:
-    """Returns a metric's name as a person reads it.
+    """Return a metric's name as a person reads it.
 
     Args:
         label: The metric's label.
@@ -61,7 +61,7 @@ def is_share(label: str) -> bool:
 
 
 def quality_first(labels: Iterable[str]) -> list[str]:
-    """Returns labels in their order, those that only say how much data there was at the end."""
+    """Return labels in their order, those that only say how much data there was at the end."""
     return sorted(labels, key=lambda label: _parts(label)[0] in _SIZES)
 
 

@@ -73,7 +73,7 @@ def collect(
 
 
 def write_model_card(data: Mapping[str, Any], folder: str) -> None:
-    """Writes a card as `model_card.html` and `model_card.json`.
+    """Write a card as `model_card.html` and `model_card.json`.
 
     Args:
         data: What `collect` returned.
@@ -215,7 +215,7 @@ def _data(folder: str, splits: list[str]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns JSON values; a number that JSON lacks becomes None."""
+    """Return JSON values; a number that JSON lacks becomes None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

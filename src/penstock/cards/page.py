@@ -22,7 +22,7 @@ _HEADLINES = 5
 
 
 def render(data: Mapping[str, Any]) -> str:
-    """Returns a card's HTML; it needs no other file and no network.
+    """Return a card's HTML; it needs no other file and no network.
 
     Args:
         data: What `penstock.cards.collect` returned, or its JSON.

@@ -16,7 +16,7 @@ _SHOWN_VALUES = 12
 
 
 def display_schema(schema: schema_pb2.Schema, title: str = "Schema") -> HtmlPage:
-    """Makes a page about a schema.
+    """Make a page about a schema.
 
     Args:
         schema: The schema.

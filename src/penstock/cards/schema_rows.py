@@ -42,7 +42,7 @@ class SchemaRow:
 
 
 def schema_rows(schema: schema_pb2.Schema) -> list[SchemaRow]:
-    """Returns what the schema expects of each feature, those inside of structs after their parent."""
+    """Return what the schema expects of each feature, those inside of structs after their parent."""
     shared = {domain.name: list(domain.value) for domain in schema.string_domain}
     return [_row(path_to_text(path), feature, shared) for path, feature in all_features(schema)]
 

@@ -64,7 +64,7 @@ def data_section(data: Mapping[str, Any]) -> Section | None:
 
 
 def _feature(feature: Mapping[str, Any] | None, span: tuple[float, float] | None) -> Markup:
-    """A feature in a split; its histogram has the same x axis in all splits."""
+    """Return a feature in a split; its histogram has the same x axis in all splits."""
     if feature is None:
         return tag("span", MISSING, class_="muted")
     notes = []
@@ -85,7 +85,7 @@ def _feature(feature: Mapping[str, Any] | None, span: tuple[float, float] | None
 
 
 def schema_section(data: Mapping[str, Any]) -> Section | None:
-    """What the schema says of each feature."""
+    """Return what the schema says of each feature."""
     features = data.get("schema")
     if not features:
         return None
@@ -105,7 +105,7 @@ def schema_section(data: Mapping[str, Any]) -> Section | None:
 
 
 def lineage_section(data: Mapping[str, Any]) -> Section | None:
-    """The executions that led to the model."""
+    """Return the executions that led to the model."""
     lineage: Mapping[str, Any] = data.get("lineage") or {}
     provenance: Mapping[str, Any] = data.get("provenance") or {}
     if not lineage and not provenance:
@@ -162,7 +162,7 @@ def _points(values: Sequence[float | None]) -> list[tuple[float, float]]:
 
 
 def words(name: str) -> str:
-    """Returns a name without underscores."""
+    """Return a name without underscores."""
     return name.replace("_", " ")
 
 

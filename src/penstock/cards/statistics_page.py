@@ -45,7 +45,7 @@ def visualize_statistics(
     allowlist_features: Collection[str] | None = None,
     denylist_features: Collection[str] | None = None,
 ) -> HtmlPage:
-    """Makes a page about statistics, or about two data sets side by side.
+    """Make a page about statistics, or about two data sets side by side.
 
     Args:
         lhs_statistics: Statistics of a data set.
@@ -108,7 +108,7 @@ def get_statistics_html(
     allowlist_features: Collection[str] | None = None,
     denylist_features: Collection[str] | None = None,
 ) -> str:
-    """Returns the page of `visualize_statistics`, with the same arguments, as text."""
+    """Return the page of `visualize_statistics`, with the same arguments, as text."""
     return visualize_statistics(
         lhs_statistics, rhs_statistics, lhs_name, rhs_name, allowlist_features, denylist_features
     ).html
@@ -119,7 +119,7 @@ def compare_slices(
     lhs_slice_key: str,
     rhs_slice_key: str,
 ) -> HtmlPage:
-    """Makes a page about two slices side by side.
+    """Make a page about two slices side by side.
 
     Args:
         statistics: Statistics of slices.

@@ -9,7 +9,7 @@ _BARS = 20
 
 
 def summarize_statistics(folder: str, splits: list[str]) -> dict[str, Any]:
-    """Returns each split's size and features.
+    """Return each split's size and features.
 
     Args:
         folder: The folder of an ExampleStatistics artifact.

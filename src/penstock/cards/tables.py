@@ -11,11 +11,11 @@ Section = tuple[str, str, Markup]
 
 
 def table(head: Sequence[Markup], rows: Sequence[Markup]) -> Markup:
-    """Returns a table that scrolls where it is wider than the page."""
+    """Return a table that scrolls where it is wider than the page."""
     top = tag("thead", tag("tr", head)) if head else None
     return tag("div", tag("table", top, tag("tbody", rows)), class_="scroll")
 
 
 def pill(text: str, kind: str) -> Markup:
-    """Returns a word in a coloured frame: kind "good", "bad" or ""."""
+    """Return a word in a coloured frame: kind "good", "bad" or ""."""
     return tag("span", text, class_=f"pill {kind}")

@@ -19,7 +19,7 @@ _KNOWN = "data as .csv, .parquet or TFRecords, statistics as .pb or .pbtxt, or a
 def statistics_of(
     path: str, schema: schema_pb2.Schema | None = None, split: str | None = None
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns stored statistics, or computes them from data.
+    """Return stored statistics, or compute them from data.
 
     Args:
         path: A file, a glob pattern, a URL, or the folder of an Examples or ExampleStatistics artifact.
@@ -94,7 +94,7 @@ def _statistics_of_folder(
 
 
 def load_schema(path: str) -> schema_pb2.Schema:
-    """Reads a schema: a text proto, or the folder of a Schema artifact.
+    """Read a schema: a text proto, or the folder of a Schema artifact.
 
     Raises:
         NotFound: If there is none.

@@ -26,7 +26,7 @@ _MISSING = "SCHEMA_MISSING_COLUMN"
 def row_finder(
     options: StatsOptions, null_is_absent: bool
 ) -> Callable[[pa.RecordBatch], Iterator[AnomalousRow]]:
-    """Returns a function that yields the anomalous rows of a batch, each with its reasons.
+    """Return a function that yields the anomalous rows of a batch, each with its reasons.
 
     A batch is checked as a whole first. Where something is wrong it is halved, and of the halves only
     those features are looked at that had an anomaly. Which rows lack a required value is seen without
@@ -77,7 +77,7 @@ def row_finder(
     def look(
         batch: pa.RecordBatch, start: int, only: frozenset[str] | None, lacking: _Lacking
     ) -> Iterator[tuple[int, list[_Reason]]]:
-        """Yields the places of anomalous rows, and what is wrong but for required values that lack."""
+        """Yield the places of anomalous rows, and what is wrong but for required values that lack."""
         if not batch.num_rows:
             return
         if batch.num_rows == 1:
@@ -129,7 +129,7 @@ class _Reason(NamedTuple):
 
 
 def _lacking_values(batch: pa.RecordBatch, required: Set[str], everywhere: Set[str]) -> _Lacking:
-    """Returns for each required feature that some row lacks which rows do."""
+    """Return for each required feature that some row lacks which rows do."""
     found = {}
     for name in sorted(required):
         index = batch.schema.get_field_index(name)
@@ -164,7 +164,7 @@ def _separable(options: StatsOptions) -> bool:
 
 
 def _schema_with(schema: schema_pb2.Schema, names: Set[str]) -> schema_pb2.Schema:
-    """Returns a schema of these features alone."""
+    """Return a schema of these features alone."""
     smaller = schema_pb2.Schema()
     smaller.CopyFrom(schema)
     del smaller.feature[:]

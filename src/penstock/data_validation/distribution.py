@@ -36,7 +36,7 @@ def validate_distributions(
     comparators: Mapping[PathSteps, schema_pb2.FeatureComparator],
     num_examples_comparator: schema_pb2.NumericValueComparator | None = None,
 ) -> anomalies_pb2.Anomalies:
-    """Compares features' distributions and the number of rows with those of a baseline.
+    """Compare features' distributions and the number of rows with those of a baseline.
 
     Args:
         statistics: Statistics of the data.
@@ -82,7 +82,7 @@ def validate_distributions(
 
 
 def _keep_comparisons(info: anomalies_pb2.AnomalyInfo) -> None:
-    """Drops what the inferred schema alone found; whole descriptions mention that, too."""
+    """Drop what the inferred schema alone found; whole descriptions mention that, too."""
     kept = [reason for reason in info.reason if reason.type in _OF_COMPARISONS]
     for field in ("description", "short_description", "diff_regions"):
         info.ClearField(field)

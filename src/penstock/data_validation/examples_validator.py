@@ -40,7 +40,7 @@ def identify_anomalous_examples(
     *,
     null_is_absent: bool = True,
 ) -> AnomalousExamples:
-    """Finds the rows that have anomalies and says which.
+    """Find the rows that have anomalies and say which.
 
     A batch is checked as a whole first and halved where something is wrong; but row by row if the
     schema limits fractions, which one row can break while its batch does not.
@@ -85,7 +85,7 @@ def validate_examples_in_tfrecord(
     pipeline_options: None = None,
     num_sampled_examples: int = 0,
 ) -> Statistics | tuple[Statistics, dict[str, list[Any]]]:
-    """Finds the tf.Examples of TFRecord files, gzipped or not, that have anomalies.
+    """Find the tf.Examples of TFRecord files, gzipped or not, that have anomalies.
 
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
@@ -130,7 +130,7 @@ def validate_examples_in_csv(
     pipeline_options: None = None,
     num_sampled_examples: int = 0,
 ) -> "Statistics | tuple[Statistics, dict[str, pd.DataFrame]]":
-    """Finds the rows of CSV files that have anomalies; their types are the schema's.
+    """Find the rows of CSV files that have anomalies; their types are the schema's.
 
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
@@ -161,7 +161,7 @@ def validate_examples_in_csv(
 
 
 def _joined(rows: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """Returns rows, of which some lack columns, as few batches."""
+    """Return rows, of which some lack columns, as few batches."""
     tables = [pa.Table.from_batches([row]) for row in rows]
     joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
     return list(joined.to_batches())
@@ -188,7 +188,7 @@ def _examples(row: pa.RecordBatch) -> list[Any]:
 
 
 def _frame(rows: list[pa.RecordBatch]) -> "pd.DataFrame":
-    """Puts rows whose columns are lists of at most one value into a table of values."""
+    """Put rows whose columns are lists of at most one value into a table of values."""
     import pandas as pd
 
     return pd.DataFrame(

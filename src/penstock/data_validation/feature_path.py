@@ -29,24 +29,24 @@ class FeaturePath(tuple[str, ...]):
     __slots__ = ()
 
     def __new__(cls, steps: Iterable[str] = ()) -> Self:
-        """Makes a path; a name alone would be taken for its letters."""
+        """Make a path; a name alone would be taken for its letters."""
         if isinstance(steps, str):
             raise TypeError(f"steps must be a list of names. Received: steps={steps!r}")
         return super().__new__(cls, steps)
 
     @classmethod
     def from_proto(cls, path_proto: path_pb2.Path) -> FeaturePath:
-        """Returns the path that a Path proto holds."""
+        """Return the path that a Path proto holds."""
         return cls(path_proto.step)
 
     @classmethod
     def from_string(cls, path_string: str) -> FeaturePath:
-        """Returns the path whose steps are separated by dots."""
+        """Return the path whose steps are separated by dots."""
         return cls(path_string.split("."))
 
     @classmethod
     def from_json(cls, path_json: str) -> FeaturePath:
-        """Returns the path that a JSON list of names holds.
+        """Return the path that a JSON list of names holds.
 
         Raises:
             TypeError: If it is no list of strings.
@@ -57,21 +57,21 @@ class FeaturePath(tuple[str, ...]):
         return cls(steps)
 
     def to_proto(self) -> path_pb2.Path:
-        """Returns the path as a Path proto."""
+        """Return the path as a Path proto."""
         from tensorflow_metadata.proto.v0 import path_pb2
 
         return path_pb2.Path(step=self)
 
     def to_json(self) -> str:
-        """Returns the steps as a JSON list."""
+        """Return the steps as a JSON list."""
         return json.dumps(self)
 
     def steps(self) -> tuple[str, ...]:
-        """Returns the steps."""
+        """Return the steps."""
         return tuple(self)
 
     def parent(self) -> FeaturePath:
-        """Returns the path without its last step.
+        """Return the path without its last step.
 
         Raises:
             ValueError: If there is no step.
@@ -81,7 +81,7 @@ class FeaturePath(tuple[str, ...]):
         return FeaturePath(self[:-1])
 
     def child(self, child_step: str) -> FeaturePath:
-        """Returns the path with one more step."""
+        """Return the path with one more step."""
         return FeaturePath((*self, child_step))
 
     def __str__(self) -> str:

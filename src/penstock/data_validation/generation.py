@@ -45,7 +45,7 @@ def _matching(data_location: str) -> list[str]:
 
 
 def _refuse_other_runner(pipeline_options: Any) -> None:
-    """Raises if Beam's options want the work to be done elsewhere."""
+    """Raise if Beam's options want the work to be done elsewhere."""
     if pipeline_options is None:
         return
     runner = pipeline_options.get_all_options().get("runner")
@@ -86,7 +86,7 @@ def generate_statistics_from_tfrecord(
     stats_options: StatsOptions | None = None,
     pipeline_options: object = None,
 ) -> Statistics:
-    """Computes statistics of TFRecord files of tf.Examples, gzipped or not.
+    """Compute statistics of TFRecord files of tf.Examples, gzipped or not.
 
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
@@ -113,7 +113,7 @@ def generate_statistics_from_tfrecord(
 def tfrecord_batches(
     data_location: str, stats_options: StatsOptions | None
 ) -> Iterator[pa.RecordBatch]:
-    """Reads TFRecord files of tf.Examples; each file tells by its first bytes if it is gzipped."""
+    """Read TFRecord files of tf.Examples; each file tells by its first bytes if it is gzipped."""
     for path in _matching(data_location):
         yield from _tfrecord_reader(path, stats_options)([path])
 
@@ -139,7 +139,7 @@ def generate_statistics_from_parquet(
     output_path: str | None = None,
     stats_options: StatsOptions | None = None,
 ) -> Statistics:
-    """Computes statistics of Parquet files; only the columns of interest are read.
+    """Compute statistics of Parquet files; only the columns of interest are read.
 
     Decimals are read as floats, dates and times as text in ISO 8601, categories as their values, and a
     struct's fields as features of their own. Columns of other types, such as durations, are left out, and
@@ -187,7 +187,7 @@ def generate_statistics_from_csv(
     *,
     na_values: Sequence[str] = (),
 ) -> Statistics:
-    """Computes statistics of CSV files.
+    """Compute statistics of CSV files.
 
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
@@ -237,7 +237,7 @@ def csv_batches(
     delimiter: str = ",",
     na_values: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
-    """Reads CSV files; see `generate_statistics_from_csv`."""
+    """Read CSV files; see `generate_statistics_from_csv`."""
     source = _csv_files(data_location, column_names, delimiter, na_values)
     yield from source.read(_csv_types(stats_options), needs_rows=False)
 
@@ -269,7 +269,7 @@ def _csv_types(options: StatsOptions | None) -> dict[str, ColumnType] | None:
 def generate_statistics_from_dataframe(
     dataframe: "pd.DataFrame", stats_options: StatsOptions | None = None, n_jobs: int = 1
 ) -> Statistics:
-    """Computes statistics of a pandas DataFrame; None and NaN are missing.
+    """Compute statistics of a pandas DataFrame; None and NaN are missing.
 
     Args:
         dataframe: Columns of numbers, booleans, strings, bytes, categories, decimals (floats), dates and

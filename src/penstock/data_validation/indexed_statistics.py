@@ -25,11 +25,11 @@ class FeatureView:
         self._proto = stats_proto
 
     def proto(self) -> statistics_pb2.FeatureNameStatistics:
-        """Returns the proto."""
+        """Return the proto."""
         return self._proto
 
     def custom_statistic(self, name: str) -> statistics_pb2.CustomStatistic | None:
-        """Returns the custom statistic of a name, if there is one.
+        """Return the custom statistic of a name, if there is one.
 
         Raises:
             ValueError: If there are several.
@@ -40,23 +40,23 @@ class FeatureView:
         return found[0] if found else None
 
     def numeric_statistics(self) -> statistics_pb2.NumericStatistics | None:
-        """Returns the statistics of numbers, if it has such."""
+        """Return the statistics of numbers, if it has such."""
         return self._stats("num_stats")
 
     def string_statistics(self) -> statistics_pb2.StringStatistics | None:
-        """Returns the statistics of strings, if it has such."""
+        """Return the statistics of strings, if it has such."""
         return self._stats("string_stats")
 
     def bytes_statistics(self) -> statistics_pb2.BytesStatistics | None:
-        """Returns the statistics of bytes, if it has such."""
+        """Return the statistics of bytes, if it has such."""
         return self._stats("bytes_stats")
 
     def struct_statistics(self) -> statistics_pb2.StructStatistics | None:
-        """Returns the statistics of structs, if it has such."""
+        """Return the statistics of structs, if it has such."""
         return self._stats("struct_stats")
 
     def common_statistics(self) -> statistics_pb2.CommonStatistics | None:
-        """Returns what features of every type have: presence and numbers of values."""
+        """Return what features of every type have: presence and numbers of values."""
         kind = self._proto.WhichOneof("stats")
         return getattr(self._proto, kind).common_stats if kind else None
 
@@ -75,7 +75,7 @@ class CrossFeatureView:
         self._proto = stats_proto
 
     def proto(self) -> statistics_pb2.CrossFeatureStatistics:
-        """Returns the proto."""
+        """Return the proto."""
         return self._proto
 
 
@@ -94,7 +94,7 @@ class DatasetView:
         self._proto = stats_proto
 
     def proto(self) -> statistics_pb2.DatasetFeatureStatistics:
-        """Returns the proto."""
+        """Return the proto."""
         return self._proto
 
     @cached_property
@@ -123,27 +123,27 @@ class DatasetView:
         return found
 
     def get_feature(self, feature_id: str | Iterable[str]) -> FeatureView | None:
-        """Returns a feature, by its name or its path, if there are statistics of it."""
+        """Return a feature, by its name or its path, if there are statistics of it."""
         return self._features.get(_path_of(feature_id))
 
     def get_cross_feature(
         self, x_path: str | Iterable[str], y_path: str | Iterable[str]
     ) -> CrossFeatureView | None:
-        """Returns the statistics of two features together, if there are any."""
+        """Return the statistics of two features together, if there are any."""
         return self._cross_features.get((_path_of(x_path), _path_of(y_path)))
 
     def list_features(self) -> KeysView[FeaturePath]:
-        """Returns the paths of all features."""
+        """Return the paths of all features."""
         return self._features.keys()
 
     def list_cross_features(self) -> KeysView[tuple[FeaturePath, FeaturePath]]:
-        """Returns the paths of all pairs of features."""
+        """Return the paths of all pairs of features."""
         return self._cross_features.keys()
 
     def get_derived_feature(
         self, deriver_name: str, source_paths: Sequence[Iterable[str]]
     ) -> FeatureView | None:
-        """Returns the feature that was derived from others for validation, if there is one.
+        """Return the feature that was derived from others for validation, if there is one.
 
         Args:
             deriver_name: What derived it.
@@ -181,7 +181,7 @@ class DatasetListView:
         self._proto = stats_proto
 
     def proto(self) -> statistics_pb2.DatasetFeatureStatisticsList:
-        """Returns the proto."""
+        """Return the proto."""
         return self._proto
 
     @cached_property
@@ -194,17 +194,17 @@ class DatasetListView:
         return found
 
     def get_slice(self, slice_key: str) -> DatasetView | None:
-        """Returns a slice, if there is such."""
+        """Return a slice, if there is such."""
         return self._slices.get(slice_key)
 
     def get_default_slice(self) -> DatasetView | None:
-        """Returns the only data set, or that of all examples, if there is such."""
+        """Return the only data set, or that of all examples, if there is such."""
         if len(self._slices) == 1:
             return next(iter(self._slices.values()))
         return self._slices.get(ALL_EXAMPLES)
 
     def get_default_slice_or_die(self) -> DatasetView:
-        """Returns the only data set, or that of all examples.
+        """Return the only data set, or that of all examples.
 
         Raises:
             ValueError: If there is neither.
@@ -215,14 +215,14 @@ class DatasetListView:
         return found
 
     def list_slices(self) -> KeysView[str]:
-        """Returns the names of all slices."""
+        """Return the names of all slices."""
         return self._slices.keys()
 
 
 def get_feature_stats(
     stats: statistics_pb2.DatasetFeatureStatistics, feature_path: str | Iterable[str]
 ) -> statistics_pb2.FeatureNameStatistics:
-    """Returns the statistics of a feature of a data set.
+    """Return the statistics of a feature of a data set.
 
     Args:
         stats: The data set.
@@ -249,7 +249,7 @@ def get_feature_stats(
 def get_slice_stats(
     stats: statistics_pb2.DatasetFeatureStatisticsList, slice_key: str
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns the statistics of one slice.
+    """Return the statistics of one slice.
 
     Raises:
         ValueError: If there is no such slice.

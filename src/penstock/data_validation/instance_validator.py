@@ -31,7 +31,7 @@ _OF_DATA_SETS = frozenset(
 def validate_instance(
     instance: pa.Table | pa.RecordBatch, options: StatsOptions, environment: str | None = None
 ) -> anomalies_pb2.Anomalies:
-    """Checks a few rows, often one, against the schema of `options`.
+    """Check a few rows, often one, against the schema of `options`.
 
     Args:
         instance: The rows; every column is a list of values a row.
@@ -64,7 +64,7 @@ def validate_instance(
 
 
 def schema_of(options: StatsOptions) -> schema_pb2.Schema:
-    """Returns the schema of options that must have one.
+    """Return the schema of options that must have one.
 
     Raises:
         ValueError: If they are no options or have no schema.

@@ -24,7 +24,7 @@ def has_empty_cells(common: statistics_pb2.CommonStatistics) -> bool:
 
 
 def rows_with_value(common: statistics_pb2.CommonStatistics) -> int:
-    """Returns how many rows have a feature, by the rule above.
+    """Return how many rows have a feature, by the rule above.
 
     Example:
         >>> rows_with_value(statistics_pb2.CommonStatistics(

@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def tell_without_effect(options: "StatsOptions", former_name: bool) -> None:
-    """Logs a warning for each option that is set and has no effect.
+    """Log a warning for each option that is set and have no effect.
 
     Args:
         options: The options.
@@ -57,7 +57,7 @@ def tell_without_effect(options: "StatsOptions", former_name: bool) -> None:
 
 
 def check_values(options: "StatsOptions") -> None:
-    """Raises a TypeError or a ValueError if a value is out of its range."""
+    """Raise a TypeError or a ValueError if a value is out of its range."""
     for name in (*_INTEGERS_FROM_ONE, *_NUMBERS):
         value = getattr(options, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, Number)):
@@ -84,14 +84,14 @@ def check_values(options: "StatsOptions") -> None:
 
 
 def check_types(**lists: Any) -> None:
-    """Raises a TypeError if an option that takes a list is something else."""
+    """Raise a TypeError if an option that takes a list is something else."""
     for name, value in lists.items():
         if value is not None and not isinstance(value, (list, tuple)):
             raise TypeError(f"{name} must be a list. Received: {name}={value!r}")
 
 
 def check_elements(generators: "Sequence[object] | None", slice_functions: list[Any]) -> None:
-    """Raises a TypeError if a generator or a slice function is something else."""
+    """Raise a TypeError if a generator or a slice function is something else."""
     for generator in generators or ():
         # By its methods, since their classes' module imports pyarrow.
         if not all(hasattr(generator, name) for name in ("add_input", "extract_output")):
@@ -105,23 +105,23 @@ def check_elements(generators: "Sequence[object] | None", slice_functions: list[
 
 
 def message_name(message: object) -> str | None:
-    """Returns the full name of a protobuf message; None of what is none."""
+    """Return the full name of a protobuf message; None of what is none."""
     return getattr(getattr(message, "DESCRIPTOR", None), "full_name", None)
 
 
 def only_one(**arguments: Any) -> None:
-    """Raises a ValueError if all of some options are given."""
+    """Raise a ValueError if all of some options are given."""
     if all(value is not None for value in arguments.values()):
         raise ValueError(f"Give only one of {' and '.join(arguments)}. Received: both.")
 
 
 def path_of(feature: "str | Sequence[str]") -> "PathSteps":
-    """Returns the path of a feature that is given by name or path."""
+    """Return the path of a feature that is given by name or path."""
     return (feature,) if isinstance(feature, str) else tuple(feature)
 
 
 def column_of(feature: "str | Sequence[str]") -> str:
-    """Returns the name of a feature at the top level.
+    """Return the name of a feature at the top level.
 
     Raises:
         ValueError: If it is inside of a struct.

@@ -12,12 +12,12 @@ _PLAIN_STEP = re.compile(r"\([^()]*\)|[^().']+")
 
 
 def path_from_proto(proto: "path_pb2.Path", name: str = "") -> PathSteps:
-    """Returns the path of a feature that is named by a Path proto or by a plain name."""
+    """Return the path of a feature that is named by a Path proto or by a plain name."""
     return tuple(proto.step) if proto.step else (name,)
 
 
 def path_to_text(path: PathSteps) -> str:
-    """Writes a path as the key of an anomaly: steps joined by `.`, odd ones in quotes.
+    """Write a path as the key of an anomaly: steps joined by `.`, odd ones in quotes.
 
     Example:
         >>> path_to_text(("trip", "pick.up"))

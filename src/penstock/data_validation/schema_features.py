@@ -11,7 +11,7 @@ from penstock.data_validation.path_steps import PathSteps
 def all_features(
     schema: schema_pb2.Schema,
 ) -> Iterator[tuple[PathSteps, schema_pb2.Feature]]:
-    """Yields every feature with its path, those inside of structs after their parent."""
+    """Yield every feature with its path, those inside of structs after their parent."""
 
     def visit(container: Any, prefix: PathSteps) -> Iterator[tuple[PathSteps, Any]]:
         for feature in container.feature:

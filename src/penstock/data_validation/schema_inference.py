@@ -18,7 +18,7 @@ SchemaTransformation = Callable[
 def default_dataset(
     statistics: Statistics, name: str = "statistics"
 ) -> statistics_pb2.DatasetFeatureStatistics:
-    """Returns the one data set of statistics; of sliced statistics that of all examples.
+    """Return the one data set of statistics; of sliced statistics that of all examples.
 
     Raises:
         TypeError: If `statistics` is no DatasetFeatureStatisticsList.
@@ -38,7 +38,7 @@ def default_dataset(
 
 
 def check_statistics(statistics: Statistics, name: str = "statistics") -> None:
-    """Raises a TypeError if an argument is no DatasetFeatureStatisticsList."""
+    """Raise a TypeError if an argument is no DatasetFeatureStatisticsList."""
     if not isinstance(statistics, statistics_pb2.DatasetFeatureStatisticsList):
         kind = type(statistics).__name__
         raise TypeError(
@@ -47,7 +47,7 @@ def check_statistics(statistics: Statistics, name: str = "statistics") -> None:
 
 
 def check_schema(schema: schema_pb2.Schema) -> None:
-    """Raises a TypeError if an argument is no Schema."""
+    """Raise a TypeError if an argument is no Schema."""
     if not isinstance(schema, schema_pb2.Schema):
         raise TypeError(f"schema is of type {type(schema).__name__}, should be a Schema proto.")
 
@@ -90,7 +90,7 @@ def update_schema(
     infer_feature_shape: bool = True,
     max_string_domain_size: int = 100,
 ) -> schema_pb2.Schema:
-    """Returns a schema that accepts new data, too: every anomaly is fixed.
+    """Return a schema that accepts new data, too: every anomaly is fixed.
 
     Args:
         schema: The schema so far; it is not changed.
@@ -111,7 +111,7 @@ def update_schema(
 
 
 def _extend(editor: SchemaEditor, dataset: statistics_pb2.DatasetFeatureStatistics) -> None:
-    """Makes the editor's schema accept a data set."""
+    """Make the editor's schema accept a data set."""
     view = CheckedDataset(dataset)
     for root in view.roots():
         _update(editor, root)

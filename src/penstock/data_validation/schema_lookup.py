@@ -15,7 +15,7 @@ _DOMAIN_FIELDS = {
 
 
 def get_feature(schema: schema_pb2.Schema, feature_path: str | Iterable[str]) -> Any:
-    """Returns a feature of a schema; changing it changes the schema.
+    """Return a feature of a schema; changing it changes the schema.
 
     Args:
         schema: The schema.
@@ -45,7 +45,7 @@ def get_feature(schema: schema_pb2.Schema, feature_path: str | Iterable[str]) ->
 
 
 def get_domain(schema: schema_pb2.Schema, feature_path: str | Iterable[str]) -> Any:
-    """Returns the domain of a feature, looked up in the schema's shared ones if need be.
+    """Return the domain of a feature, looked up in the schema's shared ones if need be.
 
     Args:
         schema: The schema.
@@ -71,7 +71,7 @@ def get_domain(schema: schema_pb2.Schema, feature_path: str | Iterable[str]) -> 
 
 
 def set_domain(schema: schema_pb2.Schema, feature_path: str | Iterable[str], domain: Any) -> None:
-    """Sets the domain of a feature.
+    """Set the domain of a feature.
 
     Args:
         schema: The schema that is changed.
@@ -108,7 +108,7 @@ def set_domain(schema: schema_pb2.Schema, feature_path: str | Iterable[str], dom
 
 
 def generate_dummy_schema_with_paths(paths: Iterable[Iterable[str]]) -> schema_pb2.Schema:
-    """Returns a schema that has features at some paths and says nothing else about them.
+    """Return a schema that has features at some paths and say nothing else about them.
 
     Args:
         paths: The steps to each feature.

@@ -15,14 +15,14 @@ def default_sharded_output_supported() -> bool:
 
 
 def default_sharded_output_suffix() -> str:
-    """Returns the ending of files with parts of statistics."""
+    """Return the ending of files with parts of statistics."""
     return ".tfrecords"
 
 
 def load_sharded_statistics(
     input_path_prefix: str | None = None, input_paths: Iterable[str] | None = None
 ) -> DatasetListView:
-    """Reads statistics whose features lie in several TFRecord files, and puts them together.
+    """Read statistics whose features lie in several TFRecord files, and put them together.
 
     Args:
         input_path_prefix: What the paths begin with; `-SSSSS-of-NNNNN` follows.

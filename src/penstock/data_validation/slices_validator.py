@@ -18,7 +18,7 @@ def validate_corresponding_slices(
     previous_statistics: Statistics | None = None,
     serving_statistics: Statistics | None = None,
 ) -> anomalies_pb2.Anomalies:
-    """Checks every slice of statistics, each compared with the slice of the same name.
+    """Check every slice of statistics, each compared with the slice of the same name.
 
     Args:
         statistics: Statistics of slices; one of them of all examples.
@@ -73,7 +73,7 @@ def _put_in_slice(path: path_pb2.Path, slice_name: str) -> None:
 
 
 def _flattened(statistics: Statistics) -> Statistics:
-    """Returns one data set with the features of all slices, their names led by the slice's."""
+    """Return one data set with the features of all slices, their names led by the slice's."""
     flat = statistics_pb2.DatasetFeatureStatistics()
     flat.CopyFrom(DatasetListView(statistics).get_default_slice_or_die().proto())
     flat.ClearField("features")
@@ -94,7 +94,7 @@ def _flattened(statistics: Statistics) -> Statistics:
 
 
 def _for_slices(schema: schema_pb2.Schema, slices: list[str]) -> schema_pb2.Schema:
-    """Returns a schema that has every feature once for each slice."""
+    """Return a schema that has every feature once for each slice."""
     result = schema_pb2.Schema(
         string_domain=schema.string_domain,
         float_domain=schema.float_domain,

@@ -39,7 +39,7 @@ class FeatureValueSlicer:
         }
 
     def __call__(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Yields name and rows of each slice that has rows.
+        """Yield name and rows of each slice that has rows.
 
         Raises:
             ValueError: If a value that a slice would be named by is not UTF-8, or a feature of integers
@@ -62,7 +62,7 @@ class FeatureValueSlicer:
 
 
 def get_feature_value_slicer(features: Slice) -> FeatureValueSlicer:
-    """Returns a slice function for the values of features, under TFDV's name."""
+    """Return a slice function for the values of features, under TFDV's name."""
     return FeatureValueSlicer(features)
 
 
@@ -80,7 +80,7 @@ def _checked(name: str, values: Sequence[str | int]) -> list[str | int]:
 def _rows_by_text(
     name: str, wanted: Sequence[str | int] | None, column: pa.Array | None
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Returns the rows that have a value, by the value as text."""
+    """Return the rows that have a value, by the value as text."""
     if column is None:
         return {}
     values, rows = leaves_of(column)

@@ -13,7 +13,7 @@ Slice: TypeAlias = Mapping[str, Sequence[str | int] | None]
 def slices_of(
     config: "SlicingConfig | str | Sequence[Slice] | None",
 ) -> list[dict[str, Sequence[str | int] | None]]:
-    """Returns a mapping from features to values (None for all) for each slicing.
+    """Return a mapping from features to values (None for all) for each slicing.
 
     Args:
         config: Such mappings, or a SlicingConfig as a message or as JSON. Of its specs, one without

@@ -41,7 +41,7 @@ def validate_statistics(
     severity_overrides: Mapping[str, str] | None = None,
     features_needed: Collection[PathSteps] | None = None,
 ) -> anomalies_pb2.Anomalies:
-    """Checks statistics against a schema.
+    """Check statistics against a schema.
 
     Args:
         statistics: Statistics of the data.
@@ -105,7 +105,7 @@ def find_anomalies(
     severity_overrides: Mapping[str, str] | None = None,
     features_needed: Collection[PathSteps] | None = None,
 ) -> anomalies_pb2.Anomalies:
-    """Checks statistics as `validate_statistics` does, and says nothing of what is not checked.
+    """Check statistics as `validate_statistics` does, and say nothing of what is not checked.
 
     Args:
         statistics: Statistics of the data.
@@ -208,7 +208,7 @@ class _Validation:
             self._check(child)
 
     def _severity(self, findings: Sequence[Finding]) -> int:
-        """Returns the greatest severity; 0, UNKNOWN, of what is not to be reported."""
+        """Return the greatest severity; 0, UNKNOWN, of what is not to be reported."""
         default = int(AnomalyType.ERROR)
         return max(self._severities.get(finding.type, default) for finding in findings)
 

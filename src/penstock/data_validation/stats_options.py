@@ -186,7 +186,7 @@ class StatsOptions:
         tell_without_effect(self, bool(experimental_use_sketch_based_topk_uniques))
 
     def replaced(self, **changes: Any) -> Self:
-        """Returns a copy with other values of some options.
+        """Return a copy with other values of some options.
 
         Raises:
             ValueError: As the constructor.
@@ -205,7 +205,7 @@ class StatsOptions:
         return default | set(self.per_feature_weight_override.values())
 
     def weight_of(self, path: "PathSteps") -> str | None:
-        """Returns the name of the feature that has the weights of the one at `path`."""
+        """Return the name of the feature that has the weights of the one at `path`."""
         return self.per_feature_weight_override.get(path, self.weight_feature)
 
     def allows(self, name: str) -> bool:
@@ -213,7 +213,7 @@ class StatsOptions:
         return self.feature_allowlist is None or name in self.feature_allowlist
 
     def to_json(self) -> str:
-        """Returns the options as a JSON string.
+        """Return the options as a JSON string.
 
         Raises:
             ValueError: If slice functions, generators or a PerFeatureStatsConfig are set: they
@@ -235,7 +235,7 @@ class StatsOptions:
 
     @classmethod
     def from_json(cls, options_json: str) -> Self:
-        """Builds the options from what `to_json` returned, here or in TFDV.
+        """Build the options from what `to_json` returned, here or in TFDV.
 
         Raises:
             ValueError: If the JSON is of something else, or has options that are not known.

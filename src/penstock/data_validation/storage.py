@@ -48,7 +48,7 @@ def _write_text(proto: Any, path: str, name: str, kind: type[message.Message]) -
 
 
 def load_schema_text(input_path: str) -> schema_pb2.Schema:
-    """Reads a schema from a text proto (`schema.pbtxt`).
+    """Read a schema from a text proto (`schema.pbtxt`).
 
     Raises:
         ValueError: If the file is no schema; the message names the line.
@@ -57,7 +57,7 @@ def load_schema_text(input_path: str) -> schema_pb2.Schema:
 
 
 def write_schema_text(schema: schema_pb2.Schema, output_path: str) -> None:
-    """Writes a schema as a text proto.
+    """Write a schema as a text proto.
 
     Raises:
         TypeError: If `schema` is no Schema.
@@ -66,17 +66,17 @@ def write_schema_text(schema: schema_pb2.Schema, output_path: str) -> None:
 
 
 def load_stats_binary(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Reads serialized statistics (`FeatureStats.pb`)."""
+    """Read serialized statistics (`FeatureStats.pb`)."""
     return _load_binary(input_path, statistics_pb2.DatasetFeatureStatisticsList())
 
 
 def load_stats_text(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Reads statistics from a text proto."""
+    """Read statistics from a text proto."""
     return _load_text(input_path, statistics_pb2.DatasetFeatureStatisticsList())
 
 
 def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Reads statistics: a TFRecord file with one record, a text proto, or serialized ones.
+    """Read statistics: a TFRecord file with one record, a text proto, or serialized ones.
 
     The ending of the path tells which (`.tfrecord`, `.tfrecords`, `.gz`; `.pbtxt`, `.txt`; `.pb`), or
     else the content.
@@ -111,12 +111,12 @@ def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsL
 def write_stats_binary(
     stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: str
 ) -> None:
-    """Writes serialized statistics; equal statistics give equal bytes."""
+    """Write serialized statistics; equal statistics give equal bytes."""
     _write_binary(stats, output_path)
 
 
 def write_stats_text(stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: str) -> None:
-    """Writes statistics as a text proto.
+    """Write statistics as a text proto.
 
     Raises:
         TypeError: If `stats` is no DatasetFeatureStatisticsList.
@@ -125,22 +125,22 @@ def write_stats_text(stats: statistics_pb2.DatasetFeatureStatisticsList, output_
 
 
 def load_anomalies_binary(input_path: str) -> anomalies_pb2.Anomalies:
-    """Reads serialized anomalies (`SchemaDiff.pb`)."""
+    """Read serialized anomalies (`SchemaDiff.pb`)."""
     return _load_binary(input_path, anomalies_pb2.Anomalies())
 
 
 def load_anomalies_text(input_path: str) -> anomalies_pb2.Anomalies:
-    """Reads anomalies from a text proto."""
+    """Read anomalies from a text proto."""
     return _load_text(input_path, anomalies_pb2.Anomalies())
 
 
 def write_anomalies_binary(anomalies: anomalies_pb2.Anomalies, output_path: str) -> None:
-    """Writes serialized anomalies; equal anomalies give equal bytes."""
+    """Write serialized anomalies; equal anomalies give equal bytes."""
     _write_binary(anomalies, output_path)
 
 
 def write_anomalies_text(anomalies: anomalies_pb2.Anomalies, output_path: str) -> None:
-    """Writes anomalies as a text proto.
+    """Write anomalies as a text proto.
 
     Raises:
         TypeError: If `anomalies` are no Anomalies.

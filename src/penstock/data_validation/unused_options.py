@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 def tell_unused_options(
     options: StatsOptions, statistics: statistics_pb2.DatasetFeatureStatisticsList
 ) -> None:
-    """Logs a warning for each option that had no effect on the statistics of some rows."""
+    """Log a warning for each option that had no effect on the statistics of some rows."""
     for phrase in unused_options(options, statistics):
         _LOG.warning("StatsOptions: %s.", phrase)
 
@@ -23,7 +23,7 @@ def tell_unused_options(
 def unused_options(
     options: StatsOptions, statistics: statistics_pb2.DatasetFeatureStatisticsList
 ) -> list[str]:
-    """Returns what options ask for and the statistics have not.
+    """Return what options ask for and the statistics have not.
 
     Args:
         options: The options.
@@ -37,7 +37,7 @@ def unused_options(
 def _names(
     options: StatsOptions, statistics: statistics_pb2.DatasetFeatureStatisticsList
 ) -> Iterator[str]:
-    """Yields the options that name a feature that is not in the data."""
+    """Yield the options that name a feature that is not in the data."""
     known = {
         path_from_proto(feature.path, feature.name)
         for dataset in statistics.datasets
@@ -63,7 +63,7 @@ def _names(
 def _meanings(
     options: StatsOptions, statistics: statistics_pb2.DatasetFeatureStatisticsList
 ) -> Iterator[str]:
-    """Yields the options that need something else to have an effect."""
+    """Yield the options that need something else to have an effect."""
     schema = options.schema
     crosses = any(
         cross.HasField("categorical_cross_stats")

@@ -75,7 +75,7 @@ def _accepts_container(origin: Any, args: tuple[Any, ...], value: Any) -> bool:
 
 
 def _same_message(annotation: type, value: Any) -> bool:
-    """A protobuf message of another pool fits if it is the same message by name."""
+    """Return a protobuf message of another pool fits if it is the same message by name."""
     wanted = getattr(annotation, "DESCRIPTOR", None)
     given = getattr(value, "DESCRIPTOR", None)
     return wanted is not None and given is not None and wanted.full_name == given.full_name

@@ -59,7 +59,7 @@ class RowObserver(Protocol):
         """What Beam's workers compute instead."""
 
     def take(self, result: Any) -> None:
-        """Takes what the workers computed."""
+        """Take what the workers computed."""
 
     def __call__(self, split: str, batch: pa.RecordBatch) -> None:
         """Sees a batch of a split."""

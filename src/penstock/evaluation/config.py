@@ -48,7 +48,7 @@ SlicingSpec: Any = explained_keywords(message_class("SlicingSpec"))
 
 
 def as_eval_config(config: object) -> Any:
-    """Returns `config` as this module's `EvalConfig`, as a copy.
+    """Return `config` as this module's `EvalConfig`, as a copy.
 
     Args:
         config: An `EvalConfig` of this module or of TFMA, a dict in its JSON form, or a string in its
@@ -83,7 +83,7 @@ def as_eval_config(config: object) -> Any:
 
 
 def _unwrapped(descriptor: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a dict in which `{"value": 0.5}` of an optional number is the number, as JSON has it.
+    """Return a dict in which `{"value": 0.5}` of an optional number is the number, as JSON has it.
 
     Keywords of messages take the one form, JSON the other; a dict may have both.
     """

@@ -71,7 +71,7 @@ class Evaluation:
     empty_slices: list[str] = field(default_factory=list)
 
     def metrics(self, slice_key: SliceKey = (), model_name: str = "") -> dict[str, float]:
-        """Returns a slice's scalar metrics of the evaluated model by name, without differences."""
+        """Return a slice's scalar metrics of the evaluated model by name, without differences."""
         names = {model_name} if model_name else {"", "candidate"}
         for result in self.slices:
             if result.key == slice_key:
@@ -94,7 +94,7 @@ def evaluate(
     batch_size: int = 8192,
     modules: Mapping[str, ModuleType] | None = None,
 ) -> Evaluation:
-    """Evaluates a SavedModel, and a baseline beside it, on examples.
+    """Evaluate a SavedModel, and a baseline beside it, on examples.
 
     Args:
         files: Shards of raw tf.Examples.

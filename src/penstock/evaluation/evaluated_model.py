@@ -52,11 +52,11 @@ class EvaluatedModel:
         return [name for name in names if name]
 
     def predict(self, batch: ExampleBatch) -> dict[str, Array]:
-        """Returns the signature's outputs for a batch."""
+        """Return the signature's outputs for a batch."""
         return self.model.call(self.signature, batch.serialized)
 
     def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
-        """Adds the model's transformed features.
+        """Add the model's transformed features.
 
         They come from the functions that the ModelSpec names, and else from the signature
         `transform_features` where a wanted feature is not among the raw ones.
@@ -75,7 +75,7 @@ class EvaluatedModel:
 
 
 def load_models(config: Any, model: str, baseline: str | None) -> list[EvaluatedModel]:
-    """Loads the models of a resolved EvalConfig.
+    """Load the models of a resolved EvalConfig.
 
     Raises:
         ValueError: If a signature that a ModelSpec names does not exist.
@@ -92,7 +92,7 @@ def load_models(config: Any, model: str, baseline: str | None) -> list[Evaluated
 def check_features(
     slicer: Slicer, models: Sequence[EvaluatedModel], raw_features: Sequence[str]
 ) -> None:
-    """Raises a `ValueError` when a slice, label or weight is taken from a feature that does not exist.
+    """Raise a `ValueError` when a slice, label or weight is taken from a feature that does not exist.
 
     Args:
         slicer: The slices.
@@ -125,7 +125,7 @@ class BatchInputs:
         self._made: dict[tuple[str, str], MetricInputs] = {}
 
     def get(self, view: View) -> MetricInputs:
-        """Returns what a kernel with this view sees."""
+        """Return what a kernel with this view sees."""
         name = (view.model_name, view.output_name)
         if name not in self._made:
             self._made[name] = self._make(*name)

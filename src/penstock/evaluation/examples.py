@@ -26,7 +26,7 @@ class ExampleBatch:
     first_row: int
 
     def with_features(self, features: dict[str, Array]) -> ExampleBatch:
-        """Returns the batch with dense features as further columns, in place of equal names."""
+        """Return the batch with dense features as further columns, in place of equal names."""
         names = [name for name in self.columns.schema.names if name not in features]
         arrays = [self.columns.column(self.columns.schema.get_field_index(name)) for name in names]
         for name, values in features.items():
@@ -38,7 +38,7 @@ class ExampleBatch:
         )
 
     def dense(self, name: str, what: str) -> Array:
-        """Returns a feature as an array `[rows]` or `[rows, values]`.
+        """Return a feature as an array `[rows]` or `[rows, values]`.
 
         Args:
             name: The feature.
@@ -78,7 +78,7 @@ def read_example_batches(
     columns: Sequence[str] | None = None,
     batch_size: int = 8192,
 ) -> Iterator[ExampleBatch]:
-    """Reads tf.Examples, keeping each row's serialized form.
+    """Read tf.Examples, keeping each row's serialized form.
 
     Args:
         files: Shards, read in order.
@@ -118,7 +118,7 @@ def _read(
 
 
 def _narrowed(schema: Any, columns: Sequence[str] | None) -> bytes | None:
-    """Returns the serialized schema of the wanted columns, so that no other is decoded."""
+    """Return the serialized schema of the wanted columns, so that no other is decoded."""
     if schema is None:
         return None
     narrow = type(schema)()

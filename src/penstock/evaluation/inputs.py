@@ -60,7 +60,7 @@ class MetricInputs:
         self.predictions = _two_dimensional("predictions", self.predictions)
 
     def row_weights(self, weighted: bool) -> Array:
-        """Returns a weight a row, `[rows]`."""
+        """Return a weight a row, `[rows]`."""
         if weighted and self.weights is not None:
             return self.weights
         return np.ones(len(self.predictions))
@@ -96,7 +96,7 @@ class MetricInputs:
         return np.asarray((ids >= 0) & (ids < self.predictions.shape[1]))
 
     def check_binary_labels(self) -> None:
-        """Raises a `ValueError` when a label is no number from 0 to 1 (or a class id)."""
+        """Raise a `ValueError` when a label is no number from 0 to 1 (or a class id)."""
         if not self.is_sparse:
             labels = self._numeric_labels
             inside = (labels >= 0) & (labels <= 1)
@@ -129,7 +129,7 @@ class MetricInputs:
         class_weights: tuple[tuple[int, float], ...] = (),
         weighted: bool = False,
     ) -> Pairs:
-        """Returns labels and scores as binary pairs, one a row and class.
+        """Return labels and scores as binary pairs, one a row and class.
 
         Args:
             sub_key: The class, or the best classes, to keep. Without one all classes are kept.
@@ -198,7 +198,7 @@ def _select(
 
 
 def select_prediction(outputs: dict[str, Array], prediction_key: str) -> Array:
-    """Returns the scores among a signature's outputs.
+    """Return the scores among a signature's outputs.
 
     Args:
         outputs: Arrays by output name.
@@ -223,7 +223,7 @@ def select_prediction(outputs: dict[str, Array], prediction_key: str) -> Array:
 
 
 def labels_to_ids(labels: Array, outputs: dict[str, Array]) -> Array:
-    """Turns string labels into class ids by the vocabulary that a classifier returns.
+    """Turn string labels into class ids by the vocabulary that a classifier returns.
 
     As TFMA does: `all_classes`, or `classes` beside `scores`, hold the classes' names in the order of
     the scores. Labels outside the vocabulary become -1. Other labels come back as they are.

@@ -38,7 +38,7 @@ class View:
         return self.sub_key is not None or self.aggregated or bool(self.class_weights)
 
     def pairs(self, inputs: MetricInputs) -> Pairs:
-        """Returns the binary pairs of this view."""
+        """Return the binary pairs of this view."""
         return inputs.pairs(
             sub_key=self.sub_key,
             aggregated=self.aggregated,
@@ -56,15 +56,15 @@ class Kernel(ABC):
 
     @abstractmethod
     def add(self, inputs: MetricInputs, membership: Membership) -> None:
-        """Adds a batch."""
+        """Add a batch."""
 
     @abstractmethod
     def merge(self, other: Any, groups: Sequence[int]) -> None:
-        """Adds another kernel's state; its group `i` is this one's `groups[i]`."""
+        """Add another kernel's state; its group `i` is this one's `groups[i]`."""
 
     @abstractmethod
     def state(self, group: int) -> Any:
-        """Returns the state of one group."""
+        """Return the state of one group."""
 
 
 class Sums(Kernel):
@@ -83,10 +83,10 @@ class Sums(Kernel):
 
     @abstractmethod
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns `[rows, terms]`."""
+        """Return `[rows, terms]`."""
 
     def add(self, inputs: MetricInputs, membership: Membership) -> None:
-        """Adds a batch."""
+        """Add a batch."""
         self._grow(membership.count)
         terms = self.terms(inputs)
         for i in range(terms.shape[1]):
@@ -95,13 +95,13 @@ class Sums(Kernel):
             )
 
     def merge(self, other: Sums, groups: Sequence[int]) -> None:
-        """Adds another kernel's sums."""
+        """Add another kernel's sums."""
         self._grow(max(groups, default=-1) + 1)
         other._grow(len(groups))
         np.add.at(self._sums, list(groups), other._sums[: len(groups)])
 
     def state(self, group: int) -> FloatArray:
-        """Returns one group's sums."""
+        """Return one group's sums."""
         result: FloatArray = self._sums[group]
         return result
 
@@ -117,7 +117,7 @@ class Count(Sums):
     WIDTH = 1
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns the weights."""
+        """Return the weights."""
         return inputs.row_weights(self.view.weighted)[:, None]
 
 
@@ -131,7 +131,7 @@ class WeightedMean(Sums):
     WIDTH = 2
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns the weighted values and the weights."""
+        """Return the weighted values and the weights."""
         values = np.asarray(self.params(inputs), dtype=np.float64)
         weights = inputs.row_weights(self.view.weighted)
         return np.column_stack([values * weights, weights])
@@ -146,7 +146,7 @@ class RowMean(Sums):
     WIDTH = 2
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns the weighted values and the weights."""
+        """Return the weighted values and the weights."""
         labels, predictions, weights = row_arrays(inputs, self.view)
         values = np.asarray(self.params(labels, predictions), dtype=np.float64)
         if values.shape != weights.shape:
@@ -169,7 +169,7 @@ class PairMean(Sums):
     WIDTH = 2
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns the weighted values and the weights."""
+        """Return the weighted values and the weights."""
         labels, predictions, weights = unchecked_pairs(inputs, self.view)
         values = self.params(labels, predictions)
         kept = ~np.isnan(values)
@@ -183,7 +183,7 @@ class LabelPredictionSums(Sums):
     WIDTH = 6
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns w*label, w*prediction, w, w*label^2, w*prediction^2, w*label*prediction."""
+        """Return w*label, w*prediction, w, w*label^2, w*prediction^2, w*label*prediction."""
         labels, predictions, weights = unchecked_pairs(inputs, self.view)
         parts = (labels, predictions, 1.0, labels**2, predictions**2, labels * predictions)
         return np.column_stack([(weights * part).sum(axis=1) for part in parts])
@@ -195,7 +195,7 @@ class PredictionSums(Sums):
     WIDTH = 2
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns w*prediction and w."""
+        """Return w*prediction and w."""
         view = self.view
         if view.sub_key is None and not view.class_weights:
             predictions = inputs.predictions.astype(np.float64)
@@ -221,7 +221,7 @@ class ThresholdCounts(Sums):
         return 4 * len(self.params)
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
-        """Returns tp, tn, fp, fn for each threshold."""
+        """Return tp, tn, fp, fn for each threshold."""
         pairs = self.view.pairs(inputs)
         positive, negative = pairs.weights * pairs.labels, pairs.weights * (1.0 - pairs.labels)
         columns = []
@@ -237,7 +237,7 @@ class ThresholdCounts(Sums):
 
 
 def row_arrays(inputs: MetricInputs, view: View) -> tuple[Any, Any, FloatArray]:
-    """Returns labels, predictions and weights as a user's metric sees them.
+    """Return labels, predictions and weights as a user's metric sees them.
 
     Labels and predictions are `[rows]`, or `[rows, values]` where there are several; weights `[rows]`.
     """
@@ -254,7 +254,7 @@ def row_arrays(inputs: MetricInputs, view: View) -> tuple[Any, Any, FloatArray]:
 
 
 def rows_by_group(membership: Membership) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Yields each group that has rows, with its rows in order."""
+    """Yield each group that has rows, with its rows in order."""
     order = np.argsort(membership.groups, kind="stable")
     groups, first = np.unique(membership.groups[order], return_index=True)
     parts = np.split(membership.rows[order], first[1:]) if len(groups) else []
@@ -265,7 +265,7 @@ KernelSpec = tuple[Callable[[Any, View], Kernel], Hashable]
 
 
 def unchecked_pairs(inputs: MetricInputs, view: View) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Returns labels, predictions and weights, `[rows, classes]`; the labels are any numbers.
+    """Return labels, predictions and weights, `[rows, classes]`; the labels are any numbers.
 
     Binary pairs have a check that regression's labels would fail.
     """

@@ -32,22 +32,22 @@ class Keyed(Kernel):
 
     @abstractmethod
     def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns keys `[rows, n]`, below 2^40, and terms `[rows, n, terms]`."""
+        """Return keys `[rows, n]`, below 2^40, and terms `[rows, n, terms]`."""
 
     def add(self, inputs: MetricInputs, membership: Membership) -> None:
-        """Adds a batch."""
+        """Add a batch."""
         keys, terms = self.entries(inputs)
         keys = keys[membership.rows] + membership.groups[:, None] * self._SPAN
         self._put(keys.reshape(-1), terms[membership.rows].reshape(-1, self.WIDTH))
 
     def merge(self, other: Keyed, groups: Sequence[int]) -> None:
-        """Adds another kernel's sums."""
+        """Add another kernel's sums."""
         other._compact()
         group, key = np.divmod(other._keys, self._SPAN)
         self._put(np.asarray(groups, dtype=np.int64)[group] * self._SPAN + key, other._sums)
 
     def state(self, group: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns one group's keys, sorted, and their sums."""
+        """Return one group's keys, sorted, and their sums."""
         self._compact()
         first, last = np.searchsorted(self._keys, [group * self._SPAN, (group + 1) * self._SPAN])
         return self._keys[first:last] - group * self._SPAN, self._sums[first:last]
@@ -77,7 +77,7 @@ class Histogram(Keyed):
     WIDTH = 3
 
     def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns each pair's bucket and its weighted label, prediction and weight."""
+        """Return each pair's bucket and its weighted label, prediction and weight."""
         buckets, left, right = self.params
         labels, predictions, weights = unchecked_pairs(inputs, self.view)
         if bool(np.isnan(predictions).any()):
@@ -101,7 +101,7 @@ class ClassMatrix(Keyed):
     CLASSES: ClassVar[int] = 1 << 16
 
     def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Returns, for each threshold, the matrix cell of a row and its weight."""
+        """Return, for each threshold, the matrix cell of a row and its weight."""
         if inputs.predictions.shape[1] < 2:
             raise ValueError(
                 "A multi-class confusion matrix needs one score a class. "

@@ -40,22 +40,22 @@ class MetricKey:
     is_diff: bool = False
 
     def diff(self) -> MetricKey:
-        """Returns the key of this metric's difference to the baseline."""
+        """Return the key of this metric's difference to the baseline."""
         return replace(self, is_diff=True)
 
     def of_model(self, model_name: str) -> MetricKey:
-        """Returns the key of the same metric of another model."""
+        """Return the key of the same metric of another model."""
         return replace(self, model_name=model_name, is_diff=False)
 
     def label(self) -> str:
-        """Returns a name for people: the metric, and what sets it apart."""
+        """Return a name for people: the metric, and what sets it apart."""
         parts = [p for p in (self.output_name, str(self.sub_key or ""), self.aggregation) if p]
         if self.example_weighted:
             parts.append("weighted")
         return self.name + (f" ({', '.join(parts)})" if parts else "")
 
     def to_proto(self, message: Any) -> None:
-        """Fills a `MetricKey` or `PlotKey` message."""
+        """Fill a `MetricKey` or `PlotKey` message."""
         message.name = self.name
         message.model_name = self.model_name
         message.output_name = self.output_name
@@ -71,7 +71,7 @@ class MetricKey:
 
     @classmethod
     def from_proto(cls, message: Any) -> MetricKey:
-        """Reads a `MetricKey` or `PlotKey` message."""
+        """Read a `MetricKey` or `PlotKey` message."""
         sub_key = None
         is_metric = message.DESCRIPTOR.name == "MetricKey"
         if message.HasField("sub_key"):
@@ -95,12 +95,12 @@ class MetricKey:
 
 
 def slice_name(key: SliceKey) -> str:
-    """Returns a slice's name for people: `Overall`, `island=Dream` or `island=Dream, sex=male`."""
+    """Return a slice's name for people: `Overall`, `island=Dream` or `island=Dream, sex=male`."""
     return ", ".join(f"{column}={_short(value)}" for column, value in key) or OVERALL
 
 
 def _short(value: str | int | float) -> str:
-    """A float32 that became a float64 reads as it was written: 0.1, not 0.10000000149011612."""
+    """Return a float32 that became a float64 reads as it was written: 0.1, not 0.10000000149011612."""
     if not isinstance(value, float) or not math.isfinite(value) or value.is_integer():
         return str(value)
     for digits in range(1, 10):
@@ -114,7 +114,7 @@ def _short(value: str | int | float) -> str:
 
 
 def slice_key_to_proto(key: SliceKey, message: Any) -> None:
-    """Fills a `SliceKey` message; an empty key marks it as present."""
+    """Fill a `SliceKey` message; an empty key marks it as present."""
     message.SetInParent()
     for column, value in key:
         single = message.single_slice_keys.add(column=column)
@@ -127,7 +127,7 @@ def slice_key_to_proto(key: SliceKey, message: Any) -> None:
 
 
 def slice_key_from_proto(message: Any) -> SliceKey:
-    """Reads a `SliceKey` message."""
+    """Read a `SliceKey` message."""
     key: list[tuple[str, str | int | float]] = []
     for single in message.single_slice_keys:
         value = getattr(single, single.WhichOneof("kind"))

@@ -13,7 +13,7 @@ _EXPLAINED: dict[str, Any] = {}
 
 
 def explained_keywords(message_class: Any) -> Any:
-    """Makes a message class answer a faulty keyword with what it takes; returns the class.
+    """Make a message class answer a faulty keyword with what it takes; return the class.
 
     Example:
         >>> MetricConfig(clas_name="AUC")
@@ -46,7 +46,7 @@ def explained_keywords(message_class: Any) -> Any:
 
 
 def _refuse_text_for_lists(descriptor: Any, fields: Mapping[str, Any]) -> None:
-    """Raises a `TypeError` for text in place of a list of text: protobuf would take its letters."""
+    """Raise a `TypeError` for text in place of a list of text: protobuf would take its letters."""
     for key, value in fields.items():
         field = descriptor.fields_by_name.get(key)
         if field is None:
@@ -60,7 +60,7 @@ def _refuse_text_for_lists(descriptor: Any, fields: Mapping[str, Any]) -> None:
 
 
 def nearest_field(message: str) -> str:
-    """Returns ` Did you mean ...?` for a parse error that names a message and a field it lacks."""
+    """Return ` Did you mean ...?` for a parse error that names a message and a field it lacks."""
     found = re.search(r'"[\w.]+\.(\w+)" has no field named "(\w+)"', message)
     if not found or found.group(1) not in _EXPLAINED:
         return ""

@@ -32,7 +32,7 @@ _TOKENS = re.compile(r'//[^\n]*|"[^"]*"|[\w.]+|[{}<>=;,]')
 
 
 def message_class(name: str) -> Any:
-    """Returns the class of the message `name`, such as `"EvalConfig"`."""
+    """Return the class of the message `name`, such as `"EvalConfig"`."""
     cls = message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{name}"))
     # Pickles and JSON forms refer to the class by this name; the pool would name TFMA's module.
     cls.__module__ = "penstock.evaluation.config"
@@ -40,7 +40,7 @@ def message_class(name: str) -> Any:
 
 
 def enum_class(name: str) -> Any:
-    """Returns the wrapper of the enum `name`, with its values as attributes."""
+    """Return the wrapper of the enum `name`, with its values as attributes."""
     return EnumTypeWrapper(_pool().FindEnumTypeByName(f"{PACKAGE}.{name}"))
 
 
@@ -56,7 +56,7 @@ def _pool() -> Any:
 
 
 def parse_proto(text: str, file_name: str) -> descriptor_pb2.FileDescriptorProto:
-    """Parses the part of proto3 that the files beside this module use.
+    """Parse the part of proto3 that the files beside this module use.
 
     Messages, enums, oneofs, maps, imports, `repeated`; no options, services or extensions. Type names
     are left to the pool to resolve, scope by scope, as protoc does.

@@ -53,7 +53,7 @@ class Metric(ABC):
 
     @abstractmethod
     def add(self, labels: Array, predictions: Array, weights: Floats) -> None:
-        """Adds rows of the slice.
+        """Add rows of the slice.
 
         Args:
             labels: `[rows]`, or `[rows, values]` where the label has several values; numbers, or bytes.
@@ -63,15 +63,15 @@ class Metric(ABC):
 
     @abstractmethod
     def merge(self, other: Any) -> None:
-        """Adds what another object of this class has seen."""
+        """Add what another object of this class has seen."""
 
     @abstractmethod
     def result(self) -> Any:
-        """Returns the value: a number, or an array of numbers; NaN where it is not defined."""
+        """Return the value: a number, or an array of numbers; NaN where it is not defined."""
 
 
 def row_metric(function: F) -> F:
-    """Declares a function of labels and predictions to be a metric: the weighted mean of its values.
+    """Declare a function of labels and predictions to be a metric: the weighted mean of its values.
 
     The function takes labels and predictions, `[rows]` or `[rows, values]`, and returns a number a row,
     `[rows]`; rows where it is NaN are left out. Further arguments come from `MetricConfig.config`.

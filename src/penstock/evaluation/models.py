@@ -46,11 +46,11 @@ class SignatureModel:
         return list(self._model.signatures)
 
     def output_names(self, name: str) -> list[str]:
-        """Returns what a signature returns."""
+        """Return what a signature returns."""
         return sorted(self._function(name).structured_outputs)
 
     def call(self, name: str, examples: Sequence[bytes]) -> dict[str, Array]:
-        """Calls a signature on serialized tf.Examples.
+        """Call a signature on serialized tf.Examples.
 
         Args:
             name: The signature, or another callable of the model (as TFMA's

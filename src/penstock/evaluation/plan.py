@@ -36,7 +36,7 @@ class PlannedMetric:
 def plan_metrics(
     config: Any, modules: Mapping[str, ModuleType] | None = None
 ) -> list[PlannedMetric]:
-    """Returns every metric that a resolved EvalConfig asks for, without duplicates.
+    """Return every metric that a resolved EvalConfig asks for, without duplicates.
 
     Args:
         config: A resolved `EvalConfig` without problems.
@@ -100,5 +100,5 @@ def _single(
 
 
 def label_sums_view(view: View) -> tuple[Any, View]:
-    """Returns the kernel of weighted labels that a macro average's weights need."""
+    """Return the kernel of weighted labels that a macro average's weights need."""
     return (LabelPredictionSums, ()), view

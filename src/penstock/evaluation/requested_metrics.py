@@ -63,7 +63,7 @@ class ThresholdRequest:
 
 
 def metric_name_and_meaning(metric: Any) -> tuple[str, str]:
-    """Returns a `MetricConfig`'s name, and a text that is equal where the same is computed.
+    """Return a `MetricConfig`'s name, and a text that is equal where the same is computed.
 
     Raises:
         ValueError: If its configuration is faulty.
@@ -79,7 +79,7 @@ def metric_name_and_meaning(metric: Any) -> tuple[str, str]:
 
 
 def metric_requests(config: Any) -> list[MetricRequest]:
-    """Returns every value that a resolved EvalConfig asks for, in its order.
+    """Return every value that a resolved EvalConfig asks for, in its order.
 
     A value that is asked for twice is there twice.
 
@@ -99,7 +99,7 @@ def metric_requests(config: Any) -> list[MetricRequest]:
 def threshold_requests(
     config: Any, requests: Sequence[MetricRequest]
 ) -> Iterator[ThresholdRequest]:
-    """Yields every threshold of a resolved EvalConfig with the evaluated models' keys that it is on."""
+    """Yield every threshold of a resolved EvalConfig with the evaluated models' keys that it is on."""
     baselines = {spec.name for spec in config.model_specs if spec.is_baseline}
     candidates = [each for each in requests if each.key.model_name not in baselines]
     for i, spec in enumerate(config.metrics_specs):
@@ -135,7 +135,7 @@ def _per_slice(
 def _named(
     name: str, spec: Any, spec_index: int, requests: Sequence[MetricRequest]
 ) -> tuple[MetricKey, ...]:
-    """Returns the keys that a threshold set by name is on: its own MetricsSpec's, or those alike."""
+    """Return the keys that a threshold set by name is on: its own MetricsSpec's, or those alike."""
     named = [r for r in requests if r.key.name == name]
     own = [r.key for r in named if r.spec_index == spec_index and not r.averages_outputs]
     if own:
@@ -182,7 +182,7 @@ def _keys(config: Any, spec: Any, name: str, metric: Any) -> Iterator[tuple[Metr
 
 
 def _classes_of(spec: Any) -> Classes:
-    """Returns the classes, ranks and averages that a MetricsSpec asks for."""
+    """Return the classes, ranks and average that a MetricsSpec asks for."""
     binarize, aggregate = spec.binarize, spec.aggregate
     found: Classes = []
     found += [(SubKey(class_id=v), None) for v in binarize.class_ids.values]
@@ -196,7 +196,7 @@ def _classes_of(spec: Any) -> Classes:
 
 
 def own_sub_key(metric: Any) -> SubKey:
-    """Returns the class or rank that a metric's own arguments restrict it to."""
+    """Return the class or rank that a metric's own arguments restrict it to."""
     if not is_built_in(metric) or "top_k" not in CATALOG[metric.class_name].arguments:
         return SubKey()
     _, arguments = read_metric_config(metric.class_name, metric.config)

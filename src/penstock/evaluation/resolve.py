@@ -10,7 +10,7 @@ from penstock.evaluation.keys import BASELINE, CANDIDATE
 
 
 def resolve_config(config: Any, *, has_baseline: bool) -> Any:
-    """Returns a copy of an EvalConfig for the models that there are, as TFMA resolves it.
+    """Return a copy of an EvalConfig for the models that there are, as TFMA resolves it.
 
     With a baseline a single ModelSpec becomes `candidate` and `baseline`. Without one the baseline's
     ModelSpec and all change thresholds are dropped, and a single model has no name.
@@ -27,7 +27,7 @@ def resolve_config(config: Any, *, has_baseline: bool) -> Any:
 
 
 def resolve_models(config: Any, *, has_baseline: bool) -> Any:
-    """Returns what `resolve_config` does, with all change thresholds."""
+    """Return what `resolve_config` does, with all change thresholds."""
     resolved = EvalConfig()
     resolved.CopyFrom(config)
     specs = resolved.model_specs
@@ -53,7 +53,7 @@ def resolve_models(config: Any, *, has_baseline: bool) -> Any:
 
 
 def all_thresholds(config: Any) -> Iterator[Any]:
-    """Yields every `MetricThreshold` in an EvalConfig."""
+    """Yield every `MetricThreshold` in an EvalConfig."""
     for spec in config.metrics_specs:
         yield from spec.thresholds.values()
         for named in spec.per_slice_thresholds.values():
@@ -68,5 +68,5 @@ def all_thresholds(config: Any) -> Iterator[Any]:
 
 
 def has_change_thresholds(config: Any) -> bool:
-    """Returns whether any threshold compares with a baseline."""
+    """Return whether any threshold compares with a baseline."""
     return any(threshold.HasField("change_threshold") for threshold in all_thresholds(config))

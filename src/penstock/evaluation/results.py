@@ -43,7 +43,7 @@ _NAMELESS_PLOTS = ("confusion_matrix_plot", "calibration_plot")
 
 
 def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str = "") -> None:
-    """Writes an evaluation.
+    """Write an evaluation.
 
     Args:
         evaluation: What `evaluate` returned.
@@ -77,7 +77,7 @@ def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str 
 
 
 def read_metrics(folder: str) -> list[tuple[SliceKey, dict[MetricKey, Any]]]:
-    """Reads the metrics by slice, ours or TFMA's.
+    """Read the metrics by slice, ours or TFMA's.
 
     Args:
         folder: An evaluation's folder.
@@ -98,7 +98,7 @@ def read_metrics(folder: str) -> list[tuple[SliceKey, dict[MetricKey, Any]]]:
 
 
 def read_plots(folder: str) -> list[tuple[SliceKey, list[tuple[MetricKey, Any]]]]:
-    """Reads the plots by slice as `PlotData` messages, ours or TFMA's."""
+    """Read the plots by slice as `PlotData` messages, ours or TFMA's."""
     result = []
     for file in sorted(Path(folder).glob("plots-*.tfrecord")):
         for record in read_tfrecords(str(file), compression=""):
@@ -111,7 +111,7 @@ def read_plots(folder: str) -> list[tuple[SliceKey, list[tuple[MetricKey, Any]]]
 
 
 def read_validation(folder: str) -> Any:
-    """Reads the `ValidationResult` message, ours or TFMA's; None without one."""
+    """Read the `ValidationResult` message, ours or TFMA's; None without one."""
     file = Path(folder, VALIDATIONS_FILE)
     if not file.exists():
         return None
@@ -120,13 +120,13 @@ def read_validation(folder: str) -> Any:
 
 
 def read_checks(folder: str) -> Mapping[str, Any] | None:
-    """Reads the threshold checks as data; None where TFMA wrote the folder."""
+    """Read the threshold checks as data; None where TFMA wrote the folder."""
     file = Path(folder, CHECKS_FILE)
     return json.loads(file.read_text()) if file.exists() else None
 
 
 def read_eval_config(folder: str) -> Any:
-    """Reads the `EvalConfig` with which a folder was written; None without one."""
+    """Read the `EvalConfig` with which a folder was written; None without one."""
     file = Path(folder, EVAL_CONFIG_FILE)
     if not file.exists():
         return None
@@ -134,7 +134,7 @@ def read_eval_config(folder: str) -> Any:
 
 
 def validation_message(validation: Validation) -> Any:
-    """Returns a validation as a `ValidationResult` message."""
+    """Return a validation as a `ValidationResult` message."""
     message = message_class("ValidationResult")(
         validation_ok=validation.ok,
         missing_thresholds=validation.missing_thresholds,

@@ -59,7 +59,7 @@ class Slicer:
         return list(dict.fromkeys(names))
 
     def check_features(self, available: Sequence[str]) -> None:
-        """Raises a `ValueError` when a spec names a feature that is not in `available`."""
+        """Raise a `ValueError` when a spec names a feature that is not in `available`."""
         for name in self.features:
             if name not in available:
                 hint = nearest(name, available)
@@ -69,7 +69,7 @@ class Slicer:
                 )
 
     def assign(self, batch: pa.RecordBatch) -> Membership:
-        """Returns the membership of a batch's rows.
+        """Return the membership of a batch's rows.
 
         Args:
             batch: Columns of lists, a column a feature; other columns than the specs' are ignored.

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def spec_matches(spec: Any, key: SliceKey) -> bool:
-    """Returns whether `spec`, a `SlicingSpec`, may yield the slice `key`."""
+    """Return whether `spec`, a `SlicingSpec`, may yield the slice `key`."""
     columns = dict(key)
     if set(columns) != {*spec.feature_keys, *spec.feature_values}:
         return False
@@ -26,13 +26,13 @@ def spec_matches(spec: Any, key: SliceKey) -> bool:
 
 
 def spec_name(spec: Any) -> str:
-    """Returns a slicing spec's name for people, such as `island, sex=male`."""
+    """Return a slicing spec's name for people, such as `island, sex=male`."""
     values = slice_name(tuple(sorted(spec.feature_values.items()))) if spec.feature_values else ""
     return ", ".join([*spec.feature_keys, *([values] if values else [])]) or slice_name(())
 
 
 def value_matches(value: str | int | float, text: str) -> bool:
-    """Returns whether a feature's value is the one that a spec writes as `text`.
+    """Return whether a feature's value is the one that a spec writes as `text`.
 
     Example:
         >>> value_matches("02134", "02134"), value_matches("2134", "02134"), value_matches(7, "7.0")
@@ -47,7 +47,7 @@ def value_matches(value: str | int | float, text: str) -> bool:
 
 
 def key_value(text: str, value: str | int | float) -> str | int | float:
-    """Returns what stands in the slice's key for a spec's `text` that matched `value`.
+    """Return what stands in the slice's key for a spec's `text` that matched `value`.
 
     TFMA writes numbers as numbers, also where the feature holds strings; a text that is not a
     number's usual form stays as it is.

@@ -43,7 +43,7 @@ class PlannedThreshold:
 
 
 def planned_thresholds(config: Any) -> list[PlannedThreshold]:
-    """Returns the thresholds of a resolved EvalConfig without problems, each once."""
+    """Return the thresholds of a resolved EvalConfig without problems, each once."""
     found: dict[Any, PlannedThreshold] = {}
     for request in threshold_requests(config, metric_requests(config)):
         threshold, spec = request.threshold, request.slicing
@@ -66,7 +66,7 @@ def check_thresholds(
     thresholds: Sequence[PlannedThreshold],
     slices: Sequence[SliceResult],
 ) -> Validation:
-    """Checks every threshold in every slice that it applies to.
+    """Check every threshold in every slice that it applies to.
 
     Args:
         config: The resolved EvalConfig.

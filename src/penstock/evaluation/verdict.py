@@ -59,7 +59,7 @@ class ThresholdCheck:
         return "change" if self.direction else "value"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; a value that is no number becomes None."""
+        """Return what JSON can hold; a value that is no number becomes None."""
         hidden = ("key", "slice_key", "threshold", "spec", "bounds")
         values = {name: value for name, value in vars(self).items() if name not in hidden}
         for name in ("value", "change", "baseline"):
@@ -94,13 +94,13 @@ class Validation:
     dropped_change_thresholds: bool = False
 
     def failed(self) -> list[ThresholdCheck]:
-        """Returns the checks that failed, those of the largest slices first."""
+        """Return the checks that failed, those of the largest slices first."""
         return sorted(
             (check for check in self.checks if not check.passed), key=lambda c: -c.num_examples
         )
 
     def failures(self) -> list[str]:
-        """Returns why the model is not blessed, a short sentence each; empty if it is.
+        """Return why the model is not blessed, a short sentence each; empty if it is.
 
         Example:
             >>> validation.failures()
@@ -114,7 +114,7 @@ class Validation:
         return found
 
     def reasons(self) -> list[str]:
-        """Returns why the model was blessed or not, in sentences."""
+        """Return why the model was blessed or not, in sentences."""
         if failures := self.failures():
             return failures
         notes = [f"all {len(self.checks)} threshold checks passed"] if self.checks else []
@@ -123,7 +123,7 @@ class Validation:
         return notes
 
     def verdict(self) -> dict[str, Any]:
-        """Returns the verdict as JSON can hold it, with at most 50 checks, failed ones first."""
+        """Return the verdict as JSON can hold it, with at most 50 checks, failed ones first."""
         failed = self.failed()
         passed = [check for check in self.checks if check.passed]
         shown = (failed + passed)[:MAX_CHECKS]
@@ -137,7 +137,7 @@ class Validation:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it."""
+        """Return everything as JSON can hold it."""
         return {
             "ok": self.ok,
             "summary": summary(self.ok, self.reasons()),
@@ -150,7 +150,7 @@ class Validation:
 
 
 def summary(blessed: bool, reasons: Sequence[str]) -> str:
-    """Returns a verdict in one line.
+    """Return a verdict in one line.
 
     Example:
         >>> summary(False, ["auc 0.61 below 0.7 in carrier=HA (1 example)", "no threshold is set"])
@@ -165,7 +165,7 @@ def summary(blessed: bool, reasons: Sequence[str]) -> str:
 
 
 def failures(result: Any) -> list[str]:
-    """Returns why a `ValidationResult` message, ours or TFMA's, says no, a short sentence each.
+    """Return why a `ValidationResult` message, ours or TFMA's, say no, a short sentence each.
 
     Such a message does not hold how many examples a slice has, nor the baseline's value.
 
@@ -202,7 +202,7 @@ def failures(result: Any) -> list[str]:
 
 
 def bounds_of(threshold: Any) -> dict[str, float]:
-    """Returns the bounds of a `GenericValueThreshold` or `GenericChangeThreshold` by name."""
+    """Return the bounds of a `GenericValueThreshold` or `GenericChangeThreshold` by name."""
     return {
         bound.name.removesuffix("_bound"): message.value
         for bound, message in threshold.ListFields()
@@ -211,7 +211,7 @@ def bounds_of(threshold: Any) -> dict[str, float]:
 
 
 def sentence(check: ThresholdCheck) -> str:
-    """Returns a check in one short sentence.
+    """Return a check in one short sentence.
 
     Example:
         >>> sentence(ThresholdCheck("auc", "carrier=HA", 1, False, 0.61, {"lower": 0.7}))
@@ -233,7 +233,7 @@ def sentence(check: ThresholdCheck) -> str:
 
 
 def allowed_changes(bounds: Mapping[str, float], higher_is_better: bool) -> str:
-    """Returns what change from the baseline is allowed, such as `may fall by 0.02 at most`."""
+    """Return what change from the baseline is allowed, such as `may fall by 0.02 at most`."""
     said = []
     for name, bound in bounds.items():
         amount = f"{100 * abs(bound):g}%" if name == "relative" else f"{abs(bound):g}"
@@ -271,7 +271,7 @@ def _moved(change: float) -> str:
 
 
 def _distinct(value: float, bound: float) -> str:
-    """Returns a value short, but not so short that it reads as the bound that it missed."""
+    """Return a value short, but not so short that it reads as the bound that it missed."""
     texts = (f"{value:.{digits}g}" for digits in range(3, 18))
     return next((text for text in texts if float(text) != bound), repr(value))
 

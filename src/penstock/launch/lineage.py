@@ -15,7 +15,7 @@ def lineage_entry(
     state: str,
     outputs: Mapping[str, Sequence[Artifact]],
 ) -> dict[str, Any]:
-    """What `Attempt.lineage` says of one node, as a JSON value.
+    """Return what `Attempt.lineage` says of one node, as a JSON value.
 
     Args:
         node: The node.

@@ -26,7 +26,7 @@ _INT64 = (-(2**63), 2**63 - 1)
 
 
 def feature_lists(name: str, column: Any, feature: FeatureInput | None) -> pa.LargeListArray:
-    """Converts a column to what a model reads of it.
+    """Convert a column to what a model reads of it.
 
     Args:
         name: The column's name, for messages.
@@ -62,7 +62,7 @@ def _kind(dtype: str) -> str:
 
 
 def _of_array(name: str, column: pa.Array) -> tuple[Any, Any, pa.Array]:
-    """Returns the number of values of each row, whether it has any, and the values."""
+    """Return the number of values of each row, whether it has any, and the values."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     kind = column.type
@@ -85,7 +85,7 @@ def _of_array(name: str, column: pa.Array) -> tuple[Any, Any, pa.Array]:
 
 
 def _of_cells(name: str, cells: Sequence[Any], nested: bool) -> tuple[Any, Any, list[Any]]:
-    """Returns the same of Python values, the values as a list."""
+    """Return the same of Python values, the values as a list."""
     lengths = np.zeros(len(cells), dtype=np.int64)
     present = np.zeros(len(cells), dtype=bool)
     flat: list[Any] = []
@@ -150,7 +150,7 @@ def _flat_array(name: str, flat: list[Any], lengths: Any) -> pa.Array:
 
 
 def _type_word(value: Any) -> str:
-    """Returns "number" or "text" or the type of a date or time; "" for what Arrow has no type for."""
+    """Return "number" or "text" or the type of a date or time; "" for what Arrow has no type for."""
     if isinstance(value, int | float | np.number | np.bool_):
         return "number"
     if isinstance(value, str | bytes):
@@ -162,7 +162,7 @@ def _type_word(value: Any) -> str:
 
 
 def _converted(name: str, values: pa.Array, kind: str | None, lengths: Any) -> pa.Array:
-    """Returns values, of which none is missing, as float64, int64 or bytes."""
+    """Return values, of which none is missing, as float64, int64 or bytes."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if not len(values):
@@ -193,7 +193,7 @@ def _converted(name: str, values: pa.Array, kind: str | None, lengths: Any) -> p
 
 
 def _whole_numbers(name: str, values: pa.Array, lengths: Any) -> pa.Array:
-    """Returns floats as int64: pandas makes floats of integers where some are missing."""
+    """Return floats as int64: pandas makes floats of integers where some are missing."""
     floats = to_numpy(values)
     fits = (np.floor(floats) == floats) & (np.abs(floats) < 2.0**63)
     if not fits.all():
@@ -218,12 +218,12 @@ def _null_within_list(name: str, row: int) -> ValueError:
 
 
 def _row_of(place: int, lengths: Any) -> int:
-    """Returns the row that a flat value is of."""
+    """Return the row that a flat value is of."""
     return int(np.searchsorted(np.cumsum(lengths), place, side="right"))
 
 
 def _check_sizes(name: str, lengths: Any, present: Any, shape: tuple[int, ...]) -> Any:
-    """Checks the number of values, and returns which rows have a value: an empty list is none."""
+    """Check the number of values, and return which rows have a value: an empty list is none."""
     size = math.prod(abs(each) for each in shape)
     if -1 in shape:
         wrong = lengths % size != 0

@@ -56,7 +56,7 @@ class ServedModel:
         return {name: feature.dtype for name, feature in (self.signature.features or {}).items()}
 
     def predict(self, rows: Any) -> list[dict[str, Any]]:
-        """Returns the model's outputs for each row.
+        """Return the model's outputs for each row.
 
         Values are taken as ingestion takes them: dates and times as ISO 8601 text, decimals as floats,
         booleans as integers. None, NaN, `pd.NA`, `NaT` and a name that is left out are missing values.
@@ -146,7 +146,7 @@ class ServedModel:
         )
 
     def _arguments(self, columns: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
-        """Yields the signature's arguments, for some thousand rows at a time."""
+        """Yield the signature's arguments, for some thousand rows at a time."""
         for start in range(0, count, _ROWS_AT_ONCE):
             rows = min(_ROWS_AT_ONCE, count - start)
             part = {name: column.slice(start, rows) for name, column in columns.items()}
@@ -160,7 +160,7 @@ class ServedModel:
                 }
 
     def _call(self, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yields the outputs of each row."""
+        """Yield the outputs of each row."""
         count = len(next(iter(arguments.values())))
         columns = {}
         for name, values in sorted(self._function(**arguments).items()):
@@ -177,7 +177,7 @@ class ServedModel:
 
 
 def load_model(path: str, *, version: int | None = None) -> ServedModel:
-    """Loads a pushed model.
+    """Load a pushed model.
 
     Args:
         path: A folder of versions, as `push_model` makes it, or a SavedModel's own.
@@ -201,7 +201,7 @@ def load_model(path: str, *, version: int | None = None) -> ServedModel:
 
 
 def _serialized(columns: Mapping[str, Any], count: int) -> Any:
-    """Returns rows as a tensor of serialized tf.Examples."""
+    """Return rows as a tensor of serialized tf.Examples."""
     import pyarrow as pa
     import tensorflow as tf
 
@@ -215,7 +215,7 @@ def _serialized(columns: Mapping[str, Any], count: int) -> Any:
 
 
 def _tensor(name: str, column: Any, feature: FeatureInput) -> Any:
-    """Returns a column as the tensor of a signature that takes tensors."""
+    """Return a column as the tensor of a signature that takes tensors."""
     import numpy as np
     import tensorflow as tf
 
@@ -249,7 +249,7 @@ def _readable(value: Any) -> Any:
 
 
 def _import_tensorflow() -> Any:
-    """Returns TensorFlow, imported without the page about the machine that it writes to stderr."""
+    """Return TensorFlow, imported without the page about the machine that it writes to stderr."""
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         sys.stderr.flush()

@@ -41,7 +41,7 @@ class PushedVersion:
 def push_model(
     source: str, destination: str, *, versioning: Versioning = "timestamp"
 ) -> PushedVersion:
-    """Copies a SavedModel to `<destination>/<version>` in one visible step.
+    """Copy a SavedModel to `<destination>/<version>` in one visible step.
 
     The copy is made in a hidden folder beside the versions, flushed to disk, checked, and renamed. A
     server that watches the destination, as TensorFlow Serving does, never sees a part of it. What a
@@ -86,12 +86,12 @@ def push_model(
 
 
 def list_versions(destination: str) -> list[int]:
-    """Returns the versions in a destination, ascending."""
+    """Return the versions in a destination, ascending."""
     return list(version_folders(destination))
 
 
 def version_folders(destination: str) -> dict[int, str]:
-    """Returns the folder of each version in a destination, ascending.
+    """Return the folder of each version in a destination, ascending.
 
     A version is a folder whose name is a number, which may start with zeros, as TensorFlow Serving reads
     it. Of two folders with the same number the one with fewer zeros counts.
@@ -102,13 +102,13 @@ def version_folders(destination: str) -> dict[int, str]:
 
 
 def _numbers(root: Path) -> list[str]:
-    """Returns the names in a folder that are numbers of 64 bits."""
+    """Return the names in a folder that are numbers of 64 bits."""
     names = os.listdir(root) if root.is_dir() else []
     return [name for name in names if _VERSION.fullmatch(name) and int(name) < 2**63]
 
 
 def sweep_staging(destination: str) -> list[str]:
-    """Removes what crashed pushes left in a destination, and returns its names.
+    """Remove what crashed pushes left in a destination, and return its names.
 
     A push that is under way holds a lock on its folder and is left alone.
     """
@@ -136,7 +136,7 @@ def _staging(root: Path) -> Iterator[Path]:
 
 
 def _locked_folder(root: Path) -> tuple[Path, int]:
-    """Makes a folder that is locked; one that a sweep took before it was locked is made anew."""
+    """Make a folder that is locked; one that a sweep took before it was locked is made anew."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
         with contextlib.suppress(FileNotFoundError):
@@ -148,7 +148,7 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
 
 
 def _publish(copy: Path, root: Path, versioning: Versioning) -> int:
-    """Renames the copy to the first free version; another push may take one at the same time."""
+    """Rename the copy to the first free version; another push may take one at the same time."""
     os.chmod(copy, 0o755)
     while True:
         latest = max(map(int, _numbers(root)), default=0)

@@ -21,7 +21,7 @@ class Rows:
 
 
 def rows_of(data: Any) -> Rows:
-    """Returns the columns of any of the forms that `ServedModel.predict` takes.
+    """Return the columns of any of the forms that `ServedModel.predict` takes.
 
     Raises:
         TypeError: If it is something else.

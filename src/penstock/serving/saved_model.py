@@ -45,7 +45,7 @@ class SavedModelInfo:
 
 
 def inspect_saved_model(path: str) -> SavedModelInfo:
-    """Checks that a SavedModel is whole, and returns what it says of itself.
+    """Check that a SavedModel is whole, and return what it says of itself.
 
     Args:
         path: The SavedModel's folder.

@@ -66,7 +66,7 @@ _PACKAGE = "penstock.saved_model"
 
 
 def parse_saved_model(data: bytes) -> Any:
-    """Parses the content of a `saved_model.pb`.
+    """Parse the content of a `saved_model.pb`.
 
     Raises:
         google.protobuf.message.DecodeError: If it is damaged or something else.

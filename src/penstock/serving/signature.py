@@ -56,7 +56,7 @@ class Signature:
 
 
 def read_signatures(saved_model: Any) -> dict[str, Signature]:
-    """Returns the signatures of a parsed `saved_model.pb` by name.
+    """Return the signatures of a parsed `saved_model.pb` by name.
 
     Args:
         saved_model: What `parse_saved_model` returned.
@@ -95,7 +95,7 @@ def _signature(entry: Any, graph: _Graph) -> Signature:
 def _parsed_features(
     scopes: Iterable[Mapping[str, Any]], inputs: Mapping[str, FeatureInput]
 ) -> tuple[bool, Mapping[str, FeatureInput] | None]:
-    """Returns whether nodes parse tf.Examples, and the features that they parse."""
+    """Return whether nodes parse tf.Examples, and the features that they parse."""
     features: dict[str, FeatureInput] = {}
     parses, unknown = False, False
     for nodes in scopes:
@@ -112,7 +112,7 @@ def _parsed_features(
 
 
 def _features_of(node: Any, nodes: Mapping[str, Any]) -> dict[str, FeatureInput] | None:
-    """Returns what a node parses; None where its keys are not in the graph."""
+    """Return what a node parses; None where its keys are not in the graph."""
     attributes = {entry.key: entry.value for entry in node.attributes}
     dense_types = attributes["Tdense"].list.types if "Tdense" in attributes else ()
     dense_shapes = attributes["dense_shapes"].list.shapes if "dense_shapes" in attributes else ()
@@ -156,7 +156,7 @@ def _joined(nodes: Mapping[str, Any], names: Sequence[str]) -> list[bytes] | Non
 
 
 def _constant(nodes: Mapping[str, Any], name: str) -> Any:
-    """Returns the tensor of a constant, or None where the input is something else."""
+    """Return the tensor of a constant, or None where the input is something else."""
     node = nodes.get(_node_name(name))
     while node is not None and node.op == "Identity":
         node = nodes.get(_node_name(node.inputs[0]))
@@ -188,7 +188,7 @@ class _Graph:
         self._functions = {each.signature.name: each for each in graph.library.functions}
 
     def reached_from(self, outputs: Iterable[str]) -> list[dict[str, Any]]:
-        """Returns the nodes that some outputs are computed by: the graph's, and each function's."""
+        """Return the nodes that some outputs are computed by: the graph's, and each function's."""
         reached: dict[str, Any] = {}
         pending = [_node_name(name) for name in outputs]
         while pending:

@@ -175,13 +175,13 @@ def several() -> Pipeline:
 
 
 def optional(written: bool) -> Pipeline:
-    """An output that may be absent."""
+    """Return an output that may be absent."""
     maybe = Maybe(written=written)
     return Pipeline("optional", components=[maybe, Look(perhaps=maybe.outputs["perhaps"])])
 
 
 def history(content: str) -> Pipeline:
-    """What earlier runs published, before this run publishes."""
+    """Return what earlier runs published, before this run publishes."""
     found = Resolver(LatestArtifacts(count=2), models=Model).with_id("found")
     look = LookAtModels(models=found.outputs["models"])
     model = write_model(content=content)
@@ -190,13 +190,13 @@ def history(content: str) -> Pipeline:
 
 
 def imported(source: str) -> Pipeline:
-    """An artifact from outside."""
+    """Return an artifact from outside."""
     schema = Importer(source, Schema, custom_properties={"origin": "outside"})
     return Pipeline("imported", components=[schema])
 
 
 def failing() -> Pipeline:
-    """A branch that fails beside one that does not."""
+    """Return a branch that fails beside one that does not."""
     words = write_words(text="a b c")
     model = fail(words=words.outputs["words"])
     used = use(model=model.outputs["model"])
@@ -205,7 +205,7 @@ def failing() -> Pipeline:
 
 
 def flaky(counter: str, failures: int, retries: int) -> Pipeline:
-    """A node that fails at first."""
+    """Return a node that fails at first."""
     node = fail_at_first(counter=counter, failures=failures)
     return Pipeline("flaky", components=[node.with_policy(retries=retries, backoff_seconds=0)])
 

@@ -52,7 +52,7 @@ class TensorFlowDatasetOptions:
 
     @classmethod
     def of(cls, options: Any) -> TensorFlowDatasetOptions:
-        """Returns `options` as this class; tfx-bsl's own options are taken too."""
+        """Return `options` as this class; tfx-bsl's own options are taken too."""
         if isinstance(options, cls):
             return options
         names = [entry.name for entry in dataclasses.fields(cls)]
@@ -102,7 +102,7 @@ class DataAccessor(NamedTuple):
 def create_data_accessor(
     file_format: str = "tfrecords_gzip", payload_format: str = "FORMAT_TF_EXAMPLE"
 ) -> DataAccessor:
-    """Returns the accessor of an Examples artifact.
+    """Return the accessor of an Examples artifact.
 
     Args:
         file_format: The artifact's `file_format`.
@@ -175,7 +175,7 @@ def _tf_dataset(
 
 
 def _num_batches(files: list[str], options: TensorFlowDatasetOptions) -> int | None:
-    """The length of the dataset, where the counts beside the splits tell it."""
+    """Return the length of the dataset, where the counts beside the splits tell it."""
     if options.num_epochs is None:
         return None
     rows = 0
@@ -195,7 +195,7 @@ def _num_batches(files: list[str], options: TensorFlowDatasetOptions) -> int | N
 def _records(
     files: list[str], options: TensorFlowDatasetOptions, file_format: str
 ) -> tf.data.Dataset:
-    """Serialized tf.Examples; small data stay in memory after the first epoch."""
+    """Return serialized tf.Examples; small data stay in memory after the first epoch."""
     import tensorflow as tf
 
     if file_format == "parquet":
@@ -251,7 +251,7 @@ def _record_batches(
 
 
 def matching_files(patterns: str | Sequence[str]) -> list[str]:
-    """Returns the files that match one or several patterns, in order.
+    """Return the files that match one or several patterns, in order.
 
     Raises:
         FileNotFoundError: If a pattern matches nothing.

@@ -13,7 +13,7 @@ DISTRIBUTIONS = ("none", "mirrored")
 
 
 def check_distribution(name: str) -> None:
-    """Raises a `ValueError` when `name` is no distribution."""
+    """Raise a `ValueError` when `name` is no distribution."""
     if name not in DISTRIBUTIONS:
         hint = nearest(name, DISTRIBUTIONS)
         raise ValueError(
@@ -22,7 +22,7 @@ def check_distribution(name: str) -> None:
 
 
 def create_strategy(distribution: str) -> tf.distribute.Strategy:
-    """Returns the `tf.distribute` strategy of a distribution.
+    """Return the `tf.distribute` strategy of a distribution.
 
     Args:
         distribution: "none" is TensorFlow's default strategy, on one device. "mirrored" keeps a copy of
@@ -50,7 +50,7 @@ def create_strategy(distribution: str) -> tf.distribute.Strategy:
 
 
 def use_devices(distribution: str) -> None:
-    """Gives TensorFlow the devices that a distribution needs.
+    """Give TensorFlow the devices that a distribution needs.
 
     "mirrored" takes the GPUs that the process sees, and two logical CPU devices where it sees none.
 
@@ -66,7 +66,7 @@ def use_devices(distribution: str) -> None:
 
 
 def configure_devices(*, logical_devices: int = 1, threads: int = 0) -> None:
-    """Sets how many logical CPU devices and threads TensorFlow has in this process.
+    """Set how many logical CPU devices and threads TensorFlow has in this process.
 
     TensorFlow fixes its devices when it runs its first operation; this comes before it.
 

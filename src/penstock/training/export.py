@@ -26,7 +26,7 @@ def export_model(
     label_key: str | Iterable[str] = (),
     postprocess: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> None:
-    """Writes a Keras model as a SavedModel with the transform graph inside.
+    """Write a Keras model as a SavedModel with the transform graph inside.
 
     Its signature `serving_default` takes serialized tf.Examples of raw features (`examples`, a vector of
     strings) and returns the model's outputs. With a transform graph the signature `transform_features`
@@ -136,7 +136,7 @@ def _named(outputs: Any) -> Mapping[str, Any]:
 
 
 def _model_state(model: Any) -> list[Any]:
-    """A model's variables, and the lookup tables of its layers.
+    """Return a model's variables, and the lookup tables of its layers.
 
     To save the model itself would save a function for each of its layers, which makes loading slow.
     """

@@ -10,7 +10,7 @@ _MOST_VALUES = 100
 
 
 def history_of(result: object) -> tuple[dict[str, list[float]], list[str]]:
-    """Returns what a `run_fn` returned as numbers by epoch.
+    """Return what a `run_fn` returned as numbers by epoch.
 
     Args:
         result: What Keras's `fit` returns, or a mapping of numbers, of lists of numbers by epoch, or of
@@ -45,7 +45,7 @@ def _leaves(values: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def _series(name: str, value: Any) -> dict[str, list[float]] | None:
-    """Returns a value as a series by name, or None if it holds no numbers."""
+    """Return a value as a series by name, or None if it holds no numbers."""
     import numpy as np
 
     try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def feature_spec(schema: schema_pb2.Schema, *, without: Iterable[str] = ()) -> dict[str, Any]:
-    """Returns the parsing configuration of each feature.
+    """Return the parsing configuration of each feature.
 
     A feature with a shape is dense, any other is sparse, as TensorFlow Transform reads a schema.
 

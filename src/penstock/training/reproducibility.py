@@ -26,7 +26,7 @@ def make_reproducible(seed: int | None, *, deterministic: bool = False) -> None:
 
 
 def check_precision(precision: str) -> None:
-    """Raises a `ValueError` when `precision` is no dtype policy."""
+    """Raise a `ValueError` when `precision` is no dtype policy."""
     if precision not in PRECISIONS:
         hint = nearest(precision, PRECISIONS)
         raise ValueError(
@@ -35,7 +35,7 @@ def check_precision(precision: str) -> None:
 
 
 def set_precision(precision: str) -> None:
-    """Sets Keras's dtype policy, for all layers that are made afterwards.
+    """Set Keras's dtype policy, for all layers that are made afterwards.
 
     Args:
         precision: "float32", or "mixed_bfloat16" and "mixed_float16" for float32 weights with a faster
@@ -48,7 +48,7 @@ def set_precision(precision: str) -> None:
 
 
 def forget_layers() -> None:
-    """Makes Keras name layers as in a fresh process, so that equal models export equal bytes.
+    """Make Keras name layers as in a fresh process, so that equal models export equal bytes.
 
     It also forgets the dtype policy; `set_precision` comes after it.
     """

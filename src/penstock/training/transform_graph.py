@@ -15,7 +15,7 @@ _LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def load_transform_output(transform_graph: str) -> Any:
-    """Returns the `tft.TFTransformOutput` of a transform graph's folder.
+    """Return the `tft.TFTransformOutput` of a transform graph's folder.
 
     Args:
         transform_graph: The folder, as `fn_args.transform_graph_path` names it.
@@ -31,7 +31,7 @@ def load_transform_output(transform_graph: str) -> Any:
 
 
 def import_tensorflow_transform() -> ModuleType:
-    """Imports `tensorflow_transform`, and undoes that its import makes child processes run Keras 2."""
+    """Import `tensorflow_transform`, and undoes that its import makes child processes run Keras 2."""
     before = os.environ.get(_LEGACY_KERAS)
     import tensorflow_transform
 
@@ -69,14 +69,14 @@ class AppliedTransformGraph:
         self._sources = self._find_sources()
 
     def inputs_for(self, model: Any) -> set[str]:
-        """Returns the raw features that the model's inputs follow from; all, where they have no names."""
+        """Return the raw features that the model's inputs follow from; all, where they have no names."""
         wanted = getattr(model, "input", None)
         if not isinstance(wanted, Mapping):
             return set(self._specs)
         return set().union(*(self._sources.get(name, set()) for name in wanted))
 
     def apply(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the transformed features that follow from the given ones."""
+        """Return the transformed features that follow from the given ones."""
         missing = [name for name in sorted(self._specs) if name not in features]
         rows = _num_rows(features)
         blanks = {name: _blank(self._specs[name], rows) for name in missing}
@@ -85,7 +85,7 @@ class AppliedTransformGraph:
         return {name: outputs[name] for name in sorted(outputs) if not self._sources[name] & absent}
 
     def _find_sources(self) -> dict[str, set[str]]:
-        """Returns the raw features that each transformed one follows from, by walking the graph."""
+        """Return the raw features that each transformed one follows from, by walking the graph."""
         graph = self._function.graph
         inputs = zip(_flat_names(self._specs), graph.inputs, strict=False)
         names = {tensor.op.name: name for name, tensor in inputs}
@@ -111,7 +111,7 @@ def _num_rows(features: Mapping[str, Any]) -> Any:
 
 
 def _blank(spec: Any, rows: Any) -> Any:
-    """Returns rows that say nothing, for a feature that is absent and that no output follows from."""
+    """Return rows that say nothing, for a feature that is absent and that no output follows from."""
     import tensorflow as tf
 
     if isinstance(spec, tf.SparseTensorSpec):
@@ -127,7 +127,7 @@ def _blank(spec: Any, rows: Any) -> Any:
 
 
 def _flat_names(structure: Mapping[str, Any]) -> list[str]:
-    """Returns a name for each tensor of a dict, in the order in which TensorFlow flattens it."""
+    """Return a name for each tensor of a dict, in the order in which TensorFlow flattens it."""
     import tensorflow as tf
 
     return [

@@ -16,7 +16,7 @@ class UserFunctionError(ValueError):
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """Returns a function's name and where it is defined.
+    """Return a function's name and where it is defined.
 
     Example:
         >>> place_of(run_fn)
@@ -28,7 +28,7 @@ def place_of(function: Callable[..., Any]) -> str:
 
 
 def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> Callable[[Any], Any]:
-    """Returns a function of user code that takes `fn_args`.
+    """Return a function of user code that takes `fn_args`.
 
     Args:
         source: The module that defines it, the function itself, or its dotted name.

@@ -152,7 +152,7 @@ class TokenLabelMeans:
 
 
 def label_means_combiner(ordering: int) -> Any:
-    """The combiner behind vocabularies that are ordered by mutual information."""
+    """Return the combiner behind vocabularies that are ordered by mutual information."""
     return analyzers.WeightedMeanAndVarCombiner(
         np.float32,
         output_shape=(None,),
@@ -185,12 +185,12 @@ def can_accumulate(operation: Any) -> bool:
 
 
 def make_accumulator(operation: Any) -> Accumulator:
-    """A fresh accumulator for an operation that `can_accumulate` accepts."""
+    """Return a fresh accumulator for an operation that `can_accumulate` accepts."""
     return _ACCUMULATORS[type(operation)](operation)
 
 
 def merge_keyed(states: Iterable[dict[Any, Any]], merge: Callable[[list[Any]], Any]) -> Any:
-    """Merges states by key; `merge` takes the accumulators of one key, at least one."""
+    """Merge states by key; `merge` takes the accumulators of one key, at least one."""
     by_key: dict[Any, list[Any]] = {}
     for state in states:
         for key, value in state.items():

@@ -108,7 +108,7 @@ def analyze(
 def _accumulate(
     sources: Sequence[Source], current: Trace, features: RawFeatures, batches: Batches
 ) -> dict[str, Any]:
-    """Makes one pass over a data set and returns the states by label."""
+    """Make one pass over a data set and return the states by label."""
     if not sources:
         return {}
     names = sorted({name for source in sources for name in source.tensor_names})

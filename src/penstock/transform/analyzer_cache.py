@@ -72,7 +72,7 @@ class AnalyzerCache:
         return f"Split-{split.name}-{digest.hexdigest()}"
 
     def load(self, data_set: str, key: str) -> Iterator[bytes] | None:
-        """The records of an accumulator, or None if no earlier run has it.
+        """Return the records of an accumulator, or None if no earlier run has it.
 
         Args:
             data_set: from `key`.
@@ -82,7 +82,7 @@ class AnalyzerCache:
         return None if file is None else read_tfrecords(file)
 
     def find(self, data_set: str, key: str) -> str | None:
-        """The file of an accumulator, or None if no earlier run has it; see `load`."""
+        """Return the file of an accumulator, or None if no earlier run has it; see `load`."""
         for root in self._read_from:
             entry = self._manifest(root, data_set).get(key)
             if entry is not None:
@@ -100,7 +100,7 @@ class AnalyzerCache:
         return self._manifests[path]
 
     def write(self, data_set: str, records: Mapping[str, tuple[str, Iterable[bytes]]]) -> None:
-        """Writes the accumulators of a data set.
+        """Write the accumulators of a data set.
 
         Args:
             data_set: from `key`.
@@ -225,7 +225,7 @@ def _describe(value: Any) -> Any:
 
 
 def encode(operation: Any, state: Any) -> Iterator[bytes]:
-    """The records of a state, as an accumulator's `state` property gives it."""
+    """Return the records of a state, as an accumulator's `state` property gives it."""
     code: Callable[[Any], bytes] = operation.cache_coder.encode_cache
     if not isinstance(state, dict):
         return map(code, state)
@@ -235,7 +235,7 @@ def encode(operation: Any, state: Any) -> Iterator[bytes]:
 
 
 def _encode_token(token: bytes, value: Any, code: Callable[[Any], bytes]) -> bytes:
-    """What the coder of vocabularies makes of a token, in a fifth of the time for counts."""
+    """Return what the coder of vocabularies makes of a token, in a fifth of the time for counts."""
     if type(value) is not int:
         return code((token, value))
     count = b"%d" % value
@@ -243,7 +243,7 @@ def _encode_token(token: bytes, value: Any, code: Callable[[Any], bytes]) -> byt
 
 
 def decode(operation: Any, records: Iterable[bytes]) -> Any:
-    """The state that `encode` made records of."""
+    """Return the state that `encode` made records of."""
     code: Callable[[bytes], Any] = operation.cache_coder.decode_cache
     if "PerKey" in type(operation).__name__:
         return dict(code(record) for record in records)
@@ -253,7 +253,7 @@ def decode(operation: Any, records: Iterable[bytes]) -> Any:
 
 
 def _label_means(value: Any) -> Any:
-    """A token's weight as it is, and its means of labels, which come back as a plain tuple, whole."""
+    """Return a token's weight as it is, and its means of labels, which come back as a tuple, whole."""
     if not isinstance(value, tuple):
         return value
     return analyzers.WeightedMeanAndVarCombiner.accumulator_class(*value)

@@ -114,7 +114,7 @@ def transform(
     elsewhere: AnalysisElsewhere | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> TransformResult:
-    """Runs a `preprocessing_fn` over data: TensorFlow Transform without Beam.
+    """Run a `preprocessing_fn` over data: TensorFlow Transform without Beam.
 
     The function is traced, its `tft.*` analyzers are run in as few passes over the data as their
     dependencies allow, and the transform graph is written as TensorFlow Transform writes it, so that
@@ -235,7 +235,7 @@ def _analyze(
     scratch: str,
     batch_size: int,
 ) -> WrittenGraph:
-    """Writes the transform graph: by the local driver if that may and can, else elsewhere."""
+    """Write the transform graph: by the local driver if that may and can, else elsewhere."""
     from penstock.transform.analyzer_cache import AnalyzerCache
 
     analyzed, transformed = readers

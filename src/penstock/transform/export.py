@@ -56,7 +56,7 @@ def infer_schema(
 
 
 def write_transform_fn(analysis: Analysis, directory: str, temp_dir: str) -> None:
-    """Writes the SavedModel so that equal analyses give equal bytes.
+    """Write the SavedModel so that equal analyses give equal bytes.
 
     Args:
         analysis: the function with its analyzers settled.
@@ -71,7 +71,7 @@ def write_transform_fn(analysis: Analysis, directory: str, temp_dir: str) -> Non
 def write_transformed_metadata(
     schema: schema_pb2.Schema, asset_names: Mapping[str, str], directory: str
 ) -> None:
-    """Writes the schema of the outputs, and which file each vocabulary is in.
+    """Write the schema of the outputs, and which file each vocabulary is in.
 
     Args:
         schema: schema of what the function returns.
@@ -87,6 +87,6 @@ def write_transformed_metadata(
 
 
 def write_schema(schema: schema_pb2.Schema, directory: str) -> None:
-    """Writes `schema.pbtxt` into a folder, which is made."""
+    """Write `schema.pbtxt` into a folder, which is made."""
     text = text_format.MessageToString(schema)
     location.write_bytes(f"{directory}/schema.pbtxt", text.encode())

@@ -111,7 +111,7 @@ class RawFeatures:
 
 
 def _check_lengths(name: str, column: pa.Array, values: int) -> None:
-    """The tensors would be made of whatever values there are, one row's in another's place."""
+    """Return the tensors would be made of whatever values there are, one row's in another's place."""
     lengths = to_numpy(pc.fill_null(pc.list_value_length(column), 0))
     (wrong,) = np.nonzero(lengths != values)
     if len(wrong):
@@ -139,7 +139,7 @@ def describe_features(tensors: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def explained_failures(features: RawFeatures, rows: int) -> Iterator[None]:
-    """Adds what the graph was given to an error that it raises while it runs."""
+    """Add what the graph was given to an error that it raises while it runs."""
     try:
         yield
     except tf.errors.OpError as error:

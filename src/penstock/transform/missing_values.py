@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def fill_missing(feature: Any, default: Any = None, *, values: int = 1) -> tf.Tensor:
-    """Makes an optional feature dense: rows without a value get `default`.
+    """Make an optional feature dense: rows without a value get `default`.
 
     A feature that the schema gives no fixed shape reaches `preprocessing_fn` as a `tf.SparseTensor` (or a
     `tf.RaggedTensor`), which most of TensorFlow's functions do not take. A dense feature is returned as it

@@ -31,7 +31,7 @@ _DEFAULTS = {tf.string: '""', tf.float32: "0.0"}
 
 
 def explain_misuse(error: Exception, features: Mapping[str, Any]) -> TypeError | None:
-    """An error that says which optional feature was used as a dense one, and what to do.
+    """Return an error that says which optional feature was used as a dense one, and what to do.
 
     Args:
         error: What `preprocessing_fn` raised.
@@ -110,7 +110,7 @@ def _tensors(values: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _origins(tensor: Any, features: Mapping[str, Any]) -> Iterator[str]:
-    """The features that a tensor is, or is made of."""
+    """Return the features that a tensor is, or is made of."""
     sources = _sources(tensor)
     for name, value in features.items():
         if value is tensor or sources & _sources(value):
@@ -126,7 +126,7 @@ def _sources(tensor: Any) -> set[Any]:
 
 
 def _names_in_line(call: TracebackType, features: Mapping[str, Any]) -> Iterator[str]:
-    """The features that the failing expression names, as `inputs["age"]` or by a variable."""
+    """Return the features that the failing expression names, as `inputs["age"]` or by a variable."""
     segment = _failing_source(call.tb_frame.f_code, call.tb_lasti)
     try:
         tree = ast.parse(segment.strip(), mode="eval")

@@ -10,7 +10,7 @@ from penstock.transform.tracing import Trace
 
 
 def check_output_shapes(trace: Trace, function: str) -> None:
-    """Checks that every output has one row for each row that comes in, and a known size otherwise.
+    """Check that every output has one row for each row that comes in, and a known size otherwise.
 
     A size that depends on an analyzer is passed over as long as the analyzer has not run. An output with
     a fixed number of rows that is made of the inputs is counted when there are rows.

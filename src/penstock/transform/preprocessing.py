@@ -82,7 +82,7 @@ def bind_preprocessing_fn(
 
 
 def describe_function(function: PreprocessingFn) -> str:
-    """The function with its file and line, as far as they are known."""
+    """Return the function with its file and line, as far as they are known."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return "preprocessing_fn"

@@ -41,7 +41,7 @@ class ResultVisitor(nodes.Visitor):  # type: ignore[misc]
         self._directory = directory
 
     def visit(self, operation_def: Any, input_values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Outputs of one operation, given its inputs."""
+        """Return outputs of one operation, given its inputs."""
         if isinstance(operation_def, analyzer_nodes.TensorSource):
             return (None,)
         if can_accumulate(operation_def):
@@ -147,7 +147,7 @@ _RESULTS: dict[type, Callable[..., tuple[Any, ...]]] = {
 
 
 def require_supported(operation: Any) -> None:
-    """Checks that an operation of the analyzer graph can run without Beam.
+    """Check that an operation of the analyzer graph can run without Beam.
 
     Raises:
         UnsupportedAnalyzerError: if it cannot.
@@ -164,7 +164,7 @@ def require_supported(operation: Any) -> None:
 
 
 def join_boundaries(boundaries: np.ndarray[Any, Any]) -> tuple[Any, ...]:
-    """Joins the bucket boundaries of many keys into one ascending vector.
+    """Join the bucket boundaries of many keys into one ascending vector.
 
     Each key's values are scaled and shifted so that key i occupies the interval from i to i + 1; the
     last boundary of a key is the first of the next.

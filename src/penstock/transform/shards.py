@@ -33,7 +33,7 @@ ShardReader = Callable[..., "Generator[pa.RecordBatch, None, None]"]
 def shard_reader(
     features: RawFeatures, batch_size: int, *, processes: int | None = 1
 ) -> ShardReader:
-    """A picklable function that reads shards as batches of the schema's columns and types.
+    """Return a picklable function that reads shards as batches of the schema's columns and types.
 
     Args:
         features: what the schema says.
@@ -76,7 +76,7 @@ def _read(
 def _decode_blocks(
     schema: bytes, batch_size: int, processes: int | None, split: ExamplesSplit, first: int
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """Decodes TFRecords in several processes, a block of records for each batch."""
+    """Decode TFRecords in several processes, a block of records for each batch."""
     from penstock.io.processes.shard_processes import map_shards
 
     compression = file_format_named(split.file_format).compression
@@ -155,12 +155,12 @@ class SplitReader:
         """Rows of the split; None until it has been read to its end."""
 
     def begin(self) -> None:
-        """Takes the first batch; other processes decode the next ones until the split is read."""
+        """Take the first batch; other processes decode the next ones until the split is read."""
         self._reading = self._read(self._source)
         self._begun = itertools.chain(list(itertools.islice(self._reading, 1)), self._reading)
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
-        """Yields the batches, from the first row to the last."""
+        """Yield the batches, from the first row to the last."""
         rows = 0
         for batch in self._first_pass() if self.rows is None else self._later_pass():
             rows += batch.num_rows
@@ -199,13 +199,13 @@ class SplitReader:
         yield from self._reading
 
     def exhaust(self) -> None:
-        """Reads the split once, unless it has been read, for its count and its observer."""
+        """Read the split once, unless it has been read, for its count and its observer."""
         if self.rows is None:
             for _ in self():
                 pass
 
     def close(self) -> None:
-        """Closes what a pass that was not finished has opened: processes and files."""
+        """Close what a pass that was not finished has opened: processes and files."""
         if self._reading is not None:
             self._reading.close()
         if self._spool is not None:

@@ -46,7 +46,7 @@ class BatchSpool:
         """Whether every batch is kept."""
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Keeps a batch, if there is room for it and for all before it."""
+        """Keep a batch, if there is room for it and for all before it."""
         import pyarrow as pa
 
         self._room -= batch.nbytes
@@ -64,12 +64,12 @@ class BatchSpool:
         self.batches += 1
 
     def finish(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
     def read(self) -> Generator[pa.RecordBatch, None, None]:
-        """Yields the batches that are kept."""
+        """Yield the batches that are kept."""
         import pyarrow as pa
 
         if self.batches == 0:

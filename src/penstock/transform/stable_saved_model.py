@@ -136,7 +136,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _renumbered(names: Iterable[str]) -> dict[str, str]:
-    """New names by old ones: the number at the end becomes the rank in the order of creation."""
+    """Return new names by old ones: the number at the end becomes the rank in the order of creation."""
     return {
         name: _NUMBER.sub(str(rank), name)
         for rank, name in enumerate(sorted(set(names), key=_order))

@@ -46,12 +46,12 @@ class Trace:
         return sinks
 
     def transform(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        """Applies the whole function to a batch of eager tensors."""
+        """Apply the whole function to a batch of eager tensors."""
         outputs: dict[str, Any] = self.module.transform_fn(dict(features))
         return outputs
 
     def extract(self, tensor_names: Sequence[str]) -> Callable[[Mapping[str, Any]], list[Any]]:
-        """A function that computes tensors of the graph from a batch, and nothing else.
+        """Return a function that computes tensors of the graph from a batch, and nothing else.
 
         Args:
             tensor_names: names such as `"mean/Sum:0"`, in the order of the results.
@@ -105,7 +105,7 @@ def trace(
 
 
 def take_asset_names(trace: Trace) -> dict[str, str]:
-    """Takes the names of the vocabularies and their files out of a graph.
+    """Take the names of the vocabularies and their files out of a graph.
 
     TF Hub refuses SavedModels with collections it does not know, so they do not stay in the graph.
     """

@@ -53,7 +53,7 @@ class AnalysisFallback(Protocol):
         cache: AnalyzerCache,
         data_sets: Mapping[str, str],
     ) -> None:
-        """Writes `transform_fn/` and `transformed_metadata/` into `directory`.
+        """Write `transform_fn/` and `transformed_metadata/` into `directory`.
 
         `data_sets` says what the cache calls each of `shards`.
         """
@@ -67,7 +67,7 @@ def analyze_locally(
     directory: str,
     temp_dir: str,
 ) -> WrittenGraph | None:
-    """Runs analyzers in this process, and writes the transform graph.
+    """Run analyzers in this process, and write the transform graph.
 
     Args:
         preprocessing_fn: from raw to transformed features.

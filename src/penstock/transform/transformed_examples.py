@@ -35,7 +35,7 @@ class TransformedExamples:
         self.serializer = TransformedSerializer(schema.SerializeToString() if ragged else None)
 
     def batch(self, tensors: Mapping[str, Any], rows: int) -> pa.RecordBatch:
-        """Converts the outputs for one batch into a RecordBatch.
+        """Convert the outputs for one batch into a RecordBatch.
 
         Args:
             tensors: the outputs by name, eager.
@@ -57,7 +57,7 @@ class TransformedExamples:
         return batch
 
     def serialize(self, batch: pa.RecordBatch) -> list[bytes]:
-        """Serializes a RecordBatch as tf.Examples, with the same bytes each time."""
+        """Serialize a RecordBatch as tf.Examples, with the same bytes each time."""
         return self.serializer.records(batch)
 
 
@@ -73,7 +73,7 @@ class TransformedSerializer:
     schema: bytes | None
 
     def records(self, batch: pa.RecordBatch) -> list[bytes]:
-        """The rows of a batch as tf.Examples."""
+        """Return the rows of a batch as tf.Examples."""
         if self.schema is not None:
             return [
                 _canonical(example)
@@ -83,7 +83,7 @@ class TransformedSerializer:
         return records
 
     def framed(self, batch: tuple[str, pa.RecordBatch]) -> tuple[str, pa.LargeBinaryArray]:
-        """The rows of a batch of a split as a TFRecord file holds them."""
+        """Return the rows of a batch of a split as a TFRecord file holds them."""
         split, rows = batch
         return split, frame_records(self.records(rows))
 

@@ -23,7 +23,7 @@ Entry = tuple[Any, Any]
 
 
 def prune(entries: Iterable[Entry], operation: Any) -> list[tuple[float, bytes]]:
-    """Applies thresholds, `top_k` and coverage by key.
+    """Apply thresholds, `top_k` and coverage by key.
 
     Args:
         entries: the merged vocabulary.

@@ -31,7 +31,7 @@ class TunerFnResult(NamedTuple):
 
 
 def run_search(result: TunerFnResult, callbacks: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """Runs a search and returns its trials, the best first.
+    """Run a search and return its trials, the best first.
 
     Args:
         result: What `tuner_fn` returned.
@@ -100,7 +100,7 @@ def _fit_kwargs(result: TunerFnResult, callbacks: Sequence[Any]) -> dict[str, An
 
 
 def search_results(tuner: Any) -> list[dict[str, Any]]:
-    """Returns a tuner's trials, the best first; failed ones last."""
+    """Return a tuner's trials, the best first; failed ones last."""
     trials = [
         {
             "trial_id": trial.trial_id,
@@ -124,7 +124,7 @@ def search_results(tuner: Any) -> list[dict[str, Any]]:
 
 
 def write_best_hyperparameters(tuner: Any, folder: str) -> dict[str, Any]:
-    """Writes the best trial's hyperparameters as TFX does, and returns them.
+    """Write the best trial's hyperparameters as TFX does, and return them.
 
     Args:
         tuner: A tuner that has searched.
@@ -138,7 +138,7 @@ def write_best_hyperparameters(tuner: Any, folder: str) -> dict[str, Any]:
 
 
 def read_best_hyperparameters(folder: str) -> dict[str, Any]:
-    """Reads what `write_best_hyperparameters` (or TFX's Tuner) wrote."""
+    """Read what `write_best_hyperparameters` (or TFX's Tuner) wrote."""
     path = Path(folder, BEST_HYPERPARAMETERS_FILE)
     if not path.is_file():
         raise FileNotFoundError(f"No hyperparameters at {path}.")
@@ -147,7 +147,7 @@ def read_best_hyperparameters(folder: str) -> dict[str, Any]:
 
 
 def write_results(trials: list[dict[str, Any]], folder: str) -> None:
-    """Writes all trials as `tuner_results.json`."""
+    """Write all trials as `tuner_results.json`."""
     path = Path(folder, RESULTS_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(trials, indent=2, sort_keys=True) + "\n")

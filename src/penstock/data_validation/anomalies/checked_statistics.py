@@ -66,15 +66,15 @@ class CheckedDataset:
         )
 
     def get(self, path: PathSteps) -> "CheckedFeature | None":
-        """Returns the feature at a path, if there are statistics of it."""
+        """Return the feature at a path, if there are statistics of it."""
         return self._by_path.get(path)
 
     def roots(self) -> "list[CheckedFeature]":
-        """Returns the features that no other feature holds, in the order of the statistics."""
+        """Return the features that no other feature holds, in the order of the statistics."""
         return [view for path, view in self._by_path.items() if path[:-1] not in self._by_path]
 
     def children(self, parent: PathSteps) -> "list[CheckedFeature]":
-        """Returns the features directly inside of a struct feature."""
+        """Return the features directly inside of a struct feature."""
         return [view for path, view in sorted(self._by_path.items()) if path[:-1] == parent]
 
 
@@ -122,7 +122,7 @@ class CheckedFeature:
         self._skips_empty = not lists and kind != "struct_stats" and has_empty_cells(self._common)
 
     def as_lists(self) -> "CheckedFeature":
-        """Returns the same feature, read as one that holds lists, which may be empty."""
+        """Return the same feature, read as one that holds lists, which may be empty."""
         return CheckedFeature(self.dataset, self.path, self.proto, lists=True)
 
     @property
@@ -230,7 +230,7 @@ class CheckedFeature:
         return len(self._ranks)
 
     def listed_values(self) -> Iterator[str]:
-        """Yields the listed values of a string feature, the most frequent one first."""
+        """Yield the listed values of a string feature, the most frequent one first."""
         for bucket in self._ranks:
             yield bucket.label
 
@@ -278,12 +278,12 @@ class CheckedFeature:
         return self.numbers.min, self.numbers.max
 
     def histogram(self, kind: int) -> statistics_pb2.Histogram | None:
-        """Returns the histogram of a type, if there is one."""
+        """Return the histogram of a type, if there is one."""
         if not self.proto.HasField("num_stats"):
             return None
         owner = self.numbers.weighted_numeric_stats if self.dataset.by_weight else self.numbers
         return next((h for h in owner.histograms if h.type == kind), None)
 
     def custom_stat(self, name: str) -> statistics_pb2.CustomStatistic | None:
-        """Returns the first custom statistic of a name, if there is one."""
+        """Return the first custom statistic of a name, if there is one."""
         return next((stat for stat in self.proto.custom_stats if stat.name == name), None)

@@ -28,7 +28,7 @@ _SIDES = {"drift": _Sides("previous", "current"), "skew": _Sides("serving", "tra
 def check_comparator(
     feature: schema_pb2.Feature, view: CheckedFeature, kind: str
 ) -> tuple[list[Finding], list[_Measurement]]:
-    """Compares a feature with the previous span ("drift") or with serving data ("skew").
+    """Compare a feature with the previous span ("drift") or with serving data ("skew").
 
     Returns:
         What exceeds a threshold, and every distance that was measured.

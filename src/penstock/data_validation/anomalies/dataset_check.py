@@ -9,7 +9,7 @@ from penstock.data_validation.anomalies.finding import AnomalyType, Finding, six
 def check_dataset(
     constraints: schema_pb2.DatasetConstraints, view: CheckedDataset
 ) -> list[Finding]:
-    """Checks the number of rows; the constraints are changed to what would accept the data."""
+    """Check the number of rows; the constraints are changed to what would accept the data."""
     findings = []
     if constraints.HasField("num_examples_drift_comparator"):
         comparator = constraints.num_examples_drift_comparator

@@ -24,7 +24,7 @@ def _largest_difference(
 
 
 def l_infinity_distance(a: _Counts, b: _Counts) -> tuple[str, float]:
-    """Returns the value whose share differs most, and the difference.
+    """Return the value whose share differs most, and the difference.
 
     Example:
         >>> l_infinity_distance({"x": 1, "y": 1}, {"x": 3, "y": 1})
@@ -34,7 +34,7 @@ def l_infinity_distance(a: _Counts, b: _Counts) -> tuple[str, float]:
 
 
 def normalized_absolute_difference(a: _Counts, b: _Counts) -> tuple[str, float]:
-    """Returns the value whose count differs most, and the difference over the joint total."""
+    """Return the value whose count differs most, and the difference over the joint total."""
     total = sum(a.values()) + sum(b.values())
     return _largest_difference(a, b, total, total)
 
@@ -54,7 +54,7 @@ def _divergence(p: _Floats, q: _Floats) -> float | None:
 
 
 def categorical_divergence(a: _Counts, b: _Counts) -> float | None:
-    """Returns the Jensen-Shannon divergence of counted values; None where there are none."""
+    """Return the Jensen-Shannon divergence of counted values; None where there are none."""
     values = sorted({*a, *b})
     p = np.array([a.get(value, 0.0) for value in values])
     q = np.array([b.get(value, 0.0) for value in values])
@@ -96,7 +96,7 @@ class _Parts:
 
 
 def histogram_divergence(a: statistics_pb2.Histogram, b: statistics_pb2.Histogram) -> float | None:
-    """Returns the approximate Jensen-Shannon divergence of two histograms of one type.
+    """Return the approximate Jensen-Shannon divergence of two histograms of one type.
 
     Buckets are split at the bounds of both; points, infinities and NaN are compared apart, the
     last two as values that the other side cannot match. None where a side is empty.

@@ -77,7 +77,7 @@ def check_feature(
     schema: schema_pb2.Schema,
     view: CheckedFeature,
 ) -> FeatureCheck:
-    """Checks one feature against its statistics.
+    """Check one feature against its statistics.
 
     Args:
         feature: The feature; it is changed to what would accept the data.
@@ -160,7 +160,7 @@ def _check_domain(
     shared_domain: schema_pb2.StringDomain | None,
     view: CheckedFeature,
 ) -> tuple[list[Finding], bool]:
-    """Checks the values; returns findings and whether to drop the shared domain."""
+    """Check the values; return findings and whether to drop the shared domain."""
     findings: list[Finding] = []
     kind = feature.WhichOneof("domain_info")
     if view.stats_type == _Stats.BYTES and kind not in _DOMAINS_OF_BYTES:

@@ -22,7 +22,7 @@ class Finding(NamedTuple):
 
 
 def to_int64(value: float) -> int:
-    """Returns the nearest integer that an integer domain can hold.
+    """Return the nearest integer that an integer domain can hold.
 
     Statistics hold extremes as doubles: the greatest int64 rounds to one more than fits.
     """
@@ -30,5 +30,5 @@ def to_int64(value: float) -> int:
 
 
 def six_digits(value: float) -> str:
-    """Writes a number with six significant digits, as in the reference's descriptions."""
+    """Write a number with six significant digits, as in the reference's descriptions."""
     return f"{value:.6g}"

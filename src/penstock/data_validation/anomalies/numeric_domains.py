@@ -45,7 +45,7 @@ def _parse_float(text: str) -> float | None:
 
 
 def _interval_of(values: list[str], integers: bool) -> _Interval | str | None:
-    """Returns the extremes of the numbers in strings, or a string that is no number."""
+    """Return the extremes of the numbers in strings, or a string that is no number."""
     parsed: list[float] = []
     for value in values:
         number = _parse_int(value) if integers else _parse_float(value)
@@ -77,7 +77,7 @@ def is_int_domain_candidate(view: CheckedFeature) -> bool:
 def check_int_domain(
     domain: schema_pb2.IntDomain, view: CheckedFeature
 ) -> tuple[list[Finding], bool]:
-    """Checks that values are integers within bounds.
+    """Check that values are integers within bounds.
 
     Returns:
         The findings, and whether the domain is to be dropped.
@@ -132,7 +132,7 @@ def _has_nan(view: CheckedFeature) -> bool:
 def check_float_domain(
     domain: schema_pb2.FloatDomain, view: CheckedFeature
 ) -> tuple[list[Finding], bool]:
-    """Checks that values are numbers within bounds, and NaN and infinities if they are barred.
+    """Check that values are numbers within bounds, and NaN and infinities if they are barred.
 
     Returns:
         The findings, and whether the domain is to be dropped.

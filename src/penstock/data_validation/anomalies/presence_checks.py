@@ -17,7 +17,7 @@ _ALMOST_ALL = 0.9999
 
 
 def infer_presence(feature: schema_pb2.Feature, view: CheckedFeature, infer_shape: bool) -> None:
-    """Sets presence, and shape or number of values, to what the statistics show."""
+    """Set presence, and shape or number of values, to what the statistics show."""
     feature.presence.min_count = 1 if view.num_present >= 1 else 0
     if view.num_present <= 0:
         return
@@ -52,7 +52,7 @@ def _infer_value_counts(feature: schema_pb2.Feature, view: CheckedFeature) -> No
 
 
 def check_value_counts(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    """Checks the number of values a row at each level of nesting."""
+    """Check the number of values a row at each level of nesting."""
     bounds = view.value_bounds
     if feature.HasField("value_count"):
         if len(bounds) == 1:
@@ -96,7 +96,7 @@ def _check_bounds(count: Any, low: int, high: int, where: str) -> list[Finding]:
 
 
 def check_shape(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    """Checks that the number of values is fixed and fits the shape."""
+    """Check that the number of values is fixed and fits the shape."""
     if not feature.HasField("shape"):
         return []
     expected = int(np.prod([dim.size for dim in feature.shape.dim], dtype=np.int64))
@@ -120,7 +120,7 @@ def check_shape(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Findi
 
 
 def check_presence(presence: schema_pb2.FeaturePresence, view: CheckedFeature) -> list[Finding]:
-    """Checks in how many rows, and in which fraction of them, the feature is."""
+    """Check in how many rows, and in which fraction of them, the feature is."""
     findings = []
     if presence.HasField("min_count") and view.num_present < presence.min_count:
         expected, presence.min_count = presence.min_count, int(view.num_present)
@@ -152,7 +152,7 @@ def check_presence(presence: schema_pb2.FeaturePresence, view: CheckedFeature) -
 
 
 def check_uniqueness(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    """Checks the number of distinct values."""
+    """Check the number of distinct values."""
     limits = feature.unique_constraints
     unique = view.num_unique
     if unique is None:

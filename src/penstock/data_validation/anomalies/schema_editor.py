@@ -94,11 +94,11 @@ class SchemaEditor:
         return feature is not None and is_deprecated(feature)
 
     def deprecate(self, path: PathSteps) -> None:
-        """Marks the feature at a path as one that is no longer checked."""
+        """Mark the feature at a path as one that is no longer checked."""
         deprecate(self._features[path])
 
     def missing_paths(self, dataset: CheckedDataset) -> list[PathSteps]:
-        """Returns the required features that the statistics do not mention."""
+        """Return the required features that the statistics do not mention."""
         hidden = {path for path, feature in self._features.items() if is_deprecated(feature)}
         return [
             path
@@ -109,7 +109,7 @@ class SchemaEditor:
         ]
 
     def check(self, view: CheckedFeature, *, keep_fixes: bool) -> FeatureCheck:
-        """Checks the feature at the view's path, which the schema must have.
+        """Check the feature at the view's path, which the schema must have.
 
         Args:
             view: The statistics.
@@ -165,7 +165,7 @@ class SchemaEditor:
         self._domains = _by_name(self.schema.string_domain)
 
     def add(self, view: CheckedFeature) -> None:
-        """Adds a feature that the schema lacks, with all features inside of it."""
+        """Add a feature that the schema lacks, with all features inside of it."""
         path = view.path
         owner: Any = self.schema if len(path) == 1 else self._features[path[:-1]].struct_domain
         feature = owner.feature.add(name=path[-1], type=view.schema_type)

@@ -48,12 +48,12 @@ def is_deprecated(
 def deprecate(
     feature: schema_pb2.Feature | schema_pb2.SparseFeature | schema_pb2.WeightedFeature,
 ) -> None:
-    """Marks a feature as one that is no longer checked."""
+    """Mark a feature as one that is no longer checked."""
     feature.lifecycle_stage = schema_pb2.DEPRECATED
 
 
 def check_feature_itself(feature: schema_pb2.Feature, domain_exists: bool) -> list[Finding]:
-    """Checks and fixes what is contradictory in a feature's specification.
+    """Check and fix what is contradictory in a feature's specification.
 
     Args:
         feature: The feature.
@@ -141,7 +141,7 @@ def _check_domain(feature: schema_pb2.Feature, domain_exists: bool) -> list[Find
 
 
 def _remove_contradictions(feature: schema_pb2.Feature, domain: str | None) -> None:
-    """Fixes what the reference fixes without reporting it."""
+    """Fix what the reference fixes without reporting it."""
     if domain == "bool_domain":
         values = feature.bool_domain
         both = values.HasField("true_value") and values.HasField("false_value")

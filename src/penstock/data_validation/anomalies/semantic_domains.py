@@ -19,7 +19,7 @@ _Token: TypeAlias = statistics_pb2.NaturalLanguageStatistics.TokenStatistics
 
 
 def adopt_suggested_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> bool:
-    """Takes the domain that a `domain_info` statistic names, such as `image_domain {}`.
+    """Take the domain that a `domain_info` statistic names, such as `image_domain {}`.
 
     Returns:
         Whether the feature had no domain and has one now.
@@ -40,7 +40,7 @@ def adopt_suggested_domain(feature: schema_pb2.Feature, view: CheckedFeature) ->
 
 
 def check_image_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    """Checks the fraction of images that can be decoded, and their size."""
+    """Check the fraction of images that can be decoded, and their size."""
     domain = feature.image_domain
     findings = []
     formats = view.custom_stat("image_format_histogram")
@@ -75,7 +75,7 @@ def check_image_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> lis
 def check_natural_language_domain(
     feature: schema_pb2.Feature, view: CheckedFeature
 ) -> list[Finding]:
-    """Checks vocabulary coverage and the occurrences of tokens."""
+    """Check vocabulary coverage and the occurrences of tokens."""
     domain = feature.natural_language_domain
     packed = view.custom_stat("nl_statistics")
     statistics = statistics_pb2.NaturalLanguageStatistics()

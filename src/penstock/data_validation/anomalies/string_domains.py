@@ -21,7 +21,7 @@ def is_string_domain_candidate(view: CheckedFeature, max_size: int) -> bool:
 
 
 def add_missing_values(domain: schema_pb2.StringDomain, view: CheckedFeature) -> dict[str, float]:
-    """Adds the values that a domain lacks, in order, and returns them with their counts."""
+    """Add the values that a domain lacks, in order, and return them with their counts."""
     known = set(domain.value)
     missing = {value: n for value, n in view.value_counts.items() if value not in known}
     domain.value.extend(missing)
@@ -31,7 +31,7 @@ def add_missing_values(domain: schema_pb2.StringDomain, view: CheckedFeature) ->
 def check_string_domain(
     domain: schema_pb2.StringDomain, view: CheckedFeature, max_off_domain: float
 ) -> tuple[list[Finding], bool]:
-    """Checks that values are in a domain.
+    """Check that values are in a domain.
 
     Args:
         domain: The domain; unexpected values are added to it.
@@ -93,7 +93,7 @@ def is_bool_domain_candidate(view: CheckedFeature) -> bool:
 
 
 def infer_bool_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> None:
-    """Sets a bool_domain with the words that the statistics show."""
+    """Set a bool_domain with the words that the statistics show."""
     feature.bool_domain.SetInParent()
     for value in view.value_counts:
         if value in TRUE_VALUES:
@@ -103,7 +103,7 @@ def infer_bool_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> None
 
 
 def check_bool_domain(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    """Checks that values are boolean; the fix is a numeric domain, or none."""
+    """Check that values are boolean; the fix is a numeric domain, or none."""
     if view.stats_type == _Stats.INT:
         return _check_bool_integers(feature, view)
     if view.stats_type == _Stats.FLOAT:

@@ -82,12 +82,12 @@ class FeatureSkewDetector:
         self._seen_pairs = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Serializes the messages: their classes are made at run time."""
+        """Serialize the messages: their classes are made at run time."""
         pairs = [(*place, pair.SerializeToString()) for *place, pair in self._pairs]
         return {**vars(self), "_matches": self._matches.SerializeToString(), "_pairs": pairs}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Reads the messages."""
+        """Read the messages."""
         vars(self).update(state)
         parse = message_class("SkewPair").FromString
         self._matches = message_class("MatchStats").FromString(state["_matches"])
@@ -101,7 +101,7 @@ class FeatureSkewDetector:
         part: int = 0,
         parts: int = 1,
     ) -> None:
-        """Compares serialized tf.Examples; those of one part are held in memory.
+        """Compare serialized tf.Examples; those of one part are held in memory.
 
         Args:
             baseline: The examples to compare with.
@@ -141,7 +141,7 @@ class FeatureSkewDetector:
                     self._compare_pair(identifier, base_record, test_record)
 
     def merge(self, other: "FeatureSkewDetector") -> None:
-        """Adds what another one has found in examples of other identifiers.
+        """Add what another one has found in examples of other identifiers.
 
         Args:
             other: With the same options; not used afterwards.
@@ -160,7 +160,7 @@ class FeatureSkewDetector:
         )[::-1]
 
     def identifier_of(self, record: bytes) -> bytes | None:
-        """Returns a hash of an example's identifier; None if a part of it is missing."""
+        """Return a hash of an example's identifier; None if a part of it is missing."""
         features = example_class().FromString(record).features.feature
         digest = hashlib.sha256()
         for name in self._identifiers:
@@ -231,7 +231,7 @@ class FeatureSkewDetector:
             heapq.heapreplace(self._pairs, entry)
 
     def result(self) -> FeatureSkewResult:
-        """Returns what was found so far."""
+        """Return what was found so far."""
         skew = []
         for name, counts in sorted(self._counts.items()):
             differing = counts["base_only"] + counts["test_only"] + counts["mismatch_count"]
@@ -287,7 +287,7 @@ def detect_feature_skew(
     allow_duplicate_identifiers: bool = False,
     confusion_features: Sequence[str] = (),
 ) -> FeatureSkewResult:
-    """Compares two sets of serialized tf.Examples, joined on identifier features.
+    """Compare two sets of serialized tf.Examples, joined on identifier features.
 
     Args:
         baseline: The examples to compare with, such as training data.

@@ -63,7 +63,7 @@ def _add(
 
 @cache
 def message_class(name: str) -> Any:
-    """Returns the message class FeatureSkew, SkewPair, MatchStats, ConfusionValue or ConfusionCount."""
+    """Return the message class FeatureSkew, SkewPair, MatchStats, ConfusionValue or ConfusionCount."""
     file = descriptor_pb2.FileDescriptorProto(
         name="penstock/feature_skew_results.proto", package=_PACKAGE, syntax="proto3"
     )

@@ -19,18 +19,18 @@ def _table(protos: Iterable[Any], kind: str) -> "pd.DataFrame":
 
 
 def get_skew_result_dataframe(skew_results: Iterable[Any]) -> "pd.DataFrame":
-    """Returns FeatureSkew messages as a table, a row a feature, sorted by name."""
+    """Return FeatureSkew messages as a table, a row a feature, sorted by name."""
     table = _table(skew_results, "FeatureSkew")
     return table.sort_values("feature_name").reset_index(drop=True)
 
 
 def get_match_stats_dataframe(match_stats: Any) -> "pd.DataFrame":
-    """Returns a MatchStats message as a table of one row."""
+    """Return a MatchStats message as a table of one row."""
     return _table([match_stats], "MatchStats")
 
 
 def get_confusion_count_dataframes(confusion: Iterable[Any]) -> "dict[str, pd.DataFrame]":
-    """Returns ConfusionCount messages as a table for each feature.
+    """Return ConfusionCount messages as a table for each feature.
 
     Returns:
         By feature, the pairs of unequal values: how often they met, and how often each value stands

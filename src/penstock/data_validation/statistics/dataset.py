@@ -29,7 +29,7 @@ _Type = statistics_pb2.FeatureNameStatistics
 
 
 def _stats_type(path: PathSteps, kind: pa.DataType) -> int | None:
-    """Returns the proto's type of a column's innermost values; None for Arrow's null."""
+    """Return the proto's type of a column's innermost values; None for Arrow's null."""
     kind = innermost_type(kind)
     if pa.types.is_null(kind):
         return None
@@ -70,7 +70,7 @@ class FeatureStatistics:
         self._values: Numeric | Text | Bytes | None = None
 
     def add(self, array: pa.Array, weights: _Floats | None) -> None:
-        """Adds a column."""
+        """Add a column."""
         self._see_type(_stats_type(self.path, array.type))
         values, weights = self.presence.add(array, weights)
         if pa.types.is_null(values.type):
@@ -104,7 +104,7 @@ class FeatureStatistics:
             self._values = Numeric(self._options, weighted)
 
     def merge(self, other: "FeatureStatistics") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self._see_type(other._type)
         self.presence.merge(other.presence)
         if self._values is not None and other._values is not None:
@@ -113,7 +113,7 @@ class FeatureStatistics:
     def result(
         self, rows: int, weighted_rows: float, parent: "FeatureStatistics | None"
     ) -> statistics_pb2.FeatureNameStatistics:
-        """Makes the proto."""
+        """Make the proto."""
         proto = statistics_pb2.FeatureNameStatistics()
         proto.path.step.extend(self.path)
         common = self.presence.result(
@@ -170,7 +170,7 @@ class DatasetStatistics:
         self._generators = RunningGenerators(generators_of(options))
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Adds rows.
+        """Add rows.
 
         Raises:
             TypeError: If a feature's type is not known or changes.
@@ -210,7 +210,7 @@ class DatasetStatistics:
                 self._add_feature((*path, field.name), child, inner)
 
     def merge(self, other: "DatasetStatistics") -> None:
-        """Adds what another one has seen; the other one must not be used afterwards."""
+        """Add what another one has seen; the other one must not be used afterwards."""
         self._generators.merge(other._generators)
         self._rows += other._rows
         self._weighted_rows += other._weighted_rows
@@ -221,7 +221,7 @@ class DatasetStatistics:
                 self._features[path] = feature
 
     def result(self) -> statistics_pb2.DatasetFeatureStatistics:
-        """Makes the proto; features are sorted by path."""
+        """Make the proto; features are sorted by path."""
         proto = statistics_pb2.DatasetFeatureStatistics(name=self._name)
         if self._options.add_default_generators:
             proto.num_examples = self._rows
@@ -234,7 +234,7 @@ class DatasetStatistics:
 
 
 def _weights(batch: pa.RecordBatch, name: str) -> _Floats:
-    """Returns the one weight of each row."""
+    """Return the one weight of each row."""
     if name not in batch.schema.names:
         raise ValueError(
             f"The weight feature {name!r} is not in the data. Features: {batch.schema.names}"

@@ -36,7 +36,7 @@ class SlicedStatistics:
         self._slices = {"": DatasetStatistics(options, ALL_EXAMPLES if sliced else "")}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Adds rows."""
+        """Add rows."""
         batch = with_list_columns(batch)
         self._slices[""].add(batch)
         for slice_function in self._slicers:
@@ -49,12 +49,12 @@ class SlicedStatistics:
         return self._slices[name]
 
     def merge(self, other: "SlicedStatistics") -> None:
-        """Adds what another one has seen; the other one must not be used afterwards."""
+        """Add what another one has seen; the other one must not be used afterwards."""
         for name, statistics in other._slices.items():
             self._slice(name).merge(statistics)
 
     def result(self) -> statistics_pb2.DatasetFeatureStatisticsList:
-        """Makes the proto: all rows first, then the slices by name."""
+        """Make the proto: all rows first, then the slices by name."""
         ordered = [self._slices[name].result() for name in sorted(self._slices)]
         return statistics_pb2.DatasetFeatureStatisticsList(datasets=ordered)
 
@@ -64,7 +64,7 @@ def statistics_of_record_batches(
     options: StatsOptions | None = None,
     schema: schema_pb2.Schema | None = None,
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Computes the statistics of RecordBatches.
+    """Compute the statistics of RecordBatches.
 
     Args:
         batches: Every column is a list of values a row, possibly nested; null is missing. A column of
@@ -98,7 +98,7 @@ def statistics_of_record_batches(
 def computed_statistics(
     batches: Iterable[pa.RecordBatch], options: StatsOptions
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Computes the statistics of RecordBatches, and says nothing of options without effect."""
+    """Compute the statistics of RecordBatches, and say nothing of options without effect."""
     kernel = SlicedStatistics(options)
     keep = RowSampler(options.sample_rate)
     for batch in batches:

@@ -17,7 +17,7 @@ _Floats = npt.NDArray[np.float64]
 
 
 def median_of(quantiles: _Floats) -> float:
-    """Returns the middle quantile, or the mean of the two middle ones."""
+    """Return the middle quantile, or the mean of the two middle ones."""
     middle = len(quantiles) // 2
     if len(quantiles) % 2:
         return float(quantiles[middle])
@@ -25,13 +25,13 @@ def median_of(quantiles: _Floats) -> float:
 
 
 def coarser(quantiles: _Floats, weights: _Floats, factor: int) -> tuple[_Floats, _Floats]:
-    """Keeps the first and every `factor`-th boundary."""
+    """Keep the first and every `factor`-th boundary."""
     kept = np.arange(0, len(quantiles), factor)
     return quantiles[kept], weights[kept]
 
 
 def _bucket_weights(bounds: _Floats, cumulative: _Floats) -> _Floats:
-    """Returns the weight of each bucket between neighbouring bounds.
+    """Return the weight of each bucket between neighbouring bounds.
 
     Buckets that end at the same value share their weight evenly, and the weight of the lowest
     value goes to the buckets that equal the first one.
@@ -58,7 +58,7 @@ def _add_buckets(
 
 
 def quantiles_histogram(quantiles: _Floats, cumulative: _Floats) -> statistics_pb2.Histogram:
-    """Makes a QUANTILES histogram, one bucket between each two neighbouring quantiles."""
+    """Make a QUANTILES histogram, one bucket between each two neighbouring quantiles."""
     histogram = statistics_pb2.Histogram(type=statistics_pb2.Histogram.QUANTILES)
     weights = _bucket_weights(quantiles, cumulative)
     _add_buckets(histogram, quantiles[:-1], quantiles[1:], weights)
@@ -73,7 +73,7 @@ def standard_histogram(
     buckets: int,
     positive_infinities: float,
 ) -> statistics_pb2.Histogram:
-    """Makes a STANDARD histogram of equal widths by spreading the fine quantile buckets.
+    """Make a STANDARD histogram of equal widths by spreading the fine quantile buckets.
 
     Args:
         quantiles: The fine quantiles, ascending.
@@ -120,7 +120,7 @@ def standard_histogram(
 
 
 def _spread(quantiles: _Floats, weights: _Floats, bounds: npt.NDArray[Any]) -> _Floats:
-    """Adds up the fine buckets' weights by interval; a cut bucket counts in proportion."""
+    """Add up the fine buckets' weights by interval; a cut bucket counts in proportion."""
     low, high = quantiles[:-1], quantiles[1:]
     single = bounds.dtype.type
     counts = np.zeros(len(bounds) - 1)

@@ -21,7 +21,7 @@ class Moments:
         self.variance = 0.0
 
     def add(self, values: _Floats, weights: _Floats | None = None) -> None:
-        """Adds values, each with weight 1 or its own."""
+        """Add values, each with weight 1 or its own."""
         if weights is None:
             if len(values):
                 mean = float(np.mean(values))
@@ -33,7 +33,7 @@ class Moments:
             self._combine(total, mean, float(np.sum(weights * (values - mean) ** 2) / total))
 
     def merge(self, other: "Moments") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self._combine(other.weight, other.mean, other.variance)
 
     def _combine(self, weight: float, mean: float, variance: float) -> None:

@@ -45,7 +45,7 @@ class Numeric:
         self._weighted_quantiles = Quantiles(options.epsilon)
 
     def add(self, array: pa.Array, weights: _Floats | None) -> None:
-        """Adds leaf values, with a weight each if the feature is weighted."""
+        """Add leaf values, with a weight each if the feature is weighted."""
         values = to_numpy(array)
         if values.dtype.kind == "f":
             is_number = ~np.isnan(values)
@@ -83,7 +83,7 @@ class Numeric:
         self._finite_max = max(self._finite_max, high)
 
     def merge(self, other: "Numeric") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self._zeros += other._zeros
         self._nans += other._nans
         self._positive_infinities += other._positive_infinities
@@ -98,7 +98,7 @@ class Numeric:
         self._weighted_quantiles.merge(other._weighted_quantiles)
 
     def result(self, *, with_histograms: bool = True) -> statistics_pb2.NumericStatistics:
-        """Makes the proto, without common statistics; without histograms there is no median."""
+        """Make the proto, without common statistics; without histograms there is no median."""
         proto = statistics_pb2.NumericStatistics()
         if not self._moments.weight:
             if self._nans:

@@ -31,7 +31,7 @@ class LevelPresence:
         self.lengths = Quantiles(epsilon)
 
     def add(self, lists: pa.Array, weights: _Floats | None) -> None:
-        """Adds lists, one an element of the level above."""
+        """Add lists, one an element of the level above."""
         known = to_numpy(lists.value_lengths().drop_null()).astype(np.int64)
         self.add_lengths(known)
         if weights is not None:
@@ -40,7 +40,7 @@ class LevelPresence:
             self.weighted_values += float((weights[is_present] * known).sum())
 
     def add_lengths(self, known: npt.NDArray[np.int64]) -> None:
-        """Adds the numbers of values of lists that are present."""
+        """Add the numbers of values of lists that are present."""
         self.present += len(known)
         if len(known):
             low, high = int(known.min()), int(known.max())
@@ -54,7 +54,7 @@ class LevelPresence:
             self.lengths.add(distinct.astype(np.float64), counts.astype(np.float64))
 
     def merge(self, other: "LevelPresence") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self.present += other.present
         self.values += other.values
         if other.min_values is not None:
@@ -82,7 +82,7 @@ class Presence:
         self._known = False
 
     def add(self, array: pa.Array, weights: _Floats | None) -> tuple[pa.Array, _Floats | None]:
-        """Adds a column and returns its leaf values with their weights."""
+        """Add a column and return its leaf values with their weights."""
         level = 0
         if _is_list(array.type) and _is_list_or_null(array.type.value_type):
             self._innermost.add_lengths(_innermost_lengths(array))
@@ -102,7 +102,7 @@ class Presence:
         return array, weights
 
     def merge(self, other: "Presence") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self._innermost.merge(other._innermost)
         self._unknown_levels = max(self._unknown_levels, other._unknown_levels)
         self._known |= other._known
@@ -119,7 +119,7 @@ class Presence:
         return levels[-1].values if levels else 0
 
     def _all_levels(self) -> list[LevelPresence]:
-        """Returns the levels, and one more for lists of which none is there."""
+        """Return the levels, and one more for lists of which none is there."""
         if self._known or len(self.levels) >= self._unknown_levels:
             return self.levels
         return [*self.levels, LevelPresence(self._options.epsilon)]
@@ -132,7 +132,7 @@ class Presence:
         *,
         with_histogram: bool = True,
     ) -> statistics_pb2.CommonStatistics:
-        """Makes the proto.
+        """Make the proto.
 
         Args:
             rows: The number of rows of the data set.
@@ -186,7 +186,7 @@ class Presence:
             rows, weighted_rows = level.values, level.weighted_values
 
     def nested_length_histograms(self) -> list[statistics_pb2.CustomStatistic]:
-        """Makes the histograms of list lengths below the first level."""
+        """Make the histograms of list lengths below the first level."""
         out = []
         buckets = self._options.num_values_histogram_buckets
         for number, level in enumerate(self.levels[1:], start=2):
@@ -221,7 +221,7 @@ def _weighted(
 
 
 def _innermost_lengths(array: pa.Array) -> npt.NDArray[np.int64]:
-    """Returns how many innermost values each row that is present has."""
+    """Return how many innermost values each row that is present has."""
     present = valid_rows(array)
     rows = np.arange(len(array))
     while _is_list(array.type):

@@ -38,7 +38,7 @@ class Quantiles:
         self._sketch: Any = None
 
     def add(self, values: _Floats, weights: _Floats | None = None) -> None:
-        """Adds numbers, with a weight each; by default they weigh 1."""
+        """Add numbers, with a weight each; by default they weigh 1."""
         if not len(values):
             return
         if self._sketch is None:
@@ -51,7 +51,7 @@ class Quantiles:
             _add(self._sketch, values, weights)
 
     def merge(self, other: "Quantiles") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         if other._sketch is None:
             for values, weights in other._kept:
                 self.add(values, weights)
@@ -61,7 +61,7 @@ class Quantiles:
             self._sketch.Merge(other._sketch)
 
     def with_weights(self, buckets: int) -> tuple[_Floats, _Floats]:
-        """Returns `buckets + 1` quantiles and the weights up to each."""
+        """Return `buckets + 1` quantiles and the weights up to each."""
         quantiles, weights = self._sketch_of_all().GetQuantilesAndCumulativeWeights(buckets)
         return to_numpy(quantiles.flatten()), to_numpy(weights.flatten())
 

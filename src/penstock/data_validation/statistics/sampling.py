@@ -31,7 +31,7 @@ class RowSampler:
         self._random = np.random.Generator(source)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Returns the rows of the shard's next batch that are kept."""
+        """Return the rows of the shard's next batch that are kept."""
         if self._rate is None or self._rate >= 1:
             return batch
         return batch.filter(booleans(self._random.random(batch.num_rows) < self._rate))

@@ -68,7 +68,7 @@ class ExamplesReader:
     columns: Sequence[str] | None = None
 
     def __call__(self, files: Iterable[str]) -> Iterator[pa.RecordBatch]:
-        """Reads whole files."""
+        """Read whole files."""
         if self.file_format == "parquet":
             for path in files:
                 for part in self._row_groups(path):
@@ -106,7 +106,7 @@ class ExamplesReader:
             yield batch
 
     def columns_of(self, path: str) -> pa.Schema:
-        """Returns the columns of a Parquet file that are read."""
+        """Return the columns of a Parquet file that are read."""
         with _opened(path) as parquet:
             fields = [
                 field

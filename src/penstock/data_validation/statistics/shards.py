@@ -44,7 +44,7 @@ def statistics_of_shards(
     *,
     processes: int | None = None,
 ) -> Iterator[tuple[str, _Statistics]]:
-    """Yields each split's name and statistics.
+    """Yield each split's name and statistics.
 
     Args:
         files: The shards of each split, in order.
@@ -80,7 +80,7 @@ def statistics_of_shards(
 def statistics_of_parts(
     parts: Iterable[Part], options: StatsOptions, *, processes: int | None = None
 ) -> _Statistics:
-    """Returns the statistics of parts that make up one data set.
+    """Return the statistics of parts that make up one data set.
 
     Args:
         parts: The parts, in order.
@@ -95,7 +95,7 @@ def statistics_of_parts(
 
 
 def worthwhile_processes(paths: Iterable[str]) -> int:
-    """Returns how many processes are worth their start for files of this size."""
+    """Return how many processes are worth their start for files of this size."""
     return usable_processes(sum(map(file_size, paths)) // _BYTES_WORTH_A_PROCESS + 1)
 
 
@@ -108,7 +108,7 @@ def _parts_of(read: Read, path: str) -> Iterable[Part]:
 def _kernels(
     tasks: Iterable[_Task], options: StatsOptions, processes: int | None
 ) -> contextlib.closing[Generator[tuple[str, SlicedStatistics, int], None, None]]:
-    """Yields each task's split, kernel and rows; its processes end with the block, also by an error."""
+    """Yield each task's split, kernel and rows; its processes end with the block, also by an error."""
     kernel = functools.partial(_kernel, options)
     return contextlib.closing(map_shards(kernel, tasks, processes=processes))
 

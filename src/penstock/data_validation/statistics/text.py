@@ -33,7 +33,7 @@ class Text:
         self._counts = ValueCounts(listed, weighted) if categorical else None
 
     def add(self, values: pa.Array, weights: _Floats | None) -> None:
-        """Adds leaf values."""
+        """Add leaf values."""
         if pa.types.is_floating(values.type):
             shown = to_numpy(values).astype(np.float64).astype(str)
             self._total_length += int(np.char.str_len(shown).sum())
@@ -47,14 +47,14 @@ class Text:
             self._counts.add(values, weights)
 
     def merge(self, other: "Text") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self._total_length += other._total_length
         self._invalid += other._invalid
         if self._counts is not None and other._counts is not None:
             self._counts.merge(other._counts)
 
     def result(self, number_of_values: int) -> statistics_pb2.StringStatistics:
-        """Makes the proto, without common statistics."""
+        """Make the proto, without common statistics."""
         proto = statistics_pb2.StringStatistics(invalid_utf8_count=self._invalid)
         if number_of_values:
             proto.avg_length = self._total_length / number_of_values
@@ -100,7 +100,7 @@ class Bytes:
         self._max = 0
 
     def add(self, values: pa.Array) -> None:
-        """Adds leaf values."""
+        """Add leaf values."""
         if not len(values):
             return
         lengths = pc.binary_length(values)
@@ -110,14 +110,14 @@ class Bytes:
         self._max = max(self._max, extremes["max"])
 
     def merge(self, other: "Bytes") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self._total += other._total
         if other._min is not None:
             self._min = other._min if self._min is None else min(self._min, other._min)
         self._max = max(self._max, other._max)
 
     def result(self, number_of_values: int) -> statistics_pb2.BytesStatistics:
-        """Makes the proto, without common statistics."""
+        """Make the proto, without common statistics."""
         proto = statistics_pb2.BytesStatistics()
         if number_of_values:
             proto.avg_num_bytes = self._total / number_of_values

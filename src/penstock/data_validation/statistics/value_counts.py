@@ -83,7 +83,7 @@ class ValueCounts:
         self._sketches: _Sketches | None = None
 
     def add(self, values: pa.Array, weights: _Floats | None) -> None:
-        """Adds values (bytes, strings or integers) with a weight each."""
+        """Add values (bytes, strings or integers) with a weight each."""
         if not len(values):
             return
         if weights is None:
@@ -119,7 +119,7 @@ class ValueCounts:
         self._counted = None
 
     def merge(self, other: "ValueCounts") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         other._fold()
         if other._sketches is not None:
             self._fold()
@@ -133,14 +133,14 @@ class ValueCounts:
             self._push(other._counted)
 
     def distinct(self) -> int:
-        """Returns the number of distinct values."""
+        """Return the number of distinct values."""
         self._fold()
         if self._sketches is not None:
             return self._sketches.distinct()
         return self._counted.num_rows if self._counted is not None else 0
 
     def most_frequent(self, limit: int, *, by_weight: bool = False) -> list[ValueCount]:
-        """Returns values by descending count, equal counts by descending value."""
+        """Return values by descending count, equal counts by descending value."""
         self._fold()
         column = "weight" if by_weight else "count"
         table = self._counted
@@ -170,7 +170,7 @@ def _grouped(table: pa.Table) -> pa.Table:
 
 
 def _unify(tables: list[pa.Table]) -> pa.Table:
-    """Joins tables whose values may be of the small and the large binary type."""
+    """Join tables whose values may be of the small and the large binary type."""
     kinds = {table.schema.field("value").type for table in tables}
     if len(kinds) > 1:
         kind = pa.large_binary()

@@ -22,7 +22,7 @@ def check_config(
     has_transform: bool = False,
     project_root: str | None = None,
 ) -> list[ConfigProblem]:
-    """Returns what is wrong with an EvalConfig, as far as it is known before a run; empty if nothing.
+    """Return what is wrong with an EvalConfig, as far as it is known before a run; empty if nothing.
 
     Imports neither TensorFlow, pyarrow nor NumPy, and no user code.
 
@@ -59,7 +59,7 @@ def check_config(
 
 
 def _unreachable_slices(config: Any) -> Iterator[ConfigProblem]:
-    """Yields thresholds on slices that no slicing spec yields: such a model is never blessed."""
+    """Yield thresholds on slices that no slicing spec yields: such a model is never blessed."""
     slicings = list(config.slicing_specs) or [type(config)().slicing_specs.add()]
     for i, spec in enumerate(config.metrics_specs):
         entries = [
@@ -148,7 +148,7 @@ def _modules(config: Any, project_root: str) -> Iterator[ConfigProblem]:
 
 
 def _names_defined(file: str) -> set[str] | None:
-    """Returns the names at a file's top level; None if that is not known without running it."""
+    """Return the names at a file's top level; None if that is not known without running it."""
     try:
         with open(file, "rb") as source:
             tree = ast.parse(source.read(), file)

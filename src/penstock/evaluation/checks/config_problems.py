@@ -73,7 +73,7 @@ DISABLED_OUTPUTS = ("plots", "attributions", "analysis")
 
 
 def config_problems(config: Any) -> Iterator[ConfigProblem]:
-    """Yields what is wrong with an EvalConfig, whatever the data and the model.
+    """Yield what is wrong with an EvalConfig, whatever the data and the model.
 
     Args:
         config: An `EvalConfig`.
@@ -103,7 +103,7 @@ def _without_keys(config: Any) -> Iterator[ConfigProblem]:
 
 
 def refuse_problems(config: Any) -> None:
-    """Raises a `ValueError` that names all problems of an EvalConfig, if it has any."""
+    """Raise a `ValueError` that names all problems of an EvalConfig, if it has any."""
     found = [str(problem) for problem in config_problems(config)]
     if found:
         lead = "" if len(found) == 1 else f"The EvalConfig has {len(found)} problems:\n"
@@ -111,7 +111,7 @@ def refuse_problems(config: Any) -> None:
 
 
 def _fields(message: Message, place: str) -> Iterator[ConfigProblem]:
-    """Yields each field that is set and has no effect, at any depth."""
+    """Yield each field that is set and have no effect, at any depth."""
     name = message.DESCRIPTOR.name
     if len(UnknownFieldSet(message)):
         unknown: Any = UnknownFieldSet(message)
@@ -174,7 +174,7 @@ def _slicing(spec: Any, place: str) -> Iterator[ConfigProblem]:
 
 
 def _equal_names(requests: Sequence[MetricRequest]) -> Iterator[ConfigProblem]:
-    """Yields metrics that differ and have one name, of which one would hide the other."""
+    """Yield metrics that differ and have one name, of which one would hide the other."""
     seen: dict[MetricKey, tuple[str, str]] = {}
     told = set()
     for request in requests:

@@ -14,7 +14,7 @@ from penstock.spelling import nearest
 
 
 def metrics_spec_problems(config: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
-    """Yields what is wrong with a `MetricsSpec`, its thresholds aside.
+    """Yield what is wrong with a `MetricsSpec`, its thresholds aside.
 
     Args:
         config: The `EvalConfig`.
@@ -48,7 +48,7 @@ def metrics_spec_problems(config: Any, spec: Any, place: str) -> Iterator[Config
 
 
 def _without_weights(config: Any, spec: Any) -> str | None:
-    """Returns an output for which a model has no weights, or None."""
+    """Return an output for which a model has no weights, or None."""
     for model in config.model_specs or [type(config)().model_specs.add()]:
         if spec.model_names and model.name not in spec.model_names:
             continue

@@ -19,7 +19,7 @@ from penstock.spelling import nearest
 
 
 def threshold_problems(config: Any, requests: Sequence[MetricRequest]) -> Iterator[ConfigProblem]:
-    """Yields what is wrong with the thresholds of a resolved EvalConfig.
+    """Yield what is wrong with the thresholds of a resolved EvalConfig.
 
     Args:
         config: The resolved `EvalConfig`.

@@ -178,7 +178,7 @@ def _best(
     bound: float | list[float],
     at_most: bool = False,
 ) -> Callable[[Matrices], MetricValue]:
-    """The greatest value of one ratio over the thresholds at which another meets a bound."""
+    """Return the greatest value of one ratio over the thresholds at which another meets a bound."""
 
     def value(matrices: Matrices) -> MetricValue:
         values, constrained = of(matrices), where(matrices)
@@ -210,7 +210,7 @@ def sensitivity_at_specificity(
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
 ) -> Computation:
-    """The best recall at a specificity of at least `specificity`."""
+    """Return the best recall at a specificity of at least `specificity`."""
     value = _best(_recall, _specificity, specificity)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
@@ -221,7 +221,7 @@ def specificity_at_sensitivity(
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
 ) -> Computation:
-    """The best specificity at a recall of at least `sensitivity`."""
+    """Return the best specificity at a recall of at least `sensitivity`."""
     value = _best(_specificity, _recall, sensitivity)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
@@ -232,7 +232,7 @@ def precision_at_recall(
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
 ) -> Computation:
-    """The best precision at a recall of at least `recall`."""
+    """Return the best precision at a recall of at least `recall`."""
     value = _best(_precision, _recall, recall)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
@@ -243,7 +243,7 @@ def recall_at_precision(
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
 ) -> Computation:
-    """The best recall at a precision of at least `precision`."""
+    """Return the best recall at a precision of at least `precision`."""
     value = _best(_recall, _precision, precision)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
@@ -254,6 +254,6 @@ def recall_at_false_positive_rate(
     num_thresholds: int | None = None,
     thresholds: list[float] | None = None,
 ) -> Computation:
-    """The best recall at a false positive rate of at most `false_positive_rate`."""
+    """Return the best recall at a false positive rate of at most `false_positive_rate`."""
     value = _best(_recall, lambda m: ratio(m.fp, m.fp + m.tn), false_positive_rate, at_most=True)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)

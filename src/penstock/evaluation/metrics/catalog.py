@@ -60,7 +60,7 @@ _METHODS = ("interpolation", "minoring", "majoring")
 
 
 def snake_case(name: str) -> str:
-    """Returns a class name as Keras names its instances: `BinaryAccuracy` is `binary_accuracy`."""
+    """Return a class name as Keras names its instances: `BinaryAccuracy` is `binary_accuracy`."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
@@ -128,14 +128,14 @@ CATALOG: Mapping[str, MetricDeclaration] = _catalog()
 
 
 def metric_names() -> list[str]:
-    """Returns the class names of all metrics, sorted."""
+    """Return the class names of all metrics, sorted."""
     return sorted(CATALOG)
 
 
 def read_metric_config(
     class_name: str, config: str | Mapping[str, Any] = ""
 ) -> tuple[str, dict[str, Any]]:
-    """Returns a metric's name and its arguments.
+    """Return a metric's name and its arguments.
 
     Args:
         class_name: As in `MetricConfig.class_name`, such as `"AUC"`.
@@ -179,7 +179,7 @@ def read_metric_config(
 
 
 def parse_metric_config(class_name: str, config: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Parses `MetricConfig.config`: a JSON object, with or without its braces."""
+    """Parse `MetricConfig.config`: a JSON object, with or without its braces."""
     if not isinstance(config, str):
         return config
     text = config.strip()
@@ -212,7 +212,7 @@ def _check_together(class_name: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _pop_dtype_and_reduction(class_name: str, arguments: dict[str, Any]) -> None:
-    """Takes out what Keras writes into every metric's configuration."""
+    """Take out what Keras writes into every metric's configuration."""
     dtype = arguments.pop("dtype", None)
     if isinstance(dtype, Mapping):
         dtype = (dtype.get("config") or {}).get("name")

@@ -17,7 +17,7 @@ Variables = list[npt.NDArray[Any]]
 
 
 def is_keras_metric(found: Any) -> bool:
-    """Returns whether `found` is a metric class of Keras 2 or 3; imports neither."""
+    """Return whether `found` is a metric class of Keras 2 or 3; import neither."""
     return inspect.isclass(found) and any(
         base.__name__ == "Metric" and "keras" in base.__module__ for base in found.__mro__
     )
@@ -36,7 +36,7 @@ class KerasStates(Kernel):
         self._states: list[Variables | None] = []
 
     def add(self, inputs: MetricInputs, membership: Membership) -> None:
-        """Adds a batch."""
+        """Add a batch."""
         self._grow(membership.count)
         labels, predictions = inputs.labels, inputs.predictions
         if self.view.selects_classes:
@@ -51,7 +51,7 @@ class KerasStates(Kernel):
             self._states[group] = [np.array(v.numpy()) for v in self._metric.variables]
 
     def merge(self, other: KerasStates, groups: Sequence[int]) -> None:
-        """Adds another kernel's variables."""
+        """Add another kernel's variables."""
         self._grow(max(groups, default=-1) + 1)
         for group, theirs in zip(groups, other._states, strict=False):
             own = self._states[group]
@@ -61,7 +61,7 @@ class KerasStates(Kernel):
                 self._states[group] = theirs
 
     def state(self, group: int) -> Any:
-        """Returns one group's result."""
+        """Return one group's result."""
         self._grow(group + 1)
         self._load(self._states[group])
         result = self._metric.result()

@@ -28,11 +28,11 @@ class Matrices:
     fn: FloatArray
 
     def to_proto(self, message: Any) -> None:
-        """Fills a `MetricValue` message."""
+        """Fill a `MetricValue` message."""
         self.fill(message.confusion_matrix_at_thresholds)
 
     def fill(self, message: Any) -> None:
-        """Fills a `ConfusionMatrixAtThresholds` message.
+        """Fill a `ConfusionMatrixAtThresholds` message.
 
         As in TFMA, an undefined precision is 1, an undefined recall 0.
         """
@@ -57,13 +57,13 @@ class Matrices:
 
 
 def ratio(numerator: FloatArray, denominator: FloatArray, undefined: float = np.nan) -> FloatArray:
-    """Returns the quotient where the denominator is positive, else `undefined`."""
+    """Return the quotient where the denominator is positive, else `undefined`."""
     result = np.full(np.shape(denominator), undefined)
     return np.divide(numerator, denominator, out=result, where=denominator > 0)  # type: ignore[no-any-return]
 
 
 def interpolated_thresholds(count: int) -> list[float]:
-    """Returns Keras's thresholds for curves: equidistant, with the ends just outside of 0 and 1."""
+    """Return Keras's thresholds for curves: equidistant, with the ends just outside of 0 and 1."""
     inner = [(i + 1) / (count - 1) for i in range(count - 2)]
     return [-EPSILON, *inner, 1.0 + EPSILON]
 
@@ -103,7 +103,7 @@ class MatrixSource:
         return ThresholdCounts, self.thresholds
 
     def matrices(self, state: Any) -> Matrices:
-        """Returns the matrices of one slice's state."""
+        """Return the matrices of one slice's state."""
         if self.from_histogram:
             return matrices_from_histogram(np.array(self.thresholds), state)
         counts = state.reshape(-1, 4)
@@ -111,7 +111,7 @@ class MatrixSource:
 
 
 def matrices_from_histogram(thresholds: FloatArray, state: Any) -> Matrices:
-    """Derives matrices from a `Histogram` kernel's state.
+    """Derive matrices from a `Histogram` kernel's state.
 
     A bucket lies on the side of a threshold where its lower end lies; a bucket that starts at the
     threshold counts as not above it, since positive means greater.
@@ -131,6 +131,6 @@ def matrices_from_histogram(thresholds: FloatArray, state: Any) -> Matrices:
 def bucket_starts(
     buckets: npt.NDArray[np.int64], count: int, left: float, right: float
 ) -> FloatArray:
-    """Returns the lower ends of a histogram's buckets; the outer ones are infinite."""
+    """Return the lower ends of a histogram's buckets; the outer ones are infinite."""
     starts = (buckets - 1) / count * (right - left) + left
     return np.where(buckets == 0, -np.inf, np.where(buckets > count, np.inf, starts))

@@ -20,12 +20,12 @@ FloatArray = npt.NDArray[np.float64]
 
 @metric("ExampleCount", "WeightedExampleCount")
 def example_count() -> Computation:
-    """The number of examples, or the sum of their weights where weights apply."""
+    """Return the number of examples, or the sum of their weights where weights apply."""
     return Computation((Count, ()), lambda s: float(s[0]), labels="none")
 
 
 def mean(state: Any) -> float:
-    """Returns the mean from a sum and a weight, NaN without weight."""
+    """Return the mean from a sum and a weight, NaN without weight."""
     return float(state[0] / state[1]) if state[1] != 0 else float("nan")
 
 
@@ -69,7 +69,7 @@ for _class_name, _error in _ERRORS.items():
 
 @metric("RootMeanSquaredError")
 def root_mean_squared_error() -> Computation:
-    """The root of the mean squared error, as Keras computes it."""
+    """Return the root of the mean squared error, as Keras computes it."""
     return Computation((PairMean, _squared), lambda s: float(np.sqrt(mean(s))))
 
 
@@ -79,25 +79,25 @@ def _quotient(numerator: float, denominator: float) -> float:
 
 @metric("MeanLabel")
 def mean_label() -> Computation:
-    """The weighted mean of the labels."""
+    """Return the weighted mean of the labels."""
     return Computation((LabelPredictionSums, ()), lambda s: _quotient(s[0], s[2]))
 
 
 @metric("MeanPrediction")
 def mean_prediction() -> Computation:
-    """The weighted mean of the predictions."""
+    """Return the weighted mean of the predictions."""
     return Computation((PredictionSums, ()), lambda s: _quotient(s[0], s[1]), labels="none")
 
 
 @metric("Calibration")
 def calibration() -> Computation:
-    """The predictions' sum over the labels' sum."""
+    """Return the predictions' sum over the labels' sum."""
     return Computation((LabelPredictionSums, ()), lambda s: _quotient(s[1], s[0]))
 
 
 @metric("SquaredPearsonCorrelation")
 def squared_pearson_correlation() -> Computation:
-    """The squared correlation of labels and predictions."""
+    """Return the squared correlation of labels and predictions."""
 
     def value(s: FloatArray) -> float:
         labels, predictions, weight, labels2, predictions2, products = s

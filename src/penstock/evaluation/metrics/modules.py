@@ -11,12 +11,12 @@ _KERAS = ("keras", "tf_keras", "tensorflow")
 
 
 def is_tfma(module: str) -> bool:
-    """Returns whether a module is TFMA's own."""
+    """Return whether a module is TFMA's own."""
     return module.partition(".")[0] in _TFMA
 
 
 def is_built_in(metric: Any) -> bool:
-    """Returns whether a `MetricConfig` names a metric of the table.
+    """Return whether a `MetricConfig` names a metric of the table.
 
     TFMA writes the module of its own and of Keras's classes into a config; they are the table's metrics.
     With any other module the class is that module's, whatever its name.

@@ -35,19 +35,19 @@ def _keras_mean(function: Callable[[MetricInputs], Array]) -> Computation:
 
 @metric("SparseCategoricalAccuracy")
 def sparse_categorical_accuracy() -> Computation:
-    """The share of rows whose class id has the greatest score."""
+    """Return the share of rows whose class id has the greatest score."""
     return _keras_mean(_sparse_match)
 
 
 @metric("CategoricalAccuracy")
 def categorical_accuracy() -> Computation:
-    """The share of rows whose greatest label and score are of the same class."""
+    """Return the share of rows whose greatest label and score are of the same class."""
     return _keras_mean(_dense_match)
 
 
 @metric("Accuracy")
 def accuracy() -> Computation:
-    """The share of labels that equal the predictions."""
+    """Return the share of labels that equal the predictions."""
     return _keras_mean(lambda i: (i.dense_labels == i.predictions).mean(axis=1))
 
 
@@ -72,13 +72,13 @@ def _needs(name: str, inputs: MetricInputs, *, sparse: bool) -> None:
 
 @metric("SparseTopKCategoricalAccuracy")
 def sparse_top_k_categorical_accuracy(k: int = 5) -> Computation:
-    """The share of rows whose class id is among the `k` greatest scores."""
+    """Return the share of rows whose class id is among the `k` greatest scores."""
     return Computation((WeightedMean, _TopK(k)), _mean_or_zero)
 
 
 @metric("TopKCategoricalAccuracy")
 def top_k_categorical_accuracy(k: int = 5) -> Computation:
-    """The share of rows whose greatest label's class is among the `k` greatest scores."""
+    """Return the share of rows whose greatest label's class is among the `k` greatest scores."""
     return Computation((WeightedMean, _TopK(k)), _mean_or_zero)
 
 
@@ -190,11 +190,11 @@ class ClassMatrices:
     cells: dict[float, dict[tuple[int, int], float]]
 
     def to_proto(self, message: Any) -> None:
-        """Fills a `MetricValue` message."""
+        """Fill a `MetricValue` message."""
         self.fill(message.multi_class_confusion_matrix_at_thresholds)
 
     def fill(self, message: Any) -> None:
-        """Fills a `MultiClassConfusionMatrixAtThresholds` message."""
+        """Fill a `MultiClassConfusionMatrixAtThresholds` message."""
         for threshold in sorted(self.thresholds):
             matrix = message.matrices.add(threshold=min(max(threshold, 0.0), 1.0))
             for (actual, predicted), weight in sorted(self.cells[threshold].items()):
@@ -206,7 +206,7 @@ class ClassMatrices:
 
 
 def class_matrices(thresholds: tuple[float, ...], state: Any) -> ClassMatrices:
-    """Reads a `ClassMatrix` kernel's state."""
+    """Read a `ClassMatrix` kernel's state."""
     cells: dict[float, dict[tuple[int, int], float]] = {threshold: {} for threshold in thresholds}
     for key, (weight,) in zip(*(part.tolist() for part in state), strict=True):
         key, predicted = divmod(key, ClassMatrix.CLASSES)
@@ -219,6 +219,6 @@ def class_matrices(thresholds: tuple[float, ...], state: Any) -> ClassMatrices:
 def multi_class_confusion_matrix_at_thresholds(
     thresholds: list[float] | None = None,
 ) -> Computation:
-    """Counts by actual and predicted class; without a score above a threshold (0.5) none is predicted."""
+    """Count by actual and predicted class; without a score above a threshold (0.5) none is predicted."""
     values = tuple(thresholds or [0.5])
     return Computation((ClassMatrix, values), lambda s: class_matrices(values, s))

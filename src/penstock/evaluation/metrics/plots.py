@@ -27,7 +27,7 @@ class MatrixPlot:
     matrices: Matrices
 
     def to_plot(self, message: Any) -> None:
-        """Fills a `PlotData` message."""
+        """Fill a `PlotData` message."""
         self.matrices.fill(message.confusion_matrix_at_thresholds)
 
 
@@ -41,7 +41,7 @@ class CalibrationPlot:
     weights: npt.NDArray[np.float64]
 
     def to_plot(self, message: Any) -> None:
-        """Fills a `PlotData` message."""
+        """Fill a `PlotData` message."""
         histogram = message.calibration_histogram_buckets
         for i in range(len(self.weights)):
             histogram.buckets.add(
@@ -60,7 +60,7 @@ class ClassMatrixPlot:
     matrices: ClassMatrices
 
     def to_plot(self, message: Any) -> None:
-        """Fills a `PlotData` message."""
+        """Fill a `PlotData` message."""
         self.matrices.fill(message.multi_class_confusion_matrix_at_thresholds)
 
 
@@ -100,7 +100,7 @@ def calibration_plot(num_buckets: int = 1000, left: float = 0.0, right: float = 
 def multi_class_confusion_matrix_plot(
     thresholds: list[float] | None = None, num_thresholds: int | None = None
 ) -> Computation:
-    """Counts by actual and predicted class, at thresholds (0 when none is given)."""
+    """Count by actual and predicted class, at thresholds (0 when none is given)."""
     values = tuple(thresholds or [0.0])
     if num_thresholds is not None:
         values = tuple(interpolated_thresholds(num_thresholds))

@@ -40,7 +40,7 @@ OWN_SUB_KEY = {"top_k", "class_id"}
 
 
 def metric(*class_names: str) -> Callable[[Builder], Builder]:
-    """Registers a function that makes a metric's computation from its arguments.
+    """Register a function that makes a metric's computation from its arguments.
 
     Args:
         class_names: The names that a `MetricConfig.class_name` may have; each is in the catalog, with the
@@ -62,7 +62,7 @@ def metric(*class_names: str) -> Callable[[Builder], Builder]:
 
 
 def build_metric(class_name: str, config: str | Mapping[str, Any] = "") -> tuple[str, Computation]:
-    """Returns a metric's name and computation.
+    """Return a metric's name and computation.
 
     Args:
         class_name: As in `MetricConfig.class_name`, such as `"AUC"`.
@@ -79,5 +79,5 @@ def build_metric(class_name: str, config: str | Mapping[str, Any] = "") -> tuple
 
 
 def load_metrics() -> None:
-    """Imports the modules that register metrics."""
+    """Import the modules that register metrics."""
     from penstock.evaluation.metrics import binary, means, multiclass, plots  # noqa: F401

@@ -23,7 +23,7 @@ from penstock.spelling import nearest
 
 
 def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computation:
-    """Returns the computation that a `MetricConfig` asks for.
+    """Return the computation that a `MetricConfig` asks for.
 
     Args:
         metric: The `MetricConfig`.
@@ -71,20 +71,20 @@ class States(Kernel):
         self._states: list[Metric] = []
 
     def add(self, inputs: MetricInputs, membership: Membership) -> None:
-        """Adds a batch."""
+        """Add a batch."""
         self._grow(membership.count)
         labels, predictions, weights = row_arrays(inputs, self.view)
         for group, rows in rows_by_group(membership):
             self._states[group].add(labels[rows], predictions[rows], weights[rows])
 
     def merge(self, other: States, groups: Sequence[int]) -> None:
-        """Adds another kernel's objects."""
+        """Add another kernel's objects."""
         self._grow(max(groups, default=-1) + 1)
         for group, state in zip(groups, other._states, strict=False):
             self._states[group].merge(state)
 
     def state(self, group: int) -> Metric:
-        """Returns one group's object."""
+        """Return one group's object."""
         self._grow(group + 1)
         return self._states[group]
 

@@ -23,7 +23,7 @@ _FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 def numbers(values: npt.NDArray[Any]) -> pa.Array:
-    """Wraps a NumPy array of numbers without copying it."""
+    """Wrap a NumPy array of numbers without copying it."""
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(_TYPES[values.dtype], len(values), [None, pa.py_buffer(values)])
 
@@ -35,7 +35,7 @@ def booleans(values: npt.NDArray[np.bool_]) -> pa.BooleanArray:
 
 
 def byte_strings(values: Sequence[bytes]) -> pa.LargeBinaryArray:
-    """Joins byte strings into one array."""
+    """Join byte strings into one array."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum([len(value) for value in values], out=offsets[1:])
     return pa.Array.from_buffers(
@@ -46,7 +46,7 @@ def byte_strings(values: Sequence[bytes]) -> pa.LargeBinaryArray:
 
 
 def to_numpy(array: pa.Array) -> npt.NDArray[Any]:
-    """Views an array of numbers, or unpacks one of booleans; entries at nulls are arbitrary."""
+    """View an array of numbers, or unpack one of booleans; entries at nulls are arbitrary."""
     data = array.buffers()[1]
     end = array.offset + len(array)
     if pa.types.is_boolean(array.type):
@@ -61,12 +61,12 @@ def to_numpy(array: pa.Array) -> npt.NDArray[Any]:
 
 
 def valid_rows(array: pa.Array) -> npt.NDArray[np.bool_]:
-    """Returns which entries are not null."""
+    """Return which entries are not null."""
     return to_numpy(array.is_valid()) if array.null_count else np.ones(len(array), dtype=bool)
 
 
 def one_value_lists(values: pa.Array) -> pa.LargeListArray:
-    """Wraps each value in a list of one; a null stays a null."""
+    """Wrap each value in a list of one; a null stays a null."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(valid_rows(values), out=offsets[1:])
     mask = values.is_null() if values.null_count else None

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 
 def stream_of(batch: pa.RecordBatch) -> pa.Buffer:
-    """Returns the stream of a batch, schema and all."""
+    """Return the stream of a batch, schema and all."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
@@ -12,7 +12,7 @@ def stream_of(batch: pa.RecordBatch) -> pa.Buffer:
 
 
 def batch_of(stream: bytes | pa.Buffer) -> pa.RecordBatch:
-    """Reads the batch of a stream; the stream's bytes are not copied.
+    """Read the batch of a stream; the stream's bytes are not copied.
 
     Args:
         stream: From `stream_of`, or any other object with the same bytes.

@@ -54,7 +54,7 @@ def has_list_form(kind: pa.DataType) -> bool:
 
 
 def list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Turns every column into one of lists, a struct's fields too; a null cell stays null.
+    """Turn every column into one of lists, a struct's fields too; a null cell stays null.
 
     Columns without such a form (see `has_list_form`) are left out.
 
@@ -73,7 +73,7 @@ def list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def with_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Returns a batch whose columns are lists already as it is, and another one as `list_columns` does.
+    """Return a batch whose columns are lists already as it is, and another one as `list_columns` does.
 
     Columns without such a form stay as they are.
     """
@@ -104,7 +104,7 @@ def _is_any_list(kind: pa.DataType) -> bool:
 
 
 def empty_batch(columns: pa.Schema) -> pa.RecordBatch:
-    """Returns a batch of no rows that has these columns."""
+    """Return a batch of no rows that has these columns."""
     return pa.RecordBatch.from_arrays(
         [pa.nulls(0, field.type) for field in columns], [field.name for field in columns]
     )
@@ -118,7 +118,7 @@ def _lists(column: pa.Array) -> pa.Array:
 
 
 def _values(column: pa.Array) -> pa.Array:
-    """Returns values in the types that statistics know; of structs with lists as their fields."""
+    """Return values in the types that statistics know; of structs with lists as their fields."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         return _values(column.storage)
@@ -142,7 +142,7 @@ def _values(column: pa.Array) -> pa.Array:
 
 
 def _relisted(lists: pa.Array, original: pa.Array) -> pa.Array:
-    """Returns lists of the same lengths whose values have types that statistics know."""
+    """Return lists of the same lengths whose values have types that statistics know."""
     values = _values(lists.values)
     if values.type == lists.type.value_type and lists is original:
         return lists
@@ -169,7 +169,7 @@ def _leaf(column: pa.Array) -> pa.Array:
 
 
 def iso_8601(values: pa.Array) -> pa.Array:
-    """Writes dates as 2026-01-31, times as 12:30:00, timestamps as 2026-01-31T12:30:00[Z]."""
+    """Write dates as 2026-01-31, times as 12:30:00, timestamps as 2026-01-31T12:30:00[Z]."""
     kind = values.type
     if not pa.types.is_timestamp(kind):
         return values.cast(pa.string())

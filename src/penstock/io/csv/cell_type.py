@@ -13,7 +13,7 @@ class ColumnType(IntEnum):
 
 
 def infer_cell_type(cell: str) -> ColumnType:
-    """Returns the type of one cell."""
+    """Return the type of one cell."""
     if not cell:
         return ColumnType.UNKNOWN
     content = cell.encode()

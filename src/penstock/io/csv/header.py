@@ -27,7 +27,7 @@ class CsvError(ValueError):
 
 
 def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
-    """Reads and checks the column names of a CSV file.
+    """Read and check the column names of a CSV file.
 
     Raises:
         CsvError: If the file is empty or no text, or a column name comes twice, or is

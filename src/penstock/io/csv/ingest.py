@@ -10,7 +10,7 @@ from penstock.io.ingestion.broken_rows import OnBroken
 
 
 def csv_rows(source: CsvFiles, on_broken: OnBroken | None = None) -> RowBlocks:
-    """Reads the rows of CSV files.
+    """Read the rows of CSV files.
 
     Large files are read once, with the types of their first rows, and a second time only if those
     turn out not to be the types of all rows.

@@ -73,7 +73,7 @@ class CsvFiles:
             )
 
     def read_header(self) -> list[str]:
-        """Reads the column names and checks that all files have the same.
+        """Read the column names and check that all files have the same.
 
         Raises:
             CsvError: If a header is missing, faulty or differs from the first file's.
@@ -108,7 +108,7 @@ class CsvFiles:
         on_broken: OnBroken | None = None,
         needs_rows: bool = True,
     ) -> Iterator[pa.RecordBatch]:
-        """Reads the rows; every column is a list of values, null where the cell is missing.
+        """Read the rows; every column is a list of values, null where the cell is missing.
 
         Args:
             types: The columns' types, from `infer_types` over more files than these; columns
@@ -174,7 +174,7 @@ class CsvFiles:
     def infer_more(
         self, cells: pa.RecordBatch, types: Mapping[str, ColumnType]
     ) -> dict[str, ColumnType]:
-        """Returns the columns' types, given more of their cells and the types of those before."""
+        """Return the columns' types, given more of their cells and the types of those before."""
         inferred = dict(types)
         for name, column in zip(cells.schema.names, cells.columns, strict=True):
             values = self._split_cells(column).flatten() if self._splits(name) else column
@@ -184,7 +184,7 @@ class CsvFiles:
     def convert(
         self, cells: pa.RecordBatch, types: dict[str, ColumnType], *, guessed: bool = False
     ) -> pa.RecordBatch:
-        """Converts cells to lists of values; a column without a type is left out.
+        """Convert cells to lists of values; a column without a type is left out.
 
         Args:
             cells: Rows as strings.
@@ -207,7 +207,7 @@ class CsvFiles:
     def _scan(
         self, kept_bytes: int, on_broken: OnBroken | None, needs_rows: bool = True
     ) -> "_Scan":
-        """Reads all files once: infers types, finds broken rows, keeps cells unless too many."""
+        """Read all files once: infers types, find broken rows, keep cells unless too many."""
         header = self.read_header()
         scan = _Scan(dict.fromkeys(header, ColumnType.UNKNOWN), [] if kept_bytes else None)
         for path in self.files:
@@ -280,7 +280,7 @@ class CsvFiles:
             raise WrongGuessError(str(error)) from error
 
     def _string_batches(self, exact: Set[str]) -> Iterator[pa.RecordBatch]:
-        """Reads the cells; broken rows of the files named `exact` are known and left out."""
+        """Read the cells; broken rows of the files named `exact` are known and left out."""
         header = self.read_header()
         for path in self.files:
             if path in exact:
@@ -330,7 +330,7 @@ def read_csv(
     encoding: str = "utf-8",
     on_broken: OnBroken | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads CSV files as RecordBatches whose columns are lists of int64, float32 or bytes.
+    """Read CSV files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
     Types are inferred per column over all files (see `csv_types`); an empty cell is missing.
     Memory is bounded: files beyond 64 MiB are read twice, a block at a time.

@@ -40,7 +40,7 @@ class CsvDialect:
 
 
 def fast_batches(path: str, header: Sequence[str], dialect: CsvDialect) -> Iterator[pa.RecordBatch]:
-    """Reads cells with Arrow; a missing cell is null.
+    """Read cells with Arrow; a missing cell is null.
 
     Raises:
         DoubtfulCsvError: If that fails, also after some batches.
@@ -76,7 +76,7 @@ def fast_batches(path: str, header: Sequence[str], dialect: CsvDialect) -> Itera
 def exact_batches(
     path: str, header: Sequence[str], dialect: CsvDialect, on_broken: OnBroken | None
 ) -> Iterator[pa.RecordBatch]:
-    """Reads cells record by record; a missing cell is null.
+    """Read cells record by record; a missing cell is null.
 
     Args:
         path: The file.
@@ -117,7 +117,7 @@ def _as_batch(rows: list[list[str]], header: Sequence[str], missing: set[str]) -
 
 
 def split_cells(cells: pa.Array, delimiter: str) -> pa.ListArray:
-    """Splits cells of several values, which may be quoted as a cell may; null stays null.
+    """Split cells of several values, which may be quoted as a cell may; null stays null.
 
     Example:
         >>> split_cells(pa.array(['1|2', '"a|b"|c']), "|").to_pylist()

@@ -95,7 +95,7 @@ def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 def csv_records(
     path: str, delimiter: str, encoding: str, columns: Sequence[str] | None = None
 ) -> Iterator[CsvRecord | BrokenRow]:
-    """Yields the records of a CSV file, the header first; empty lines are none.
+    """Yield the records of a CSV file, the header first; empty lines are none.
 
     Args:
         path: A local path or an fsspec URL, also gzipped (`.gz`) or `.bz2`.
@@ -129,7 +129,7 @@ class _RecordReader:
         self._taken: list[bytes] = []
 
     def read(self) -> CsvRecord | BrokenRow | None:
-        """Reads the next record; None at the end."""
+        """Read the next record; None at the end."""
         while True:
             self._taken = []
             first = self._take()
@@ -153,7 +153,7 @@ class _RecordReader:
         return text.removeprefix(_BOM) if self._lines.number == 1 else text
 
     def _cells(self, first: str) -> list[str] | str:
-        """Returns the cells of the record that starts with a line, or what is wrong with it."""
+        """Return the cells of the record that starts with a line, or what is wrong with it."""
         bare = first.rstrip("\r\n")
         if '"' not in bare:
             return bare.split(self._delimiter)

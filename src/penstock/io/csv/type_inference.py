@@ -27,7 +27,7 @@ ARROW_TYPES = {
 def _exact_type(
     cells: pa.Array, known: ColumnType, enough: ColumnType = ColumnType.STRING
 ) -> ColumnType:
-    """Looks at distinct cells one by one, until the type is at least `enough`."""
+    """Look at distinct cells one by one, until the type is at least `enough`."""
     for cell in pc.unique(cells).to_pylist():
         if known >= enough:
             break
@@ -77,7 +77,7 @@ def infer_type(cells: pa.Array, known: ColumnType = ColumnType.UNKNOWN) -> Colum
 
 
 def convert(cells: pa.Array, kind: ColumnType) -> pa.Array:
-    """Converts strings to a column type's values; null stays null.
+    """Convert strings to a column type's values; null stays null.
 
     Floats are parsed in double precision, then rounded to the single precision of a tf.Example.
 

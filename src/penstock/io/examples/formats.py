@@ -69,7 +69,7 @@ class PayloadFormat:
     has_features: ClassVar[bool] = True
 
     def decoder(self, schema: schema_pb2.Schema | None) -> Decode:
-        """Returns what makes a RecordBatch of serialized records.
+        """Return what makes a RecordBatch of serialized records.
 
         Args:
             schema: Which features to decode with which types; without it they are inferred.
@@ -77,7 +77,7 @@ class PayloadFormat:
         raise NotImplementedError(f"{self.name} does not say how records are decoded")
 
     def arrow_schema(self, schema: schema_pb2.Schema) -> pa.Schema:
-        """Returns the columns of the batches that `decoder(schema)` makes.
+        """Return the columns of the batches that `decoder(schema)` makes.
 
         Raises:
             ValueError: If the schema does not fit the format.
@@ -85,7 +85,7 @@ class PayloadFormat:
         raise NotImplementedError(f"{self.name} does not say what its columns are")
 
     def canonical(self, records: Sequence[bytes], batch: pa.RecordBatch) -> list[bytes]:
-        """Returns records in the form whose digest decides a row's split: see `HashSplitter`.
+        """Return records in the form whose digest decides a row's split: see `HashSplitter`.
 
         Args:
             records: Serialized records.
@@ -94,7 +94,7 @@ class PayloadFormat:
         raise NotImplementedError(f"{self.name} does not say what its canonical form is")
 
     def serialize(self, batch: pa.RecordBatch, missing: MissingAs) -> list[bytes]:
-        """Returns the rows of a batch as serialized records.
+        """Return the rows of a batch as serialized records.
 
         Raises:
             ValueError: If rows of this format cannot be made of columns alone.
@@ -108,7 +108,7 @@ class TfExamplePayload(PayloadFormat):
     name = DEFAULT_PAYLOAD_FORMAT
 
     def decoder(self, schema: schema_pb2.Schema | None) -> Decode:
-        """Returns tfx-bsl's decoder: a list of values a row and feature."""
+        """Return tfx-bsl's decoder: a list of values a row and feature."""
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         serialized = None if schema is None else schema.SerializeToString()
@@ -116,13 +116,13 @@ class TfExamplePayload(PayloadFormat):
         return decode
 
     def arrow_schema(self, schema: schema_pb2.Schema) -> pa.Schema:
-        """Returns a column for each feature."""
+        """Return a column for each feature."""
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         return ExamplesToRecordBatchDecoder(schema.SerializeToString()).ArrowSchema()
 
     def canonical(self, records: Sequence[bytes], batch: pa.RecordBatch) -> list[bytes]:
-        """Returns protobuf's deterministic serialization.
+        """Return protobuf's deterministic serialization.
 
         Rows are serialized again from their columns, a batch at a time. Where that changes a record's
         length (a feature without a kind, unpacked numbers, a key that comes twice) the record is parsed
@@ -140,7 +140,7 @@ class TfExamplePayload(PayloadFormat):
         ]
 
     def serialize(self, batch: pa.RecordBatch, missing: MissingAs) -> list[bytes]:
-        """Returns tf.Examples, features sorted by name."""
+        """Return tf.Examples, features sorted by name."""
         from penstock.io.examples.serialization import serialize_examples
 
         records: list[bytes] = serialize_examples(batch, missing=missing).to_pylist()
@@ -153,16 +153,16 @@ class TfSequenceExamplePayload(PayloadFormat):
     name = "FORMAT_TF_SEQUENCE_EXAMPLE"
 
     def decoder(self, schema: schema_pb2.Schema | None) -> Decode:
-        """Returns tfx-bsl's decoder."""
+        """Return tfx-bsl's decoder."""
         decode: Decode = _sequence_decoder(schema).DecodeBatch
         return decode
 
     def arrow_schema(self, schema: schema_pb2.Schema) -> pa.Schema:
-        """Returns a column for each context feature, and one for all sequences."""
+        """Return a column for each context feature, and one for all sequences."""
         return _sequence_decoder(schema).ArrowSchema()
 
     def canonical(self, records: Sequence[bytes], batch: pa.RecordBatch) -> list[bytes]:
-        """Returns protobuf's deterministic serialization."""
+        """Return protobuf's deterministic serialization."""
         from penstock.io.examples.messages import sequence_example_class
 
         parse = sequence_example_class().FromString
@@ -183,11 +183,11 @@ class RawRecordPayload(PayloadFormat):
     has_features = False
 
     def decoder(self, schema: schema_pb2.Schema | None) -> Decode:
-        """Returns a function that makes the one column of the records."""
+        """Return a function that makes the one column of the records."""
         return _raw_batch
 
     def arrow_schema(self, schema: schema_pb2.Schema) -> pa.Schema:
-        """Returns the one column, which must be the schema's only feature."""
+        """Return the one column, which must be the schema's only feature."""
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         if [feature.name for feature in schema.feature] != [RAW_RECORD_COLUMN]:
@@ -200,11 +200,11 @@ class RawRecordPayload(PayloadFormat):
         return ExamplesToRecordBatchDecoder(schema.SerializeToString()).ArrowSchema()
 
     def canonical(self, records: Sequence[bytes], batch: pa.RecordBatch) -> list[bytes]:
-        """Returns the records as they are."""
+        """Return the records as they are."""
         return list(records)
 
     def serialize(self, batch: pa.RecordBatch, missing: MissingAs) -> list[bytes]:
-        """Returns the values of the one column, one a row."""
+        """Return the values of the one column, one a row."""
         names = batch.schema.names
         if names != [RAW_RECORD_COLUMN] or any(
             value is None or len(value) != 1 for value in batch.column(0).to_pylist()
@@ -238,7 +238,7 @@ PAYLOAD_FORMATS: Mapping[str, PayloadFormat] = {
 
 
 def file_format_named(name: str, argument: str = "file_format") -> FileFormat:
-    """Returns a file format by its name.
+    """Return a file format by its name.
 
     Args:
         name: "tfrecords_gzip", "tfrecords" or "parquet".
@@ -251,7 +251,7 @@ def file_format_named(name: str, argument: str = "file_format") -> FileFormat:
 
 
 def payload_format_named(name: str, argument: str = "payload_format") -> PayloadFormat:
-    """Returns a payload format by its name.
+    """Return a payload format by its name.
 
     Raises:
         ValueError: If there is none of that name.

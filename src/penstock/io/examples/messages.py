@@ -77,17 +77,17 @@ def _messages() -> dict[str, Any]:
 
 
 def example_class() -> Any:
-    """Returns the message class of tf.Example."""
+    """Return the message class of tf.Example."""
     return _messages()["Example"]
 
 
 def sequence_example_class() -> Any:
-    """Returns the message class of tf.SequenceExample."""
+    """Return the message class of tf.SequenceExample."""
     return _messages()["SequenceExample"]
 
 
 def feature_kind(record: bytes, name: str) -> str | None:
-    """Returns the kind of a feature, such as "int64_list"; None if it is absent or has none.
+    """Return the kind of a feature, such as "int64_list"; None if it is absent or have none.
 
     Args:
         record: A serialized tf.Example, or a tf.SequenceExample, whose context is looked at.

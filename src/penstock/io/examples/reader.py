@@ -26,7 +26,7 @@ _SPLIT_PREFIX = "Split-"
 
 
 def split_names(uri: str) -> list[str]:
-    """Lists the splits that a folder of Examples holds."""
+    """List the splits that a folder of Examples holds."""
     return [
         name.removeprefix(_SPLIT_PREFIX)
         for name in list_directory(uri)
@@ -35,7 +35,7 @@ def split_names(uri: str) -> list[str]:
 
 
 def split_files(uri: str, split: str) -> list[str]:
-    """Lists the shards of one split, sorted.
+    """List the shards of one split, sorted.
 
     Args:
         uri: The folder of an Examples artifact.
@@ -67,7 +67,7 @@ def read_record_batches(
     batch_size: int = DEFAULT_BATCH_SIZE,
     columns: Sequence[str] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads files of Examples as RecordBatches; every column is a list of values a row.
+    """Read files of Examples as RecordBatches; every column is a list of values a row.
 
     Args:
         files: Local paths or fsspec URLs, read in order.
@@ -131,7 +131,7 @@ def batched_records(records: Iterator[bytes], batch_size: int) -> Iterator[list[
 
 
 def batch_rows(parquet: "pq.ParquetFile", batch_size: int) -> int:
-    """Returns how many rows of a Parquet file make a batch: fewer than `batch_size` if large."""
+    """Return how many rows of a Parquet file make a batch: fewer than `batch_size` if large."""
     metadata = parquet.metadata
     size = sum(
         metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
@@ -153,7 +153,7 @@ class RecordDecoder:
         self._decode = self._payload.decoder(schema)
 
     def __call__(self, records: list[bytes], path: str, first_row: int) -> pa.RecordBatch:
-        """Decodes records that start at `first_row` of the file `path`.
+        """Decode records that start at `first_row` of the file `path`.
 
         Raises:
             ValueError: If a record is not of the payload format.
@@ -190,7 +190,7 @@ def _read_parquet(
 
 
 def as_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Turns columns of single values into columns of lists; a null cell stays null."""
+    """Turn columns of single values into columns of lists; a null cell stays null."""
     columns = []
     for column in batch.columns:
         if pa.types.is_nested(column.type) or pa.types.is_null(column.type):

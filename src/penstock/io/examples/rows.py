@@ -29,12 +29,12 @@ class Rows(NamedTuple):
     def of_batches(
         cls, batches: Iterable[pa.RecordBatch], missing: MissingAs = "empty"
     ) -> "RowBlocks":
-        """Serializes batches as tf.Examples; `missing` says what a null cell becomes."""
+        """Serialize batches as tf.Examples; `missing` says what a null cell becomes."""
         to_rows = functools.partial(rows_of_batch, missing=missing)
         return RowBlocks(lambda: Blocks(to_rows, batches))
 
     def filter(self, keep: npt.ArrayLike) -> "Rows":
-        """Returns the rows to keep; their records stay byte for byte as they are.
+        """Return the rows to keep; their records stay byte for byte as they are.
 
         Args:
             keep: A truth value for each row: a NumPy or Arrow array of booleans, or a list. A null
@@ -97,7 +97,7 @@ class RowBlocks(Iterable[Rows]):
 
 
 def rows_of_batch(batch: pa.RecordBatch, missing: MissingAs = "empty") -> Rows:
-    """Serializes a batch as tf.Examples.
+    """Serialize a batch as tf.Examples.
 
     Example:
         >>> rows_of_batch(pa.record_batch({"age": [37, 41]})).records

@@ -58,7 +58,7 @@ def _offsets_of(lengths: _Lengths) -> _Lengths:
 def _by_length(
     lengths: _Lengths, make: Callable[[int], bytes]
 ) -> tuple[pa.Array | pa.Scalar, _Lengths]:
-    """Takes `make(length)` for each row, calling it once a distinct length."""
+    """Take `make(length)` for each row, calling it once a distinct length."""
     if len(lengths) == 0:
         return byte_strings([]), lengths
     low, high = int(lengths.min()), int(lengths.max())
@@ -103,7 +103,7 @@ class _HeaderOf:
 
 
 def _varint_payloads(values: npt.NDArray[np.int64]) -> tuple[_Lengths, npt.NDArray[np.uint8]]:
-    """Encodes int64 values as varints; returns offsets and the flat bytes."""
+    """Encode int64 values as varints; return offsets and the flat bytes."""
     unsigned = values.view(np.uint64)
     lengths = np.ones(len(values), dtype=np.int64)
     highest = int(unsigned.max()) if len(unsigned) else 0
@@ -123,7 +123,7 @@ def _varint_payloads(values: npt.NDArray[np.int64]) -> tuple[_Lengths, npt.NDArr
 
 
 def _bytes_payloads(values: pa.Array) -> tuple[_Lengths, pa.Buffer]:
-    """Encodes byte strings as repeated fields; returns offsets and the flat bytes."""
+    """Encode byte strings as repeated fields; return offsets and the flat bytes."""
     values = values.cast(pa.large_binary())
     lengths = to_numpy(pc.binary_length(values)).astype(np.int64)
     headers, _ = _by_length(lengths, lambda length: _delimited(b"\x0a", length))
@@ -156,7 +156,7 @@ def _as_large_list(name: str, column: pa.Array) -> pa.Array:
 
 
 def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, pa.Array]:
-    """Returns the feature's kind, the payload lengths and the payloads of a column."""
+    """Return the feature's kind, the payload lengths and the payloads of a column."""
     if pa.types.is_null(column.type):
         zeros = np.zeros(len(column), dtype=np.int64)
         return None, zeros, _binary_array(np.zeros(len(column) + 1, np.int64), pa.py_buffer(b""))
@@ -194,7 +194,7 @@ def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, p
 
 
 def _row_ends(lists: pa.Array) -> _Lengths:
-    """Returns where each row's values end in the flattened lists; a null row has none."""
+    """Return where each row's values end in the flattened lists; a null row has none."""
     lengths = np.diff(to_numpy(lists.offsets)).astype(np.int64)
     if lists.null_count:
         lengths[~valid_rows(lists)] = 0
@@ -211,7 +211,7 @@ def _is_binary_like(kind: pa.DataType) -> bool:
 
 
 def serialize_feature(name: str, column: pa.Array) -> pa.LargeBinaryArray:
-    """Serializes one column as `tf.train.Feature`s in their deterministic form.
+    """Serialize one column as `tf.train.Feature`s in their deterministic form.
 
     Args:
         name: The column's name, for messages.
@@ -230,7 +230,7 @@ def serialize_feature(name: str, column: pa.Array) -> pa.LargeBinaryArray:
 def serialize_examples(
     batch: pa.RecordBatch, *, missing: MissingAs = "empty"
 ) -> pa.LargeBinaryArray:
-    """Serializes the rows of a batch as `tf.train.Example`s in their deterministic form.
+    """Serialize the rows of a batch as `tf.train.Example`s in their deterministic form.
 
     Args:
         batch: Columns of int64, float32 (float64 is rounded), bytes or strings, or of lists of

@@ -56,7 +56,7 @@ class ExamplesSplit:
 
     @classmethod
     def of(cls, examples: Examples, name: str) -> "ExamplesSplit":
-        """Returns a split of an artifact.
+        """Return a split of an artifact.
 
         Raises:
             FileNotFoundError: If it has no files; the message names the splits that exist.
@@ -72,7 +72,7 @@ class ExamplesSplit:
 
     @classmethod
     def all_of(cls, examples: Examples, *, without: Sequence[str] = ()) -> list["ExamplesSplit"]:
-        """Returns every split of an artifact, in their order.
+        """Return every split of an artifact, in their order.
 
         Args:
             examples: The artifact.
@@ -90,7 +90,7 @@ class ExamplesSplit:
         batch_size: int = DEFAULT_BATCH_SIZE,
         columns: Sequence[str] | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """Reads the split as RecordBatches; see `penstock.io.read_record_batches`.
+        """Read the split as RecordBatches; see `penstock.io.read_record_batches`.
 
         Raises:
             RuntimeError: If, at the end, there were more or fewer rows than were written.
@@ -106,7 +106,7 @@ class ExamplesSplit:
         return self._counted(batches)
 
     def rows(self, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Iterator[Rows]:
-        """Reads the split as columns with the records beside them, as they are stored.
+        """Read the split as columns with the records beside them, as they are stored.
 
         What is written of them with `ExamplesWriter.write_rows` is equal byte for byte. Parquet has no
         records; there the columns are what is stored.
@@ -131,7 +131,7 @@ class ExamplesSplit:
         self.check_count(total)
 
     def with_payload(self, expected: str, who: str) -> "ExamplesSplit":
-        """Returns the split, if its records are what `who` can read.
+        """Return the split, if its records are what `who` can read.
 
         Raises:
             ValueError: If they are not.
@@ -151,7 +151,7 @@ class ExamplesSplit:
         self.check_count(total)
 
     def check_count(self, read: int) -> None:
-        """Checks how many rows were read, where it is known how many were written.
+        """Check how many rows were read, where it is known how many were written.
 
         Raises:
             RuntimeError: If there were more or fewer.
@@ -164,7 +164,7 @@ class ExamplesSplit:
 
 
 def joined_split(splits: Sequence[ExamplesSplit]) -> ExamplesSplit:
-    """Returns several splits as one, for what reads files of a single format.
+    """Return several splits as one, for what reads files of a single format.
 
     Raises:
         ValueError: If their formats differ.

@@ -49,7 +49,7 @@ class SplitShards:
         self._bytes = 0
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
-        """Appends the rows of a batch (Parquet)."""
+        """Append the rows of a batch (Parquet)."""
         from penstock.io.arrow.arrays import numbers
 
         if self.schema is None:
@@ -62,7 +62,7 @@ class SplitShards:
         self.rows += batch.num_rows
 
     def write_framed(self, framed: pa.LargeBinaryArray) -> None:
-        """Appends records that `frame_records` has framed (TFRecord)."""
+        """Append records that `frame_records` has framed (TFRecord)."""
         from penstock.io.arrow.arrays import numbers
         from penstock.io.tfrecord.framing import content
 
@@ -89,7 +89,7 @@ class SplitShards:
             rename(path, join(self._folder, numbered + self._format.extension))
 
     def abort(self, error: BaseException) -> None:
-        """Closes the files without completing them, and removes them."""
+        """Close the files without completing them, and remove them."""
         for writer in self._writers:
             with contextlib.suppress(OSError):  # the disk may still be full
                 writer.__exit__(type(error), error, error.__traceback__)
@@ -97,7 +97,7 @@ class SplitShards:
             remove(path)
 
     def _deal(self, rows: int, size: int) -> Iterator[tuple[int, Any]]:
-        """Yields each shard with the rows that it gets, None for all of them."""
+        """Yield each shard with the rows that it gets, None for all of them."""
         if self._num_shards is None:
             if self._bytes >= self._shard_bytes:
                 with naming(self._paths[-1]):

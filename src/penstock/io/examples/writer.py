@@ -83,7 +83,7 @@ class ExamplesWriter:
     def like(
         cls, source: Examples, target: Examples, *, splits: Sequence[str] | None = None
     ) -> "ExamplesWriter":
-        """Opens a writer that stores rows as another artifact does.
+        """Open a writer that stores rows as another artifact does.
 
         File format, payload, span, version and the other properties of `source` are kept, and
         `target` is given them. Write what `ExamplesSplit.rows` gave with `write_rows` to keep the
@@ -124,7 +124,7 @@ class ExamplesWriter:
         return {split: shards.rows for split, shards in self._shards.items()}
 
     def write(self, split: str, batch: pa.RecordBatch) -> None:
-        """Appends the rows of a batch to a split.
+        """Append the rows of a batch to a split.
 
         Raises:
             ValueError: If the payload format cannot be made of columns.
@@ -135,7 +135,7 @@ class ExamplesWriter:
             self.write_records(split, self._payload.serialize(batch, self._missing))
 
     def write_rows(self, split: str, rows: Rows) -> None:
-        """Appends rows to a split: their records where records are stored, else their columns.
+        """Append rows to a split: their records where records are stored, else their columns.
 
         Raises:
             ValueError: If records are stored and the rows have none, since they come from Parquet.
@@ -148,11 +148,11 @@ class ExamplesWriter:
             self.write_records(split, rows.records)
 
     def write_records(self, split: str, records: Sequence[bytes]) -> None:
-        """Appends serialized records to a split (TFRecord formats only)."""
+        """Append serialized records to a split (TFRecord formats only)."""
         self.write_framed(split, frame_records(records))
 
     def write_framed(self, split: str, framed: pa.LargeBinaryArray) -> None:
-        """Appends records that `frame_records` has framed to a split (TFRecord formats only)."""
+        """Append records that `frame_records` has framed to a split (TFRecord formats only)."""
         if self._parquet:
             raise ValueError("Serialized records cannot be written as Parquet; write batches.")
         self._shards_of(split).write_framed(framed)
@@ -204,7 +204,7 @@ class ExamplesWriter:
 
 
 def read_row_counts(uri: str) -> dict[str, int] | None:
-    """Reads the row counts beside an artifact's splits; None where another tool wrote it.
+    """Read the row counts beside an artifact's splits; None where another tool wrote it.
 
     Rows that were quarantined are in no split and not among them.
     """

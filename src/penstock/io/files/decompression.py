@@ -27,12 +27,12 @@ class _Decompressor(Protocol):
 
 
 def gzip_decompressor() -> _Decompressor:
-    """Returns a decompressor of one gzip member."""
+    """Return a decompressor of one gzip member."""
     return zlib.decompressobj(zlib.MAX_WBITS | 16)
 
 
 def decompressed_chunks(path: str) -> Iterator[bytes]:
-    """Yields a file's content, decompressed if it ends in `.gz` or `.bz2`.
+    """Yield a file's content, decompressed if it ends in `.gz` or `.bz2`.
 
     Args:
         path: A local path or an fsspec URL.
@@ -51,7 +51,7 @@ def decompressed_chunks(path: str) -> Iterator[bytes]:
 
 
 def decompressed(file: IO[bytes], new_decompressor: Callable[[], _Decompressor]) -> Iterator[bytes]:
-    """Yields the content of all gzip members or bzip2 streams of a file.
+    """Yield the content of all gzip members or bzip2 streams of a file.
 
     Args:
         file: A compressed file, from its start.
@@ -104,7 +104,7 @@ def _copied(decompressor: _Decompressor) -> _Decompressor | None:
 
 
 def _sound_pieces(decompressor: _Decompressor | None, chunk: bytes) -> Iterator[bytes]:
-    """Yields what each byte of a chunk gives, up to the damaged one."""
+    """Yield what each byte of a chunk gives, up to the damaged one."""
     if decompressor is None:  # bzip2: nothing of a damaged block can be read
         return
     for place in range(len(chunk)):

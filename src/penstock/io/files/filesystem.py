@@ -20,7 +20,7 @@ def is_url(path: str) -> bool:
 
 
 def open_binary(path: str) -> IO[bytes]:
-    """Opens a file for reading bytes.
+    """Open a file for reading bytes.
 
     Args:
         path: A local path or an fsspec URL.
@@ -76,7 +76,7 @@ class _RemoteFile(io.RawIOBase):
 
 
 def open_for_writing(path: str) -> IO[bytes]:
-    """Opens a file for writing bytes, replacing what is there; its folder is made.
+    """Open a file for writing bytes, replacing what is there; its folder is made.
 
     Args:
         path: A local path or an fsspec URL.
@@ -104,7 +104,7 @@ def naming(path: str) -> Iterator[None]:
 
 
 def rename(path: str, new_path: str) -> None:
-    """Renames a file within its folder, replacing what has the new name."""
+    """Rename a file within its folder, replacing what has the new name."""
     if not is_url(path):
         os.replace(path, new_path)
         return
@@ -115,7 +115,7 @@ def rename(path: str, new_path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Removes a file, if it is there."""
+    """Remove a file, if it is there."""
     if not is_url(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
@@ -128,7 +128,7 @@ def remove(path: str) -> None:
 
 
 def open_decompressed(path: str) -> IO[bytes]:
-    """Opens a file for reading bytes, decompressed if it ends in `.gz` or `.bz2`.
+    """Open a file for reading bytes, decompressed if it ends in `.gz` or `.bz2`.
 
     Args:
         path: A local path or an fsspec URL.
@@ -147,7 +147,7 @@ def open_decompressed(path: str) -> IO[bytes]:
 
 
 def list_matching(pattern: str) -> list[str]:
-    """Lists the files that match a glob pattern, sorted, without hidden ones.
+    """List the files that match a glob pattern, sorted, without hidden ones.
 
     A name that starts with `.` or `_` is bookkeeping of some tool (`.DS_Store`, `_SUCCESS`), not
     data, and is left out, as are directories. Brackets in the name of a file or folder that exists are
@@ -183,7 +183,7 @@ def _literal_brackets(pattern: str, exists: Callable[[str], bool]) -> str:
 
 
 def list_directory(path: str) -> list[str]:
-    """Lists the names in a directory, sorted; an absent directory has none."""
+    """List the names in a directory, sorted; an absent directory has none."""
     if is_url(path):
         import fsspec
 
@@ -196,7 +196,7 @@ def list_directory(path: str) -> list[str]:
 
 
 def canonical(path: str) -> str:
-    """Returns a URL as its file system spells it, so that it starts the names listed below it."""
+    """Return a URL as its file system spells it, so that it starts the names listed below it."""
     if not is_url(path):
         return path
     import fsspec
@@ -206,12 +206,12 @@ def canonical(path: str) -> str:
 
 
 def join(base: str, *parts: str) -> str:
-    """Joins a path or URL with relative parts by `/`."""
+    """Join a path or URL with relative parts by `/`."""
     return "/".join([base.rstrip("/") or "/", *parts]) if base else "/".join(parts)
 
 
 def file_size(path: str) -> int:
-    """Returns the size of a file in bytes."""
+    """Return the size of a file in bytes."""
     if not is_url(path):
         return os.path.getsize(path)
     import fsspec

@@ -51,7 +51,7 @@ class GzipStreamWriter:
         self._size = 0
 
     def write(self, data: bytes | memoryview) -> None:
-        """Appends `data` to the uncompressed content."""
+        """Append `data` to the uncompressed content."""
         self._crc = zlib.crc32(data, self._crc)
         self._size += len(data)
         self._buffer += data
@@ -69,7 +69,7 @@ class GzipStreamWriter:
             self._file.write(self._pending.popleft().result())
 
     def close(self) -> None:
-        """Writes what is left and closes the file."""
+        """Write what is left and close the file."""
         if self._file.closed:
             return
         try:
@@ -83,7 +83,7 @@ class GzipStreamWriter:
             self.abort()
 
     def abort(self) -> None:
-        """Closes the file without completing it."""
+        """Close the file without completing it."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._file.close()

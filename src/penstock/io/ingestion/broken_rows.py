@@ -85,7 +85,7 @@ class Quarantine:
         self._copies = 0
 
     def __call__(self, row: BrokenRow) -> None:
-        """Keeps a broken row."""
+        """Keep a broken row."""
         if self._file is None:
             self._file = open_for_writing(join(self._folder, QUARANTINE_FILE))
         entry = {
@@ -128,7 +128,7 @@ class Quarantine:
 
 
 def read_quarantine(uri: str) -> list[dict[str, object]]:
-    """Reads the broken rows beside an artifact's splits; `raw` is decoded to bytes.
+    """Read the broken rows beside an artifact's splits; `raw` is decoded to bytes.
 
     Args:
         uri: The artifact's folder.

@@ -40,12 +40,12 @@ class Split:
             raise ValueError("A split needs a name. Received: name=''")
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
+        """Return the fields as JSON values."""
         return {"name": self.name, "pattern": self.pattern, "hash_buckets": self.hash_buckets}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
+        """Build it from what `to_json` returned."""
         _known_only(cls, value)
         return cls(**value)
 
@@ -87,12 +87,12 @@ class Input:
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
+        """Return the fields as JSON values."""
         return {"splits": [split.to_json() for split in self.splits]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
+        """Build it from what `to_json` returned."""
         _known_only(cls, value)
         return cls(splits=[Split.from_json(split) for split in value["splits"]])
 
@@ -132,7 +132,7 @@ class SplitConfig:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
+        """Return the fields as JSON values."""
         return {
             "splits": [split.to_json() for split in self.splits],
             "partition_feature_name": self.partition_feature_name,
@@ -140,7 +140,7 @@ class SplitConfig:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
+        """Build it from what `to_json` returned."""
         _known_only(cls, value)
         return cls(
             splits=[Split.from_json(split) for split in value.get("splits", [])],
@@ -163,18 +163,18 @@ class Output:
     split_config: SplitConfig = field(default_factory=SplitConfig)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
+        """Return the fields as JSON values."""
         return {"split_config": self.split_config.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
+        """Build it from what `to_json` returned."""
         _known_only(cls, value)
         return cls(SplitConfig.from_json(value.get("split_config", {})))
 
     @classmethod
     def default_for(cls, input_config: Input) -> "Output":
-        """Returns TFX's default: two parts train, one eval; the input's splits if it has several."""
+        """Return TFX's default: two parts train, one eval; the input's splits if it has several."""
         if len(input_config.splits) > 1:
             return Output()
         train, evaluation = Split("train", hash_buckets=2), Split("eval", hash_buckets=1)
@@ -232,14 +232,14 @@ class RangeConfig:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
+        """Return the fields as JSON values."""
         if self.static_range is not None:
             return {"static_range": vars(self.static_range).copy()}
         return {"rolling_range": vars(self.rolling_range).copy()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Builds it from what `to_json` returned."""
+        """Build it from what `to_json` returned."""
         _known_only(cls, value)
         static, rolling = value.get("static_range"), value.get("rolling_range")
         return cls(

@@ -19,7 +19,7 @@ from penstock.io.ingestion.config import SplitConfig
 
 
 def bucket_of(records: Sequence[bytes], total: int) -> npt.NDArray[np.int64]:
-    """Returns each record's hash bucket.
+    """Return each record's hash bucket.
 
     Args:
         records: What is hashed, one entry a row.
@@ -58,7 +58,7 @@ class HashSplitter:
         self._feature = config.partition_feature_name
 
     def assign(self, batch: pa.RecordBatch, records: Sequence[bytes]) -> npt.NDArray[np.int64]:
-        """Returns for each row the index of its split in `names`.
+        """Return for each row the index of its split in `names`.
 
         Args:
             batch: The rows.

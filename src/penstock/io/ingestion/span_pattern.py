@@ -48,7 +48,7 @@ class _Match:
 def resolve_input(
     base: str, config: Input | None = None, range_config: RangeConfig | None = None
 ) -> ResolvedInput:
-    """Finds the files of every input split.
+    """Find the files of every input split.
 
     Args:
         base: The folder that the patterns are relative to; a local path or an fsspec URL.
@@ -120,7 +120,7 @@ def _listed(matches: list[_Match]) -> str:
 
 
 def _check_pattern(pattern: str) -> frozenset[str]:
-    """Checks a pattern's placeholders and returns their names."""
+    """Check a pattern's placeholders and return their names."""
     names = [match[1] or match[3] for match in _TOKEN.finditer(pattern)]
     leftover = re.search(r"\{[^}]*\}", _TOKEN.sub("", pattern))
     dates = [name for name in names if name in _DATE_WIDTHS]
@@ -167,7 +167,7 @@ def _glob_to_regex(text: str) -> str:
 
 
 def _compiled(pattern: str) -> tuple[re.Pattern[str], str]:
-    """Returns the pattern as a regular expression with named groups and as a plain glob."""
+    """Return the pattern as a regular expression with named groups and as a plain glob."""
     regex, wildcards, position = "", "", 0
     for match in _TOKEN.finditer(pattern):
         literal = pattern[position : match.start()]
@@ -182,7 +182,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], str]:
 
 
 def _find(base: str, pattern: str, span: int | None = None) -> list[_Match]:
-    """Finds all files of a pattern, of every span and version.
+    """Find all files of a pattern, of every span and version.
 
     Args:
         base: The folder.
@@ -201,7 +201,7 @@ def _find(base: str, pattern: str, span: int | None = None) -> list[_Match]:
 
 
 def _choose(base: str, split: Split, range_config: RangeConfig | None) -> list[_Match]:
-    """Finds the files of the span that is asked for, and of its latest version."""
+    """Find the files of the span that is asked for, and of its latest version."""
     static = range_config.static_range if range_config else None
     if static is not None:
         span = static.start_span_number
@@ -247,7 +247,7 @@ def _check_written_alike(matches: list[_Match], looked_for: str) -> None:
 
 
 def _filled(split: Split, span: int) -> str:
-    """Returns a split's pattern with a span filled in."""
+    """Return a split's pattern with a span filled in."""
 
     def written(match: re.Match[str]) -> str:
         name, width = match[1] or match[3], match[2]

@@ -22,7 +22,7 @@ _BLOCKS_WORTH_A_PROCESS = 4
 
 
 def output_splits(input_splits: Sequence[str], output: Output) -> list[str]:
-    """Returns the names of the output's splits.
+    """Return the names of the output's splits.
 
     Raises:
         ValueError: If several input splits are to be divided by hash buckets.
@@ -46,7 +46,7 @@ def write_examples(
     num_shards: int | None = None,
     quarantine: Quarantine | None = None,
 ) -> dict[str, int]:
-    """Writes rows to the output's splits and checks that none got lost.
+    """Write rows to the output's splits and check that none got lost.
 
     Args:
         rows_by_split: The rows of each input split.
@@ -143,7 +143,7 @@ def _write_divided(
     divided: Mapping[str, Generator[_Divided, None, None]],
     file_format: str,
 ) -> int:
-    """Writes the parts where they belong; returns how many rows there were to write."""
+    """Write the parts where they belong; return how many rows there were to write."""
     write = writer.write if file_format == "parquet" else writer.write_framed
     rows_in = 0
     for input_split, blocks in divided.items():

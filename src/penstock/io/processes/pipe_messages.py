@@ -28,7 +28,7 @@ class _Pickler(pickle.Pickler):
 
 
 def pickled(value: object) -> Message:
-    """Returns the message that holds an object.
+    """Return the message that holds an object.
 
     Raises:
         Exception: Of any kind, if the object cannot be pickled.
@@ -40,12 +40,12 @@ def pickled(value: object) -> Message:
 
 
 def loaded(message: Message) -> Any:
-    """Returns the object that a message holds."""
+    """Return the object that a message holds."""
     return pickle.loads(message[0], buffers=message[1:])
 
 
 def send(pipe: IO[bytes], message: Message) -> None:
-    """Writes a message."""
+    """Write a message."""
     sizes = [len(part) for part in message]
     pipe.write(struct.pack(f"<{len(sizes) + 1}Q", len(sizes), *sizes))
     for part in message:
@@ -61,7 +61,7 @@ def _read(pipe: IO[bytes], size: int) -> memoryview:
 
 
 def receive(pipe: IO[bytes]) -> Message:
-    """Reads a message.
+    """Read a message.
 
     Raises:
         EOFError: If the pipe ends before or within it.

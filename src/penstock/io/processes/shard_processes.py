@@ -41,7 +41,7 @@ class ShardProcessError(RuntimeError):
 
 
 def usable_processes(most: int) -> int:
-    """Returns how many processes to work in: one a usable core, and not more than `most`."""
+    """Return how many processes to work in: one a usable core, and not more than `most`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(most, cores or 1))
 
@@ -53,7 +53,7 @@ def map_shards(
     processes: int | None = None,
     at_least: int = 2,
 ) -> Generator[_Result, None, None]:
-    """Yields `function(shard)` for each shard, in the shards' order.
+    """Yield `function(shard)` for each shard, in the shards' order.
 
     Shards are taken from their iterable as they are needed, a few ahead. What cannot be pickled (a
     function of `__main__`, say) is worked on by the calling process alone. Closing
@@ -96,7 +96,7 @@ def map_shards(
 
 @contextlib.contextmanager
 def kept_processes() -> Iterator[None]:
-    """Keeps helper processes from one `map_shards` to the next, within the block.
+    """Keep helper processes from one `map_shards` to the next, within the block.
 
     Each costs a third of a second to start. They have what the caller's modules were when they
     started.
@@ -156,7 +156,7 @@ class _Helpers(Generic[_Shard, _Result]):
             thread.start()
 
     def results(self) -> Iterator[_Result]:
-        """Yields the results; the caller works too while it waits for the next one."""
+        """Yield the results; the caller works too while it waits for the next one."""
         more = True
         while True:
             more = more and self._pull()
@@ -174,7 +174,7 @@ class _Helpers(Generic[_Shard, _Result]):
             del wanted  # lets go of the result
 
     def _pull(self) -> bool:
-        """Takes shards up to the number that may be ahead; returns whether there can be more."""
+        """Take shards up to the number that may be ahead; return whether there can be more."""
         while len(self._pending) < self._ahead:
             pending: _Pending[_Shard, _Result]
             try:

@@ -47,7 +47,7 @@ def serve() -> None:
 
 
 def _function_of(message: Message) -> Any:
-    """Returns the function; None if it cannot be loaded here."""
+    """Return the function; None if it cannot be loaded here."""
     try:
         return loaded(message)
     except Exception:

@@ -38,7 +38,7 @@ def read_avro(
     types: Mapping[str, pa.DataType] | None = None,
     on_broken: OnBroken | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads Avro files as RecordBatches whose columns are lists of int64, float32 or bytes.
+    """Read Avro files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
     All files have the fields of the first. A field is a number, boolean, string, bytes, enum, date,
     time or decimal, an array of those, or a union of one of them with null (or of numbers).
@@ -64,7 +64,7 @@ def read_avro(
 
 
 def avro_rows(files: Sequence[str], on_broken: OnBroken | None = None) -> RowBlocks:
-    """Reads Avro files as rows, see `read_avro`; a missing cell gets a feature without a kind."""
+    """Read Avro files as rows, see `read_avro`; a missing cell gets a feature without a kind."""
 
     def read() -> Blocks:
         if on_broken is not None:
@@ -94,7 +94,7 @@ def _refuse(row: BrokenRow) -> None:
 
 
 def survey_avro(path: str, types: TableTypes) -> BrokenRow | None:
-    """Adds the columns of a file to those that all files agree on.
+    """Add the columns of a file to those that all files agree on.
 
     Args:
         path: The file.
@@ -192,7 +192,7 @@ def _read(
 def _batch_of(
     part: AvroPart, types: Mapping[str, pa.DataType], on_broken: OnBroken
 ) -> pa.RecordBatch:
-    """Decodes a part without the blocks that are damaged or hold values that do not fit."""
+    """Decode a part without the blocks that are damaged or hold values that do not fit."""
     try:
         return _as_batch(part.records(), types)
     except Exception as error:  # fastavro raises many kinds

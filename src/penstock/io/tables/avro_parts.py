@@ -46,11 +46,11 @@ class AvroPart:
         return sum(_varint(block, 0)[0] for block in self.blocks)
 
     def records(self) -> list[Mapping[str, Any]]:
-        """Decodes the records; where a block is damaged, fastavro raises errors of many kinds."""
+        """Decode the records; where a block is damaged, fastavro raises errors of many kinds."""
         return list(fastavro().reader(io.BytesIO(b"".join([self.header, *self.blocks]))))
 
     def single_blocks(self) -> Iterator[AvroPart]:
-        """Yields each block as a part of its own."""
+        """Yield each block as a part of its own."""
         offset = self.offset
         for block in self.blocks:
             yield AvroPart(self.path, self.header, offset, [block])
@@ -58,7 +58,7 @@ class AvroPart:
 
 
 def fastavro() -> Any:
-    """Imports fastavro.
+    """Import fastavro.
 
     Raises:
         ImportError: If it is not installed.
@@ -73,12 +73,12 @@ def fastavro() -> Any:
 
 
 def told(error: Exception) -> str:
-    """Returns an error's type and message."""
+    """Return an error's type and message."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def read_parts(path: str, on_broken: OnBroken) -> Iterator[AvroPart]:
-    """Yields the blocks of a file, some thousand rows at a time.
+    """Yield the blocks of a file, some thousand rows at a time.
 
     Where one part ends and the next begins depends on the file alone.
 
@@ -117,7 +117,7 @@ def read_parts(path: str, on_broken: OnBroken) -> Iterator[AvroPart]:
 
 
 def _read_block(file: IO[bytes], end: int, marker: bytes) -> tuple[int, bytes] | str | None:
-    """Returns a block with its number of rows, or what is wrong; None at the end."""
+    """Return a block with its number of rows, or what is wrong; None at the end."""
     start = file.tell()
     numbers = file.read(2 * _VARINT_BYTES)
     if not numbers:
@@ -137,7 +137,7 @@ def _read_block(file: IO[bytes], end: int, marker: bytes) -> tuple[int, bytes] |
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """Returns a zigzag varint, -1 if there is none, and where it ends."""
+    """Return a zigzag varint, -1 if there is none, and where it ends."""
     value = 0
     for place in range(at, min(at + _VARINT_BYTES, len(content))):
         value |= (content[place] & 0x7F) << (7 * (place - at))

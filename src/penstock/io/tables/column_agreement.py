@@ -23,7 +23,7 @@ class TableTypes:
         self._first = ""
 
     def add(self, path: str, types: Mapping[str, pa.DataType]) -> None:
-        """Takes the columns of one more file.
+        """Take the columns of one more file.
 
         Raises:
             ColumnError: If they are not those of the first file.
@@ -55,7 +55,7 @@ class TableTypes:
         look: Callable[[str, TableTypes], BrokenRow | None],
         on_broken: OnBroken,
     ) -> list[str]:
-        """Takes the columns of files one by one, and returns the files that can be read.
+        """Take the columns of files one by one, and return the files that can be read.
 
         Args:
             files: Paths or URLs.

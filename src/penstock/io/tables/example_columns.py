@@ -24,7 +24,7 @@ class ColumnError(ValueError):
 
 
 def value_type(column: str, kind: pa.DataType) -> pa.DataType:
-    """Returns what a column's values become: int64, float32, binary, or null if it has none.
+    """Return what a column's values become: int64, float32, binary, or null if it has none.
 
     Integers and booleans become int64; floats and decimals float32; strings, binaries, dates and
     times (in ISO 8601) bytes; a list's values what its element type becomes.
@@ -67,7 +67,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def example_columns(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
-    """Converts a table's rows to columns of lists; a null cell stays null.
+    """Convert a table's rows to columns of lists; a null cell stays null.
 
     Args:
         batch: The rows.

@@ -26,7 +26,7 @@ def read_parquet(
     batch_size: int = DEFAULT_BATCH_SIZE,
     on_broken: OnBroken | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads Parquet files as RecordBatches whose columns are lists of int64, float32 or bytes.
+    """Read Parquet files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
     All files have the columns of the first, in any order; a column that is null throughout a file
     may be of Arrow's null type there. For types see `table_columns`.
@@ -61,7 +61,7 @@ def _refuse(row: BrokenRow) -> None:
 
 
 def survey_parquet(path: str, types: TableTypes) -> BrokenRow | None:
-    """Adds the columns of a file to those that all files agree on.
+    """Add the columns of a file to those that all files agree on.
 
     Args:
         path: The file.
@@ -108,6 +108,6 @@ def _read(
 
 
 def _let_through(error: Exception) -> None:
-    """Raises what the file system says: the file may be sound, and cannot be read now."""
+    """Raise what the file system says: the file may be sound, and cannot be read now."""
     if isinstance(error, OSError) and error.errno is not None:
         raise error

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def plain_value(cell: Any) -> Any:
-    """Returns a Python value as an int, a float, bytes, None or a list of them, if it has such a form.
+    """Return a Python value as an int, a float, bytes, None or a list of them, if it has such a form.
 
     Booleans become 0 and 1, decimals floats, dates and times ISO 8601 text, intervals hours
     (`26:03:04`), dicts JSON text, UUIDs and IP addresses text. Anything else comes back as it is.
@@ -50,7 +50,7 @@ _ADDRESSES = (
 
 
 def _hours(span: datetime.timedelta) -> str:
-    """Writes a time of day, as MySQL's driver gives it, or an interval as [-]12:30:00[.000000]."""
+    """Write a time of day, as MySQL's driver gives it, or an interval as [-]12:30:00[.000000]."""
     minutes, seconds = divmod(abs(span), datetime.timedelta(minutes=1))
     micros = f".{seconds.microseconds:06}" if seconds.microseconds else ""
     sign = "-" if span < datetime.timedelta() else ""

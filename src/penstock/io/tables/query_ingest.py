@@ -29,7 +29,7 @@ class QueryError(ValueError):
 
 
 def expand_database(database: str) -> str:
-    """Returns a database URL with `${NAME}` replaced by environment variables.
+    """Return a database URL with `${NAME}` replaced by environment variables.
 
     Raises:
         QueryError: If a variable is not set.
@@ -49,7 +49,7 @@ def expand_database(database: str) -> str:
 def read_query(
     database: str, query: str, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> Iterator[pa.RecordBatch]:
-    """Reads a query's result as RecordBatches whose columns are lists of int64, float32 or bytes.
+    """Read a query's result as RecordBatches whose columns are lists of int64, float32 or bytes.
 
     Rows are streamed from the database to a temporary file, then read back with the types that all
     rows agree on: integers and booleans are int64; floats and decimals, also beside integers,
@@ -93,7 +93,7 @@ def _spooled(
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], batch_size: int) -> Iterator[pa.RecordBatch]:
-    """Joins batches up to `batch_size` rows, or fewer where they are large."""
+    """Join batches up to `batch_size` rows, or fewer where they are large."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
@@ -179,7 +179,7 @@ def _as_batch(names: Sequence[str], rows: Sequence[Any], query: str) -> pa.Recor
 
 
 def _kind_of(name: str, cells: Sequence[Any], query: str) -> pa.DataType:
-    """Returns the Arrow type of a column of plain values."""
+    """Return the Arrow type of a column of plain values."""
     if any(isinstance(cell, list) for cell in cells):
         values = [value for cell in cells if cell is not None for value in cell]
         return pa.large_list(_kind_of(name, values, query))

@@ -54,7 +54,7 @@ def read_record_blocks(
     rows: int = BLOCK_ROWS,
     size: int = BLOCK_BYTES,
 ) -> Iterator[RecordBlock]:
-    """Yields the records of a TFRecord file in blocks.
+    """Yield the records of a TFRecord file in blocks.
 
     Args:
         path: A local path or an fsspec URL.
@@ -118,7 +118,7 @@ def read_record_blocks(
 
 
 def records_of(block: RecordBlock) -> list[bytes]:
-    """Returns the records of a block, after checking the checksum of each.
+    """Return the records of a block, after checking the checksum of each.
 
     Raises:
         TFRecordError: If a checksum does not match.

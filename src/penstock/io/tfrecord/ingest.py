@@ -47,7 +47,7 @@ def read_record_rows(
     batch_size: int = DEFAULT_BATCH_SIZE,
     on_broken: OnBroken | None = None,
 ) -> RowBlocks:
-    """Reads TFRecord files, gzipped or not.
+    """Read TFRecord files, gzipped or not.
 
     Features may change their type from record to record, as TFX's ImportExampleGen lets them; the
     batch of rows among which one does so lacks that feature.
@@ -100,7 +100,7 @@ class RowsOfRecords:
     schema: pa.Schema | None
 
     def __call__(self, block: RecordBlock | PlacedRecords) -> Rows:
-        """Decodes a block of records; a broken one is an error."""
+        """Decode a block of records; a broken one is an error."""
         runs = decoded_runs(RecordDecoder(self.payload_format), block, None)
         return self.of_decoded(joined(runs))
 
@@ -124,7 +124,7 @@ def _decoded(
 def read_records(
     path: str, batch_size: int = DEFAULT_BATCH_SIZE, on_broken: OnBroken | None = None
 ) -> Iterator[RecordBlock | PlacedRecords]:
-    """Reads some thousand records of a TFRecord file at a time.
+    """Read some thousand records of a TFRecord file at a time.
 
     Args:
         path: A local path or an fsspec URL.
@@ -159,7 +159,7 @@ def read_records(
 def decoded_runs(
     decode: RecordDecoder, block: RecordBlock | PlacedRecords, on_broken: OnBroken | None
 ) -> list[DecodedRecords]:
-    """Decodes records in runs within which no feature changes its type: most often a single one.
+    """Decode records in runs within which no feature changes its type: most often a single one.
 
     Args:
         decode: Decodes.
@@ -203,7 +203,7 @@ def _refuse(row: BrokenRow) -> None:
 
 
 def joined(runs: Sequence[DecodedRecords]) -> DecodedRecords:
-    """Joins runs of records; a feature that changes its type between them is not in the batch."""
+    """Join runs of records; a feature that changes its type between them is not in the batch."""
     if len(runs) == 1:
         return runs[0]
     types: dict[str, set[pa.DataType]] = {}
@@ -223,7 +223,7 @@ def joined(runs: Sequence[DecodedRecords]) -> DecodedRecords:
 
 
 def unified_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """Returns the columns of all batches, by name.
+    """Return the columns of all batches, by name.
 
     Raises:
         ValueError: If a feature changes its type.
@@ -243,7 +243,7 @@ def unified_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Gives a batch the columns of a schema; one that it lacks is null."""
+    """Give a batch the columns of a schema; one that it lacks is null."""
     names = set(batch.schema.names)
     columns = [
         batch.column(field.name).cast(field.type)

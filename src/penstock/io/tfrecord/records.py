@@ -36,7 +36,7 @@ def _masked(crc: int) -> int:
 
 
 def uncompressed_chunks(path: str, compression: Compression | None) -> Generator[bytes, None, None]:
-    """Yields the uncompressed content of a TFRecord file, see `read_tfrecords`."""
+    """Yield the uncompressed content of a TFRecord file, see `read_tfrecords`."""
     with open_binary(path) as file:
         if compression is None:
             head = file.read(2)
@@ -55,7 +55,7 @@ def uncompressed_chunks(path: str, compression: Compression | None) -> Generator
 def read_tfrecords(
     path: str, *, compression: Compression | None = None, on_broken: OnBroken | None = None
 ) -> Iterator[bytes]:
-    """Yields the records of a TFRecord file, checking both checksums of each.
+    """Yield the records of a TFRecord file, checking both checksums of each.
 
     Args:
         path: A local path or an fsspec URL.
@@ -94,7 +94,7 @@ def _until_damage(
 def checked_records(
     path: str, chunks: Iterable[bytes], *, offset: int = 0, on_broken: OnBroken = _refuse
 ) -> Iterator[bytes]:
-    """Yields the records in the content of a TFRecord file from `offset` on, see `read_tfrecords`."""
+    """Yield the records in the content of a TFRecord file from `offset` on, see `read_tfrecords`."""
     from google_crc32c import value as crc32c
 
     lengths: dict[bytes, int] = {}
@@ -187,7 +187,7 @@ class _Lost:
 
 
 def _find_header(buffer: bytes, start: int, crc32c: Callable[[bytes], int]) -> int:
-    """Returns where the next record with a sound length starts; the last 11 bytes without one."""
+    """Return where the next record with a sound length starts; the last 11 bytes without one."""
     place = start
     while True:
         # A length below 2**40 has three zero bytes at its end.
@@ -223,7 +223,7 @@ class TFRecordWriter:
         self._out = GzipStreamWriter(path) if compression == "GZIP" else open_for_writing(path)
 
     def write(self, record: bytes) -> None:
-        """Appends one record."""
+        """Append one record."""
         from google_crc32c import value as crc32c
 
         length = struct.pack("<Q", len(record))
@@ -231,13 +231,13 @@ class TFRecordWriter:
         self._out.write(header + record + struct.pack("<I", _masked(crc32c(record))))
 
     def write_all(self, records: Iterable[bytes]) -> None:
-        """Appends records in order."""
+        """Append records in order."""
         from penstock.io.tfrecord.framing import frame_records
 
         self.write_framed(frame_records(list(records)))
 
     def write_framed(self, framed: "pa.LargeBinaryArray") -> None:
-        """Appends records that `frame_records` has framed."""
+        """Append records that `frame_records` has framed."""
         from penstock.io.tfrecord.framing import content
 
         self._out.write(content(framed))

@@ -37,20 +37,20 @@ class _Generator(ABC):
 
     @abstractmethod
     def create_accumulator(self) -> Any:
-        """Returns an accumulator that has seen nothing."""
+        """Return an accumulator that has seen nothing."""
 
     @abstractmethod
     def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
-        """Returns one accumulator that has seen what all of them have."""
+        """Return one accumulator that has seen what all of them have."""
 
     def setup(self) -> None:  # noqa: B027 (may be left as it is)
-        """Prepares what cannot be pickled, such as an open file.
+        """Prepare what cannot be pickled, such as an open file.
 
         It is called on a copy, in every process that works with the generator, before anything else.
         """
 
     def compact(self, accumulator: Any) -> Any:
-        """Returns a smaller form of an accumulator, before it is sent, merged or read."""
+        """Return a smaller form of an accumulator, before it is sent, merged or read."""
         return accumulator
 
 
@@ -77,11 +77,11 @@ class CombinerStatsGenerator(_Generator):
 
     @abstractmethod
     def add_input(self, accumulator: Any, batch: pa.RecordBatch) -> Any:
-        """Returns the accumulator with a batch added."""
+        """Return the accumulator with a batch added."""
 
     @abstractmethod
     def extract_output(self, accumulator: Any) -> statistics_pb2.DatasetFeatureStatistics:
-        """Returns the statistics; they are merged into the data set's, by the paths of features."""
+        """Return the statistics; they are merged into the data set's, by the paths of features."""
 
 
 class CombinerFeatureStatsGenerator(_Generator):
@@ -94,11 +94,11 @@ class CombinerFeatureStatsGenerator(_Generator):
 
     @abstractmethod
     def add_input(self, accumulator: Any, path: FeaturePath, array: pa.Array) -> Any:
-        """Returns the accumulator with a feature's column of a batch added."""
+        """Return the accumulator with a feature's column of a batch added."""
 
     @abstractmethod
     def extract_output(self, accumulator: Any) -> statistics_pb2.FeatureNameStatistics:
-        """Returns the statistics, without the path."""
+        """Return the statistics, without the path."""
 
 
 StatsGenerator = CombinerStatsGenerator | CombinerFeatureStatsGenerator
@@ -117,7 +117,7 @@ class Leaves(NamedTuple):
 
 
 def leaves_of(array: pa.Array) -> Leaves:
-    """Returns the innermost values of a column."""
+    """Return the innermost values of a column."""
     rows = np.arange(len(array), dtype=np.int64)
     while pa.types.is_nested(array.type) and not pa.types.is_struct(array.type):
         lengths = np.where(valid_rows(array), to_numpy(array.value_lengths()), 0)
@@ -132,7 +132,7 @@ def leaves_of(array: pa.Array) -> Leaves:
 
 
 def innermost_type(kind: pa.DataType) -> pa.DataType:
-    """Returns the type of the values inside of lists, however deep they are."""
+    """Return the type of the values inside of lists, however deep they are."""
     while pa.types.is_nested(kind) and not pa.types.is_struct(kind):
         kind = kind.value_type
     return kind
@@ -150,7 +150,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def column_at(batch: pa.RecordBatch, path: PathSteps) -> pa.Array | None:
-    """Returns a top-level column of lists; None if it is absent."""
+    """Return a top-level column of lists; None if it is absent."""
     if len(path) != 1 or path[0] not in batch.schema.names:
         return None
     column = batch.column(batch.schema.names.index(path[0]))
@@ -158,7 +158,7 @@ def column_at(batch: pa.RecordBatch, path: PathSteps) -> pa.Array | None:
 
 
 def leaves_at(batch: pa.RecordBatch, path: PathSteps) -> Leaves | None:
-    """Returns the innermost values of a feature, inside of structs too, and the row of each.
+    """Return the innermost values of a feature, inside of structs too, and the row of each.
 
     Returns:
         None if the feature is absent.
@@ -176,7 +176,7 @@ def leaves_at(batch: pa.RecordBatch, path: PathSteps) -> Leaves | None:
 
 
 def lists_at(batch: pa.RecordBatch, path: PathSteps) -> pa.Array | None:
-    """Returns the lists of a feature, one a row or one a struct value; None if it is absent."""
+    """Return the lists of a feature, one a row or one a struct value; None if it is absent."""
     if path[0] not in batch.schema.names:
         return None
     array = batch.column(batch.schema.names.index(path[0]))

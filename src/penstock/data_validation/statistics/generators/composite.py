@@ -37,7 +37,7 @@ class PartCounts:
         self.most: list[int | None] = [None] * others
 
     def add(self, batch: pa.RecordBatch, parts: Parts) -> None:
-        """Adds rows."""
+        """Add rows."""
         columns = _columns(batch, parts)
         some = np.logical_or.reduce([present for _, present in columns])
         (value_lengths, value_present), *others = columns
@@ -56,7 +56,7 @@ class PartCounts:
             self.most[index] = high if most is None else max(most, high)
 
     def merge(self, other: "PartCounts") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self.missing_value += other.missing_value
         for i, count in enumerate(other.missing):
             self.missing[i] += count
@@ -67,7 +67,7 @@ _Column = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 
 
 def _columns(batch: pa.RecordBatch, parts: Parts) -> list[_Column]:
-    """Returns each part's number of values and presence: by row, or by struct value inside of one."""
+    """Return each part's number of values and presence: by row, or by struct value inside of one."""
     found = {path: lists_at(batch, path) for path in (parts.value, *parts.others)}
     sizes = {len(column) for column in found.values() if column is not None}
     if len(sizes) > 1:
@@ -133,7 +133,7 @@ class SparseFeatureStats(_CompositeStats):
     def extract_output(
         self, accumulator: dict[PathSteps, PartCounts]
     ) -> statistics_pb2.DatasetFeatureStatistics:
-        """Returns the custom statistics that sparse features are checked by."""
+        """Return the custom statistics that sparse features are checked by."""
         result = statistics_pb2.DatasetFeatureStatistics()
         for path, counts in accumulator.items():
             feature = result.features.add()
@@ -171,7 +171,7 @@ class WeightedFeatureStats(_CompositeStats):
     def extract_output(
         self, accumulator: dict[PathSteps, PartCounts]
     ) -> statistics_pb2.DatasetFeatureStatistics:
-        """Returns the custom statistics that weighted features are checked by."""
+        """Return the custom statistics that weighted features are checked by."""
         result = statistics_pb2.DatasetFeatureStatistics()
         for path, counts in accumulator.items():
             feature = result.features.add()

@@ -74,7 +74,7 @@ class Matches:
         self.width = self.height = 0
 
     def merge(self, other: "Matches") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self.seen += other.seen
         self.kinds.update(other.kinds)
         self.invalid |= other.invalid
@@ -93,7 +93,7 @@ class _DomainStats(CombinerFeatureStatsGenerator):
 
 
 def _texts(accumulator: Matches, array: pa.Array, limit: int | None = None) -> list[str]:
-    """Returns values as text; notes a column of another kind, or of bytes that are no text."""
+    """Return values as text; note a column of another kind, or of bytes that are no text."""
     values = leaves_of(array).values[:limit]
     if not len(values) and pa.types.is_null(values.type):
         return []
@@ -114,7 +114,7 @@ class NaturalLanguageInference(_DomainStats):
     """
 
     def add_input(self, accumulator: Matches, path: PathSteps, array: pa.Array) -> Matches:
-        """Adds a column."""
+        """Add a column."""
         if not accumulator.invalid:
             texts = _texts(accumulator, array, 100)
             accumulator.seen += len(texts)
@@ -122,7 +122,7 @@ class NaturalLanguageInference(_DomainStats):
         return accumulator
 
     def extract_output(self, accumulator: Matches) -> statistics_pb2.FeatureNameStatistics:
-        """Returns `domain_info` and `natural_language_match_rate`, or nothing."""
+        """Return `domain_info` and `natural_language_match_rate`, or nothing."""
         result = statistics_pb2.FeatureNameStatistics()
         if accumulator.invalid or accumulator.seen < VALUES_THRESHOLD:
             return result
@@ -150,7 +150,7 @@ class ImageStats(_DomainStats):
         self._sizes = enable_size_stats
 
     def add_input(self, accumulator: Matches, path: PathSteps, array: pa.Array) -> Matches:
-        """Adds a column."""
+        """Add a column."""
         if accumulator.invalid or pa.types.is_null(array.type):
             return accumulator
         values = leaves_of(array).values
@@ -169,7 +169,7 @@ class ImageStats(_DomainStats):
         return accumulator
 
     def extract_output(self, accumulator: Matches) -> statistics_pb2.FeatureNameStatistics:
-        """Returns `domain_info` and `image_format_histogram`, or nothing."""
+        """Return `domain_info` and `image_format_histogram`, or nothing."""
         result = statistics_pb2.FeatureNameStatistics()
         if accumulator.invalid or accumulator.seen < VALUES_THRESHOLD:
             return result
@@ -187,7 +187,7 @@ class ImageStats(_DomainStats):
 
 
 def image_size(kind: str, content: bytes) -> tuple[int, int]:
-    """Returns width and height from an image's header; 0 by 0 if it is damaged.
+    """Return width and height from an image's header; 0 by 0 if it is damaged.
 
     Sources: the PNG, GIF89a and BMP specifications; ITU-T T.81 for JPEG's frame headers.
     """
@@ -217,7 +217,7 @@ class TimeStats(_DomainStats):
     """
 
     def add_input(self, accumulator: Matches, path: PathSteps, array: pa.Array) -> Matches:
-        """Adds a column."""
+        """Add a column."""
         if accumulator.invalid or pa.types.is_null(array.type):
             return accumulator
         values = leaves_of(array).values
@@ -237,7 +237,7 @@ class TimeStats(_DomainStats):
         return accumulator
 
     def extract_output(self, accumulator: Matches) -> statistics_pb2.FeatureNameStatistics:
-        """Returns `domain_info` and `time_match_ratio`, or nothing."""
+        """Return `domain_info` and `time_match_ratio`, or nothing."""
         result = statistics_pb2.FeatureNameStatistics()
         if accumulator.invalid or accumulator.seen < VALUES_THRESHOLD or not accumulator.kinds:
             return result

@@ -25,13 +25,13 @@ class EmptyValueCounter(CombinerFeatureStatsGenerator):
     """
 
     def create_accumulator(self) -> Counter[str]:
-        """Returns no counts."""
+        """Return no counts."""
         return Counter()
 
     def add_input(
         self, accumulator: Counter[str], path: PathSteps, array: pa.Array
     ) -> Counter[str]:
-        """Adds a column."""
+        """Add a column."""
         if pa.types.is_null(array.type):
             return accumulator
         if pa.types.is_nested(array.type.value_type) and not pa.types.is_struct(
@@ -49,14 +49,14 @@ class EmptyValueCounter(CombinerFeatureStatsGenerator):
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Counter[str]]) -> Counter[str]:
-        """Adds up."""
+        """Add up."""
         merged: Counter[str] = Counter()
         for accumulator in accumulators:
             merged.update(accumulator)
         return merged
 
     def extract_output(self, accumulator: Counter[str]) -> statistics_pb2.FeatureNameStatistics:
-        """Returns the counts that are not 0."""
+        """Return the counts that are not 0."""
         result = statistics_pb2.FeatureNameStatistics()
         for name, count in sorted(accumulator.items()):
             if count:

@@ -39,7 +39,7 @@ class LiftCounts:
         self.xy: dict[tuple[PathSteps, _Value, _Value], float] = {}
 
     def merge(self, other: "LiftCounts") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         self.rows += other.rows
         tables: tuple[tuple[dict[Any, float], dict[Any, float]], ...] = (
             (self.y, other.y),
@@ -102,11 +102,11 @@ class LiftStats(CombinerStatsGenerator):
         self._custom = output_custom_stats
 
     def create_accumulator(self) -> LiftCounts:
-        """Returns no counts."""
+        """Return no counts."""
         return LiftCounts()
 
     def add_input(self, accumulator: LiftCounts, batch: pa.RecordBatch) -> LiftCounts:
-        """Adds rows."""
+        """Add rows."""
         of_label = self._row_weights(batch, self._label)
         plain = of_label if not self._weights else self._row_weights(batch, ())
         accumulator.rows += float(of_label.sum())
@@ -127,7 +127,7 @@ class LiftStats(CombinerStatsGenerator):
         return accumulator
 
     def _row_weights(self, batch: pa.RecordBatch, path: PathSteps) -> npt.NDArray[np.float64]:
-        """Returns each row's weight for a feature."""
+        """Return each row's weight for a feature."""
         name = self._weights.get(path, self._weight)
         column = None if name is None else column_at(batch, (name,))
         if column is None:
@@ -138,14 +138,14 @@ class LiftStats(CombinerStatsGenerator):
         return weights
 
     def merge_accumulators(self, accumulators: Iterable[LiftCounts]) -> LiftCounts:
-        """Adds up."""
+        """Add up."""
         merged = LiftCounts()
         for accumulator in accumulators:
             merged.merge(accumulator)
         return merged
 
     def extract_output(self, accumulator: LiftCounts) -> statistics_pb2.DatasetFeatureStatistics:
-        """Returns `cross_features` with `categorical_cross_stats`."""
+        """Return `cross_features` with `categorical_cross_stats`."""
         result = statistics_pb2.DatasetFeatureStatistics()
         for path in self._features:
             values = [
@@ -243,7 +243,7 @@ def _categorical(schema: schema_pb2.Schema | None) -> list[PathSteps]:
 
 
 def _rows_by_value(leaves: Leaves | None, bounds: npt.NDArray[np.float64] | None) -> _Present:
-    """Returns for each distinct value the rows that have it, each row once."""
+    """Return for each distinct value the rows that have it, each row once."""
     if leaves is None or not len(leaves.values):
         return {}
     values, rows = leaves

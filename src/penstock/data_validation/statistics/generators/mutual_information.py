@@ -51,13 +51,13 @@ class MutualInformation(CombinerStatsGenerator):
         self._seed = seed
 
     def create_accumulator(self) -> list[pa.RecordBatch]:
-        """Returns no rows."""
+        """Return no rows."""
         return []
 
     def add_input(
         self, accumulator: list[pa.RecordBatch], batch: pa.RecordBatch
     ) -> list[pa.RecordBatch]:
-        """Keeps rows while there is room."""
+        """Keep rows while there is room."""
         room = self._max_rows - sum(kept.num_rows for kept in accumulator)
         if room > 0 and batch.num_rows:
             accumulator.append(batch.slice(0, room))
@@ -66,7 +66,7 @@ class MutualInformation(CombinerStatsGenerator):
     def merge_accumulators(
         self, accumulators: Iterable[list[pa.RecordBatch]]
     ) -> list[pa.RecordBatch]:
-        """Keeps of each part the same share."""
+        """Keep of each part the same share."""
         parts = [part for part in accumulators if part]
         rows = sum(batch.num_rows for part in parts for batch in part)
         share = min(1.0, self._max_rows / rows) if rows else 1.0
@@ -77,7 +77,7 @@ class MutualInformation(CombinerStatsGenerator):
     def extract_output(
         self, accumulator: list[pa.RecordBatch]
     ) -> statistics_pb2.DatasetFeatureStatistics:
-        """Returns the statistic of every feature but the label."""
+        """Return the statistic of every feature but the label."""
         result = statistics_pb2.DatasetFeatureStatistics()
         names = sorted({name for batch in accumulator for name in batch.schema.names})
         if self._label not in names:
@@ -102,7 +102,7 @@ class MutualInformation(CombinerStatsGenerator):
         return result
 
     def _codes(self, batches: list[pa.RecordBatch], name: str) -> _Codes | None:
-        """Returns a category for each row; None for structs."""
+        """Return a category for each row; None for structs."""
         texts: dict[Any, int] = {}
         numbers: list[npt.NDArray[np.float64]] = []
         coded: list[_Codes] = []

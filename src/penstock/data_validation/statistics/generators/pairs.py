@@ -32,7 +32,7 @@ class PairMoments:
         self.sum_xx = self.sum_yy = self.sum_xy = 0.0
 
     def add(self, x: _Floats, y: _Floats) -> None:
-        """Adds pairs."""
+        """Add pairs."""
         if not len(x):
             return
         part = PairMoments()
@@ -45,7 +45,7 @@ class PairMoments:
         self.merge(part)
 
     def merge(self, other: "PairMoments") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         total = self.count + other.count
         if not other.count:
             return
@@ -72,13 +72,13 @@ class CrossFeatureStats(CombinerStatsGenerator):
         self._pairs = None if feature_crosses is None else [(a, b) for a, b in feature_crosses]
 
     def create_accumulator(self) -> dict[_Pair, PairMoments]:
-        """Returns no pair."""
+        """Return no pair."""
         return {}
 
     def add_input(
         self, accumulator: dict[_Pair, PairMoments], batch: pa.RecordBatch
     ) -> dict[_Pair, PairMoments]:
-        """Adds rows."""
+        """Add rows."""
         wanted = None if self._pairs is None else {name for pair in self._pairs for name in pair}
         columns = {}
         for name in sorted(set(batch.schema.names)):
@@ -97,7 +97,7 @@ class CrossFeatureStats(CombinerStatsGenerator):
     def merge_accumulators(
         self, accumulators: Iterable[dict[_Pair, PairMoments]]
     ) -> dict[_Pair, PairMoments]:
-        """Adds up by pair."""
+        """Add up by pair."""
         merged: dict[_Pair, PairMoments] = {}
         for accumulator in accumulators:
             for pair, moments in accumulator.items():
@@ -107,7 +107,7 @@ class CrossFeatureStats(CombinerStatsGenerator):
     def extract_output(
         self, accumulator: dict[_Pair, PairMoments]
     ) -> statistics_pb2.DatasetFeatureStatistics:
-        """Returns `cross_features` with `num_cross_stats`."""
+        """Return `cross_features` with `num_cross_stats`."""
         result = statistics_pb2.DatasetFeatureStatistics()
         for (a, b), moments in sorted(accumulator.items()):
             cross = result.cross_features.add(count=moments.count)
@@ -122,7 +122,7 @@ class CrossFeatureStats(CombinerStatsGenerator):
 
 
 def _single_numbers(column: pa.Array | None, rows: int) -> _Floats | None:
-    """Returns the number of each row that has exactly one, NaN elsewhere; None if none has."""
+    """Return the number of each row that has exactly one, NaN elsewhere; None if none has."""
     if column is None:
         return None
     values, owners = leaves_of(column)

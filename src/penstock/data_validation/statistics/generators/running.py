@@ -19,7 +19,7 @@ from penstock.data_validation.stats_options import StatsOptions
 
 
 def generators_of(options: StatsOptions) -> list[StatsGenerator]:
-    """Returns the generators that options ask for, besides the common statistics."""
+    """Return the generators that options ask for, besides the common statistics."""
     generators: list[Any] = []
     schema = options.schema
     if schema is not None:
@@ -68,7 +68,7 @@ _SET_UP: dict[int, StatsGenerator] = {}
 
 
 def _set_up(generator: StatsGenerator) -> StatsGenerator:
-    """Returns the generator ready for work: a copy if it has a `setup`, so that pickling stays possible."""
+    """Return the generator ready for work: a copy if it has a `setup`, so that pickling stays possible."""
     if getattr(type(generator), "setup", _SETUP) is _SETUP:
         return generator
     if id(generator) not in _SET_UP:
@@ -109,7 +109,7 @@ class RunningGenerators:
         return state
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Adds a batch to the generators of whole batches."""
+        """Add a batch to the generators of whole batches."""
         for index, original in enumerate(self._generators):
             generator = _set_up(original)
             if isinstance(generator, CombinerStatsGenerator):
@@ -118,7 +118,7 @@ class RunningGenerators:
                 self._whole[index] = generator.add_input(self._whole[index], batch)
 
     def add_feature(self, path: PathSteps, array: pa.Array) -> None:
-        """Adds a column to the generators of single features."""
+        """Add a column to the generators of single features."""
         for index in self._for_features:
             generator = _set_up(self._generators[index])
             assert isinstance(generator, CombinerFeatureStatsGenerator)
@@ -129,7 +129,7 @@ class RunningGenerators:
             self._features[key] = generator.add_input(accumulator, FeaturePath(path), array)
 
     def merge(self, other: "RunningGenerators") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         for index in range(len(self._generators)):
             generator = _set_up(self._generators[index])
             pairs: list[tuple[dict[Any, Any], dict[Any, Any], Any]] = []
@@ -146,7 +146,7 @@ class RunningGenerators:
                     mine[key] = theirs[key]
 
     def add_to(self, dataset: statistics_pb2.DatasetFeatureStatistics) -> None:
-        """Merges the results into a data set's statistics."""
+        """Merge the results into a data set's statistics."""
         by_path = {path_from_proto(f.path, f.name): f for f in dataset.features}
         by_pair: dict[tuple[PathSteps, PathSteps], statistics_pb2.CrossFeatureStatistics] = {}
         for (index, path), accumulator in sorted(self._features.items(), key=lambda item: item[0]):

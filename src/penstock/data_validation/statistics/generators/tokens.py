@@ -67,7 +67,7 @@ class TokenCounts:
         self.seen = False
 
     def merge(self, other: "TokenCounts") -> None:
-        """Adds what another one has seen."""
+        """Add what another one has seen."""
         for name in ("rows", "tokens", "known", "known_length"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         if other.shortest is not None:
@@ -136,11 +136,11 @@ class TokenStats(CombinerFeatureStatsGenerator):
         }
 
     def create_accumulator(self) -> TokenCounts:
-        """Returns no counts."""
+        """Return no counts."""
         return TokenCounts(self._options.epsilon, self._options.num_rank_histogram_buckets)
 
     def add_input(self, accumulator: TokenCounts, path: PathSteps, array: pa.Array) -> TokenCounts:
-        """Adds a column; each row is a sequence of tokens or of their numbers."""
+        """Add a column; each row is a sequence of tokens or of their numbers."""
         domain = self._domains.get(path)
         if domain is None or pa.types.is_null(array.type):
             return accumulator
@@ -175,7 +175,7 @@ class TokenStats(CombinerFeatureStatsGenerator):
     def _add_sequence(
         self, accumulator: TokenCounts, domain: _Domain, tokens: Sequence[_Token]
     ) -> int:
-        """Adds a sequence's occurrences and returns its length without excluded tokens."""
+        """Add a sequence's occurrences and return its length without excluded tokens."""
         other = [_translate(domain, token) for token in tokens]
         for token in domain.watched:
             places = [i for i, pair in enumerate(zip(tokens, other, strict=True)) if token in pair]
@@ -195,14 +195,14 @@ class TokenStats(CombinerFeatureStatsGenerator):
         return sum(not domain.not_counted & set(pair) for pair in zip(tokens, other, strict=True))
 
     def merge_accumulators(self, accumulators: Iterable[TokenCounts]) -> TokenCounts:
-        """Adds up."""
+        """Add up."""
         merged = self.create_accumulator()
         for accumulator in accumulators:
             merged.merge(accumulator)
         return merged
 
     def extract_output(self, accumulator: TokenCounts) -> statistics_pb2.FeatureNameStatistics:
-        """Returns `nl_statistics`, or nothing for features that are not declared."""
+        """Return `nl_statistics`, or nothing for features that are not declared."""
         result = statistics_pb2.FeatureNameStatistics()
         if not accumulator.seen:
             return result
@@ -255,7 +255,7 @@ def _translate(domain: _Domain, token: _Token) -> _Token:
 
 
 def _covered(accumulator: TokenCounts, domain: _Domain, tokens: Sequence[_Token]) -> list[str]:
-    """Counts tokens that are not excluded and returns those that the vocabulary covers."""
+    """Count tokens that are not excluded and return those that the vocabulary covers."""
     known = []
     for token in tokens:
         pair = (token, _translate(domain, token))
@@ -269,7 +269,7 @@ def _covered(accumulator: TokenCounts, domain: _Domain, tokens: Sequence[_Token]
 
 
 def load_vocabulary(path: str) -> dict[str, int]:
-    """Reads a vocabulary: a text file with a token a line, gzipped or not, or TFRecords.
+    """Read a vocabulary: a text file with a token a line, gzipped or not, or TFRecords.
 
     Args:
         path: A local path or an fsspec URL.
