@@ -260,14 +260,16 @@ class Launcher:
             append_to_log(attempt.log_path, f"penstock: {reason}\n")
             self._store.fail(attempt.execution_id, reason)
             return
-        if not result.outputs:
+        # Of a success that could not be recorded nothing is kept.
+        kept = result.outputs if result.rejected else {}
+        if not kept:
             discard(attempt)
         self._store.fail(
             attempt.execution_id,
             reason,
             usage=result.usage,
             metrics=result.metrics,
-            outputs={key: [artifact] for key, artifact in result.outputs.items()},
+            outputs={key: [artifact] for key, artifact in kept.items()},
             verdict=result.verdict,
             judged=self._judged(attempt.node) if result.rejected else (),
         )

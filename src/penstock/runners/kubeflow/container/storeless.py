@@ -66,7 +66,7 @@ class StorelessLauncher:
 
     def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
         """Remove what a failed attempt wrote, unless it is a gate's; its log is kept."""
-        if result is None or not result.outputs:
+        if result is None or not result.rejected:
             discard_outputs(attempt.outputs.values())
 
     def cancel(self, attempt: Attempt, reason: str) -> None:
