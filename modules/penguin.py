@@ -17,6 +17,7 @@ from penstock.training import (
     export_model,
     load_transform_output,
 )
+from penstock.transform import fill_missing
 from penstock.tuning import TunerFnResult
 
 LABEL = "species"
@@ -36,24 +37,16 @@ def preprocessing_fn(inputs):
     for name in NUMERIC:
         # A missing value becomes the mean, which is 0 once scaled.
         scaled = tft.scale_to_z_score(tf.cast(inputs[name], tf.float32))
-        outputs[transformed(name)] = dense(scaled, 0.0)
+        outputs[transformed(name)] = fill_missing(scaled)
     for name in CATEGORICAL:
         # A missing or unknown value has an index of its own, the last one.
         outputs[transformed(name)] = tft.compute_and_apply_vocabulary(
-            dense(inputs[name], ""), num_oov_buckets=1, vocab_filename=name
+            fill_missing(inputs[name]), num_oov_buckets=1, vocab_filename=name
         )
     outputs[transformed(LABEL)] = tft.compute_and_apply_vocabulary(
-        dense(inputs[LABEL], ""), vocab_filename=LABEL
+        fill_missing(inputs[LABEL]), vocab_filename=LABEL
     )
     return outputs
-
-
-def dense(values, default):
-    """Returns one value a row, `[rows, 1]`; features with missing values come as sparse tensors."""
-    if isinstance(values, tf.SparseTensor):
-        values = tf.SparseTensor(values.indices, values.values, [values.dense_shape[0], 1])
-        values = tf.sparse.to_dense(values, default)
-    return tf.reshape(values, [-1, 1])
 
 
 def build_model(transform_output, units: int, learning_rate: float) -> keras.Model:
