@@ -208,11 +208,11 @@ class Stages:
 
     def read_parquet(self) -> Callable[[], Any]:
         """Arrow's Parquet reader."""
-        import pyarrow.parquet
+        import pyarrow.parquet as pq
 
         def work() -> None:
             for path in self._split_files("parquet"):
-                for _ in pyarrow.parquet.ParquetFile(path).iter_batches(10_000, use_threads=False):
+                for _ in pq.ParquetFile(path).iter_batches(10_000, use_threads=False):
                     pass
 
         return work

@@ -138,7 +138,7 @@ def job_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def prism() -> str:
     """Prism, Beam's portable runner in Go: from $PRISM, or built from its Go module once."""
-    import apache_beam
+    import apache_beam as beam
 
     given = os.environ.get("PRISM") or shutil.which("prism")
     if given:
@@ -147,10 +147,10 @@ def prism() -> str:
     if go is None:
         pytest.skip("Prism needs $PRISM, `prism` on the path, or Go to build it")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "penstock"
-    folder = cache / f"prism-{apache_beam.__version__}"
+    folder = cache / f"prism-{beam.__version__}"
     if not (folder / "prism").exists():
         done = subprocess.run(
-            [go, "install", f"{PRISM}@v{apache_beam.__version__}"],
+            [go, "install", f"{PRISM}@v{beam.__version__}"],
             env={**os.environ, "GOBIN": str(folder)},
             capture_output=True,
             text=True,

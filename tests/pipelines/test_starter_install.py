@@ -33,9 +33,9 @@ def seed(environment: Path) -> None:
     """
     run(environment.parent, "python3", "-m", "venv", environment.name)
     (packages,) = environment.glob("lib/python*/site-packages")
-    import tensorflow
+    import tensorflow as tf
 
-    (packages / "seed.pth").write_text(f"{Path(tensorflow.__file__).parents[1]}\n")
+    (packages / "seed.pth").write_text(f"{Path(tf.__file__).parents[1]}\n")
 
 
 @pytest.mark.parametrize("editable", [True, False], ids=["editable", "copied"])

@@ -256,7 +256,7 @@ def _import_tensorflow() -> Any:
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow as tf  # noqa: F401
         finally:
             os.dup2(kept, 2)
             os.close(kept)

@@ -25,9 +25,9 @@ def import_tensorflow_transform() -> ModuleType:
     """
     before = os.environ.get(_LEGACY_KERAS)
     try:
-        import tensorflow
+        import tensorflow as tf
 
-        assert tensorflow.keras.__name__
+        assert tf.keras.__name__
         import tensorflow_transform
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(

@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-import penstock.evaluation.engine as engine
-from penstock.evaluation import evaluate, write_evaluation
+from penstock.evaluation import engine, evaluate, write_evaluation
 from penstock.evaluation.checks.config_problems import COMPUTED
 
 pytestmark = pytest.mark.tensorflow
