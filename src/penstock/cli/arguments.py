@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
                 option = word.partition("=")[0]
                 near = nearest(option, [*self._names, "--help"])
                 self.error(f"unknown option {option!r}.{near}")
-            self.error(f"one word too many: {word!r}.")
+            self.error(f"unexpected argument: {word!r}.")
         return known
 
     def error(self, message: str) -> NoReturn:
@@ -78,5 +78,5 @@ def positive_integer(text: str) -> int:
         argparse.ArgumentTypeError: If it is something else.
     """
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"takes a whole number from 1. Received: {text!r}")
+        raise argparse.ArgumentTypeError(f"takes a whole number of 1 or more. Received: {text!r}")
     return int(text)

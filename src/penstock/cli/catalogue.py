@@ -21,7 +21,7 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         "Start",
         (
             Verb("init", "make a new project that trains on a CSV file"),
-            Verb("doctor", "say whether this machine and its store are fit, and what is wrong"),
+            Verb("doctor", "check this machine and its store, and say what is wrong"),
         ),
     ),
     (
@@ -36,7 +36,7 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         "Run",
         (
             Verb("run", "run a pipeline on this machine"),
-            Verb("resume", "run what is missing of a run that failed or was killed"),
+            Verb("resume", "finish a run that failed or was killed"),
             Verb("stop", "ask a running run to stop"),
         ),
     ),
@@ -48,19 +48,19 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("compare", "show runs side by side: parameters, code, metrics by slice, times"),
             Verb("why", "say why a node ran, or why it was cached"),
             Verb("logs", "print the log of a node"),
-            Verb("artifacts", "list artifacts, and what one was made from"),
+            Verb("artifacts", "list artifacts, or show one with its lineage"),
         ),
     ),
     (
         "Data",
         (
-            Verb("stats", "show statistics of data, or compare two data sets, on a page"),
+            Verb("stats", "show statistics of data, or compare two data sets"),
             Verb("validate", "check data against a schema; infer or extend one"),
         ),
     ),
     (
         "Clean up",
-        (Verb("gc", "remove artifacts that nothing needs; says first what would go"),),
+        (Verb("gc", "remove artifacts that nothing needs (by default only lists them)"),),
     ),
 )
 

@@ -48,7 +48,7 @@ def _read_statistics(
     if os.path.isdir(path):
         return _statistics_of_folder(path, options, split)
     if split is not None:
-        raise UsageError(f"--split is for the folder of an artifact. Received: {path}")
+        raise UsageError(f"--split applies only to an artifact's folder. Received: {path}")
     name = path.split("?")[0].lower()
     if name.endswith(_STATISTICS):
         return data_validation.load_statistics(path)
@@ -63,7 +63,9 @@ def _read_statistics(
         return data_validation.generate_statistics_from_tfrecord(path, stats_options=options)
     if not os.path.exists(path):
         raise NotFound(f"There is no file {path}.")
-    raise UsageError(f"{path}: the name does not say what it is. Expected: {_KNOWN}.")
+    raise UsageError(
+        f"{path}: the file name does not show what kind of data it holds. Expected: {_KNOWN}."
+    )
 
 
 def _statistics_of_folder(
@@ -74,9 +76,9 @@ def _statistics_of_folder(
 
     splits = split_names(path)
     if not splits:
-        raise UsageError(f"{path}: a folder without Split-<name> folders. Expected: {_KNOWN}.")
+        raise UsageError(f"{path}: the folder has no Split-<name> folders. Expected: {_KNOWN}.")
     if split is None and len(splits) > 1:
-        raise UsageError(f"{path} has the splits {splits}: say which with --split.")
+        raise UsageError(f"{path} has the splits {splits}: choose one with --split.")
     chosen = splits[0] if split is None else split
     if chosen not in splits:
         raise NotFound(f"{path} has no split {chosen!r}. Splits: {splits}")

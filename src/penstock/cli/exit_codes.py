@@ -15,9 +15,9 @@ MEANINGS = {
     OK: "done",
     FAILED: "the run failed; `check` or `doctor` found something wrong",
     USAGE: "the command or the pipeline file is wrong; nothing was run",
-    NOT_FOUND: "there is no such run, node, artifact, file or store",
+    NOT_FOUND: "the run, node, artifact, file or store does not exist",
     ENVIRONMENT: "the store or a file cannot be used, or an optional package is missing",
-    FAULT: "a fault of Penstock itself, with its traceback: please report it",
+    FAULT: "a bug in Penstock, with its traceback: please report it",
     INTERRUPTED: "interrupted by Ctrl-C (143: by SIGTERM)",
 }
 """Exit code to what it means, for `--help` and the documentation."""

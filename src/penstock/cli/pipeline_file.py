@@ -46,7 +46,7 @@ class PipelineFile:
             Finding(
                 "warning",
                 place_of(node),
-                f"{node.id} is made here, but is not in the components of the pipeline. Add it, or "
+                f"{node.id} is created here, but is not in the pipeline's components. Add it, or "
                 "remove it.",
             )
             for node in self.unlisted
@@ -164,7 +164,7 @@ def _unlisted(module: ModuleType, pipeline: Pipeline) -> list[Node]:
 
 def _no_file(path: Path) -> str:
     if path.is_dir():
-        return f"{path} is a folder; name a pipeline file in it"
+        return f"{path} is a folder; give the path of a pipeline file in it"
     folder = path.parent
     others = [str(each) for each in folder.glob("*.py")] if folder.is_dir() else []
     return f"there is no file {str(path)!r}.{nearest(str(path), others)}"

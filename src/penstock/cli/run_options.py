@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 def add_runner_options(parser: Parser) -> None:
     """Add what says how nodes are executed."""
     parser.add_argument(
-        "--max-parallel", metavar="N", type=positive_integer, help="nodes at once (default: cores)"
+        "--max-parallel",
+        metavar="N",
+        type=positive_integer,
+        help="nodes to run at once (default: the number of cores)",
     )
     parser.add_argument(
         "--in-process",
         action="store_true",
-        help="everything in this process, for a debugger; timeouts are not enforced",
+        help="run everything in this process, for a debugger; timeouts are not enforced",
     )
     parser.add_argument(
         "--progress",
         choices=("auto", "live", "plain", "none"),
         default="auto",
-        help="how to show what happens (default: live on a terminal, else plain)",
+        help="how to show progress (default: live on a terminal, else plain)",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 

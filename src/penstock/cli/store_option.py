@@ -61,7 +61,7 @@ def open_store(
     path = location.removeprefix("sqlite:///")
     if "://" not in path and not os.path.exists(path):
         raise NotFound(
-            f"there is no store at {path}: nothing was run here yet. Run a pipeline, change to its "
-            "project's folder, or name the store with --store."
+            f"there is no store at {path}: nothing has been run here yet. Run a pipeline, change to "
+            "its project's folder, or give the store with --store."
         )
     return MetadataStore.open(location, create=False, read_only=not write and "://" not in path)

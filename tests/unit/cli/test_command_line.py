@@ -66,9 +66,9 @@ def test_version(capsys):
         (["run", "x.py", "--only", "A", "--to", "B"],
          "penstock run: --only does not go with --from or --to."),
         (["run", "x.py", "--max-parallel", "0"],
-         "penstock run: argument --max-parallel: takes a whole number from 1. Received: '0'. "
+         "penstock run: argument --max-parallel: takes a whole number of 1 or more. Received: '0'. "
          "See `penstock run --help`."),
-        (["runs", "more"], "penstock runs: one word too many: 'more'. See `penstock runs --help`."),
+        (["runs", "more"], "penstock runs: unexpected argument: 'more'. See `penstock runs --help`."),
         (["gc", "--older-than", "soon"],
          "penstock gc: argument --older-than: a time is a number with s, m, h, d or w, such as 30d. "
          "Received: 'soon'. See `penstock gc --help`."),

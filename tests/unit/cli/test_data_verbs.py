@@ -80,13 +80,13 @@ def test_splits_of_artifacts(tmp_path, capsys):
     assert main(["stats", uri, "--split", "a"]) == 0
     assert "1 rows" in capsys.readouterr().out
     assert main(["stats", uri]) == 2
-    assert "say which with --split" in capsys.readouterr().err
+    assert "choose one with --split" in capsys.readouterr().err
     assert main(["stats", uri, "--split", "c"]) == 3
 
 
 def test_data_is_validated(csv, schema, tmp_path, capsys):
     assert main(["validate", csv, "--schema", schema]) == 0
-    assert "is as the schema expects" in capsys.readouterr().out
+    assert "matches the schema" in capsys.readouterr().out
     narrow = load_schema_text(schema)
     del narrow.string_domain[0].value[1:]
     write_schema_text(narrow, schema)
@@ -120,7 +120,7 @@ def test_data_is_validated(csv, schema, tmp_path, capsys):
             2,
             "no environment 'X'",
         ),
-        (["stats", "{script}"], 2, "the name does not say what it is"),
+        (["stats", "{script}"], 2, "the file name does not show what kind of data it holds"),
         (["stats", "{broken}"], 4, "broken.csv, line 3: expected 2 cells"),
         (["validate", "{broken}", "--schema", "{schema}"], 4, "broken.csv, line 3"),
         (["stats", "{schema}"], 4, "not a DatasetFeatureStatisticsList text proto"),

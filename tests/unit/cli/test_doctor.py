@@ -174,7 +174,7 @@ def test_the_machine_is_measured(tmp_path):
 
 def test_a_store_that_is_not_there_is_good(tmp_path):
     (found,) = check_store(str(tmp_path / "metadata.db"))
-    assert (found.level, "the first run makes it" in found.text) == ("good", True)
+    assert (found.level, "the first run creates it" in found.text) == ("good", True)
 
 
 def test_a_good_store_tells_its_versions(tmp_path):

@@ -297,9 +297,9 @@ def test_runs_are_compared(two_runs, capsys, tmp_path):
 
 def test_a_comparison_needs_two_different_runs(two_runs, capsys):
     assert main(["compare", "a-first"]) == 2
-    assert "takes two runs or more" in capsys.readouterr().err
+    assert "give two or more runs" in capsys.readouterr().err
     assert main(["compare", "latest", "b-second"]) == 2
-    assert "run b-second is named twice" in capsys.readouterr().err
+    assert "run b-second is given twice" in capsys.readouterr().err
 
 
 def test_metrics_are_columns_of_runs(two_runs, capsys):

@@ -194,7 +194,7 @@ def test_nodes_that_no_pipeline_holds_are_named(project, capsys):
         "pipeline = Pipeline('a', components=[a])\n",
     )
     assert main(["check", file]) == 0
-    message = "c is made here, but is not in the components of the pipeline. Add it, or remove it."
+    message = "c is created here, but is not in the pipeline's components. Add it, or remove it."
     assert f"pipelines/other.py:3: warning: {message}" in capsys.readouterr().out
     assert main(["run", file, "--in-process"]) == 0
     assert capsys.readouterr().err.startswith(f"warning: pipelines/other.py:3: {message}\n")

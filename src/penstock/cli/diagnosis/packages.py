@@ -51,7 +51,7 @@ def check_packages(
             requirements = importlib.metadata.requires(DISTRIBUTION) or ()
         except importlib.metadata.PackageNotFoundError:
             yield Diagnosis(
-                "warning", "packages", "Penstock is not installed, only found on the import path",
+                "warning", "packages", "Penstock is on the import path but not installed",
                 "install it: pip install -e .",
             )  # fmt: skip
             return
@@ -164,11 +164,11 @@ def check_byte_code() -> Iterator[Diagnosis]:
         lacks = not _has_byte_code(os.path.join(folder, "python", "framework"))
         writable = os.access(folder, os.W_OK)
         if lacks and (never or not writable):
-            why = "PYTHONDONTWRITEBYTECODE is set" if never else "its folder may not be written"
+            why = "PYTHONDONTWRITEBYTECODE is set" if never else "its folder is not writable"
             yield Diagnosis(
                 "warning",
                 "byte code",
-                f"TensorFlow has no byte code and none will be written ({why}): every process that "
+                f"TensorFlow has no byte code and Python will not write any ({why}): every process that "
                 "imports it takes several times as long",
                 advice,
             )

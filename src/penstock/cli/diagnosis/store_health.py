@@ -19,7 +19,7 @@ def check_store(location: str) -> Iterator[Diagnosis]:
     path = location.removeprefix("sqlite:///")
     is_file = "://" not in path
     if is_file and not os.path.exists(path):
-        yield Diagnosis("good", "store", f"none yet at {path}; the first run makes it")
+        yield Diagnosis("good", "store", f"none yet at {path}; the first run creates it")
         return
     try:
         from penstock.store import MetadataStore, StoreError
@@ -58,6 +58,6 @@ def _told(health: StoreHealth, shown: str) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "warning",
             "runs",
-            f"not ended, but their process is gone: {', '.join(health.abandoned[:5])}",
+            f"still marked as running, but their process is gone: {', '.join(health.abandoned[:5])}",
             f"penstock resume {health.abandoned[0]}",
         )

@@ -96,13 +96,14 @@ def make_plan(file: Path, label: str, wanted: str | None = None) -> Plan:
     if target.present < FEWEST_ROWS:
         raise UsageError(
             f"penstock init: {file} has {target.present} rows with a {label!r}. Expected at least "
-            f"{FEWEST_ROWS}: some to train on, some to judge by."
+            f"{FEWEST_ROWS}: some to train on, some to evaluate on."
         )
     planned = [PlannedColumn(each, *kind_of(each)) for each in columns.values()]
     planned = [_without_giveaway(each, table, task) for each in planned]
     plan = Plan(table, task, tuple(planned))
     if not plan.features:
-        reasons = "; ".join(f"{each.name!r} {each.note}" for each in planned) or "there is no other"
+        reasons = "; ".join(f"{each.name!r} {each.note}" for each in planned)
+        reasons = reasons or "there are no other columns"
         raise UsageError(f"penstock init: {file} has no column to learn {label!r} from: {reasons}.")
     _check_names([label, *(each.name for each in plan.features)])
     return plan
@@ -136,7 +137,7 @@ def _without_giveaway(planned: PlannedColumn, table: Table, task: Task) -> Plann
     if not gives_away:
         return planned
     return PlannedColumn(
-        column, Kind.IGNORED, "tells the label by itself: is it known before the label is?"
+        column, Kind.IGNORED, "predicts the label on its own: is it known before the label is?"
     )
 
 

@@ -41,9 +41,9 @@ _LOSSES = {"binary": "binary_crossentropy", "multiclass": "sparse_categorical_cr
 _PREDICTIONS = {"binary": "probability", "multiclass": "probabilities", "regression": "prediction"}
 
 _ANSWERS = {
-    "binary": "It answers with the `probability` of {positive!r} and the likelier class, its `prediction`.",
-    "multiclass": "It answers with the `probabilities` of all classes and the likeliest, its `prediction`.",
-    "regression": "It answers with a `prediction`, in the label's own unit.",
+    "binary": "It returns the `probability` of {positive!r} and the likelier class, its `prediction`.",
+    "multiclass": "It returns the `probabilities` of all classes and the likeliest, its `prediction`.",
+    "regression": "It returns a `prediction`, in the label's unit.",
 }
 
 

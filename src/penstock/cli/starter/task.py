@@ -61,7 +61,9 @@ def choose_task(label: Column, wanted: str | None = None) -> Task:
     if not label.is_number:
         if wanted == "regression":
             odd = next(cell for cell in label.cells if not _is_number(cell))
-            raise UsageError(f"{where} is no number, as in {odd!r}: it cannot be a regression.")
+            raise UsageError(
+                f"{where} has values that are not numbers, such as {odd!r}: it cannot be a regression."
+            )
         if label.dates or label.other_dates:
             raise UsageError(f"{where} is a date. Expected classes or numbers.")
         if label.dressed_numbers:
@@ -79,7 +81,7 @@ def choose_task(label: Column, wanted: str | None = None) -> Task:
 def _classification(label: Column, where: str) -> Task:
     if label.is_number and not label.is_whole:
         raise UsageError(
-            f"{where} has fractions, such as {next(iter(label.cells))}: it cannot be classes."
+            f"{where} has fractions, such as {next(iter(label.cells))}: it cannot be a classification."
         )
     counts = Counter[str]()
     for cell, count in label.cells.items():
@@ -95,7 +97,7 @@ def _classification(label: Column, where: str) -> Task:
     if len(classes) == 2:
         return Task(
             "binary", label, classes, _positive(classes), "AUC", 0.6, 0.02,
-            "A model that knows nothing has an AUC of 0.5. A model must do a little better than that.",
+            "A model that knows nothing has an AUC of 0.5. A useful model does better than that.",
         )  # fmt: skip
     return Task(
         "multiclass", label, classes, "", "SparseCategoricalAccuracy",

@@ -20,34 +20,37 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "artifacts",
-        "List artifacts, the newest first; or show one, with what it was made from.",
+        "List artifacts, the newest first, or show one with its lineage.",
         [
             "penstock artifacts --type Model",
             "penstock artifacts --run latest --json",
             "penstock artifacts 17                     # one, with its lineage",
-            "penstock artifacts 17 --alias production  # name it; gc keeps what has a name",
+            "penstock artifacts 17 --alias production  # give it an alias; gc keeps artifacts with one",
         ],
     )
     parser.add_argument(
-        "artifact", metavar="ID|ALIAS", nargs="?", help="an artifact to show (default: list them)"
+        "artifact",
+        metavar="ID|ALIAS",
+        nargs="?",
+        help="the artifact to show (default: list artifacts)",
     )
-    parser.add_argument("--type", metavar="NAME", help="only of this type, such as Model")
-    parser.add_argument("--pipeline", metavar="NAME", help="only of this pipeline")
-    parser.add_argument("--run", metavar="RUN", help="only of this run")
+    parser.add_argument("--type", metavar="NAME", help="only artifacts of this type, such as Model")
+    parser.add_argument("--pipeline", metavar="NAME", help="only artifacts of this pipeline")
+    parser.add_argument("--run", metavar="RUN", help="only artifacts of this run")
     parser.add_argument(
-        "--node", metavar="NODE", help="only of this node (with --pipeline or --run)"
+        "--node", metavar="NODE", help="only artifacts of this node (with --pipeline or --run)"
     )
-    parser.add_argument("--uri", metavar="URI", help="only at this URI")
-    parser.add_argument("--deleted", action="store_true", help="also those that gc removed")
+    parser.add_argument("--uri", metavar="URI", help="only artifacts at this URI")
+    parser.add_argument("--deleted", action="store_true", help="include artifacts that gc removed")
     parser.add_argument(
         "--limit",
         metavar="N",
         type=positive_integer,
         default=50,
-        help="at most so many (default: 50)",
+        help="show at most this many (default: 50)",
     )
-    parser.add_argument("--alias", metavar="NAME", help="give the artifact this name")
-    parser.add_argument("--remove-alias", metavar="NAME", help="take this name away")
+    parser.add_argument("--alias", metavar="NAME", help="give the artifact this alias")
+    parser.add_argument("--remove-alias", metavar="NAME", help="remove this alias")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_store_option(parser)
     return parser
@@ -64,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
         elif arguments.artifact is not None:
             _one(store, arguments)
         elif arguments.alias:
-            raise UsageError("penstock artifacts: --alias needs an artifact: its id or alias.")
+            raise UsageError(
+                "penstock artifacts: --alias needs an artifact, given by its id or alias."
+            )
         else:
             _list(store, arguments)
     return exit_codes.OK

@@ -21,7 +21,7 @@ def parser() -> Parser:
     parser = Parser(
         "check",
         "Check a pipeline file: wiring and parameters; module files and the signatures of their\n"
-        "functions (read, not imported); outside data; resources that the runner cannot honour;\n"
+        "functions (read, not imported); external data; resources that the runner cannot provide;\n"
         "runtime parameters without a value. Returns 1 if something is wrong.",
         [
             "penstock check pipelines/penguin.py",
@@ -41,7 +41,7 @@ def parser() -> Parser:
         "--runner",
         metavar="RUNNER",
         default="local",
-        help="what it is to run on: local (default), kubeflow, or one that is installed",
+        help="the runner to check for: local (default), kubeflow, or an installed one",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -32,7 +32,7 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "compare",
-        "Compare runs with the first of them: parameters, code, data, metrics by slice, verdicts,\n"
+        "Compare runs with the first one: parameters, code, data, metrics by slice, verdicts,\n"
         "times. Only what differs is shown.",
         [
             "penstock compare 20261121-0930 latest",
@@ -41,10 +41,13 @@ def parser() -> Parser:
         ],
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", help="two runs or more: an id, its beginning, or latest"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="two or more runs: an id, the start of one, or `latest`",
     )
-    parser.add_argument("--all", action="store_true", help="also what is equal")
-    parser.add_argument("-o", "--output", metavar="PAGE", help="write an HTML page, too")
+    parser.add_argument("--all", action="store_true", help="also show what is equal")
+    parser.add_argument("-o", "--output", metavar="PAGE", help="also write an HTML page")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_store_option(parser)
     return parser
@@ -56,12 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     from penstock.history import compare_runs
 
     if len(arguments.runs) < 2:
-        raise UsageError("penstock compare: it takes two runs or more.")
+        raise UsageError("penstock compare: give two or more runs.")
     with open_store(arguments.store) as store:
         ids = [find_run(store, name).run_id for name in arguments.runs]
         twice = sorted({each for each in ids if ids.count(each) > 1})
         if twice:
-            raise UsageError(f"penstock compare: run {twice[0]} is named twice.")
+            raise UsageError(f"penstock compare: run {twice[0]} is given twice.")
         comparison = compare_runs(store, ids)
     if arguments.output:
         from penstock.cards import comparison_page

@@ -33,10 +33,10 @@ def parser() -> Parser:
         "--to",
         metavar="RUNNER",
         default="json",
-        help="what to write: json (default), kubeflow, or for a runner that is installed",
+        help="what to write: json (default), kubeflow, or the name of an installed runner",
     )
     parser.add_argument(
-        "-o", "--output", metavar="PATH", help="where to (default: standard output)"
+        "-o", "--output", metavar="PATH", help="the file to write (default: standard output)"
     )
     parser.add_argument(
         "--image",
@@ -52,7 +52,7 @@ def parser() -> Parser:
         type=key_value,
         action="append",
         default=[],
-        help="kubeflow: new default of a runtime parameter; may be given again",
+        help="kubeflow: new default of a runtime parameter; may be repeated",
     )
     return parser
 
@@ -94,7 +94,7 @@ def _compile_for(
     runner_type = runner_class(name)
     unknown = sorted(set(options) - set(runner_type.OPTIONS))
     if unknown:
-        raise UsageError(f"penstock compile: the runner {name} takes no --{unknown[0]}.")
+        raise UsageError(f"penstock compile: the runner {name} has no option --{unknown[0]}.")
     runner = runner_type.from_options(options)
     if not isinstance(runner, CompilingRunner):
         raise UsageError(

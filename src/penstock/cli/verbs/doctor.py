@@ -21,13 +21,15 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "doctor",
-        "Look at Python, packages, byte code, processors, memory, disk, accelerators and the store, and\n"
+        "Check Python, packages, byte code, processors, memory, disk, accelerators and the store, and\n"
         "say what is wrong and what to do. Imports no TensorFlow unless --devices is given. Returns 1\n"
         "if something is wrong.",
         ["penstock doctor", "penstock doctor --devices", "penstock doctor --json"],
     )
     parser.add_argument(
-        "--devices", action="store_true", help="import TensorFlow (in a process) and ask it too"
+        "--devices",
+        action="store_true",
+        help="also import TensorFlow (in its own process) and list its devices",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_store_option(parser)
@@ -60,7 +62,7 @@ def examine(store: str | None, *, devices: bool) -> list[Diagnosis]:
     try:
         project = Project.find(".")
     except ProjectError as error:
-        return [*found, Diagnosis("problem", "project", str(error), "correct the pyproject.toml")]
+        return [*found, Diagnosis("problem", "project", str(error), "correct pyproject.toml")]
     found.append(Diagnosis("good", "project", project.root))
     location = store_location(store)
     folders = {"artifacts": project.artifacts, "store": location.removeprefix("sqlite:///")}

@@ -22,12 +22,12 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "gc",
-        "Remove artifacts that nothing needs, and what failed attempts left. Without --yes it only says\n"
-        "what would go. Kept are: the outputs of the newest executions of each node, what was used of\n"
-        "late, what has an alias, pushed and blessed models, what runs, and everything that these were\n"
-        "made from. What goes is marked DELETED in the store; records and logs stay.",
+        "Remove artifacts that nothing needs, and what failed attempts left. Without --yes only\n"
+        "list them. Kept are the outputs of each node's newest executions, what was used recently, what\n"
+        "has an alias, pushed and blessed models, what running runs use, and everything that these\n"
+        "were made from. What is removed is marked DELETED in the store; records and logs stay.",
         [
-            "penstock gc                                   # says what would go",
+            "penstock gc                                   # lists what would go",
             "penstock gc --keep 5 --older-than 30d --yes   # does it",
             "penstock gc --models 3 --pipeline penguin",
         ],
@@ -55,7 +55,7 @@ def parser() -> Parser:
     parser.add_argument(
         "--unknown",
         action="store_true",
-        help="also remove folders in the pipeline roots that this store knows nothing of",
+        help="also remove folders in the pipeline roots that are unknown to this store",
     )
     parser.add_argument("--yes", action="store_true", help="do it")
     parser.add_argument("--json", action="store_true", help="print JSON")

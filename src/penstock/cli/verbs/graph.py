@@ -21,7 +21,7 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "graph",
-        "Draw the nodes of a pipeline and what flows between them; of a run, with states and times.",
+        "Draw the nodes of a pipeline and what flows between them; for a run, also states and times.",
         [
             "penstock graph pipelines/penguin.py",
             "penstock graph latest --format svg -o run.svg",
@@ -33,10 +33,10 @@ def parser() -> Parser:
         "--format",
         choices=("text", "mermaid", "svg", "json"),
         default="text",
-        help="how to draw (default: text)",
+        help="the format (default: text)",
     )
     parser.add_argument(
-        "-o", "--output", metavar="PATH", help="where to (default: standard output)"
+        "-o", "--output", metavar="PATH", help="the file to write (default: standard output)"
     )
     add_store_option(parser)
     return parser

@@ -26,9 +26,9 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "init",
-        "Make a folder with a new project that trains on a CSV file: a pipeline, its module file, its\n"
-        "columns sorted by kind, a component of its own, tests, Makefile and Dockerfile. Without --data\n"
-        "it is about penguins.",
+        "Create a project that trains on a CSV file: a pipeline, its module file, its columns sorted\n"
+        "by kind, a custom component, tests, a Makefile and a Dockerfile. Without --data the project\n"
+        "is about penguins.",
         [
             "penstock init penguins",
             "penstock init titanic --data passengers.csv --label survived",
@@ -36,14 +36,14 @@ def parser() -> Parser:
         ],
     )
     parser.add_argument(
-        "folder", metavar="NAME", help="the new folder; its last part names the project"
+        "folder", metavar="NAME", help="the folder to create; its last part names the project"
     )
     parser.add_argument("--data", metavar="FILE", help="a CSV file with a header; it is copied")
     parser.add_argument("--label", metavar="COLUMN", help="the column to predict")
     parser.add_argument(
         "--task",
         choices=("classification", "regression"),
-        help="what the model does; by default what the label looks like",
+        help="what the model does (default: what the label looks like)",
     )
     return parser
 
@@ -117,7 +117,7 @@ def _check_options(arguments: argparse.Namespace) -> None:
 def _check_free(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         what = "is not empty" if target.is_dir() else "is a file"
-        raise UsageError(f"penstock init: {target} {what}. Give a new name, or an empty folder.")
+        raise UsageError(f"penstock init: {target} {what}. Give a new folder or an empty one.")
 
 
 def _module_name(target: Path) -> str:
@@ -126,11 +126,11 @@ def _module_name(target: Path) -> str:
     name = given.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or keyword.iskeyword(name):
         raise UsageError(
-            "penstock init: a project's name is small letters, digits, '_' and '-', a letter first, at "
-            f"most 41. Received: {given!r}"
+            "penstock init: a project's name is up to 41 lowercase letters, digits, '_' and '-', "
+            f"and starts with a letter. Received: {given!r}"
         )
     if name in _TAKEN:
         raise UsageError(
-            f"penstock init: {given!r} is the name of something in the project. Give another."
+            f"penstock init: {given!r} is the name of something in the project. Choose another."
         )
     return name

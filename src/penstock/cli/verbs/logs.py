@@ -18,18 +18,18 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "logs",
-        "Print the log of a node's last attempt (of the execution that it was cached from, if it was).",
+        "Print the log of a node's last attempt (for a cached node, of the execution it was cached from).",
         [
             "penstock logs latest Trainer",
             "penstock logs latest Trainer --follow",
             "penstock logs 20261121-0930 Trainer --attempt 1",
         ],
     )
-    parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
+    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `latest`")
     parser.add_argument("node", metavar="NODE", help="a node of its pipeline")
     parser.add_argument("--attempt", metavar="N", type=positive_integer, help="an earlier attempt")
-    parser.add_argument("--follow", action="store_true", help="go on until the node ends")
-    parser.add_argument("--path", action="store_true", help="print where the log lies, only")
+    parser.add_argument("--follow", action="store_true", help="follow the log until the node ends")
+    parser.add_argument("--path", action="store_true", help="print only the path of the log")
     add_store_option(parser)
     return parser
 
@@ -78,5 +78,5 @@ def run(arguments: argparse.Namespace) -> int:
             if execution.state is ExecutionState.COMPLETE:
                 print(f"{arguments.node} logged nothing", file=sys.stderr)
                 return exit_codes.OK
-            raise NotFound(f"the log of {arguments.node} is not there: {path}") from None
+            raise NotFound(f"the log of {arguments.node} is missing: {path}") from None
     return exit_codes.OK

@@ -15,12 +15,12 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "resume",
-        "Go on with a run that failed, was stopped or was killed. It keeps its pipeline as it was\n"
-        "compiled, its parameters, seed and switches; what is complete is taken over, unless a file from\n"
-        "outside that it read has changed. The code is read anew, so that a corrected module runs.",
+        "Finish a run that failed, was stopped or was killed. It keeps its compiled pipeline,\n"
+        "parameters, seed and options. Nodes that are complete do not run again, unless an external file\n"
+        "that they read has changed. The code is read again, so a corrected module takes effect.",
         ["penstock resume latest", "penstock resume 20261121-0930"],
     )
-    parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
+    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `latest`")
     add_runner_options(parser)
     add_store_option(parser)
     return parser

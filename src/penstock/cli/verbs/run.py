@@ -16,11 +16,11 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "run",
-        "Run a pipeline. What did not change since an earlier run is taken from it.",
+        "Run a pipeline. What has not changed since an earlier run is reused.",
         [
             "penstock run pipelines/penguin.py",
             "penstock run pipelines/penguin.py --param epochs=20 --param push=false",
-            "penstock run pipelines/penguin.py --to Trainer        # and all that it needs",
+            "penstock run pipelines/penguin.py --to Trainer        # and everything it needs",
             "penstock run pipelines/penguin.py --only Evaluator    # on its latest inputs",
             "penstock run pipelines/penguin.py --in-process        # under a debugger",
         ],
@@ -32,18 +32,22 @@ def parser() -> Parser:
         type=key_value,
         action="append",
         default=[],
-        help="value of a runtime parameter; may be given again",
+        help="value of a runtime parameter; may be repeated",
     )
     parser.add_argument(
-        "--only", metavar="NODE", action="append", help="only this node; may be given again"
+        "--only", metavar="NODE", action="append", help="only this node; may be repeated"
     )
     parser.add_argument(
-        "--from", metavar="NODE", dest="from_", action="append", help="this node and what follows"
+        "--from",
+        metavar="NODE",
+        dest="from_",
+        action="append",
+        help="this node and everything after it",
     )
     parser.add_argument(
-        "--to", metavar="NODE", action="append", help="this node and all that it needs"
+        "--to", metavar="NODE", action="append", help="this node and everything it needs"
     )
-    parser.add_argument("--no-cache", action="store_true", help="run what could be reused, too")
+    parser.add_argument("--no-cache", action="store_true", help="also run what could be reused")
     parser.add_argument("--seed", metavar="N", type=int, help="seed for everything random")
     parser.add_argument(
         "--deterministic", action="store_true", help="equal inputs give bit-equal outputs; slower"
@@ -52,7 +56,7 @@ def parser() -> Parser:
     parser.add_argument(
         "--base-run",
         metavar="RUN",
-        help="with --only, --from: run to take the other nodes' outputs from (default: the latest)",
+        help="with --only, --from: run that supplies the other nodes' outputs (default: the latest)",
     )
     add_runner_options(parser)
     add_store_option(parser)

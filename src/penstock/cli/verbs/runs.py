@@ -36,7 +36,7 @@ def parser() -> Parser:
         metavar="N",
         type=positive_integer,
         default=20,
-        help="at most so many (default: 20)",
+        help="show at most this many (default: 20)",
     )
     parser.add_argument(
         "--metric",
@@ -44,7 +44,7 @@ def parser() -> Parser:
         action="append",
         default=[],
         help="a column for this metric, such as auc or Evaluator.auc; sorted by the first, the greatest "
-        "on top; may be given again",
+        "on top; may be repeated",
     )
     parser.add_argument("--ascending", action="store_true", help="with --metric: the least on top")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -55,7 +55,7 @@ def parser() -> Parser:
 def run(arguments: argparse.Namespace) -> int:
     """Print the runs."""
     if arguments.ascending and not arguments.metric:
-        raise UsageError("penstock runs: --ascending goes with --metric.")
+        raise UsageError("penstock runs: --ascending needs --metric.")
     from penstock.store import RunState
 
     with open_store(arguments.store) as store:

@@ -33,9 +33,9 @@ def parser() -> Parser:
             "penstock show latest --json",
         ],
     )
-    parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
+    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `latest`")
     parser.add_argument(
-        "--why", action="store_true", help="say for each node why it ran or was cached"
+        "--why", action="store_true", help="also say why each node ran or was cached"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_store_option(parser)

@@ -23,7 +23,7 @@ def parser() -> Parser:
     parser = Parser(
         "stats",
         "Show statistics of data: CSV, Parquet, TFRecords of tf.Examples, the folder of an artifact, or\n"
-        "stored statistics (.pb, .pbtxt). With -o as a page that needs no network.",
+        "stored statistics (.pb, .pbtxt). With -o, write them as a page that needs no network.",
         [
             "penstock stats taxi.csv",
             "penstock stats taxi.csv -o taxi.html",
@@ -34,9 +34,9 @@ def parser() -> Parser:
     parser.add_argument("file", metavar="FILE", help="data, statistics, or an artifact's folder")
     parser.add_argument("--against", metavar="FILE", help="data to compare it with")
     parser.add_argument(
-        "--schema", metavar="FILE", help="says which features are categorical, images, ..."
+        "--schema", metavar="FILE", help="schema: which features are categorical, images, ..."
     )
-    parser.add_argument("--split", metavar="NAME", help="which split of an artifact's folder")
+    parser.add_argument("--split", metavar="NAME", help="the split of an artifact's folder")
     parser.add_argument(
         "-o",
         "--output",
@@ -88,7 +88,9 @@ def _write(arguments: argparse.Namespace, statistics: Any, others: list[Any]) ->
         page = visualize_statistics(statistics, other, arguments.file, arguments.against or "")
         page.write(path)
     elif others:
-        raise CommandError(f"-o {path}: two data sets are compared on a page. Give it as .html.")
+        raise CommandError(
+            f"-o {path}: a comparison is written as a page. Give a name that ends in .html."
+        )
     elif path.endswith(".pbtxt"):
         write_stats_text(statistics, path)
     elif path.endswith(".pb"):

@@ -14,11 +14,11 @@ def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "stop",
-        "Ask the process of a run to stop, as Ctrl-C would: what runs is ended and recorded CANCELED,\n"
-        "what is complete stays. `penstock resume` goes on.",
+        "Ask the process of a run to stop, as Ctrl-C would: running nodes end and become CANCELED,\n"
+        "complete ones stay. `penstock resume` continues the run.",
         ["penstock stop latest", "penstock stop 20261121-0930 --wait 60"],
     )
-    parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
+    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `latest`")
     parser.add_argument(
         "--wait",
         metavar="SECONDS",

@@ -30,16 +30,16 @@ def parser() -> Parser:
         ],
     )
     parser.add_argument("file", metavar="FILE", help="data, statistics, or an artifact's folder")
-    parser.add_argument("--schema", metavar="FILE", help="what the data should be like")
-    parser.add_argument("--split", metavar="NAME", help="which split of an artifact's folder")
+    parser.add_argument("--schema", metavar="FILE", help="the schema to check against")
+    parser.add_argument("--split", metavar="NAME", help="the split of an artifact's folder")
     parser.add_argument(
-        "--environment", metavar="NAME", help="check for an environment of the schema"
+        "--environment", metavar="NAME", help="the environment of the schema to check for"
     )
     parser.add_argument("--previous", metavar="FILE", help="data of the previous span, for drift")
     parser.add_argument("--serving", metavar="FILE", help="serving data, for skew")
     parser.add_argument("-o", "--output", metavar="FILE.html", help="write a page")
     parser.add_argument(
-        "--accept", metavar="FILE", help="write a schema that accepts the data, to be looked at"
+        "--accept", metavar="FILE", help="write a schema that accepts the data, for you to review"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -115,10 +115,10 @@ def _print(
     arguments: argparse.Namespace,
 ) -> None:
     if data_missing:
-        console.print(console.style(f"{arguments.file} has not one row", "bad"))
+        console.print(console.style(f"{arguments.file} has no rows", "bad"))
         return
     if not entries:
-        console.print(console.style(f"{arguments.file} is as the schema expects", "good"))
+        console.print(console.style(f"{arguments.file} matches the schema", "good"))
         return
     for entry in entries:
         mark = "bad" if entry["severity"] == "ERROR" else "warning"
@@ -133,5 +133,5 @@ def _print(
     console.print(f"{count} {'anomaly' if count == 1 else 'anomalies'}")
     if not arguments.accept:
         console.print(
-            "if the data is right: add --accept new-schema.pbtxt and look at what it changes"
+            "if the data is right, add --accept new-schema.pbtxt and review what it changes"
         )

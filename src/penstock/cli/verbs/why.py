@@ -15,12 +15,12 @@ def parser() -> Parser:
     parser = Parser(
         "why",
         "Say why a node ran or was cached: what differs from the nearest earlier execution of it.\n"
-        "The cache key is made of code, library versions, parameters, inputs, data files and seed;\n"
-        "paths, times, the pipeline's name and worker counts are not in it.",
+        "The cache key covers code, library versions, parameters, inputs, data files and seed;\n"
+        "paths, times, the pipeline's name and worker counts do not count.",
         ["penstock why latest Trainer", "penstock why 20261121-0930 Transform --json"],
     )
-    parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
-    parser.add_argument("node", metavar="NODE", help="a node of its pipeline")
+    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `latest`")
+    parser.add_argument("node", metavar="NODE", help="a node of the pipeline")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_store_option(parser)
     return parser

@@ -49,7 +49,7 @@ def test_a_column_that_is_the_label_in_other_words_is_left_out(write):
     table = [{**row, "alive": {"a": "yes", "b": "no"}[row["y"]]} for row in rows()]
     (alive,) = [each for each in make_plan(write(table), "y").columns if each.name == "alive"]
     assert alive.kind is Kind.IGNORED
-    assert alive.note.startswith("tells the label by itself")
+    assert alive.note.startswith("predicts the label on its own")
     table[0]["alive"] = "yes" if table[0]["alive"] == "no" else "no"
     (alive,) = [each for each in make_plan(write(table), "y").columns if each.name == "alive"]
     assert alive.kind is Kind.CATEGORICAL
@@ -69,7 +69,7 @@ def test_a_number_that_orders_the_rows_as_the_label_does_is_left_out(write):
     [
         (rows(), "Y", "has no column 'Y'. Did you mean 'y'? Columns: 'x', 'y', 'z'"),
         (rows(20), "y", "has 20 rows with a 'y'. Expected at least 30"),
-        ([{"y": each["y"]} for each in rows()], "y", "no column to learn 'y' from: there is no other"),
+        ([{"y": each["y"]} for each in rows()], "y", "no column to learn 'y' from: there are no other columns"),
         ([{"y": each["y"], "k": 1} for each in rows()], "y", "from: 'k' always 1"),
         ([{**each, "x?": each["x"], "x!": 2} | {"x!": each["x"]} for each in rows()], "y",
          "the columns 'x?' and 'x!' differ only in punctuation"),

@@ -65,7 +65,7 @@ def test_the_task_can_be_said():
             None,
             "has 60 different values in 60 rows: too many for classes",
         ),
-        (["a", "b", "3"] * 20, "regression", "is no number, as in 'a'"),
+        (["a", "b", "3"] * 20, "regression", "not numbers, such as 'a'"),
         (["0.5", "1.5"] * 20, "classification", "has fractions, such as 0.5"),
         ([f"2013-01-{i % 28 + 1:02}" for i in range(60)], None, "is a date"),
         ([f"${i}.00" for i in range(60)], None, "numbers like '$0.00'"),
