@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apache_beam as beam
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.beam.exchange import Exchange
 from penstock.beam.pipeline_options import BeamSetup
 from penstock.beam.quarantine import (
@@ -72,7 +73,7 @@ def write_examples_on_beam(
     reader: InputReader,
     output: Output,
     uri: str,
-    file_format: str = "tfrecords_gzip",
+    file_format: str = DEFAULT_FILE_FORMAT,
     *,
     num_shards: int | None = None,
     input_size: int | None = None,

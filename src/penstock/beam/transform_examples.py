@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apache_beam as beam
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.beam.exchange import Exchange
 from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
 from penstock.beam.pipeline_options import BeamSetup
@@ -226,7 +227,7 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
             "transformed_examples",
             shard.number,
             shard.shards,
-            "tfrecords_gzip",
+            DEFAULT_FILE_FORMAT,
         )
         with written_whole(url) as path, TFRecordWriter(path, "GZIP") as writer:
             yield from self._apply(shard, writer)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
 from penstock.evaluation.checks.config_problems import refuse_problems
@@ -80,7 +81,7 @@ class Evaluator(Component):
 
         splits = list(self.example_splits) or ["eval"]
         read = [
-            ExamplesSplit.of(self.examples, split).with_payload("FORMAT_TF_EXAMPLE", "Evaluator")
+            ExamplesSplit.of(self.examples, split).with_payload(DEFAULT_PAYLOAD_FORMAT, "Evaluator")
             for split in splits
         ]
         evaluation = evaluate(

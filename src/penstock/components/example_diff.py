@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.artifacts import Examples, ExamplesDiff
 from penstock.components.split_pairs import check_pairs, split_pairs
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
@@ -15,7 +16,7 @@ from penstock.spelling import names_its_arguments
 if TYPE_CHECKING:
     from penstock.data_validation.skew.detector import FeatureSkewResult
 
-_PAYLOAD = ("FORMAT_TF_EXAMPLE", "ExampleDiff")
+_PAYLOAD = (DEFAULT_PAYLOAD_FORMAT, "ExampleDiff")
 _RESULTS = ("skew_stats", "sample_pairs", "match_stats", "confusion")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
 from penstock.artifacts import Examples
 from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, output
 from penstock.io.ingestion.config import Input as InputConfig
@@ -43,7 +44,7 @@ class ExampleGen(Component):
     input_config: InputConfig | None = None
     output_config: OutputConfig | None = None
     range_config: RangeConfig | None = None
-    output_file_format: str = "tfrecords_gzip"
+    output_file_format: str = DEFAULT_FILE_FORMAT
     num_shards: int | None = None
     examples: Output[Examples] = output()
 
@@ -68,7 +69,7 @@ class ExampleGen(Component):
 
     def payload(self) -> str:
         """Returns what a record of the output is, for the property `payload_format`."""
-        return "FORMAT_TF_EXAMPLE"
+        return DEFAULT_PAYLOAD_FORMAT
 
     def _write(
         self, context: ExecutionContext, source: RowSource, quarantine: Quarantine | None = None

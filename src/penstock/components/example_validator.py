@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
+from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema, split_uri
 from penstock.dsl import Component, ExecutionContext, Input, Output, Rejected, output
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ class ExampleValidator(Component):
         fatal: list[str] = []
         reports: list[anomalies_pb2.Anomalies] = []
         for split in splits:
-            folder = f"{self.statistics.uri}/Split-{split}"
+            folder = self.statistics.split_uri(split)
             statistics = load_stats_binary(f"{folder}/FeatureStats.pb")
             found = validate_statistics(statistics, schema)
-            target = f"{self.anomalies.uri}/Split-{split}/{ANOMALIES_FILE}"
+            target = f"{split_uri(self.anomalies.uri, split)}/{ANOMALIES_FILE}"
             write_anomalies_binary(found, target)
             reports.append(found)
             lines = describe_anomalies(found)

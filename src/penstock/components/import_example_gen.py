@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.io.examples.formats import payload_format_named
 
 from penstock.components.example_gen import FileBasedExampleGen
@@ -31,13 +32,13 @@ class ImportExampleGen(FileBasedExampleGen):
 
     TYPE_NAME: ClassVar = "tfx.components.example_gen.import_example_gen.component.ImportExampleGen"
 
-    payload_format: str = "FORMAT_TF_EXAMPLE"
+    payload_format: str = DEFAULT_PAYLOAD_FORMAT
 
     def check(self) -> None:
         """Checks the payload format and what goes with it."""
         super().check()
         payload = payload_format_named(self.payload_format)
-        is_example = self.payload_format == "FORMAT_TF_EXAMPLE"
+        is_example = self.payload_format == DEFAULT_PAYLOAD_FORMAT
         if self.output_file_format == "parquet" and not is_example:
             raise ValueError(
                 f"Parquet output holds tf.Examples only. Received: "

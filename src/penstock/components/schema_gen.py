@@ -47,7 +47,7 @@ class SchemaGen(Component):
 
         schema = None
         for split in self.statistics.splits_without(self.exclude_splits):
-            statistics = load_stats_binary(f"{self.statistics.uri}/Split-{split}/FeatureStats.pb")
+            statistics = load_stats_binary(f"{self.statistics.split_uri(split)}/FeatureStats.pb")
             if schema is None:
                 schema = infer_schema(statistics, self.infer_feature_shape)
             else:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from penstock.artifacts import Examples, ExampleStatistics, Schema
+from penstock.artifacts import Examples, ExampleStatistics, Schema, split_uri
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 
@@ -72,7 +72,7 @@ class StatisticsGen(Component):
         for split, statistics in found:
             rows = statistics.datasets[0].num_examples
             context.log.info("Split %s: statistics of %d rows", split, rows)
-            folder = f"{self.statistics.uri}/Split-{split}"
+            folder = split_uri(self.statistics.uri, split)
             write_stats_binary(statistics, f"{folder}/{STATISTICS_FILE}")
         self.statistics.splits = splits
         self.statistics.properties["span"] = self.examples.custom_properties.get("span") or 0

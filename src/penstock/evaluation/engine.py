@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.evaluated_model import BatchInputs, check_features, load_models
@@ -90,7 +91,7 @@ def evaluate(
     eval_config: Any,
     baseline: str | None = None,
     schema: Any = None,
-    file_format: str = "tfrecords_gzip",
+    file_format: str = DEFAULT_FILE_FORMAT,
     batch_size: int = 8192,
     modules: Mapping[str, ModuleType] | None = None,
 ) -> Evaluation:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.io import read_record_batches, read_tfrecords, serialize_examples
 from penstock.io.examples.formats import file_format_named
 
@@ -73,7 +74,7 @@ class ExampleBatch:
 def read_example_batches(
     files: Sequence[str],
     *,
-    file_format: str = "tfrecords_gzip",
+    file_format: str = DEFAULT_FILE_FORMAT,
     schema: Any = None,
     columns: Sequence[str] | None = None,
     batch_size: int = 8192,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
 from penstock.io import read_record_batches, read_row_counts, split_files
 from penstock.io.examples.formats import file_format_named
 from penstock.spelling import names_its_arguments
@@ -100,7 +101,7 @@ class DataAccessor(NamedTuple):
 
 
 def create_data_accessor(
-    file_format: str = "tfrecords_gzip", payload_format: str = "FORMAT_TF_EXAMPLE"
+    file_format: str = DEFAULT_FILE_FORMAT, payload_format: str = DEFAULT_PAYLOAD_FORMAT
 ) -> DataAccessor:
     """Return the accessor of an Examples artifact.
 
@@ -114,7 +115,7 @@ def create_data_accessor(
         options: Any,
         schema: schema_pb2.Schema | None = None,
     ) -> tf.data.Dataset:
-        if payload_format != "FORMAT_TF_EXAMPLE":
+        if payload_format != DEFAULT_PAYLOAD_FORMAT:
             raise ValueError(
                 f"Datasets are made of FORMAT_TF_EXAMPLE. Received: payload_format={payload_format!r}"
             )
@@ -208,7 +209,7 @@ def _records(
     size = sum(tf.io.gfile.stat(file).length for file in files)
     if (
         options.num_epochs != 1
-        and size * (8 if file_format == "tfrecords_gzip" else 1) < _CACHE_LIMIT
+        and size * (8 if file_format_named(file_format).compression else 1) < _CACHE_LIMIT
     ):
         return reading.cache()
     return reading

@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio import tensor_representation_util
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 
+from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.io.arrow.arrays import to_numpy
 from penstock.io.examples.formats import payload_format_named
 
@@ -40,7 +41,7 @@ class RawFeatures:
     """
 
     def __init__(
-        self, schema: schema_pb2.Schema, payload_format: str = "FORMAT_TF_EXAMPLE"
+        self, schema: schema_pb2.Schema, payload_format: str = DEFAULT_PAYLOAD_FORMAT
     ) -> None:
         if not schema.feature:
             raise ValueError("Transform needs a schema with features. Received an empty schema.")

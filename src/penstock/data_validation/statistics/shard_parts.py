@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
 from penstock.io.arrow.list_columns import empty_batch, list_columns
 from penstock.io.csv.reader import ColumnType, CsvCells, CsvFiles
 from penstock.io.examples.formats import file_format_named
@@ -61,8 +62,8 @@ class ExamplesReader:
         >>> dict(statistics_of_shards({"train": files}, ExamplesReader(), StatsOptions()))
     """
 
-    file_format: str = "tfrecords_gzip"
-    payload_format: str = "FORMAT_TF_EXAMPLE"
+    file_format: str = DEFAULT_FILE_FORMAT
+    payload_format: str = DEFAULT_PAYLOAD_FORMAT
     schema: "schema_pb2.Schema | None" = None
     batch_size: int = DEFAULT_BATCH_SIZE
     columns: Sequence[str] | None = None

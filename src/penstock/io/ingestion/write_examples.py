@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.io.arrow.arrays import booleans
 from penstock.io.examples.rows import RowBlocks, Rows, WrongGuessError
 from penstock.io.examples.writer import ExamplesWriter
@@ -41,7 +42,7 @@ def write_examples(
     rows_by_split: Mapping[str, Iterable[Rows]],
     output: Output,
     uri: str,
-    file_format: str = "tfrecords_gzip",
+    file_format: str = DEFAULT_FILE_FORMAT,
     *,
     num_shards: int | None = None,
     quarantine: Quarantine | None = None,
