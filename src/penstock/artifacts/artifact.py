@@ -96,6 +96,22 @@ class Artifact:
         where = f", id={self.id}" if self.id is not None else ""
         return f"{type(self).__name__}(uri={self.uri!r}{where})"
 
+    def page_sections(self) -> Mapping[str, Any] | None:
+        """Return what `penstock open` shows of the artifact, by heading; None for what its type has.
+
+        A subclass of your own overrides it. A section is text (shown as it is, as a program prints it),
+        a list of dicts (a table with a row for each), a dict (names and values), or markup that
+        `penstock.cards.tag` made. What heads the page, where the artifact comes from, and its files
+        are added.
+
+        Example:
+            >>> class Vocabulary(Artifact):
+            ...     def page_sections(self):
+            ...         terms = location.read_bytes(f"{self.uri}/terms.txt").decode().splitlines()
+            ...         return {"Terms": [{"term": each, "length": len(each)} for each in terms]}
+        """
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value from which `from_json` makes an equal artifact."""
         return {

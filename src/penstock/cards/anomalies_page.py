@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.cards.html_page import HtmlPage, data_page
+from penstock.cards.html_page import HtmlPage, PageContent, data_page
 from penstock.cards.markup import Child, Markup, tag
 from penstock.data_validation.path_steps import path_to_text
 
@@ -39,22 +39,29 @@ def display_anomalies(anomalies: anomalies_pb2.Anomalies, title: str = "Anomalie
         raise TypeError(
             f"anomalies must be an Anomalies proto. Received: {type(anomalies).__name__}"
         )
+    content = anomalies_content(anomalies)
+    return data_page(kind="Validation", title=title, head=content.head, body=content.body)
+
+
+def anomalies_content(anomalies: anomalies_pb2.Anomalies, of: str = "") -> PageContent:
+    """Return what the page about anomalies shows.
+
+    Args:
+        anomalies: What is wrong with a data set.
+        of: What the headings call the data set, where there are several.
+    """
     infos = [(name, info) for name, info in sorted(anomalies.anomaly_info.items())]
     if anomalies.HasField("dataset_anomaly_info"):
         infos.insert(0, ("the whole data set", anomalies.dataset_anomaly_info))
     sections: list[Child] = []
     if infos:
-        sections.append(tag("section", tag("h2", "What is wrong"), _table(infos)))
+        sections.append(tag("section", tag("h2", f"What is wrong{of}"), _table(infos)))
     measured = _measurements(anomalies)
     if measured is not None:
-        sections.append(tag("section", tag("h2", "Distances that were measured"), measured))
+        sections.append(tag("section", tag("h2", f"Distances that were measured{of}"), measured))
     features = len(anomalies.baseline.feature)
-    return data_page(
-        kind="Validation",
-        title=title,
-        head=[_verdict(infos, bool(anomalies.data_missing), features)],
-        body=sections,
-    )
+    verdict = _verdict(infos, bool(anomalies.data_missing), features)
+    return PageContent(head=[verdict], body=sections)
 
 
 def _verdict(infos: list[tuple[str, Any]], data_missing: bool, features: int) -> Markup:

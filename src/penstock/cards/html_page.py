@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -42,6 +43,21 @@ class HtmlPage:
 
     def __repr__(self) -> str:
         return f"<HtmlPage of {len(self.html)} characters; write(path) stores it>"
+
+
+@dataclasses.dataclass(frozen=True)
+class PageContent:
+    """What a page shows.
+
+    Args:
+        head: What stands below the title.
+        body: What follows, sections.
+        scripted: Whether it has controls that search, sort and hide features.
+    """
+
+    head: Sequence[Child] = ()
+    body: Sequence[Child] = ()
+    scripted: bool = False
 
 
 def data_page(

@@ -57,7 +57,7 @@ def collect(
         "title": title,
         "description": description,
         "model": _model(model) if model else None,
-        "evaluation": _evaluation(evaluation, class_names) if evaluation else None,
+        "evaluation": collect_evaluation(evaluation, class_names) if evaluation else None,
         "blessing": dict(blessing) if blessing is not None else None,
         "pushed": dict(pushed) if pushed is not None else None,
         "training": {
@@ -94,7 +94,8 @@ def _model(path: str) -> dict[str, Any]:
     return {"path": path, "signatures": list(info.signatures), "num_bytes": info.num_bytes}
 
 
-def _evaluation(folder: str, class_names: Sequence[str]) -> dict[str, Any]:
+def collect_evaluation(folder: str, class_names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the metrics by slice, the threshold checks and the plots of an evaluation."""
     from penstock.evaluation import read_checks, read_metrics, read_plots, slice_name
 
     slices = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.cards.charts import MISSING
-from penstock.cards.html_page import HtmlPage, data_page
+from penstock.cards.html_page import HtmlPage, PageContent, data_page
 from penstock.cards.markup import Child, Markup, tag
 from penstock.cards.schema_rows import SchemaRow, schema_rows
 
@@ -33,21 +33,26 @@ def display_schema(schema: schema_pb2.Schema, title: str = "Schema") -> HtmlPage
     """
     if type(schema).__name__ != "Schema":
         raise TypeError(f"schema must be a Schema proto. Received: {type(schema).__name__}")
+    content = schema_content(schema)
+    return data_page(kind="Schema", title=title, head=content.head, body=content.body)
+
+
+def schema_content(schema: schema_pb2.Schema) -> PageContent:
+    """Return what the page about a schema shows."""
     rows = schema_rows(schema)
     facts = [(len(rows), "features"), (sum(r.presence == "required" for r in rows), "required")]
     facts.append((sum(bool(r.listed) for r in rows), "with listed values"))
     tiles = [tag("div", tag("b", n), tag("span", label), class_="tile") for n, label in facts]
-    sections: list[Child] = [tag("section", tag("h2", "Features"), _table(rows))]
+    sections: list[Child] = [tag("section", tag("h2", "Features"), features_table(rows))]
     environments = [tag("span", name, class_="chip") for name in schema.default_environment]
     if environments:
         chips = tag("div", environments, class_="chips")
         sections.append(tag("section", tag("h2", "Environments"), chips))
-    return data_page(
-        kind="Schema", title=title, head=[tag("div", tiles, class_="tiles")], body=sections
-    )
+    return PageContent(head=[tag("div", tiles, class_="tiles")], body=sections)
 
 
-def _table(rows: list[SchemaRow]) -> Markup:
+def features_table(rows: list[SchemaRow]) -> Markup:
+    """Return the features of a schema as a table."""
     titles = ("feature", "type", "presence", "values a row", "domain", "")
     body = [
         tag(

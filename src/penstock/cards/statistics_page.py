@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.cards.charts import MISSING, number
 from penstock.cards.distribution_charts import numeric_chart, value_bars
 from penstock.cards.feature_summary import FeatureSummary, distance, summarize_dataset
-from penstock.cards.html_page import HtmlPage, data_page
+from penstock.cards.html_page import HtmlPage, PageContent, data_page
 from penstock.cards.markup import Child, Markup, tag
 
 if TYPE_CHECKING:
@@ -80,24 +80,41 @@ def visualize_statistics(
     ]
     if len(set(names)) < len(names):
         names = list(default_names)
-    summaries = [summarize_dataset(dataset) for dataset in datasets]
 
     def wanted(name: str) -> bool:
         if allowlist_features is not None:
             return name in allowlist_features
         return name not in (denylist_features or ())
 
-    every = [name for name in dict.fromkeys(n for s in summaries for n in s) if wanted(name)]
-    features = {name: [summary.get(name) for summary in summaries] for name in every}
-    rows = [int(dataset.num_examples) for dataset in datasets]
+    content = statistics_content(datasets, names, wanted)
     return data_page(
         kind="Statistics" if len(datasets) == 1 else "Statistics compared",
         title=" and ".join(names),
-        head=[_tiles(names, rows, features), _legend(names), _controls(len(datasets) > 1)],
-        body=_sections(features, names),
+        head=content.head,
+        body=content.body,
         scripted=True,
         height=720,
     )
+
+
+def statistics_content(
+    datasets: Sequence[statistics_pb2.DatasetFeatureStatistics],
+    names: Sequence[str],
+    wanted: Callable[[str], bool] = lambda name: True,
+) -> PageContent:
+    """Return what the page about statistics shows, for any number of data sets side by side.
+
+    Args:
+        datasets: The data sets.
+        names: What to call each.
+        wanted: Says of a feature's name whether it is shown.
+    """
+    summaries = [summarize_dataset(dataset) for dataset in datasets]
+    every = [name for name in dict.fromkeys(n for s in summaries for n in s) if wanted(name)]
+    features = {name: [summary.get(name) for summary in summaries] for name in every}
+    rows = [int(dataset.num_examples) for dataset in datasets]
+    head = [_tiles(names, rows, features), _legend(names), _controls(len(datasets) > 1)]
+    return PageContent(head=head, body=_sections(features, names), scripted=True)
 
 
 def get_statistics_html(
@@ -198,7 +215,7 @@ def _sections(features: Mapping[str, _Sides], names: Sequence[str]) -> list[Chil
 
 def _card(index: int, name: str, sides: _Sides, names: Sequence[str]) -> Markup:
     known = [side for side in sides if side is not None]
-    apart = distance(*known) if len(known) == 2 else None
+    apart = _distance(known)
     types = list(dict.fromkeys(side.type for side in known))
     pills = [tag("span", kind.lower(), class_="pill") for kind in types]
     pills += [tag("span", text, class_="pill bad") for text in _warnings(sides, names)]
@@ -220,6 +237,12 @@ def _card(index: int, name: str, sides: _Sides, names: Sequence[str]) -> Markup:
         data_unique=max((side.unique or 0) for side in known),
         data_distance=-1.0 if apart is None else apart,
     )
+
+
+def _distance(sides: Sequence[FeatureSummary]) -> float | None:
+    """Return how far the first data set is from the one that differs most from it."""
+    found = [distance(sides[0], side) for side in sides[1:]]
+    return max((each for each in found if each is not None), default=None)
 
 
 def _warnings(sides: _Sides, names: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from penstock.serving.model import ServedModel, load_model
     from penstock.serving.push import PushedVersion, list_versions, push_model, sweep_staging
     from penstock.serving.saved_model import ModelError, SavedModelInfo, inspect_saved_model
+    from penstock.serving.variables import Variable, read_variables
 
 _MODULE_OF = {
     "Filesystem": "destination",
@@ -17,10 +18,12 @@ _MODULE_OF = {
     "PushedVersion": "push",
     "SavedModelInfo": "saved_model",
     "ServedModel": "model",
+    "Variable": "variables",
     "inspect_saved_model": "saved_model",
     "list_versions": "push",
     "load_model": "model",
     "push_model": "push",
+    "read_variables": "variables",
     "sweep_staging": "push",
 }
 
@@ -31,10 +34,12 @@ __all__ = [
     "PushedVersion",
     "SavedModelInfo",
     "ServedModel",
+    "Variable",
     "inspect_saved_model",
     "list_versions",
     "load_model",
     "push_model",
+    "read_variables",
     "sweep_staging",
 ]
 

@@ -1,7 +1,8 @@
 """The messages of a SavedModel, as far as they say what it takes and returns.
 
 The fields are those of tensorflow/core/protobuf/{saved_model,meta_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,attr_value,tensor,tensor_shape}.proto. They live in a
+tensorflow/core/framework/{graph,function,node_def,attr_value,tensor,tensor_shape}.proto; of its variables,
+tensor_bundle.proto and trackable_object_graph.proto of tensorflow/core/protobuf. They live in a
 pool of their own, so that TensorFlow, which registers the same names, can be imported beside them.
 """
 
@@ -54,6 +55,16 @@ _FIELDS: dict[str, dict[str, tuple[int, str]]] = {
         "functions": (9, "FunctionName*"),
     },
     "Tensor": {"shape": (2, "Shape"), "texts": (8, "bytes*")},
+    "BundleEntry": {
+        "dtype": (1, "int32"),
+        "shape": (2, "Shape"),
+        "shard": (3, "int32"),
+        "offset": (4, "int64"),
+        "size": (5, "int64"),
+    },
+    "ObjectGraph": {"nodes": (1, "TrackedObject*")},
+    "TrackedObject": {"attributes": (2, "TrackedAttribute*")},
+    "TrackedAttribute": {"full_name": (2, "string"), "key": (3, "string")},
 }
 _SCALARS = {
     "bool": FieldDescriptorProto.TYPE_BOOL,
@@ -71,11 +82,16 @@ def parse_saved_model(data: bytes) -> Any:
     Raises:
         google.protobuf.message.DecodeError: If it is damaged or something else.
     """
-    return _saved_model_class().FromString(data)
+    return message_class("SavedModel").FromString(data)
+
+
+def message_class(name: str) -> Any:
+    """Return the class of a message."""
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 
 @cache
-def _saved_model_class() -> Any:
+def _pool() -> descriptor_pool.DescriptorPool:
     file = descriptor_pb2.FileDescriptorProto(
         name="penstock/saved_model.proto", package=_PACKAGE, syntax="proto2"
     )
@@ -97,4 +113,4 @@ def _saved_model_class() -> Any:
                 field.type_name = f".{_PACKAGE}.{type_name}"
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.SavedModel"))
+    return pool

@@ -76,7 +76,7 @@ def read_signatures(saved_model: Any) -> dict[str, Signature]:
 def _signature(entry: Any, graph: _Graph) -> Signature:
     inputs = {
         tensor.key: FeatureInput(
-            _dtype(tensor.value.dtype), (_sizes(tensor.value.shape) or ())[1:], required=True
+            dtype_name(tensor.value.dtype), (_sizes(tensor.value.shape) or ())[1:], required=True
         )
         for tensor in entry.value.inputs
     }
@@ -142,10 +142,10 @@ def _features_of(node: Any, nodes: Mapping[str, Any]) -> dict[str, FeatureInput]
     features = {}
     for names, types in ((sparse, sparse_types), (ragged, ragged_types)):
         for name, kind in zip(names, types, strict=True):
-            features[name.decode()] = FeatureInput(_dtype(kind), None, required=False)
+            features[name.decode()] = FeatureInput(dtype_name(kind), None, required=False)
     for name, kind, shape, default in zip(dense, dense_types, dense_shapes, defaults, strict=True):
         features[name.decode()] = FeatureInput(
-            _dtype(kind), _sizes(shape), required=_is_empty(nodes, default)
+            dtype_name(kind), _sizes(shape), required=_is_empty(nodes, default)
         )
     return features
 
@@ -226,7 +226,8 @@ def _node_name(tensor: str) -> str:
     return tensor.removeprefix("^").split(":")[0]
 
 
-def _dtype(number: int) -> str:
+def dtype_name(number: int) -> str:
+    """Return TensorFlow's name of a data type, such as "float32", by its number."""
     return _DTYPES.get(number, f"dtype {number}")
 
 

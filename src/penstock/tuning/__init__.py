@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from penstock.tuning.search import (
         TunerFnResult,
         read_best_hyperparameters,
+        read_results,
         run_search,
         search_results,
         write_best_hyperparameters,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TunerFnResult",
     "read_best_hyperparameters",
+    "read_results",
     "run_search",
     "search_results",
     "write_best_hyperparameters",

@@ -151,3 +151,22 @@ def write_results(trials: list[dict[str, Any]], folder: str) -> None:
     path = Path(folder, RESULTS_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(trials, indent=2, sort_keys=True) + "\n")
+
+
+def read_results(folder: str) -> list[dict[str, Any]]:
+    """Read what `write_results` wrote: the trials, the best first.
+
+    Raises:
+        FileNotFoundError: If there are none.
+        ValueError: If the file is damaged.
+    """
+    path = Path(folder, RESULTS_FILE)
+    if not path.is_file():
+        raise FileNotFoundError(f"No trials at {path}.")
+    try:
+        trials = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(trials, list) or not all(isinstance(each, dict) for each in trials):
+        raise ValueError(f"{path} holds no list of trials.")
+    return trials

@@ -1,0 +1,48 @@
+"""The page of a ModelBlessing or an InfraBlessing: the verdict, its reasons, and which model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.artifacts import Artifact, InfraBlessing, ModelBlessing, location
+from penstock.cards.artifact_pages.blocks import fact_table, section, verdict
+from penstock.cards.evaluation_section import thresholds_section
+from penstock.cards.html_page import PageContent
+from penstock.cards.markup import Child, Markup, tag
+
+
+def content(artifact: Artifact) -> PageContent:
+    """Return what the page shows."""
+    assert isinstance(artifact, (ModelBlessing, InfraBlessing))
+    files = {path for path, _ in location.list_files(artifact.uri)}
+    blessed = artifact.BLESSED_FILE in files
+    if not blessed and artifact.NOT_BLESSED_FILE not in files:
+        raise FileNotFoundError(
+            f"{artifact.uri} has neither a file {artifact.BLESSED_FILE} nor {artifact.NOT_BLESSED_FILE}"
+        )
+    said = artifact.custom_properties
+    reasons = said.get("reasons")
+    lines = [str(each) for each in reasons] if isinstance(reasons, list) else []
+    head: list[Child] = [verdict("Blessed" if blessed else "Not blessed", lines, ok=blessed)]
+    body: list[Child] = []
+    models = {"model": _model(said, "current_model"), "baseline": _model(said, "baseline_model")}
+    if any(models.values()):
+        body.append(section("What was judged", fact_table(models)))
+    checks = _checks(said.get("verdict"))
+    if checks:
+        found = thresholds_section({"evaluation": {"checks": checks, "slices": [{"metrics": {}}]}})
+        if found is not None:
+            body.append(section(found[1], found[2]))
+    return PageContent(head=head, body=body)
+
+
+def _model(said: dict[str, Any], key: str) -> Markup | None:
+    uri, number = said.get(key), said.get(f"{key}_id")
+    if not uri:
+        return None
+    command = tag("code", f"penstock open {number}", class_="command") if number else None
+    return tag("span", tag("code", str(uri)), " ", command)
+
+
+def _checks(said: Any) -> list[Any]:
+    return list(said.get("checks") or []) if isinstance(said, dict) else []

@@ -1,0 +1,73 @@
+"""Which page shows which type of artifact."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from typing import cast
+
+from penstock.artifacts import Artifact
+from penstock.cards.html_page import HtmlPage, PageContent
+
+Content = Callable[[Artifact], PageContent | HtmlPage]
+"""Makes the content of a page, or the whole page where the artifact is one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PageEntry:
+    """A page.
+
+    Args:
+        module: The module in this package; its function `content` makes the page.
+        shows: What the page shows, for sentences.
+    """
+
+    module: str
+    shows: str
+
+    def content(self, artifact: Artifact) -> PageContent | HtmlPage:
+        """Return what the page of an artifact shows."""
+        module = importlib.import_module(f"{__package__}.{self.module}")
+        return cast("Content", module.content)(artifact)
+
+
+PAGES: dict[str, PageEntry] = {
+    "Examples": PageEntry("examples", "its splits, counts and first rows"),
+    "ExampleStatistics": PageEntry("statistics", "its features, all splits side by side"),
+    "Schema": PageEntry("schema", "its features"),
+    "ExampleAnomalies": PageEntry("anomalies", "what is wrong in each split"),
+    "ExamplesDiff": PageEntry("examples_diff", "which features differ, and how many rows"),
+    "TransformGraph": PageEntry("transform_graph", "features in and out, and vocabularies"),
+    "TransformCache": PageEntry("transform_cache", "its accumulators"),
+    "HyperParameters": PageEntry("hyperparameters", "the values and the space searched"),
+    "TunerResults": PageEntry("trials", "its trials and their scores"),
+    "Model": PageEntry("model", "its signatures, inputs and variables"),
+    "ModelRun": PageEntry("model_run", "the learning curves"),
+    "ModelEvaluation": PageEntry("evaluation", "thresholds, metrics by slice and plots"),
+    "ModelBlessing": PageEntry("blessing", "the verdict and its reasons"),
+    "InfraBlessing": PageEntry("blessing", "the verdict"),
+    "PushedModel": PageEntry("pushed_model", "where the model was pushed to"),
+    "ModelCard": PageEntry("model_card", "the card"),
+    "InferenceResult": PageEntry("inference_result", "its files and first records"),
+    "ValueArtifact": PageEntry("value", "the value"),
+    "Table": PageEntry("table", "its columns and first rows"),
+    "Array": PageEntry("array", "its shape, type and first values"),
+}
+"""By type name; a type without an entry has the page of the nearest type that it extends."""
+
+GENERIC = PageEntry("generic", "its properties and files")
+
+
+def page_entry(artifact: Artifact) -> PageEntry:
+    """Return the page of an artifact: its type's, the type's that it extends, or the generic one.
+
+    Example:
+        >>> page_entry(Integer("/tmp/i")).shows
+        'the value'
+    """
+    for each in type(artifact).__mro__:
+        name = each.__dict__.get("TYPE_NAME")
+        if name in PAGES:
+            return PAGES[name]
+    return GENERIC
