@@ -112,6 +112,10 @@ def _nodes(nodes: Sequence[Mapping[str, Any]]) -> Markup:
     return tag("div", table(head, rows), class_="rows")
 
 
+def _counted(packages: Mapping[str, Any]) -> str:
+    return f"{len(packages)} package{'' if len(packages) == 1 else 's'}"
+
+
 def _why(why: Mapping[str, Any]) -> str:
     differences = why["differences"]
     if differences:
@@ -151,5 +155,5 @@ def _surroundings(run: Mapping[str, Any]) -> list[Child]:
     if packages:
         rows = [[name, tag("span", str(version))] for name, version in sorted(packages.items())]
         listed = row_table(["package", "version"], rows)
-        parts.append(tag("details", tag("summary", f"{len(packages)} packages"), listed))
+        parts.append(tag("details", tag("summary", _counted(packages)), listed))
     return parts

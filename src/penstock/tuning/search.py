@@ -142,7 +142,10 @@ def read_best_hyperparameters(folder: str) -> dict[str, Any]:
     path = Path(folder, BEST_HYPERPARAMETERS_FILE)
     if not path.is_file():
         raise FileNotFoundError(f"No hyperparameters at {path}.")
-    config: dict[str, Any] = json.loads(path.read_text())
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
     return config
 
 

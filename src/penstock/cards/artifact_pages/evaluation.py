@@ -10,7 +10,7 @@ from penstock.cards.artifact_pages.blocks import section, tiles, verdict
 from penstock.cards.charts import number
 from penstock.cards.evaluation_section import evaluation_section, thresholds_section
 from penstock.cards.html_page import PageContent
-from penstock.cards.markup import Child
+from penstock.cards.markup import Child, Markup
 from penstock.cards.metric_words import (
     are_weighted,
     is_of_the_whole,
@@ -35,7 +35,7 @@ _LOWER_IS_BETTER = (
 
 def content(artifact: Artifact) -> PageContent:
     """Return what the page shows."""
-    from penstock.evaluation import read_checks
+    from penstock.evaluation import read_checks, read_validation
 
     found = collect_evaluation(artifact.uri)
     slices = found["slices"]
@@ -55,6 +55,8 @@ def content(artifact: Artifact) -> PageContent:
     head: list[Child] = [tiles(figures)]
     if checks is not None:
         head.insert(0, verdict(_sentence(checks), list(checks["reasons"]), ok=bool(checks["ok"])))
+    elif (validation := read_validation(artifact.uri)) is not None:
+        head.insert(0, _validation(validation))
     body: list[Child] = []
     for made in (
         thresholds_section({"evaluation": found}),
@@ -68,6 +70,20 @@ def content(artifact: Artifact) -> PageContent:
             heading = f"Metrics by slice{note}" if heading == "Evaluation" else heading
             body.append(section(heading, parts))
     return PageContent(head=head, body=body)
+
+
+def _validation(validation: Any) -> Markup:
+    """Return the verdict of an evaluation that TFMA wrote."""
+    from penstock.evaluation import slice_name
+    from penstock.evaluation.keys import slice_key_from_proto
+
+    failures = [
+        f"{slice_name(slice_key_from_proto(each.slice_key))}: {failure.message}"
+        for each in validation.metric_validations_per_slice
+        for failure in each.failures
+    ]
+    ok = bool(validation.validation_ok)
+    return verdict("All thresholds held" if ok else "Thresholds failed", failures, ok=ok)
 
 
 def _sentence(checks: Mapping[str, Any]) -> str:
