@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Array(ValueArtifact):
-    """Numbers, texts or truth values of any shape in NumPy's format, `array.npy`.
+    """Numbers, strings or booleans of any shape in NumPy's format, `array.npy`.
 
     Example:
         >>> Array("/tmp/a").value = numpy.zeros((3, 2))
@@ -31,12 +31,12 @@ class Array(ValueArtifact):
         """Return the array in NumPy's format.
 
         Raises:
-            TypeError: If it is no array, or one of Python objects.
+            TypeError: If it is not an array, or is an array of Python objects.
         """
         import numpy as np
 
         if not isinstance(value, np.ndarray) or value.dtype.hasobject:
-            raise self._refuse(value, "a NumPy array of numbers, texts or truth values")
+            raise self._refuse(value, "a NumPy array of numbers, strings or booleans")
         sink = io.BytesIO()
         np.save(sink, value, allow_pickle=False)
         return sink.getvalue()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 
 class PropertyType(enum.Enum):
-    """Declared type of an artifact property, by ML Metadata's names (`metadata_store.proto`)."""
+    """Declared type of an artifact property, as ML Metadata names it (`metadata_store.proto`)."""
 
     INT = "INT"
     FLOAT = "DOUBLE"
@@ -47,7 +47,7 @@ class Artifact:
         state: Its life cycle.
         properties: Values of declared properties; an undeclared name raises `KeyError`.
         custom_properties: Any further values (int, float, str, bool, or JSON lists and dicts).
-        fingerprint: Digest of the content, `fingerprint_folder`'s; None if it was not taken.
+        fingerprint: Digest of the content (see `fingerprint`); None if it was not computed.
 
     Example:
         >>> class Vocabulary(Artifact):
@@ -113,7 +113,7 @@ class Artifact:
         return None
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON value from which `from_json` makes an equal artifact."""
+        """Return the artifact as a JSON value for `from_json`."""
         return {
             "type": self.TYPE_NAME,
             "class": f"{type(self).__module__}:{type(self).__qualname__}",
@@ -128,7 +128,7 @@ class Artifact:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Make an artifact of this class from what `to_json` returned."""
+        """Return an artifact of this class, equal to the one that `to_json` was called on."""
         return cls(
             value["uri"],
             id=value.get("id"),

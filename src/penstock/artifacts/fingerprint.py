@@ -14,7 +14,7 @@ def digest_file(path: str) -> str:
     """Return the SHA-256 of a local file's content as 64 hex digits.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -27,8 +27,8 @@ def fingerprint(uri: str) -> tuple[str, int]:
     """Return (digest, size in bytes) of everything at `uri`.
 
     The digest is SHA-256 over each file's relative path, a NUL, and the SHA-256 of its content, in
-    the order of the paths. Names of folders above `uri`, times and permissions are not in it, so
-    that a copied or moved artifact keeps its fingerprint.
+    the order of the paths. Names of folders above `uri`, times and permissions do not count, so a
+    copied or moved artifact keeps its fingerprint.
 
     Args:
         uri: A folder or a file.

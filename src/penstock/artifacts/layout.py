@@ -1,4 +1,4 @@
-"""Where an execution's files lie below a pipeline's root, as TFX lays them."""
+"""Where an execution's files are stored below a pipeline's root, in TFX's layout."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def log_file(root: str, node_id: str, execution_id: int | str) -> str:
 
 
 def scratch_folder(root: str, node_id: str, execution_id: int | str) -> str:
-    """Return the folder that an execution may use while it runs, and that goes when it ends."""
+    """Return the folder that an execution may use while it runs; it is removed when the execution ends."""
     return f"{attempt_folder(root, node_id, execution_id)}/{SCRATCH}"

@@ -1,4 +1,4 @@
-"""Reading and writing at a URI: a local path by the operating system, any other by fsspec."""
+"""Reading and writing at a URI: local paths with the operating system, others with fsspec."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 
 def is_local(uri: str) -> bool:
-    """Return whether `uri` is a path of this machine's file systems.
+    """Return whether `uri` is a path on this machine.
 
     Example:
         >>> is_local("/data/x"), is_local("gs://bucket/x")
@@ -29,9 +29,9 @@ def local_path(uri: str) -> str:
 
 
 def absolute(path: str, root: str | os.PathLike[str]) -> str:
-    """Return a path that a user gave as it is opened: relative ones from `root`, `~` as the home folder.
+    """Return a user's path in absolute form: relative to `root`, with `~` as the home folder.
 
-    URLs are returned as they are, but for `file://`, which is a path.
+    URLs are returned unchanged, except `file://` URLs, which become paths.
 
     Example:
         >>> absolute("x/../y", "/p"), absolute("/y", "/p"), absolute("gs://b/x", "/p")
@@ -52,7 +52,7 @@ def read_bytes(uri: str) -> bytes:
     """Return the content of the file at `uri`.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If the file does not exist.
     """
     if is_local(uri):
         with open(local_path(uri), "rb") as file:
@@ -62,7 +62,7 @@ def read_bytes(uri: str) -> bytes:
 
 
 def write_bytes(uri: str, data: bytes) -> None:
-    """Write `data` to the file at `uri`; its folder is made if it is missing."""
+    """Write `data` to the file at `uri`; a missing folder is created."""
     if is_local(uri):
         path = local_path(uri)
         try:
@@ -94,13 +94,13 @@ def is_file(uri: str) -> bool:
 
 
 def make_folder(uri: str) -> None:
-    """Make the folder at `uri` and its parents; nothing is done where folders do not exist."""
+    """Create the folder at `uri` and its parents; do nothing where the storage has no folders."""
     if is_local(uri):
         os.makedirs(local_path(uri), exist_ok=True)
 
 
 def remove(uri: str) -> None:
-    """Remove the file or folder at `uri` with all its content; a missing one is no error."""
+    """Remove the file or folder at `uri` with all its content; it may be missing."""
     if is_local(uri):
         path = local_path(uri)
         if os.path.isdir(path) and not os.path.islink(path):
@@ -119,7 +119,7 @@ def remove(uri: str) -> None:
 def list_files(uri: str) -> list[tuple[str, int]]:
     """Return (relative path, size in bytes) of each file under `uri`, sorted by path.
 
-    For a URI that is a file the list holds that file under its own name.
+    For the URI of a file, the list holds that file under its own name.
     """
     if not is_local(uri):
         system, root = _file_system(uri)

@@ -1,4 +1,4 @@
-"""Split folders: `Split-<name>` under the artifact's URI, as TFX lays them."""
+"""Split folders: `Split-<name>` under the artifact's URI, in TFX's layout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SplitArtifact(Artifact):
 
     @property
     def splits(self) -> list[str]:
-        """Names of the splits, in their order; empty if none were declared."""
+        """Names of the splits, in order; empty if none were declared."""
         names: Any = self.properties.get("split_names")
         return [str(name) for name in json.loads(names)] if names else []
 
@@ -41,7 +41,7 @@ class SplitArtifact(Artifact):
         """Return the folder of `split`.
 
         Raises:
-            KeyError: If the artifact declares its splits and `split` is none of them.
+            KeyError: If the artifact declares its splits and `split` is not one of them.
         """
         if self.splits and split not in self.splits:
             raise KeyError(
@@ -50,7 +50,7 @@ class SplitArtifact(Artifact):
         return split_uri(self.uri, split)
 
     def splits_without(self, excluded: Sequence[str]) -> list[str]:
-        """Return the splits but for the excluded ones.
+        """Return the splits without the excluded ones.
 
         Raises:
             ValueError: If an excluded split does not exist, or none is left.

@@ -28,7 +28,7 @@ class Examples(SplitArtifact):
 
     @property
     def file_format(self) -> str:
-        """How the shards are stored: `tfrecords_gzip` (also if nothing says), `tfrecords`, `parquet`."""
+        """How the shards are stored: `tfrecords_gzip` (the default), `tfrecords` or `parquet`."""
         return str(self.custom_properties.get("file_format") or DEFAULT_FILE_FORMAT)
 
     @file_format.setter
@@ -37,7 +37,7 @@ class Examples(SplitArtifact):
 
     @property
     def payload_format(self) -> str:
-        """What a record is: `FORMAT_TF_EXAMPLE` (also if nothing says), or what else TFX knows."""
+        """What a record is: `FORMAT_TF_EXAMPLE` (the default) or another format that TFX knows."""
         return str(self.custom_properties.get("payload_format") or DEFAULT_PAYLOAD_FORMAT)
 
     @payload_format.setter
@@ -68,7 +68,7 @@ class Schema(Artifact):
 
 
 class TransformGraph(Artifact):
-    """What Transform learnt: `transform_fn/`, `metadata/` and `transformed_metadata/`."""
+    """Transform's result: `transform_fn/`, `metadata/` and `transformed_metadata/`."""
 
 
 class TransformCache(Artifact):
@@ -92,14 +92,14 @@ class Model(Artifact):
 
     @property
     def serving_uri(self) -> str:
-        """The SavedModel that serves; an imported model may be one without further folders."""
+        """The SavedModel for serving; an imported model may be a SavedModel itself."""
         folder = f"{self.uri.rstrip('/')}/{self.SERVING_FOLDER}"
         bare = f"{self.uri.rstrip('/')}/saved_model.pb"
         return self.uri if not location.exists(folder) and location.exists(bare) else folder
 
     @property
     def eval_uri(self) -> str:
-        """The SavedModel to evaluate: one exported for that, or the one that serves."""
+        """The SavedModel to evaluate: one exported for evaluation, or else the one for serving."""
         folder = f"{self.uri.rstrip('/')}/{self.EVAL_FOLDER}"
         return folder if location.exists(folder) else self.serving_uri
 
@@ -127,13 +127,13 @@ class InfraBlessing(Artifact):
 
 
 class PushedModel(Artifact):
-    """A copy of what was pushed, with where it went."""
+    """A copy of the pushed model, with its destination."""
 
     TYPE_ANNOTATION: ClassVar = "mlmd.Model"
 
 
 class ModelCard(Artifact):
-    """A model's page, `model_card.html`, and the same as `model_card.json`."""
+    """A page about a model, `model_card.html`, and its content as `model_card.json`."""
 
 
 class InferenceResult(Artifact):

@@ -1,4 +1,4 @@
-"""A table as a value artifact: what a function component takes or returns as a DataFrame."""
+"""A table as a value artifact: the form in which function components exchange DataFrames."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 class Table(ValueArtifact):
     """Named columns in one Parquet file, `table.parquet`.
 
-    `value` takes a `pyarrow.Table`, a RecordBatch or a pandas DataFrame (its index is kept, as pandas
-    keeps it in Parquet), and gives a `pyarrow.Table`. A table is held in memory whole; rows for
-    training belong into `Examples`.
+    `value` takes a `pyarrow.Table`, a RecordBatch or a pandas DataFrame (whose index is kept, as
+    pandas keeps it in Parquet), and returns a `pyarrow.Table`. The whole table is held in memory;
+    rows for training belong in `Examples`.
 
     Example:
         >>> Table("/tmp/t").value = pandas.DataFrame({"city": ["Oslo"], "trips": [12]})
@@ -35,7 +35,7 @@ class Table(ValueArtifact):
 
         Raises:
             TypeError: If it is neither a table nor a DataFrame.
-            ValueError: If a column has no type in Parquet, naming it.
+            ValueError: If a column has no type in Parquet; the message names the column.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -69,7 +69,7 @@ class Table(ValueArtifact):
 
 
 def is_data_frame(annotation: Any) -> bool:
-    """Return whether a class is pandas' DataFrame, without importing pandas."""
+    """Return whether a class is `pandas.DataFrame`, without importing pandas."""
     return (
         isinstance(annotation, type)
         and annotation.__name__ == "DataFrame"

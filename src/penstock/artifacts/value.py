@@ -13,8 +13,8 @@ from penstock.artifacts.artifact import Artifact, PropertyType
 class ValueArtifact(Artifact):
     """An artifact that is a single value.
 
-    The file is `<uri>/value` where the URI is a folder, as TFX's publisher lays it; an artifact
-    that TFX wrote has a URI that ends in `/value` already, and is read as it is.
+    The file is `<uri>/value` where the URI is a folder, as in TFX's layout. An artifact written by
+    TFX has a URI that already ends in `/value`; it is read at that path.
     """
 
     PROPERTIES: ClassVar[dict[str, PropertyType]] = {}
@@ -27,12 +27,16 @@ class ValueArtifact(Artifact):
         return self.uri if self.uri.endswith("/value") else f"{self.uri.rstrip('/')}/value"
 
     def encode(self, value: Any) -> bytes:
-        """Return the bytes that stand for `value`."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how a value is written")
+        """Return `value` as bytes."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define how a value is written (encode)"
+        )
 
     def decode(self, data: bytes) -> Any:
-        """Return the value that `data` stands for."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how a value is read")
+        """Return the value that `data` holds."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define how a value is read (decode)"
+        )
 
     def _refuse(self, value: Any, expected: str) -> TypeError:
         return TypeError(
@@ -44,8 +48,8 @@ class ValueArtifact(Artifact):
         """The value; reading it reads the file, setting it writes the file.
 
         Raises:
-            FileNotFoundError: If nothing was written yet.
-            TypeError: If what is set is not of the artifact's type.
+            FileNotFoundError: If nothing has been written yet.
+            TypeError: If the new value is not of the artifact's type.
         """
         return self.decode(location.read_bytes(self.value_uri))
 
@@ -102,7 +106,7 @@ class String(ValueArtifact):
 
 
 class Bytes(ValueArtifact):
-    """Bytes as they are."""
+    """Bytes, stored unchanged."""
 
     def encode(self, value: Any) -> bytes:
         """Return the bytes."""
@@ -116,7 +120,7 @@ class Bytes(ValueArtifact):
 
 
 class Boolean(ValueArtifact):
-    """A truth value: `1` or `0`."""
+    """A boolean: `1` or `0`."""
 
     def encode(self, value: Any) -> bytes:
         """Return `1` or `0`."""
@@ -125,7 +129,7 @@ class Boolean(ValueArtifact):
         return b"1" if value else b"0"
 
     def decode(self, data: bytes) -> bool:
-        """Return the truth value."""
+        """Return the boolean."""
         return data.strip() == b"1"
 
 
@@ -148,4 +152,4 @@ VALUE_TYPES: dict[type, type[ValueArtifact]] = {
     bytes: Bytes,
     bool: Boolean,
 }
-"""Which artifact holds which plain Python type."""
+"""The artifact type for each plain Python type."""

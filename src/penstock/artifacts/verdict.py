@@ -1,4 +1,4 @@
-"""What an execution says of what it judged: a sentence, and whether it is good news."""
+"""An execution's verdict: a sentence, and whether it is good news."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 LONGEST = 400
-"""Characters of a verdict at most; details belong into an output or the log."""
+"""The most characters that a verdict has; details belong in an output or the log."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """One line that stands beside a node wherever a run is shown.
+    """One line that is shown beside a node wherever a run is displayed.
 
     Args:
         text: The sentence, without a full stop; line breaks become spaces, and it is cut at 400
@@ -32,7 +32,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise TypeError(f"A verdict is a sentence, as text. Received: {self.text!r}")
+            raise TypeError(f"A verdict is a sentence (str). Received: {self.text!r}")
         line = " ".join(self.text.split())
         if len(line) > LONGEST:
             line = f"{line[: LONGEST - 3].rstrip()}..."
@@ -40,7 +40,7 @@ class Verdict:
         object.__setattr__(self, "ok", bool(self.ok))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form, from which `from_json` makes an equal verdict."""
+        """Return the verdict as a JSON value for `from_json`."""
         return {"ok": self.ok, "text": self.text}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""All checks of a graph."""
+"""All the checks of a graph."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from penstock.graph import Graph
 def check_graph(
     graph: Graph, project_root: str, *, accelerators: Iterable[str] | None = None
 ) -> list[Finding]:
-    """Return what is wrong with a graph; nothing is imported that a component runs on.
+    """Return the problems of a graph, without importing what its components run on.
 
-    Module files, and what they import of the project, are read as syntax trees; of data the header at
-    most.
+    Module files, and the project's modules that they import, are only parsed; of data at most the
+    header is read.
 
     Args:
-        graph: The graph; runtime parameters that are not bound are passed over.
-        project_root: Folder that relative paths and user modules are found from.
-        accelerators: Names such as `GPU:0` of what this machine has, if it is to run here; None if it is
-            to run elsewhere.
+        graph: The graph; runtime parameters without a value are skipped.
+        project_root: Folder that relative paths and user modules are resolved against.
+        accelerators: This machine's accelerators, such as `GPU:0`, if the graph will run here; None
+            if it will run elsewhere.
     """
     found: list[Finding] = []
     if not graph.nodes:
@@ -71,7 +71,7 @@ def check_parameters(graph: Graph, given: Mapping[str, Any]) -> Iterator[Finding
 
 
 def bind_known(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, list[Finding]]:
-    """Return the graph, bound as far as its runtime parameters have values, and what is wrong with these.
+    """Return the graph, bound as far as its runtime parameters have values, and the problems of these.
 
     Args:
         graph: The graph.
@@ -88,7 +88,7 @@ def require(graph: Graph, findings: Iterable[Finding]) -> list[Finding]:
     """Return the warnings.
 
     Raises:
-        CheckFailed: If there are errors; it names all of them.
+        CheckFailed: If there are errors; the message names all of them.
     """
     found = told_once(findings)
     errors = [each for each in found if each.level == "error"]

@@ -1,4 +1,4 @@
-"""An Evaluator's EvalConfig against the features of its examples, as far as files tell them."""
+"""Checks of an Evaluator's EvalConfig against the features of its examples, as far as files name them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _LONGEST_HEADER = 1 << 20
 def check_eval_config(
     node: GraphNode, graph: Graph, project_root: str, place: str
 ) -> Iterator[Finding]:
-    """Yield what is wrong with an Evaluator's config.
+    """Yield the problems of an Evaluator's config.
 
-    Labels, weights and slices are looked up in the header of a CsvExampleGen's local files, else in the
-    file of an ImportSchemaGen. Where the model has a Transform they may be of transformed features, so
-    that a name which is not there is a warning.
+    Labels, weights and slices are looked up in the header of a CsvExampleGen's local files, or else
+    in the file of an ImportSchemaGen. If the model has a Transform, they may name transformed
+    features, so an unknown name is only a warning.
 
     Args:
-        node: Any node; those that are no Evaluator are passed over.
+        node: Any node; only Evaluators are checked.
         graph: The graph, its runtime parameters bound.
         project_root: Folder that relative paths are relative to.
-        place: Where the node is made, for messages.
+        place: Where the node is created, for messages.
     """
     config = node.parameters.get("eval_config")
     if node.type_name != _EVALUATOR or not isinstance(config, dict) or "fields" not in config:

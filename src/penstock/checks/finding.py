@@ -1,4 +1,4 @@
-"""What a check found."""
+"""Findings of checks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from penstock.graph import GraphNode
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or may be.
+    """One problem, or possible problem.
 
     Attributes:
-        level: An error would fail the run; a warning may not.
+        level: "error" if the run would fail, "warning" if it might not.
         place: File, or file and line; empty if unknown.
         message: What was given, what was expected and what to do.
-        node: The node that it concerns, or None.
+        node: The node concerned, or None.
     """
 
     level: Literal["error", "warning"]
@@ -37,7 +37,7 @@ class Finding:
 
 
 def told_once(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings with those that concern several nodes as one, which names the nodes at its end."""
+    """Return findings with those that several nodes share merged into one that names the nodes."""
     nodes: dict[Any, list[str]] = {}
     first: dict[Any, Finding] = {}
     for each in findings:
@@ -54,7 +54,7 @@ def told_once(findings: Iterable[Finding]) -> list[Finding]:
 
 
 class CheckFailed(DefinitionError):
-    """A pipeline would fail, and was not begun.
+    """A pipeline would fail, so it was not started.
 
     Args:
         name: Of the pipeline.
@@ -73,7 +73,7 @@ class CheckFailed(DefinitionError):
 
 
 def place_of(node: Node | GraphNode) -> str:
-    """Return the line that made a node, as messages name it; empty if unknown."""
+    """Return the line that created a node, as shown in messages; empty if unknown."""
     if node.made_at is None:
         return ""
     file, line = node.made_at
@@ -81,6 +81,6 @@ def place_of(node: Node | GraphNode) -> str:
 
 
 def shown_path(path: str) -> str:
-    """Return a path relative to the current folder if it lies below it."""
+    """Return a path, made relative to the current folder if it is below it."""
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative

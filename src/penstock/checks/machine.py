@@ -6,7 +6,7 @@ import os
 
 
 def cores() -> int:
-    """Return how many processors this process may use, by its affinity and its cgroup."""
+    """Return how many processors this process may use, given its affinity and its cgroup."""
     count = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -21,7 +21,7 @@ def cores() -> int:
 
 
 def memory() -> tuple[int, int] | None:
-    """Return (total, available) bytes of memory, by the cgroup where it sets a limit; or None."""
+    """Return (total, available) bytes of memory, within the cgroup's limit if any; None if unknown."""
     values: dict[str, int] = {}
     try:
         with open("/proc/meminfo", encoding="ascii") as file:

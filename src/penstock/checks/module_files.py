@@ -36,12 +36,12 @@ _FILE_PARAMETER = {
 
 
 def check_module_files(node: GraphNode, code: UserCode, place: str) -> Iterator[Finding]:
-    """Yield what is wrong with a node's module files, and with what they import of the project.
+    """Yield the problems of a node's module files and of the project's modules that they import.
 
     Args:
         node: The node, its runtime parameters bound where they have values.
         code: The project's modules.
-        place: Where the node is made, for messages.
+        place: Where the node is created, for messages.
     """
     for key, kind in node.special.items():
         value = node.parameters.get(key)
@@ -70,7 +70,7 @@ def _check_code(node: GraphNode, code: UserCode, path: str) -> Iterator[Finding]
 def _check_named_function(
     node: GraphNode, key: str, reference: str, code: UserCode, place: str
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a function that a parameter names, if its module is the project's."""
+    """Yield the problems of a function that a parameter names, if its module is the project's."""
     module, _, name = reference.partition(":")
     if module == "__main__" or module in sys.modules:
         return
@@ -149,5 +149,5 @@ def _signature_problem(
     if arguments.vararg is None and len(positional) < required:
         return f"takes {len(positional)} arguments"
     if extra or missing:
-        return f"needs {', '.join([*extra, *missing])} besides"
+        return f"also needs {', '.join([*extra, *missing])}"
     return None

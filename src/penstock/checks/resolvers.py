@@ -1,4 +1,4 @@
-"""Resolvers of baselines that would find what the run itself makes."""
+"""Checks of resolvers that would find this run's own outputs as a baseline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_baselines(node: GraphNode, graph: Graph, place: str) -> Iterator[Findi
     Args:
         node: A node that compares: one of its inputs is named `baseline...`.
         graph: The graph.
-        place: Where the node is made.
+        place: Where the node is created.
     """
     nodes = {each.id: each for each in graph.nodes}
     for key, edges in node.inputs.items():

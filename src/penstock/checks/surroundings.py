@@ -1,4 +1,4 @@
-"""What a pipeline needs around it: data, packages, machines."""
+"""Checks of a pipeline's surroundings: data, packages, machines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from penstock.spelling import nearest
 
 
 def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iterator[Finding]:
-    """Yield the outside paths and patterns of a node that name nothing; URLs are not looked at."""
+    """Yield the external paths and patterns of a node that match nothing; URLs are not checked."""
     keys = [key for key, kind in node.special.items() if kind == "external_path"]
     if node.kind == "importer":
         keys.append("source_uri")
@@ -47,12 +47,12 @@ def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iter
 
 
 def external_files(node: GraphNode, project_root: str) -> list[str]:
-    """Return the local outside files that a component chooses by patterns of its own.
+    """Return the local external files that a component chooses by its own patterns.
 
-    None are returned where the component chooses none, or a path or a parameter is not known yet.
+    None are returned if the component chooses none, or if a path or parameter is not known yet.
 
     Raises:
-        FileNotFoundError: If there are none of a pattern; the message says what is there.
+        FileNotFoundError: If no file matches a pattern; the message lists what is there.
         ValueError: If a pattern is faulty.
     """
     if not node.component or unbound(node.parameters):
@@ -80,7 +80,7 @@ def _nearest(path: str) -> str:
 
 
 def check_libraries(nodes: Sequence[GraphNode]) -> Iterator[Finding]:
-    """Yield a warning if what the nodes run on is not installed; what is cached needs nothing."""
+    """Yield a warning if the packages that nodes run on are not installed; cached nodes need none."""
     wanted = [node.id for node in nodes if node.uses_tensorflow]
     if wanted and importlib.util.find_spec("tensorflow") is None:
         yield Finding(
@@ -99,11 +99,11 @@ def check_resources(
     memory: int | None,
     accelerators: Sequence[str],
 ) -> Iterator[Finding]:
-    """Yield what a node asks for and this machine, where the local runner works, does not have.
+    """Yield the resources that a node asks for and this machine, for the local runner, does not have.
 
     Args:
         node: The node, its runtime parameters bound.
-        place: Where the node is made.
+        place: Where the node is created.
         cores: Of the machine.
         memory: Of the machine, in bytes; None if unknown.
         accelerators: Of the machine, such as `GPU:0`.
@@ -119,7 +119,8 @@ def check_resources(
         yield Finding(
             "warning",
             place,
-            f"{node.id} asks for {wanted.cpu:g} cores; this machine has {cores}. It runs on those.",
+            f"{node.id} asks for {wanted.cpu:g} cores; this machine has {cores}, so it runs on "
+            f"{cores}.",
             node.id,
         )
     if wanted.memory_bytes is not None and memory is not None and wanted.memory_bytes > memory:

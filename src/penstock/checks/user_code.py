@@ -49,7 +49,7 @@ class UserCode:
         self._trees: dict[str, ast.Module | SyntaxError] = {}
 
     def tree(self, path: str) -> ast.Module | SyntaxError:
-        """Return a file's syntax tree, or why it has none."""
+        """Return a file's syntax tree, or the problem if it cannot be parsed."""
         if path not in self._trees:
             try:
                 self._trees[path] = ast.parse(Path(path).read_bytes(), path)
@@ -60,7 +60,7 @@ class UserCode:
         return self._trees[path]
 
     def problems(self, path: str) -> Iterator[Problem]:
-        """Yield what is wrong with a file and with the project's modules that it imports, also later."""
+        """Yield the problems of a file and of the project's modules that it imports, at once or later."""
         seen: set[str] = set()
         pending = [path]
         while pending:

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Channel(Placeholder):
-    """What a node will write under one key, and what another node reads.
+    """An output of one node that other nodes can read.
 
     Args:
-        producer: The node that writes it.
-        key: The producer's name for it.
+        producer: The node that writes the output.
+        key: The producer's name for the output.
         type: Class of the artifacts.
-        optional: Whether the producer may leave it empty.
+        optional: Whether the producer may leave the output empty.
 
     Example:
         `StatisticsGen(examples=example_gen.outputs["examples"])`

@@ -37,27 +37,28 @@ class Component(Node):
             def run(self, context: ExecutionContext) -> None:
                 self.rows.value = count(self.examples.split_uri(self.split))
 
-    Constructing it in a pipeline file takes channels and parameters by keyword and checks them;
-    `outputs` (or the field itself) gives the channels that other components read. Where it runs,
-    the same fields hold artifacts and values. A parameter may be given a channel of a value artifact
-    (`Integer`, `String`, ...); it then holds the value.
+    In a pipeline file, the constructor takes channels and parameters by keyword and checks them;
+    `outputs` (or the field itself) returns the channels that other components read. During a run,
+    the same fields hold artifacts and values. A parameter also accepts a channel of a value
+    artifact (`Integer`, `String`, ...); during the run it then holds the value.
 
     Attributes:
         TYPE_NAME: Name of the execution type in the metadata store; TFX's class path for TFX's
             components, else `module.Class`.
         TYPE_ANNOTATION: ML Metadata's base type, such as `mlmd.Train`, or None.
         LIBRARIES: Distributions whose versions are part of the cache key.
-        MODULE_FUNCTIONS: The functions that are called of its module files, so that only these and what
-            they reach are part of the cache key; where it is empty, the whole files are. A subclass with a
-            `run` of its own declares them anew.
-        USES_TENSORFLOW: Whether it is run by a worker that has TensorFlow imported.
+        MODULE_FUNCTIONS: The functions of its module files that the component calls. Only these and
+            the code that they use are part of the cache key; if empty, the whole files are. A
+            subclass that overrides `run` must declare them again.
+        USES_TENSORFLOW: Whether the component runs in a worker that has TensorFlow imported.
         WARM_IMPORTS: Modules (or `module:function` to call) that such a worker imports before it is
             needed, besides TensorFlow and Keras.
         USES_SEED: Whether the seed of the run is part of the cache key.
-        USES_LINEAGE: Whether `context.lineage` is filled in.
-        JUDGES: Inputs that it judges: nodes that read the same wait for it (`penstock.dsl.gates`).
-        DESCRIBES: For an output the inputs or outputs that it is only about, as statistics are about
-            examples: who judges the one judges the other.
+        USES_LINEAGE: Whether `context.lineage` is set.
+        JUDGES: Inputs that the component judges: nodes that read the same artifacts wait for it
+            (`penstock.dsl.gates`).
+        DESCRIBES: For each output, the inputs or outputs that it only describes, as statistics
+            describe examples: a component that judges the output also judges those.
 
     Raises:
         WiringError: For a missing or unknown input, or one of another type.
@@ -83,14 +84,14 @@ class Component(Node):
 
     @classmethod
     def _check_names(cls) -> None:
-        """Refuse a field that would replace what every component has, where it is declared."""
+        """Refuse, where it is declared, a field that would replace a member of every component."""
         for name, annotation in inspect.get_annotations(cls).items():
             text = annotation if isinstance(annotation, str) else repr(annotation)
             if name in RESERVED_NAMES and "ClassVar" not in text:
                 raise DefinitionError(
-                    f"{cls.__name__}.{name}: a field cannot be named {name!r}, since that is reserved: "
-                    f"every component has a {name!r} of its own. Give it another name, such as "
-                    f"'{name}_'."
+                    f"{cls.__name__}.{name}: a field cannot be named {name!r}: the name is "
+                    f"reserved, since every component has its own {name!r}. Give it another name, "
+                    f"such as '{name}_'."
                 )
 
     @classmethod
@@ -210,16 +211,16 @@ class Component(Node):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Values of the parameters, those given by a channel left out."""
+        """Values of the parameters, without those given by a channel."""
         return {
             key: self._field(key) for key in self.interface().parameters if key not in self.inputs
         }
 
     def check(self) -> None:
-        """Check the parameters together; may replace a parameter by its normal form.
+        """Check the parameters together; may replace a parameter with its normal form.
 
-        The parameters hold values: it is called when the component is constructed, with the defaults of
-        runtime parameters; again when a run has given these their values; and where the component runs,
+        The parameters hold values. The method is called when the component is constructed, with the
+        defaults of runtime parameters; again when a run has set them; and where the component runs,
         if another component writes a parameter's value. Inputs hold channels or artifacts.
 
         Raises:
@@ -227,18 +228,18 @@ class Component(Node):
         """
 
     def active_outputs(self) -> Sequence[str]:
-        """Return which outputs the component has with its parameters; all, unless overridden."""
+        """Return the keys of the outputs that the component has with its parameters; all by default."""
         return tuple(self.interface().outputs)
 
     def can_reject(self) -> bool:
-        """Return whether a component that judges may reject with its parameters; true by default."""
+        """Return whether the component, if it judges, may reject with its parameters; True by default."""
         return True
 
     def external_files(self, resolve: Callable[[str], str]) -> Mapping[str, str]:
-        """Return the outside files that are read, as name to path or URL; their content is keyed.
+        """Return the external files that the component reads, as name to path or URL.
 
-        The names stand in the cache key, so that renaming a folder above the files changes nothing.
-        By default: everything under each `ExternalPath`.
+        The cache key holds the names and the content of the files, so renaming a folder above them
+        changes nothing. The default is everything under each `ExternalPath`.
 
         Args:
             resolve: Makes a path absolute (`ExecutionContext.resolve_path`).
@@ -256,7 +257,7 @@ class Component(Node):
     def is_current(
         self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]
     ) -> bool:
-        """Return whether a cached result still holds in the outside world; True by default.
+        """Return whether a cached result still holds outside of Penstock; True by default.
 
         Args:
             outputs: What the earlier execution wrote.
@@ -266,10 +267,10 @@ class Component(Node):
         return True
 
     def worker_profile(self) -> Mapping[str, Any]:
-        """Return what `run` settles for its whole process; nothing by default.
+        """Return the settings that `run` needs for its whole process; none by default.
 
-        Executions follow one another in a process only if this is equal. A component that gives
-        TensorFlow several logical devices says so here, since they are fixed with the first operation.
+        Executions share a process only if their settings are equal. A component that gives
+        TensorFlow several logical devices returns them here, since the first operation fixes them.
 
         Returns:
             JSON values; `environment` holds variables that are set before anything is imported.

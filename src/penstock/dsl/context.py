@@ -1,4 +1,4 @@
-"""What a component is told of its execution."""
+"""The execution context: information about an execution for its component."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class ExecutionContext:
         deterministic: Whether equal inputs must give bit-equal outputs, at the cost of speed.
         beam_pipeline_args: Arguments for Beam.
         accelerators: Devices that this attempt holds, such as `("GPU:0",)`.
-        lineage: Node to what its execution was (a JSON value), for all nodes that led here; only where
-            the component sets `USES_LINEAGE`.
-        metrics: What was reported so far by `report_metrics`.
-        verdict: What was stated by `report_verdict`, or None.
+        lineage: The execution (a JSON value) of each upstream node, by node; only if the component
+            sets `USES_LINEAGE`.
+        metrics: The metrics reported so far with `report_metrics`.
+        verdict: The verdict reported with `report_verdict`, or None.
     """
 
     node_id: str = "node"
@@ -50,11 +50,11 @@ class ExecutionContext:
 
     @property
     def log(self) -> logging.Logger:
-        """Logger of the node; what it says is kept in the attempt's log."""
+        """Logger of the node; its messages are kept in the attempt's log."""
         return logging.getLogger(f"penstock.node.{self.node_id}")
 
     def resolve_path(self, path: str) -> str:
-        """Return a path as it is opened: relative ones from the project's root, URLs as they are."""
+        """Return a path in absolute form, relative to the project's root; URLs are returned unchanged."""
         return location.absolute(path, self.project_root)
 
     def load_module(self, module_file: str) -> ModuleType:
@@ -65,18 +65,20 @@ class ExecutionContext:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            penstock.dsl.DefinitionError: If it lies outside the project, or another module has its name.
+            penstock.dsl.DefinitionError: If it is outside the project, or another module has its
+                name.
         """
         return import_module_file(module_file, self.project_root)
 
     def progress(self, done: float, total: float | None = None, unit: str = "rows") -> None:
-        """Say how far the work is: shown in the node's line while it runs.
+        """Report how far the work is; it is shown beside the node while it runs.
 
-        Cheap enough for every batch or file; where nobody follows the run it does nothing.
+        It is cheap enough to call for every batch or file, and does nothing if the run is not being
+        watched.
 
         Args:
             done: How much is done.
-            total: How much there is to do; None where that is not known.
+            total: How much there is to do; None if unknown.
             unit: What is counted, in the plural.
 
         Example:
@@ -93,7 +95,7 @@ class ExecutionContext:
         self.metrics.update({name: float(value) for name, value in metrics.items()})
 
     def report_verdict(self, text: str, *, ok: bool) -> None:
-        """Say in a sentence what came out, for the node's line in `run`, `show`, `runs` and `graph`.
+        """Report the outcome in a sentence, shown beside the node in `run`, `show`, `runs` and `graph`.
 
         The last one counts. A cached execution shows the verdict of the one that ran.
 

@@ -19,7 +19,7 @@ RESULT_KEY = "result"
 
 
 class FunctionComponent(Component):
-    """A component that was made of a function by `@component`."""
+    """A component that `@component` made from a function."""
 
     FUNCTION: ClassVar[Callable[..., Any]]
     _CONTEXT_KEY: ClassVar[str | None] = None
@@ -95,20 +95,21 @@ def component(
     uses_seed: bool = True,
     judges: Sequence[str] = (),
 ) -> Any:
-    """Make a component of a typed, top-level function.
+    """Make a component from a typed, top-level function.
 
-    Parameters annotated `Input[...]` and `Output[...]` are artifacts, one annotated `ExecutionContext`
-    is given the context, all others are parameters. A return annotation of a plain type (int, float,
-    str, bool, bytes, dict, list), a DataFrame, a pyarrow Table or a NumPy array is an output named
-    `result`; a `NamedTuple` or `TypedDict` is an output for each of its fields. A parameter takes a
-    value, or the channel of such an output: a DataFrame is handed on as the artifact `Table`.
+    Arguments annotated with `Input[...]` and `Output[...]` are artifacts, one annotated with
+    `ExecutionContext` receives the context, and all others are parameters. A return annotation of a
+    plain type (int, float, str, bool, bytes, dict, list), a DataFrame, a pyarrow Table or a NumPy
+    array is an output named `result`; a `NamedTuple` or `TypedDict` is an output for each of its
+    fields. A parameter takes a value, or the channel of such an output: a DataFrame is handed on as
+    the artifact `Table`.
 
     Args:
         function: The function.
         libraries: Distributions whose versions are part of the cache key.
-        uses_tensorflow: Whether it is run by a worker that has TensorFlow imported.
+        uses_tensorflow: Whether the component runs in a worker that has TensorFlow imported.
         uses_seed: Whether the seed of the run is part of the cache key.
-        judges: Inputs that it judges, as a gate that may raise `Rejected`.
+        judges: Inputs that the component judges, as a gate that may raise `Rejected`.
 
     Raises:
         DefinitionError: If the function is not at the top level or has unannotated parameters.
@@ -158,7 +159,7 @@ def _read_signature(
     context_key: str | None = None
     for key, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DefinitionError(f"{name}: a component has no *{key}; name each argument")
+            raise DefinitionError(f"{name}: a component takes no *{key}; name each argument")
         if key not in hints:
             raise DefinitionError(
                 f"{name}: argument {key!r} has no annotation. Write {key}: Input[...], Output[...], "
@@ -173,7 +174,7 @@ def _read_signature(
     returned = _returned(name, hints.get("return", type(None)))
     for key, artifact in returned.items():
         if key in annotations:
-            raise DefinitionError(f"{name}: {key!r} is both an argument and returned")
+            raise DefinitionError(f"{name}: {key!r} is both an argument and an output")
         annotations[key] = Annotated[artifact, Marker("output")]
     return annotations, defaults, context_key, tuple(returned)
 

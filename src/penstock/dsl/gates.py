@@ -1,9 +1,9 @@
-"""Gates: components that judge artifacts and hold back whoever else uses them.
+"""Gates: components that judge artifacts and hold back the other nodes that use them.
 
-A component names in `JUDGES` the inputs that it judges, and rejects them by raising `Rejected`. All other
-nodes of the pipeline that read what it judged wait for it and do not run if it rejects. Judged is also
-what the judged artifact only describes: of statistics the Examples that they were computed from, as the
-component that wrote them says in `DESCRIBES`.
+A component names the inputs that it judges in `JUDGES`, and rejects them by raising `Rejected`. All
+other nodes of the pipeline that read a judged artifact wait for the gate and do not run if it
+rejects. A gate also judges what the artifact only describes: for statistics, the Examples that they
+were computed from, as the component that wrote them declares in `DESCRIBES`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Rejected(ValueError):
     """Raised by a component that judges its inputs: they do not pass, and the node fails.
 
-    Unlike after any other error, what the component has written is kept and published with the failed
-    execution, so that it can be looked at; it is not tried again. Write the outputs first, then raise.
+    Unlike with other errors, the outputs that the component has written are kept and published with
+    the failed execution, so that you can look at them, and there is no retry. Write the outputs
+    first, then raise.
 
     Example:
         class EnoughRows(Component):
@@ -41,10 +42,11 @@ class Rejected(ValueError):
 
 
 def judged_channels(gate: Node) -> tuple[Channel, ...]:
-    """Return the channels that a node judges, with those that these describe; none if it cannot reject.
+    """Return the channels that a node judges and those that they describe; none if it cannot reject.
 
     Raises:
-        DefinitionError: If `JUDGES` or `DESCRIBES` names what the component does not have.
+        DefinitionError: If `JUDGES` or `DESCRIBES` names an input or output that the component does
+            not have.
     """
     if not isinstance(gate, Component) or not gate.JUDGES:
         return ()
@@ -62,7 +64,7 @@ def judged_channels(gate: Node) -> tuple[Channel, ...]:
 
 
 def described_channels(channel: Channel) -> list[Channel]:
-    """Return what an artifact describes, as its component says in `DESCRIBES`."""
+    """Return the channels that an artifact describes, as its component declares in `DESCRIBES`."""
     producer = channel.producer
     if not isinstance(producer, Component):
         return []
@@ -76,7 +78,7 @@ def described_keys(component: type[Component], output_key: str) -> tuple[str, ..
     """Return the inputs and outputs of a component that one of its outputs describes.
 
     Raises:
-        DefinitionError: If `DESCRIBES` names what the component does not have.
+        DefinitionError: If `DESCRIBES` names an input or output that the component does not have.
     """
     if not component.DESCRIBES:
         return ()
@@ -89,10 +91,10 @@ def described_keys(component: type[Component], output_key: str) -> tuple[str, ..
 
 
 def held_back(nodes: Sequence[Node]) -> Mapping[int, tuple[Node, ...]]:
-    """Return by `id()` of a node the gates that hold it back.
+    """Return the gates that hold each node back, by the node's `id()`.
 
-    Held back are the nodes that read what a gate judged, except the gate itself, those that judge too,
-    resolvers, and those that the gate waits for. `Policy.gate` and `Policy.wait_for_gates` turn it off.
+    A gate holds back the nodes that read what it judged, except itself, other judges, resolvers,
+    and the nodes that it waits for. `Policy.gate` and `Policy.wait_for_gates` turn this off.
 
     Args:
         nodes: All nodes of a pipeline, in a topological order.

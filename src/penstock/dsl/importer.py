@@ -1,4 +1,4 @@
-"""Importers: things from outside that become artifacts."""
+"""Importers: external data that becomes artifacts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from penstock.spelling import names_its_arguments
 @names_its_arguments
 @names_its_arguments
 class Importer(Node):
-    """Registers what lies at a URI as an artifact, where it lies; nothing is copied.
+    """Registers the content of a URI as an artifact, in place; nothing is copied.
 
     The same URI with the same content and properties is the same artifact in later runs.
 
@@ -29,7 +29,7 @@ class Importer(Node):
         output_key: Key of the only output.
 
     Raises:
-        WiringError: If `artifact_type` is no artifact class.
+        WiringError: If `artifact_type` is not an artifact class.
         ParameterError: If `source_uri` is empty or a property is not declared.
 
     Example:

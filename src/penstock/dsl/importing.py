@@ -1,8 +1,8 @@
-"""Importing user code for what it defines, also a script that runs its pipeline when it is imported.
+"""Importing user code for its definitions, even from a script that runs its pipeline on import.
 
-A script without `if __name__ == "__main__":` runs its pipeline at the top level. Where it is imported
-only to find a component in it, in a worker or by the `penstock` command, its import ends at that run:
-everything above has been defined by then, as it had been in the process that really runs it.
+A script without `if __name__ == "__main__":` runs its pipeline at the top level. When it is
+imported only to find a component in it, in a worker or by the `penstock` command, its import ends
+at that run: everything above it has been defined by then, as in the process that really runs it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ended_at: dict[str, str] = {}
 
 
 class _RunReached(BaseException):
-    """A module that is imported for its definitions has come to a run of a pipeline."""
+    """A module that is imported for its definitions has reached a run of a pipeline."""
 
     def __init__(self, module: ModuleType, place: str) -> None:
         super().__init__(f"{place}: a run begins here")
@@ -27,7 +27,7 @@ class _RunReached(BaseException):
 
 
 def import_definitions(name: str) -> ModuleType:
-    """Import a module; if it comes to run a pipeline, return what it has defined so far.
+    """Import a module; if it reaches a run of a pipeline, return what it has defined so far.
 
     Raises:
         ImportError: As any import.

@@ -1,4 +1,4 @@
-"""The interface of a component, read from its one declaration."""
+"""The interface of a component, read from its declaration."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Interface:
 
     @property
     def keywords(self) -> list[str]:
-        """What the constructor takes."""
+        """The keywords that the constructor takes."""
         return [*self.inputs, *self.parameters]
 
 

@@ -72,7 +72,8 @@ def _is_method(function: Any, owner: type) -> bool:
 def install_main(text: str) -> None:
     """Make what `MainSource.text` defines the module `__main__` of this process.
 
-    Its lines are known to tracebacks and to whoever reads the source of a function, as TensorFlow does.
+    Its lines are available to tracebacks and to code that reads a function's source, as TensorFlow
+    does.
     """
     name = f"<notebook {hashlib.sha256(text.encode()).hexdigest()[:8]}>"
     if getattr(sys.modules.get(MAIN), "__penstock_source__", None) == name:

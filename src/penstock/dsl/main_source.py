@@ -1,8 +1,8 @@
-"""The source of what a notebook or a prompt defines, as a module that a worker can run.
+"""The source of a notebook's or prompt's definitions, as a module that a worker can run.
 
-What runs in such a place has no file that another process could import. So the source of the functions
-and classes that a pipeline names is gathered, with all that they use: other functions and classes of
-the notebook by their source, modules and what was imported by an import, plain values as they are now.
+Code in a notebook has no file that another process could import. So the source of the functions and
+classes that a pipeline names is gathered with everything they use: other functions and classes of
+the notebook as source, modules and imported names as imports, and plain values as they are now.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ _LONGEST_VALUE = 100_000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MainSource:
-    """What `__main__` defines that a pipeline uses.
+    """The definitions in `__main__` that a pipeline uses.
 
     Attributes:
         text: Source of a module that defines it.
         names: The names that the pipeline's nodes use themselves.
-        refused: Name to why it cannot be taken to another process; in the text a string stands for it.
+        refused: Names that cannot be taken to another process, each with the reason; in the text, a
+            string stands in for them.
     """
 
     text: str
@@ -44,7 +45,7 @@ class MainSource:
 
     @classmethod
     def of(cls, names: Iterable[str]) -> MainSource:
-        """Return the source of names of `__main__` and of all that they use."""
+        """Return the source of names of `__main__` and of everything they use."""
         gathered = _Gathered()
         ordered = sorted(set(names))
         for name in ordered:
@@ -52,7 +53,7 @@ class MainSource:
         return cls(gathered.text(), tuple(ordered), gathered.refused)
 
     def refusal(self) -> str:
-        """Return in words why workers cannot run it; empty if they can."""
+        """Return why workers cannot run it, as a sentence; empty if they can."""
         if not self.refused:
             return ""
         reasons = "; ".join(f"{name} {why}" for name, why in self.refused.items())
@@ -126,8 +127,8 @@ class _Gathered:
         else:
             kind = type(value)
             raise _Refused(
-                f"is a {kind.__module__}.{kind.__qualname__} that was made here; make it inside of the "
-                "function that uses it, or hand it on as an artifact"
+                f"is a {kind.__module__}.{kind.__qualname__} that was made here; create it inside "
+                "the function that uses it, or pass it on as an artifact"
             )
 
 

@@ -1,4 +1,4 @@
-"""What an annotation says of a component's field: input, output, or a parameter of a special kind."""
+"""Annotations that mark a component's field as an input, an output, or a special parameter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ExternalPath: TypeAlias = Annotated[str, Marker("external_path")]
 
 @dataclasses.dataclass(frozen=True)
 class OutputField:
-    """What `output()` leaves in the class body."""
+    """The value of `output()` in the class body."""
 
     optional: bool
 
@@ -38,7 +38,7 @@ class OutputField:
 def output(*, optional: bool = False, init: Literal[False] = False) -> Any:
     """Declare an output field: `statistics: Output[ExampleStatistics] = output()`.
 
-    It keeps static type checkers from asking for the output in the constructor.
+    With it, static type checkers do not expect the output in the constructor.
 
     Args:
         optional: Whether a component may be wired without it (`active_outputs`) or leave it out.

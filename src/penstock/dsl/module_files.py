@@ -1,4 +1,4 @@
-"""Files of user code: which module a path or a dotted name means, and importing it."""
+"""Files of user code: finding the module for a path or a dotted name, and importing it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UserModule:
 
 
 def find_module_file(module_file: str, project_root: str) -> UserModule:
-    """Return the module that a user named, without importing anything.
+    """Return the module that a user named, without importing it.
 
     Args:
         module_file: Path of a `.py` file, relative to the project's root or absolute below it; or a
@@ -50,8 +50,8 @@ def find_module_file(module_file: str, project_root: str) -> UserModule:
     if module_file.endswith(".py"):
         if not location.is_local(module_file):
             raise DefinitionError(
-                "a module file lies in the project, so that its code is in the cache key and goes where "
-                f"it runs. Received: {module_file!r}"
+                "a module file must be inside the project, so that its code is in the cache key "
+                f"and is shipped to where it runs. Received: {module_file!r}"
             )
         path = location.absolute(module_file, project_root)
         if not os.path.isfile(path):
@@ -61,8 +61,8 @@ def find_module_file(module_file: str, project_root: str) -> UserModule:
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names:
             raise DefinitionError(
-                f"{path} is imported as {name!r}, which is a module of Python itself. Rename it, or move "
-                "it into a folder."
+                f"{path} is imported as {name!r}, which is a module of Python's standard library. "
+                "Rename it, or move it into a folder."
             )
         return UserModule(name, path)
     if "/" in module_file or os.sep in module_file:

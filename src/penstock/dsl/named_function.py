@@ -1,4 +1,4 @@
-"""A function that is named instead of imported."""
+"""A function that is given by its name instead of being imported."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from penstock.dsl.references import resolve
 class NamedFunction:
     """A function by its name; its module is imported when it is called.
 
-    As a component's parameter it is what the function itself would be: the worker receives the function,
-    and the code that its module imports is in the cache key. Defining, checking and planning a pipeline
-    do not import the module, which may import TensorFlow.
+    As a component's parameter it acts like the function itself: the worker receives the function,
+    and the code that its module imports is part of the cache key. Defining, checking and planning a
+    pipeline do not import the module, which may import TensorFlow.
 
     Args:
         module: Dotted name of the module, importable from the project's root.

@@ -1,4 +1,4 @@
-"""What stands in a pipeline: a component, a resolver or an importer."""
+"""Nodes of a pipeline: the base of components, resolvers and importers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PENSTOCK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Outputs(Mapping[str, Any]):
-    """Output channels of a node by key; a wrong key is answered with the nearest right one."""
+    """Output channels of a node by key; the error for a wrong key suggests the nearest one."""
 
     def __init__(self, node: Node, channels: Mapping[str, Channel]) -> None:
         self._node = node
@@ -52,9 +52,9 @@ class Node:
     Not made directly: see `Component`, `Resolver` and `Importer`.
 
     Attributes:
-        inputs: For each key what is read: channels, or plain artifacts in a direct call.
+        inputs: The sources of each input: channels, or plain artifacts in a direct call.
         policy: Retries, timeout and caching.
-        resources: What it needs of its machine.
+        resources: The resources that it needs.
         beam_pipeline_args: Arguments for Beam, after the pipeline's.
         made_at: File and line of the user's code that made it, or None.
     """
@@ -95,11 +95,11 @@ class Node:
 
     @property
     def control_dependencies(self) -> list[Node]:
-        """The nodes that were named by `add_upstream_node`."""
+        """The nodes given to `add_upstream_node`."""
         return list(self._upstream)
 
     def with_id(self, id: str) -> Self:
-        """Name the node, so that several of one component fit into a pipeline.
+        """Name the node, so that a pipeline can hold several of one component.
 
         Raises:
             ParameterError: If the name has characters that a folder cannot have.
@@ -124,7 +124,7 @@ class Node:
         return self
 
     def with_resources(self, resources: Resources | None = None, **settings: Any) -> Self:
-        """Set what the node needs: `Resources`, or its fields by keyword.
+        """Set the resources that the node needs: `Resources`, or its fields by keyword.
 
         Example:
             `trainer.with_resources(cpu=4, memory="16Gi", accelerator="nvidia-l4")`
@@ -136,12 +136,12 @@ class Node:
         return self
 
     def with_beam_pipeline_args(self, args: Iterable[str]) -> Self:
-        """Set arguments for Beam that follow the pipeline's own."""
+        """Set arguments for Beam, which follow the pipeline's."""
         self.beam_pipeline_args = tuple(args)
         return self
 
     def add_upstream_node(self, node: Node) -> None:
-        """Have this node wait for another from which it reads nothing."""
+        """Have this node wait for another one that it reads nothing from."""
         if not isinstance(node, Node):
             raise WiringError(f"add_upstream_node takes a node. Received: {node!r}")
         if node not in self._upstream:
@@ -190,7 +190,7 @@ def _replace(settings: Any, changes: Mapping[str, Any]) -> Any:
 def as_sources(
     owner: str, key: str, value: Any, type: type[Artifact], *, several: bool
 ) -> tuple[Channel | Artifact, ...]:
-    """Return what was given for an input as channels or artifacts, checked against its type.
+    """Return an input's value as channels or artifacts, checked against its type.
 
     Args:
         owner: Name of the component, for messages.

@@ -1,4 +1,4 @@
-"""What a component was given for a parameter, checked against its annotation."""
+"""The value given for a component's parameter, checked against its annotation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from penstock.dsl.value_types import fits, value_type
 
 
 def parameter_value(owner: str, key: str, spec: ParameterSpec, given: Mapping[str, Any]) -> Any:
-    """Return a parameter's value, its default, or the channel or artifact that will give the value.
+    """Return a parameter's value, its default, or the channel or artifact that will supply it.
 
     Args:
         owner: Name of the component, for messages.
@@ -53,7 +53,7 @@ def parameter_value(owner: str, key: str, spec: ParameterSpec, given: Mapping[st
     if wanted in (Table, Array) and value is not None:
         raise ParameterError(
             f"{owner}({key}=...) takes the channel of an output, such as other.outputs['result']; "
-            f"data is no parameter. Received: {type(value).__name__}"
+            f"data cannot be a parameter. Received: {type(value).__name__}"
         )
     if not values.accepts(spec.annotation, value):
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""The pipeline: nodes in an order in which they can run; a value that can be cut and joined."""
+"""The pipeline: nodes in an order in which they can run; a value that can be filtered and joined."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Pipeline:
     ) -> None:
         if not _NAME.match(pipeline_name) or len(pipeline_name) > 63:
             raise PipelineError(
-                "A pipeline's name is 1 to 63 letters, digits, '_', '-', '.', the first a letter or "
-                f"digit. Received: {pipeline_name!r}"
+                "A pipeline's name has 1 to 63 letters, digits, '_', '-' and '.', and starts with "
+                f"a letter or digit. Received: {pipeline_name!r}"
             )
         if pipeline_root is not None and not isinstance(pipeline_root, str):
             raise PipelineError(
@@ -72,7 +72,7 @@ class Pipeline:
 
     @property
     def components(self) -> tuple[Node, ...]:
-        """The nodes; TFX's name for them."""
+        """The nodes, under TFX's name."""
         return self.nodes
 
     def __iter__(self) -> Iterator[Node]:
@@ -100,7 +100,7 @@ class Pipeline:
         return f"<Pipeline {self.name}: {', '.join(node.id for node in self.nodes)}>"
 
     def gates_of(self, node: Node) -> tuple[Node, ...]:
-        """Return the gates that hold a node back, those outside of a part of a pipeline, too."""
+        """Return the gates that hold a node back, including those left out of a part of a pipeline."""
         return self._gates.get(id(node), ())
 
     def _before(self, node: Node) -> list[Node]:
@@ -109,7 +109,7 @@ class Pipeline:
     def filter(self, keep: Callable[[Node], bool]) -> Pipeline:
         """Return a pipeline of the nodes for which `keep` holds.
 
-        What it then reads from nodes that are left out comes from their latest execution.
+        Outputs of nodes that are left out are taken from their latest executions.
 
         Raises:
             PipelineError: If no node is kept.
@@ -133,7 +133,7 @@ class Pipeline:
         return part
 
     def only(self, *ids: str) -> Pipeline:
-        """Return a pipeline of the named nodes alone."""
+        """Return a pipeline with only the named nodes."""
         wanted = {id(self[each]) for each in ids}
         return self.filter(lambda node: id(node) in wanted)
 
@@ -143,7 +143,7 @@ class Pipeline:
         return self.filter(lambda node: id(node) not in unwanted)
 
     def from_nodes(self, *ids: str) -> Pipeline:
-        """Return a pipeline of the named nodes and all that follow from them."""
+        """Return a pipeline with the named nodes and everything downstream of them."""
         reached = {id(self[each]) for each in ids}
         for node in self.nodes:
             if any(id(each) in reached for each in self._before(node)):
@@ -151,7 +151,7 @@ class Pipeline:
         return self.filter(lambda node: id(node) in reached)
 
     def to_nodes(self, *ids: str) -> Pipeline:
-        """Return a pipeline of the named nodes and all that they need."""
+        """Return a pipeline with the named nodes and everything upstream of them."""
         needed = {id(self[each]) for each in ids}
         for node in reversed(self.nodes):
             if id(node) in needed:
@@ -159,7 +159,7 @@ class Pipeline:
         return self.filter(lambda node: id(node) in needed)
 
     def __add__(self, other: Pipeline) -> Pipeline:
-        """Return a pipeline of the nodes of both, under the name and settings of the first."""
+        """Return a pipeline with the nodes of both, and the name and settings of the first."""
         both = list(self.nodes) + [node for node in other.nodes if node not in self.nodes]
         return Pipeline(
             self.name,
@@ -184,7 +184,7 @@ def _check_nodes(nodes: Sequence[Node]) -> None:
     for node in nodes:
         if not isinstance(node, Node):
             if isinstance(node, type) and issubclass(node, Node):
-                hint = f" Call it to make a node of it: {node.__name__}(...)."
+                hint = f" Call it to make a node: {node.__name__}(...)."
             elif isinstance(node, (list, tuple, Pipeline)):
                 hint = " Write * before a list of nodes to put them into another."
             else:
@@ -194,7 +194,7 @@ def _check_nodes(nodes: Sequence[Node]) -> None:
             raise PipelineError(f"Node {node.id!r} is listed twice")
         if node.id in seen:
             raise PipelineError(
-                f"Two nodes are named {node.id!r}. Name one of them otherwise with .with_id('...')."
+                f"Two nodes are named {node.id!r}. Rename one of them with .with_id('...')."
             )
         seen[node.id] = node
 

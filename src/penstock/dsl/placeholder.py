@@ -1,4 +1,4 @@
-"""What stands in a definition for a value that only a run has."""
+"""Placeholders: stand-ins, in a definition, for values that only a run has."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from penstock.dsl.exceptions import ParameterError
 
 
 class Placeholder:
-    """The base of channels and runtime parameters: they cannot become text or decide a condition.
+    """Base of channels and runtime parameters, which cannot become text or be used as a condition.
 
-    `f"data/{day}"` would hold the placeholder's name, not its value, `if channel:` would always be true
-    and `day == "monday"` always false; all are refused where they are written. `repr` works, for
+    `f"data/{day}"` would hold the placeholder's name, not its value; `if channel:` would always be
+    true and `day == "monday"` always false. All raise an error at that line. `repr` works, for
     messages.
     """
 
@@ -22,8 +22,8 @@ class Placeholder:
 
     def _as_text(self) -> NoReturn:
         self._refuse(
-            "become part of a text",
-            "Give it to a component as it is, and build the text where the component runs.",
+            "become part of a string",
+            "Pass it to a component as it is, and build the string where the component runs.",
         )
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Placeholder:
     def __bool__(self) -> bool:
         self._refuse(
             "decide a condition",
-            "Give it to a component as it is, and decide where the component runs; to ask whether "
+            "Pass it to a component as it is, and decide where the component runs; to test whether "
             "something was given, write `is not None`.",
         )
 
@@ -43,7 +43,7 @@ class Placeholder:
         if isinstance(other, (str, bytes, int, float)):
             self._refuse(
                 f"be compared with {other!r}",
-                "Give it to a component as it is, and compare where the component runs.",
+                "Pass it to a component as it is, and compare where the component runs.",
             )
         return self is other
 

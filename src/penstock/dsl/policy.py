@@ -14,16 +14,17 @@ from penstock.spelling import names_its_arguments
 class Policy:
     """How often and how long a node is tried, and whether its result may be reused.
 
-    It means the same on every runner; one that cannot honour a setting says so before the run.
+    It means the same on every runner. A runner that does not support a setting says so before the
+    run.
 
     Args:
         retries: Further attempts after a failed one.
         backoff_seconds: Wait before the first retry; doubled before each further one.
         max_backoff_seconds: Longest wait.
-        timeout_seconds: Longest time of an attempt; None for no bound.
+        timeout_seconds: Longest time of an attempt; None for no limit.
         cache: Whether an earlier execution with the same key may be reused.
-        cache_max_age_seconds: Age from which it may not; None for no bound.
-        success_optional: Whether the nodes that follow run although this one failed.
+        cache_max_age_seconds: Age from which it may not be reused; None for no limit.
+        success_optional: Whether downstream nodes run even if this one failed.
         gate: Whether a node that judges holds back the other nodes that read what it judges.
         wait_for_gates: Whether the node is held back by gates on what it reads.
 

@@ -16,7 +16,7 @@ from penstock.project_root import MARKER, find_project_root
 
 
 def import_from(root: str) -> None:
-    """Put a project's root first on the import path, so that its modules are found by their names."""
+    """Put a project's root first on the import path, so that its modules can be imported by name."""
     if root in sys.path:
         sys.path.remove(root)
     sys.path.insert(0, root)
@@ -26,7 +26,7 @@ def import_from(root: str) -> None:
 def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[str]) -> str:
     """Return the dotted name under which a file of the project is imported.
 
-    Names that Python cannot write, such as `taxi-utils`, are names like any other: see
+    Names that are not Python identifiers, such as `taxi-utils`, are allowed: see
     `penstock.module_names`.
 
     Raises:
@@ -48,10 +48,10 @@ def module_name(path: str | os.PathLike[str], project_root: str | os.PathLike[st
 
 
 def reference(target: Any) -> str:
-    """Return the name of a class or function, from which `resolve` finds it in another process.
+    """Return the name of a class or function, by which `resolve` finds it in another process.
 
-    What a file defines that was run as a script, or loaded under another name, is named by the file.
-    `__main__` stays the module of what a notebook, a prompt or standard input defines: workers are sent
+    Definitions of a file that was run as a script, or loaded under another name, are named by the
+    file. Definitions of a notebook, a prompt or standard input stay in `__main__`: workers are sent
     its source (`MainSource`).
 
     Raises:

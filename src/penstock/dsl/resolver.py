@@ -12,7 +12,7 @@ from penstock.dsl.node import Node, Outputs, as_sources
 from penstock.spelling import names_its_arguments
 
 OTHER_THAN = "other_than"
-"""Input key of a resolver: what it is to find something else than."""
+"""Input key of a resolver: the channel whose artifacts it must not find."""
 
 
 @names_its_arguments
@@ -20,11 +20,12 @@ OTHER_THAN = "other_than"
 class LatestArtifacts:
     """Choose the newest live artifacts of each type that this pipeline published.
 
-    What a node wrote that failed is never chosen.
+    Outputs of failed nodes are never chosen.
 
     Args:
-        count: How many of each at most.
-        include_rejected: Whether also what a gate rejected, such as an ExampleValidator with `fail_on`.
+        count: How many of each type at most.
+        include_rejected: Whether to include artifacts that a gate rejected, such as an
+            ExampleValidator with `fail_on`.
 
     Raises:
         ParameterError: If `count` is below 1.
@@ -35,7 +36,9 @@ class LatestArtifacts:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise ParameterError(f"LatestArtifacts.count is at least 1. Received: {self.count!r}")
+            raise ParameterError(
+                f"LatestArtifacts.count must be 1 or more. Received: {self.count!r}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,15 +54,16 @@ class Resolver(Node):
 
     Args:
         strategy: How to choose.
-        types: For each output key the artifact class to look for; for `LatestBlessedModel` they are
-            `model=Model, model_blessing=ModelBlessing` unless said otherwise.
-        other_than: A channel of this run that is to be compared with what is found. Left out is what
-            has the same content, what was made from the same Examples by the same node, and, where
-            the data has spans, whatever is not of an earlier span; of earlier spans the latest is
-            chosen. So a run that is repeated or resumed finds the same again, not itself.
+        types: For each output key the artifact class to look for; for `LatestBlessedModel` the
+            default is `model=Model, model_blessing=ModelBlessing`.
+        other_than: A channel of this run that will be compared with the result. Artifacts are left
+            out if they have the same content, if the same node made them from the same Examples,
+            or, where the data has spans, if they are not of an earlier span; of earlier spans the
+            latest is chosen. So a run that is repeated or resumed finds the same artifacts again,
+            and not its own.
 
     Raises:
-        WiringError: If a type is no artifact class, or `other_than` no channel.
+        WiringError: If a type is not an artifact class, or `other_than` is not a channel.
 
     Example:
         baseline = Resolver(LatestBlessedModel(), other_than=trainer.outputs["model"])

@@ -1,4 +1,4 @@
-"""What a node needs of the machine it runs on."""
+"""The resources that a node needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNITS = {
 @names_its_arguments
 @dataclasses.dataclass(frozen=True, slots=True)
 class Resources:
-    """Requests and limits of one node, said once for every runner.
+    """Requests and limits of a node, the same for every runner.
 
     Each field may be a `RuntimeParameter`.
 
@@ -33,7 +33,7 @@ class Resources:
         topology: Of a TPU slice, such as `"2x4"`.
 
     Raises:
-        ParameterError: If a value is negative or not of the form above.
+        ParameterError: If a value is negative or does not have the form above.
     """
 
     cpu: float | None = None
@@ -52,7 +52,7 @@ class Resources:
             )
         if _given(count) and not (isinstance(count, int) and count >= 0):
             raise ParameterError(
-                f"Resources.accelerator_count is a whole number from 0. Received: {count!r}"
+                f"Resources.accelerator_count is a whole number of 0 or more. Received: {count!r}"
             )
         if _given(self.accelerator) and not isinstance(self.accelerator, str):
             raise ParameterError(

@@ -16,17 +16,17 @@ _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 class RuntimeParameter(Placeholder):
     """A value that is chosen when the pipeline runs: `penstock run FILE --param epochs=5`.
 
-    It stands wherever a component takes a parameter or `Resources` take a value. To a static type
-    checker it is `Any`, so that it fits there.
+    Use it wherever a component takes a parameter or `Resources` takes a value. For static type
+    checkers it is `Any`, so it fits there.
 
     Args:
-        name: What `--param` calls it.
+        name: Its name for `--param`.
         ptype: int, float, str or bool.
-        default: Value if none is given; None means that one must be given.
+        default: The value if none is given; None means that a value is required.
         description: One line for `penstock check` and for forms.
 
     Raises:
-        ParameterError: If the type is another, or the default is not of it.
+        ParameterError: If the type is not one of these, or the default is not of that type.
 
     Example:
         >>> RuntimeParameter("epochs", int, default=20).parse("5")
@@ -86,7 +86,7 @@ class RuntimeParameter(Placeholder):
         )
 
     def parse(self, text: str) -> Any:
-        """Return the value that `text`, typed at a command line, stands for.
+        """Return the value of `text` as typed on a command line.
 
         Raises:
             ParameterError: If it does not read as the parameter's type.

@@ -1,4 +1,4 @@
-"""Which value artifact holds what an annotation says."""
+"""The value artifacts for annotations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ RETURNABLE = (
 def value_type(annotation: Any) -> type[ValueArtifact] | None:
     """Return the value artifact that holds values of an annotation; None if none does.
 
-    pandas, pyarrow and NumPy are told by name, so that defining a component imports none of them.
+    pandas, pyarrow and NumPy types are recognized by name, so that defining a component imports
+    none of them.
 
     Example:
         >>> value_type(float | None).TYPE_NAME
@@ -38,7 +39,7 @@ def value_type(annotation: Any) -> type[ValueArtifact] | None:
 
 
 def fits(given: type[ValueArtifact], wanted: type[ValueArtifact]) -> bool:
-    """Return whether a channel of `given` can be a parameter that is held in `wanted`."""
+    """Return whether a channel of type `given` fits a parameter that is stored as `wanted`."""
     return issubclass(given, wanted) or (given is Integer and wanted is Float)
 
 
@@ -46,9 +47,9 @@ _ARROW_TABLES = {("pyarrow", "Table"), ("pyarrow", "RecordBatch")}
 
 
 def as_annotated(annotation: Any, value: Any) -> Any:
-    """Return a value that was read from an artifact in the form that an annotation asks for.
+    """Return a value read from an artifact, in the form that an annotation asks for.
 
-    A table is read as `pyarrow.Table`; where a DataFrame or a RecordBatch is asked for, it is made one.
+    A table is read as a `pyarrow.Table` and converted if a DataFrame or a RecordBatch is asked for.
     """
     plain = _plain(annotation)
     if is_data_frame(plain):

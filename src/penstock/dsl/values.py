@@ -21,8 +21,9 @@ from penstock.dsl.runtime_parameter import RuntimeParameter
 def accepts(annotation: Any, value: Any) -> bool:
     """Return whether `value` fits `annotation`.
 
-    An int fits a float, a bool fits only a bool, a list or tuple fits a Sequence. A `RuntimeParameter`
-    fits what its type fits. Annotations that say nothing checkable accept everything.
+    An int fits a float, a bool fits only a bool, a list or tuple fits a Sequence. A
+    `RuntimeParameter` fits what its type fits. Annotations that cannot be checked accept
+    everything.
     """
     if isinstance(value, RuntimeParameter):
         sample = {int: 0, float: 0.0, str: "", bool: True}[value.ptype]
@@ -75,14 +76,14 @@ def _accepts_container(origin: Any, args: tuple[Any, ...], value: Any) -> bool:
 
 
 def _same_message(annotation: type, value: Any) -> bool:
-    """Return a protobuf message of another pool fits if it is the same message by name."""
+    """Return whether a protobuf message of another pool has the same name."""
     wanted = getattr(annotation, "DESCRIPTOR", None)
     given = getattr(value, "DESCRIPTOR", None)
     return wanted is not None and given is not None and wanted.full_name == given.full_name
 
 
 def describe(annotation: Any) -> str:
-    """Return how an error message names an annotation.
+    """Return an annotation's name for error messages.
 
     Example:
         >>> describe(int | None)
@@ -104,9 +105,9 @@ def describe(annotation: Any) -> str:
 
 
 def encode(value: Any) -> Any:
-    """Return the JSON form of a parameter value, from which `decode` makes an equal one.
+    """Return a parameter value as JSON for `decode`.
 
-    Takes what JSON has, floats that JSON lacks, bytes, enums, dataclasses, protobuf messages, objects
+    Accepts JSON values, non-finite floats, bytes, enums, dataclasses, protobuf messages, objects
     with `to_json` and `from_json`, top-level functions and classes, and runtime parameters.
 
     Raises:
@@ -153,21 +154,21 @@ def _encode_object(value: Any) -> Any:
     if hasattr(value, "__fspath__"):
         return str(value)
     raise ParameterError(
-        f"A {kind.__name__} cannot be a parameter: it has no form in JSON. Give it methods to_json and "
+        f"A {kind.__name__} cannot be a parameter: it has no JSON form. Give it methods to_json and "
         f"from_json, or make it a dataclass. Received: {value!r}"
     )
 
 
 def decode(value: Any, *, import_functions: bool = True) -> Any:
-    """Return the value that `encode` wrote; lists come back as lists.
+    """Return the value that `encode` was given; tuples come back as lists.
 
     Args:
         value: The JSON form.
-        import_functions: Whether functions and classes are imported; else a `NamedFunction` stands for
-            each, where a component is only looked at.
+        import_functions: Whether to import functions and classes; otherwise each becomes a
+            `NamedFunction`, for code that only inspects a component.
 
     Raises:
-        ParameterError: If a runtime parameter in it was not given a value (`Graph.bind`).
+        ParameterError: If it holds a runtime parameter without a value (`Graph.bind`).
     """
     if isinstance(value, list):
         return [decode(each, import_functions=import_functions) for each in value]
@@ -193,14 +194,12 @@ def decode(value: Any, *, import_functions: bool = True) -> Any:
         fields = decode(value["fields"], import_functions=import_functions)
         return resolve(value["$dataclass"])(**fields)
     if "$runtime_parameter" in value:
-        raise ParameterError(
-            f"Runtime parameter {value['$runtime_parameter']!r} was given no value"
-        )
+        raise ParameterError(f"Runtime parameter {value['$runtime_parameter']!r} has no value")
     return {key: decode(each, import_functions=import_functions) for key, each in value.items()}
 
 
 def runtime_parameters_in(value: Any) -> Iterator[RuntimeParameter]:
-    """Yield the runtime parameters in a parameter's value, also those inside of containers."""
+    """Yield the runtime parameters in a parameter's value, including those inside containers."""
     if isinstance(value, RuntimeParameter):
         yield value
     elif isinstance(value, Mapping):

@@ -46,7 +46,7 @@ def train(gen, **parameters):
         ("modules/01-trian.v2.py", "Did you mean 'modules/01-train.v2.py'?"),
         ("modules.01-trian%2Ev2", "has the module 'modules.01-trian%2Ev2'. Did you mean 'modules.01-train%2Ev2'?"),
         ("modules/train", "a path that ends in .py, or a dotted name. Received: 'modules/train'"),
-        ("gs://bucket/train.py", "a module file lies in the project"),
+        ("gs://bucket/train.py", "a module file must be inside the project"),
         ("../outside.py", "is not below the project's root"),
         ("json.py", "is imported as 'json', which is a module of Python itself"),
     ],

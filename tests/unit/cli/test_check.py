@@ -81,7 +81,7 @@ def test_functions_that_fit(project, module, capsys):
          "Transform calls preprocessing_fn(inputs, custom_config=None); this one needs schema "
          "besides"),
         (GOOD.replace("(fn_args)", "(fn_args, *, epochs)"), "modules/user.py:6",
-         "Trainer calls run_fn(fn_args); this one needs epochs besides"),
+         "Trainer calls run_fn(fn_args); this one also needs epochs"),
         (GOOD.replace("def run_fn(fn_args):", "class run_fn:"), "modules/user.py",
          "Trainer needs a function run_fn(fn_args) in this file."),
     ],
@@ -152,7 +152,7 @@ def node(**resources) -> GraphNode:
         ({"accelerator": "nvidia-l4"}, None, ""),
         ({"accelerator": "nvidia-l4", "accelerator_count": 0}, None, ""),
         ({"memory": {"$runtime_parameter": "memory"}}, None, ""),
-        ({"cpu": 64}, "warning", "Trainer asks for 64 cores; this machine has 4. It runs on those."),
+        ({"cpu": 64}, "warning", "Trainer asks for 64 cores; this machine has 4, so it runs on 4."),
         ({"memory": "64Gi"}, "error", "Trainer asks for 64Gi of memory; this machine has 8.0 GiB"),
         ({"accelerator": "nvidia-l4", "accelerator_count": 2}, "error",
          "Trainer asks for 2 nvidia-l4 (GPU); this machine has 1. Run it elsewhere, or take the "

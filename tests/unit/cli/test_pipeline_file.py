@@ -71,8 +71,8 @@ def test_classes_are_known_by_their_dotted_names(project):
          "pipelines/other.py:4: CountWords(text=...) takes a channel of String, such as "
          "node.outputs[...]. Received: int 3\n    return CountWords(text=n)"),
         (HEAD + "pipeline = Pipeline('a b', components=[])\n",
-         "pipelines/other.py:3: A pipeline's name is 1 to 63 letters, digits, '_', '-', '.', the "
-         "first a letter or digit. Received: 'a b'\n    pipeline = Pipeline('a b', components=[])"),
+         "pipelines/other.py:3: A pipeline's name has 1 to 63 letters, digits, '_', '-' and '.', and "
+         "starts with a letter or digit. Received: 'a b'\n    pipeline = Pipeline('a b', components=[])"),
         (HEAD + "pipeline = Pipeline('a', components=[ReadText(source='d').with_policy(retry=1)])\n",
          "pipelines/other.py:3: Policy has no setting 'retry'. Did you mean 'retries'?\n"
          "    pipeline = Pipeline('a', components=[ReadText(source='d').with_policy(retry=1)])"),

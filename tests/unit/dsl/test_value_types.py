@@ -68,7 +68,7 @@ def test_what_cannot_be_stored_is_named(tmp_path):
     ):
         Table(str(tmp_path)).value = [1]
     with pytest.raises(
-        TypeError, match="Array takes a NumPy array of numbers, texts or truth values"
+        TypeError, match="Array takes a NumPy array of numbers, strings or booleans"
     ):
         Array(str(tmp_path)).value = np.array([object()])
 

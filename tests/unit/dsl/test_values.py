@@ -89,7 +89,7 @@ def test_what_has_no_form_is_refused(value):
 
 
 def test_an_unbound_runtime_parameter_is_named():
-    with pytest.raises(ParameterError, match="'epochs' was given no value"):
+    with pytest.raises(ParameterError, match="'epochs' has no value"):
         decode(encode([RuntimeParameter("epochs", int, 1)]))
 
 
