@@ -48,7 +48,7 @@ def train(gen, **parameters):
         ("modules/train", "a path that ends in .py, or a dotted name. Received: 'modules/train'"),
         ("gs://bucket/train.py", "a module file must be inside the project"),
         ("../outside.py", "is not below the project's root"),
-        ("json.py", "is imported as 'json', which is a module of Python itself"),
+        ("json.py", "is imported as 'json', which is a module of Python's standard library"),
     ],
 )  # fmt: skip
 def test_module_files(root, module_file, message):
