@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import griffe
+from docstring_examples import as_code
 from mkdocs.structure.files import File, Files
 
-from docstring_examples import as_code
 from penstock import Component, components
 from penstock.dsl.interface import MISSING, Interface
 
@@ -54,9 +54,9 @@ def component_reference() -> str:
     lines = [
         "# Components",
         "",
-        "`from penstock.components import ...`. Every argument is given by keyword. An input takes a channel "
-        '(`example_gen.outputs["examples"]`) or, in a test, an artifact. This page is made from the components '
-        "themselves.",
+        "`from penstock.components import ...`. Every argument is given by keyword. An input takes a "
+        'channel (`example_gen.outputs["examples"]`) or, in a test, an artifact. This page is made from '
+        "the components themselves.",
         "",
     ]
     for group, names in GROUPS.items():
@@ -81,9 +81,9 @@ def _component(kind: type[Component]) -> list[str]:
             lines += [section.value, ""]
     lines += _tables(interface, described)
     for section in sections:
-        if section.kind is griffe.DocstringSectionKind.admonition:
-            if section.value.kind in ("example", "examples"):
-                lines += [as_code(section.value.contents), ""]
+        is_example = section.kind is griffe.DocstringSectionKind.admonition
+        if is_example and section.value.kind in ("example", "examples"):
+            lines += [as_code(section.value.contents), ""]
     return lines
 
 
