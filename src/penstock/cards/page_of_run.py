@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penstock.artifacts import location
 from penstock.cards.artifact_pages.blocks import fact_table, row_table, section, tiles, verdict
 from penstock.cards.html_page import HtmlPage, data_page
 from penstock.cards.markup import Child, Markup, tag
@@ -127,6 +128,8 @@ def _why(why: Mapping[str, Any]) -> str:
 def _look(artifact: Mapping[str, Any]) -> Markup:
     if artifact["state"] == "DELETED":
         return pill("deleted", "bad")
+    if location.is_local(artifact["uri"]) and not location.exists(artifact["uri"]):
+        return pill("missing", "bad")
     return tag("code", f"penstock open {artifact['id']}", class_="command")
 
 

@@ -207,7 +207,10 @@ def _examples(artifact: Any, splits: Sequence[str], count: int) -> Iterator[Firs
 
     for name in splits:
         split = ExamplesSplit.of(artifact, name)
-        columns, rows = _of_batches(split.batches(batch_size=count), count)
+        try:
+            columns, rows = _of_batches(split.batches(batch_size=count), count)
+        except RuntimeError as error:  # fewer or more rows than were written
+            raise ValueError(str(error)) from error
         yield FirstRows(name, columns, rows, split.row_count)
 
 

@@ -397,6 +397,16 @@ def test_a_model_that_is_no_saved_model_shows_its_files(tmp_path):
     assert "weights.txt" in said
 
 
+@pytest.mark.parametrize("cut", [0, 20, 200])
+def test_cut_examples_are_named(tmp_path, cut):
+    shutil.copytree(PENGUIN / "CsvExampleGen/examples/1", tmp_path / "e")
+    (path,) = (tmp_path / "e/Split-eval").iterdir()
+    path.write_bytes(path.read_bytes()[:cut])
+    write(tmp_path / "e", **{"row_counts.json": {"eval": 100, "train": 234}})
+    with pytest.raises(UnreadableArtifact, match="eval"):
+        artifact_page(Examples(str(tmp_path / "e")))
+
+
 def test_a_damaged_saved_model_is_told(tmp_path):
     shutil.copytree(GOLDEN / "saved_model", tmp_path / "Format-Serving")
     (tmp_path / "Format-Serving/variables/variables.index").write_bytes(b"short")

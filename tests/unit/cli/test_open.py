@@ -198,6 +198,25 @@ def test_head_prints_rows(examples, capsys):
     assert len(found[0]["rows"]) == 10
 
 
+def test_head_of_cut_examples_is_told(examples, capsys):
+    for path in Path("examples/Split-eval").iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+    assert "Split-eval" in refused(capsys, "head", str(examples), "--rows", "99", code=4)
+
+
+def test_a_page_of_a_run_imports_nothing_heavy(a_run):
+    code = (
+        "import sys; from penstock.cli import main;"
+        "main(['open', 'latest', '-o', 'r.html', '--no-browser']);"
+        "heavy = {'rich', 'tensorflow', 'apache_beam', 'numpy', 'pyarrow'} & set(sys.modules);"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_head_names_the_nearest(examples, capsys):
     told = refused(capsys, "head", str(examples), "--split", "trian", code=3)
     assert "Did you mean 'train'" in told

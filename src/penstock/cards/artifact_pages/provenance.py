@@ -74,6 +74,10 @@ def _properties(artifact: Artifact) -> Markup | None:
 
 
 def _related(related: Sequence[RelatedArtifact]) -> Markup:
+    if not any(each.node_id for each in related):  # TFX wrote them
+        return row_table(
+            ["type", "look"], [[each.type_name, _command(each.id)] for each in related]
+        )
     rows = [[each.type_name, each.node_id, _command(each.id)] for each in related]
     return row_table(["type", "node", "look"], rows)
 

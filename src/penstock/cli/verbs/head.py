@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
@@ -71,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json([each.to_json() for each in found])
     else:
+        if not found:
+            print(f"{named(artifact)} has no splits and no vocabularies", file=sys.stderr)
         _print(Console(), found)
     return exit_codes.OK
 
@@ -95,5 +98,3 @@ def _print(console: Console, found: list[FirstRows]) -> None:
             if is_numeric([row[place] for row in each.rows])
         ]
         console.table(each.columns, rows, right=numeric)
-    if not found:
-        console.print("nothing to show")
