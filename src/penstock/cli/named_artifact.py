@@ -25,14 +25,20 @@ def find_artifact(store: MetadataStore, name: str) -> ArtifactRecord:
     if name.isdecimal():
         try:
             return store.get_artifact(int(name))
-        except RecordNotFound as error:
+        except (RecordNotFound, OverflowError):
             newest = store.find_artifacts(states=(), limit=1)
             last = f" The newest is {newest[0].artifact.id}." if newest else ""
-            raise NotFound(f"{error}{last} `penstock artifacts` lists them.") from None
+            raise NotFound(
+                f"There is no artifact {name} in the store {store.location}.{last} "
+                "`penstock artifacts` lists them."
+            ) from None
     aliases = store.aliases()
     if name in aliases:
         return store.get_artifact(aliases[name])
     near = nearest(name, aliases)
+    runs = [run.run_id for run in store.list_runs(limit=_LISTED_RUNS)]
+    if name == "latest" or any(run.startswith(name) for run in runs):
+        near = f" It names a run; `penstock show {name}` lists its artifacts."
     raise NotFound(
         f"There is no artifact with the alias {name!r} in the store {store.location}.{near} "
         "`penstock artifacts` lists artifacts with their ids."

@@ -206,7 +206,7 @@ def standard(tmp_path_factory):
         (InfraBlessing(write(root / "infra", INFRA_BLESSED="")), ["Blessed"]),
         (pushed, ["Pushed as version 17", "/srv/m", "serving_default"]),
         (ModelCard(card), ["Which species?", "About this artifact"]),
-        (InferenceResult(str(root / "logs")), ["first 1 rows", "\\xff answered"]),
+        (InferenceResult(str(root / "logs")), ["First row", "\\xff answered"]),
         (valued(Integer, root, 12345), ["12345"]),
         (valued(Float, root, 0.5), ["0.5"]),
         (valued(Boolean, root, True), ["True"]),
@@ -249,6 +249,19 @@ def test_statistics_show_all_splits_side_by_side(standard):
     page = artifact_page(standard[1][0])
     assert page.html.count('class="square d1"') == 1
     assert "differs by" in page.html
+
+
+def test_of_many_splits_the_first_six_are_shown(tmp_path):
+    artifact = ExampleStatistics(str(tmp_path))
+    artifact.splits = [f"s{i}" for i in range(8)]
+    for split in artifact.splits:
+        shutil.copytree(
+            PENGUIN / "StatisticsGen/statistics/3/Split-eval", artifact.split_uri(split)
+        )
+    said = text_of(artifact_page(artifact))
+    assert "rows in s5" in said
+    assert "rows in s6" not in said
+    assert "The first 6 splits are shown, and not s6, s7." in said
 
 
 def test_slices_are_sorted_worst_first_after_the_whole():

@@ -143,10 +143,11 @@ def test_the_browser_is_opened(a_run, tmp_path):
 def test_what_is_not_there_is_not_found(a_run, capsys):
     read(capsys, "artifacts", "1", "--alias", "production")
     assert "There is no artifact 999" in refused(capsys, "open", "999", code=3)
-    assert "The newest is 3" in refused(capsys, "open", "999", code=3)
+    assert "The newest is 3" in refused(capsys, "open", "9" * 30, code=3)
     assert "Did you mean 'production'" in refused(capsys, "open", "producton", code=3)
     assert "Did you mean 'a-first'" in refused(capsys, "open", "a-fist", code=3)
     assert "Did you mean 'production'" in refused(capsys, "head", "producton", code=3)
+    assert "It names a run" in refused(capsys, "head", "a-f", code=3)
 
 
 def test_deleted_and_missing_artifacts_are_told(a_run, capsys):

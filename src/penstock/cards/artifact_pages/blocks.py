@@ -100,12 +100,15 @@ def cell(value: Any) -> Markup:
 
 def first_rows_section(found: FirstRows) -> Markup:
     """Return the first rows of a split or a table as a section."""
-    total = "" if found.total is None else f" of {number(found.total)}"
-    shown = len(found.rows)
-    what = f"{found.name}: " if found.name else ""
+    shown, name = len(found.rows), f"{found.name}: " if found.name else ""
     if not shown:
-        return section(f"{what}no rows")
-    heading = (
-        f"{what}all {shown} rows" if found.total == shown else f"{what}first {shown}{total} rows"
-    )
-    return section(heading, row_table(found.columns, found.rows))
+        return section(_sentence(f"{name}no rows"))
+    total = "" if found.total is None else f" of {number(found.total)}"
+    what = f"all {shown} rows" if found.total == shown else f"first {shown}{total} rows"
+    if shown == 1 and found.total in (None, 1):
+        what = "one row" if found.total else "first row"
+    return section(_sentence(f"{name}{what}"), row_table(found.columns, found.rows))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] if ":" not in text else text

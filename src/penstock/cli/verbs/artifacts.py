@@ -75,10 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _find(store: MetadataStore, name: str) -> ArtifactRecord:
-    return store.get_artifact(int(name)) if name.isdecimal() else store.artifact_by_alias(name)
-
-
 def _list(store: MetadataStore, arguments: argparse.Namespace) -> None:
     from penstock.artifacts import ArtifactState
     from penstock.cli.run_report import check_node, find_run, graph_of
@@ -126,7 +122,9 @@ def _list(store: MetadataStore, arguments: argparse.Namespace) -> None:
 
 
 def _one(store: MetadataStore, arguments: argparse.Namespace) -> None:
-    record = _find(store, arguments.artifact)
+    from penstock.cli.named_artifact import find_artifact
+
+    record = find_artifact(store, arguments.artifact)
     number = record.artifact.id
     assert number is not None
     if arguments.alias:

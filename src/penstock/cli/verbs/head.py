@@ -86,7 +86,8 @@ def _print(console: Console, found: list[FirstRows]) -> None:
             console.print()
         total = "" if each.total is None else f" of {each.total:,}"
         what = f"{each.name}: " if each.name else ""
-        console.print(console.style(f"{what}{len(each.rows)}{total} rows", "name"))
+        rows_word = "row" if (each.total or len(each.rows)) == 1 else "rows"
+        console.print(console.style(f"{what}{len(each.rows)}{total} {rows_word}", "name"))
         if not each.rows:
             continue
         rows: list[tuple[Cell, ...]] = [
