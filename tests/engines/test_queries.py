@@ -100,7 +100,7 @@ def test_ones_own_database_is_read_here_and_the_log_says_so(tmp_path, caplog):
     component = CountingExampleGen(query="10").with_beam_pipeline_args(["--runner=FnApiRunner"])
     examples = run_component(component, tmp_path, project_root=tmp_path)["examples"]
     assert sum(read_row_counts(examples.uri).values()) == 10
-    assert "CountingExampleGen defines no beam_source" in caplog.text
+    assert "The component defines no beam_source" in caplog.text
 
 
 TABLE = pa.table(

@@ -60,8 +60,8 @@ class BeamEngine:
         on_beam = source.on_beam()
         if on_beam is None:
             self._log.warning(
-                "The rows are read here and not on Beam: the component does not say how workers read "
-                "them (beam_source)."
+                "The component defines no beam_source, which says how Beam's workers read its rows: "
+                "they are read in this process."
             )
             return LocalEngine().write_examples(
                 source, output, uri, file_format, num_shards=num_shards, quarantine=quarantine

@@ -78,8 +78,7 @@ def test_functions_that_fit(project, module, capsys):
         (GOOD.replace("(inputs)", "()"), "modules/user.py:3",
          "Transform calls preprocessing_fn(inputs, custom_config=None); this one takes 0 arguments"),
         (GOOD.replace("(inputs)", "(inputs, schema)"), "modules/user.py:3",
-         "Transform calls preprocessing_fn(inputs, custom_config=None); this one needs schema "
-         "besides"),
+         "Transform calls preprocessing_fn(inputs, custom_config=None); this one also needs schema"),
         (GOOD.replace("(fn_args)", "(fn_args, *, epochs)"), "modules/user.py:6",
          "Trainer calls run_fn(fn_args); this one also needs epochs"),
         (GOOD.replace("def run_fn(fn_args):", "class run_fn:"), "modules/user.py",
