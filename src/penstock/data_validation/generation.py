@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from penstock.data_validation.dataframes import table_of
 from penstock.data_validation.statistics.generate import statistics_of_record_batches
 from penstock.data_validation.statistics.shard_parts import ExamplesReader, csv_parts
 from penstock.data_validation.statistics.shards import statistics_of_parts, worthwhile_processes
@@ -280,7 +281,7 @@ def generate_statistics_from_dataframe(
     """
     if n_jobs != 1:
         raise ValueError(f"n_jobs must be 1. Received: n_jobs={n_jobs!r}")
-    table = pa.Table.from_pandas(dataframe, preserve_index=False)
+    table = table_of(dataframe)
     _tell_left_out(table.schema)
     _tell_types_are_known(stats_options)
     batches = table.to_batches(_batch_size(stats_options)) or [empty_batch(table.schema)]

@@ -13,6 +13,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock import data_validation as dv
+from penstock.data_validation.statistics.dataset import DatasetStatistics
+from penstock.io import read_parquet
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -207,3 +209,37 @@ def test_the_index_that_pandas_writes_is_a_feature_without_a_name(tmp_path):
     found = dv.generate_statistics_from_csv(path)
     assert [f.path.step[0] for f in found.datasets[0].features] == ["", "a", "b"]
     assert not dv.validate_statistics(found, dv.infer_schema(found)).anomaly_info
+
+
+def test_columns_that_arrow_does_not_know_are_left_out_or_converted(caplog):
+    frame = pd.DataFrame({"z": [1 + 2j, 2], "s": pd.arrays.SparseArray([0, 3]), "a": [1.5, 2.5]})
+    features = by_name(dv.generate_statistics_from_dataframe(frame))
+    assert sorted(features) == ["a", "s"]
+    assert features["s"].num_stats.mean == 1.5
+    assert "'z' of type complex128 is left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [([1, "x"], "'a' holds values of several types"), ([2**70, 1], "'a' holds an integer beyond")],
+)
+def test_a_column_that_cannot_be_read_is_named(cells, message):
+    with pytest.raises(TypeError, match=message):
+        dv.generate_statistics_from_dataframe(pd.DataFrame({"b": [1, 2], "a": cells}))
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.inf, np.nan])
+def test_weights_are_finite_and_not_negative(weight):
+    batch = pa.record_batch({"a": pa.array([1, 2]), "w": pa.array([1.0, weight])})
+    kernel = DatasetStatistics(dv.StatsOptions(weight_feature="w"))
+    with pytest.raises(ValueError, match="'w' must have a finite number of 0 or more"):
+        kernel.add(batch)
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path):
+    path = str(tmp_path / "twice.parquet")
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), path)
+    with pytest.raises(ValueError, match=r"\['a'\] come more than once"):
+        dv.generate_statistics_from_parquet(path)
+    with pytest.raises(ValueError, match=r"\['a'\] come more than once"):
+        list(read_parquet([path]))

@@ -22,7 +22,7 @@ from penstock.data_validation.statistics.presence import Presence
 from penstock.data_validation.statistics.text import Bytes, Text
 from penstock.data_validation.stats_options import StatsOptions
 from penstock.io.arrow.arrays import one_value_lists, to_numpy
-from penstock.io.arrow.list_columns import with_list_columns
+from penstock.io.arrow.list_columns import repeated, with_list_columns
 
 _Floats = npt.NDArray[np.float64]
 _Type = statistics_pb2.FeatureNameStatistics
@@ -174,8 +174,10 @@ class DatasetStatistics:
 
         Raises:
             TypeError: If a feature's type is not known or changes.
-            ValueError: If a weight is missing.
+            ValueError: If a weight is missing or below 0, or two columns have one name.
         """
+        if twice := repeated(batch.schema.names):
+            raise ValueError(f"The column names {twice} come more than once. Rename or drop some.")
         batch = with_list_columns(batch)
         self._rows += batch.num_rows
         weights = {name: _weights(batch, name) for name in self._options.weight_features}
@@ -249,6 +251,12 @@ def _weights(batch: pa.RecordBatch, name: str) -> _Floats:
             f"{len(values)} values of type {values.type} in {batch.num_rows} rows."
         )
     weights: _Floats = to_numpy(values).astype(np.float64)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        raise ValueError(
+            f"The weight feature {name!r} must have a finite number of 0 or more in every row. Received: "
+            f"{weights[wrong][0]}"
+        )
     return weights
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
-from penstock.io.arrow.list_columns import empty_batch, list_columns
+from penstock.io.arrow.list_columns import empty_batch, list_columns, repeated
 from penstock.io.csv.reader import ColumnType, CsvCells, CsvFiles
 from penstock.io.examples.formats import file_format_named
 from penstock.io.examples.reader import (
@@ -139,7 +139,9 @@ class ExamplesReader:
                 for batch in parquet.iter_batches(rows, row_groups=groups, columns=kept):
                     yield list_columns(batch)
             except (pa.ArrowInvalid, OSError) as error:
-                raise ValueError(f"{path}: damaged Parquet file ({error})") from error
+                raise ValueError(
+                    f"{path}: the Parquet file cannot be read, or is damaged ({error})"
+                ) from error
             if not parquet.metadata.num_rows:
                 yield list_columns(empty_batch(self.columns_of(path)))
 
@@ -153,6 +155,10 @@ def _opened(path: str) -> "Iterator[pq.ParquetFile]":
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
         except pa.ArrowInvalid as error:
             raise ValueError(f"{path}: not a Parquet file ({error})") from error
+        if twice := repeated(parquet.schema_arrow.names):
+            raise ValueError(
+                f"{path}: the column names {twice} come more than once. Rename or drop some."
+            )
         yield parquet
 
 

@@ -5,13 +5,14 @@ ParquetExampleGen makes of it: dates and times text in ISO 8601, categories thei
 """
 
 import functools
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.io.arrow.arrays import one_value_lists
+from penstock.io.arrow.arrays import byte_strings, numbers, one_value_lists, to_numpy
 
 _KindTest = Callable[[pa.DataType], bool]
 _LISTS: tuple[_KindTest, ...] = (
@@ -19,6 +20,8 @@ _LISTS: tuple[_KindTest, ...] = (
     pa.types.is_large_list,
     pa.types.is_fixed_size_list,
     pa.types.is_map,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
 )
 _LEAVES: tuple[_KindTest, ...] = (
     pa.types.is_null,
@@ -40,8 +43,7 @@ _LEAVES: tuple[_KindTest, ...] = (
 def has_list_form(kind: pa.DataType) -> bool:
     """Whether statistics know what a column of a type holds; durations and unions they do not."""
     if isinstance(kind, pa.BaseExtensionType):
-        # A pandas Period is stored as a number whose meaning lies in its type.
-        return kind.extension_name != "pandas.period" and has_list_form(kind.storage_type)
+        return has_plain_storage(kind) and has_list_form(kind.storage_type)
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return has_list_form(kind.value_type)
     if pa.types.is_map(kind):
@@ -51,6 +53,40 @@ def has_list_form(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return all(has_list_form(field.type) for field in kind)
     return _is_view(kind) or any(test(kind) for test in _LEAVES)
+
+
+def has_plain_storage(kind: pa.BaseExtensionType) -> bool:
+    """Whether the stored values of an extension type say what the value is."""
+    # A pandas Period is stored as a number whose meaning lies in its type.
+    return bool(kind.extension_name != "pandas.period")
+
+
+def stored_values(column: pa.ExtensionArray) -> pa.Array:
+    """Return the stored values of an extension array; UUIDs as text, as databases write them.
+
+    Example:
+        >>> stored_values(pa.array([uuid.UUID(int=7).bytes], pa.uuid())).to_pylist()
+        [b'00000000-0000-0000-0000-000000000007']
+    """
+    stored = column.storage
+    if column.type.extension_name != "arrow.uuid":
+        return stored
+    text = byte_strings(
+        [str(uuid.UUID(bytes=cell)).encode() for cell in stored.drop_null().to_pylist()]
+    )
+    return pc.replace_with_mask(pa.nulls(len(stored), text.type), stored.is_valid(), text)
+
+
+def plain_lists(column: pa.Array) -> pa.Array:
+    """Return lists of fixed size and list views as plain lists; anything else as it is."""
+    if _has_other_list_form(column.type):
+        return column.cast(pa.large_list(column.type.value_type))
+    return column
+
+
+def _has_other_list_form(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_fixed_size_list, pa.types.is_list_view, pa.types.is_large_list_view)
+    return any(test(kind) for test in tests)
 
 
 def list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -96,11 +132,27 @@ def _is_ready(kind: pa.DataType) -> bool:
         return bool(pa.types.is_null(kind))
     while _is_any_list(kind):
         kind = kind.value_type
-    return not pa.types.is_struct(kind) or _is_ready(kind)
+    return _is_ready(kind) if pa.types.is_struct(kind) else _is_known(kind)
+
+
+def _is_known(kind: pa.DataType) -> bool:
+    """Whether statistics take values of a type as they are; what has no list form they refuse."""
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    plain = ("null", "bool", "string", "binary", "large_string", "large_binary")
+    return bool(is_number or str(kind) in plain or not has_list_form(kind))
 
 
 def _is_any_list(kind: pa.DataType) -> bool:
     return _is_plain_list(kind) or bool(pa.types.is_fixed_size_list(kind))
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """Return the names that come more than once, sorted."""
+    return (
+        sorted({name for name in names if names.count(name) > 1})
+        if len(set(names)) < len(names)
+        else []
+    )
 
 
 def empty_batch(columns: pa.Schema) -> pa.RecordBatch:
@@ -121,7 +173,7 @@ def _values(column: pa.Array) -> pa.Array:
     """Return values in the types that statistics know; of structs with lists as their fields."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _values(column.storage)
+        return _values(stored_values(column))
     if pa.types.is_dictionary(kind):
         return _values(column.dictionary_decode())
     if pa.types.is_run_end_encoded(kind):
@@ -129,8 +181,8 @@ def _values(column: pa.Array) -> pa.Array:
     if pa.types.is_map(kind):
         entries: Any = pa.StructArray.from_arrays([column.keys, column.items], ["key", "value"])
         return _relisted(pa.ListArray.from_arrays(column.offsets, entries), column)
-    if pa.types.is_fixed_size_list(kind):
-        return _values(column.cast(pa.list_(kind.value_type)))
+    if _has_other_list_form(kind):
+        return _values(plain_lists(column))
     if _is_plain_list(kind):
         return _relisted(column, column)
     if pa.types.is_struct(kind):
@@ -147,7 +199,8 @@ def _relisted(lists: pa.Array, original: pa.Array) -> pa.Array:
     if values.type == lists.type.value_type and lists is original:
         return lists
     mask = original.is_null() if original.null_count else None
-    return type(lists).from_arrays(lists.offsets, values, mask=mask)
+    # Of a slice Arrow takes no mask, unless its offsets are an array of their own.
+    return type(lists).from_arrays(numbers(to_numpy(lists.offsets)), values, mask=mask)
 
 
 def _leaf(column: pa.Array) -> pa.Array:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.io.arrow.arrays import numbers, one_value_lists, to_numpy
+from penstock.io.arrow.list_columns import repeated
 from penstock.io.csv.cell_type import ColumnType
 from penstock.io.csv.header import CsvError, read_header
 from penstock.io.csv.string_columns import (
@@ -59,6 +60,14 @@ class CsvFiles:
     def __post_init__(self) -> None:
         if not self.files:
             raise ValueError("CsvFiles needs at least one file. Received: files=[]")
+        if len(self.delimiter) != 1:
+            raise ValueError(
+                f"delimiter must be one character. Received: delimiter={self.delimiter!r}"
+            )
+        if twice := repeated(list(self.column_names or ())):
+            raise ValueError(
+                f"column_names: {twice} come more than once. Name each column differently."
+            )
         try:
             codecs.lookup(self.encoding)
         except LookupError as error:

@@ -150,11 +150,14 @@ def list_matching(pattern: str) -> list[str]:
     """List the files that match a glob pattern, sorted, without hidden ones.
 
     A name that starts with `.` or `_` is bookkeeping of some tool (`.DS_Store`, `_SUCCESS`), not
-    data, and is left out, as are directories. Brackets in the name of a file or folder that exists are
-    a part of its name.
+    data, and is left out unless the pattern begins so, too; directories are left out. Brackets in
+    the name of a file or folder that exists are a part of its name.
 
     Args:
         pattern: A local glob pattern or an fsspec URL with wildcards in its path.
+
+    Raises:
+        FileNotFoundError: If a link that matches leads nowhere.
     """
     if is_url(pattern):
         import fsspec
@@ -163,18 +166,44 @@ def list_matching(pattern: str) -> list[str]:
         found = [
             file_system.unstrip_protocol(name)
             for name, entry in file_system.glob(
-                _literal_brackets(path, file_system.exists), detail=True
+                _escaped_where_there(path, file_system.exists), detail=True
             ).items()
             if entry["type"] == "file"
         ]
     else:
-        matching = glob.glob(_literal_brackets(pattern, os.path.exists), recursive=True)
+        matching = glob.glob(literal_brackets(pattern), recursive=True)
         found = [name for name in matching if os.path.isfile(name)]
-    return sorted(name for name in found if name.rsplit("/", 1)[-1][0] not in "._")
+        for name in matching:
+            if os.path.islink(name) and not os.path.exists(name) and not _is_bookkeeping(name):
+                target = os.readlink(name)
+                raise FileNotFoundError(
+                    errno.ENOENT, f"a link to {target}, which is not there", name
+                )
+    if _is_bookkeeping(pattern):
+        return sorted(found)
+    return sorted(name for name in found if not _is_bookkeeping(name))
 
 
-def _literal_brackets(pattern: str, exists: Callable[[str], bool]) -> str:
-    """Escapes the parts of a pattern with brackets that exist as they are written."""
+def _is_bookkeeping(path: str) -> bool:
+    return path.rsplit("/", 1)[-1].startswith((".", "_"))
+
+
+def literal_brackets(pattern: str, base: str = "") -> str:
+    """Escapes brackets in those parts of a pattern that exist as they are written.
+
+    Args:
+        pattern: A local glob pattern, relative to `base` if there is one.
+        base: A folder; a local path or an fsspec URL.
+    """
+    if not is_url(base):
+        return _escaped_where_there(pattern, lambda part: os.path.exists(join(base, part)))
+    import fsspec
+
+    file_system, root = fsspec.core.url_to_fs(base)
+    return _escaped_where_there(pattern, lambda part: bool(file_system.exists(join(root, part))))
+
+
+def _escaped_where_there(pattern: str, exists: Callable[[str], bool]) -> str:
     parts = pattern.split("/")
     return "/".join(
         part.replace("[", "[[]") if "[" in part and exists("/".join(parts[: i + 1])) else part

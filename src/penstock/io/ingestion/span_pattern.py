@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from penstock.io.files.filesystem import canonical, join, list_matching
+from penstock.io.files.filesystem import canonical, join, list_matching, literal_brackets
 from penstock.io.files.missing_path import explain_missing
 from penstock.io.ingestion.config import Input, RangeConfig, Split
 
@@ -20,6 +20,9 @@ _TOKEN = re.compile(r"\{(SPAN|VERSION)(?::([^}]*))?\}|\{(YYYY|MM|DD)\}")
 _EPOCH = date(1970, 1, 1)
 _DATE_WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}
 _LISTED = 10
+# What means more within brackets of a regular expression than within those of a glob.
+_IN_BRACKETS = re.compile(r"[\[\\^&~|]")
+_ESCAPED = r"\\\g<0>"
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,10 @@ def _glob_to_regex(text: str) -> str:
         elif rest[0] == "?":
             token, regex = "?", "[^/]"
         elif group:
-            token, regex = group[0], group[0].replace("[!", "[^")
+            inner = group[0][1:-1]
+            beyond = "^" if inner.startswith("!") else ""
+            token = group[0]
+            regex = f"[{beyond}{_IN_BRACKETS.sub(_ESCAPED, inner.removeprefix('!'))}]"
         else:
             token, regex = rest[0], re.escape(rest[0])
         out += regex
@@ -189,7 +195,7 @@ def _find(base: str, pattern: str, span: int | None = None) -> list[_Match]:
         pattern: The pattern.
         span: The span, if it has been filled into the pattern.
     """
-    regex, wildcards = _compiled(pattern)
+    regex, wildcards = _compiled(literal_brackets(pattern, base))
     prefix = join(canonical(base), "")
     matches = []
     for file in list_matching(join(glob.escape(base), wildcards)):

@@ -6,7 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.io.arrow.arrays import one_value_lists
-from penstock.io.arrow.list_columns import iso_8601
+from penstock.io.arrow.list_columns import (
+    has_plain_storage,
+    iso_8601,
+    plain_lists,
+    stored_values,
+)
 
 
 class ColumnError(ValueError):
@@ -49,12 +54,25 @@ def value_type(column: str, kind: pa.DataType) -> pa.DataType:
 
 
 def _element_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return kind.value_type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        element = kind.value_type
-        return element.value_type if pa.types.is_dictionary(element) else element
-    return kind
+    kind = _unwrapped(kind)
+    return _unwrapped(kind.value_type) if any(test(kind) for test in _LISTS) else kind
+
+
+_LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
+
+
+def _unwrapped(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values behind a dictionary's or an extension's."""
+    if isinstance(kind, pa.BaseExtensionType) and has_plain_storage(kind):
+        is_uuid = kind.extension_name == "arrow.uuid"
+        return pa.large_binary() if is_uuid else _unwrapped(kind.storage_type)
+    return _unwrapped(kind.value_type) if pa.types.is_dictionary(kind) else kind
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -90,8 +108,9 @@ def example_columns(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> 
 
 
 def _as_lists(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_fixed_size_list(column.type):
-        column = column.cast(pa.list_(column.type.value_type))
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = stored_values(column)
+    column = plain_lists(column)
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
         return one_value_lists(_values(name, column, kind))
     lists = column.cast(pa.large_list(column.type.value_type))
@@ -113,6 +132,8 @@ _ZERO = pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(bytes(8))])
 
 
 def _values(name: str, values: pa.Array, kind: pa.DataType) -> pa.Array:
+    if isinstance(values.type, pa.BaseExtensionType):
+        values = stored_values(values)
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_decimal(values.type):

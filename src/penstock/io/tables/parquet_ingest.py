@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penstock.io.arrow.list_columns import repeated
 from penstock.io.examples.reader import DEFAULT_BATCH_SIZE, batch_rows
 from penstock.io.files.filesystem import open_binary
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
@@ -78,6 +79,10 @@ def survey_parquet(path: str, types: TableTypes) -> BrokenRow | None:
             _let_through(error)
             reason = f"not a Parquet file, or damaged: {str(error).strip()}"
             return BrokenRow(path, reason, None)
+        twice = repeated(schema.names)
+        if twice:
+            reason = f"the column names {twice} come more than once. Rename or drop some."
+            return BrokenRow(path, reason, None, rows=parquet.metadata.num_rows)
         try:
             found = {field.name: value_type(field.name, field.type) for field in schema}
             types.add(path, found)

@@ -352,3 +352,15 @@ def test_faulty_arguments_are_named():
 def test_a_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
         rows("nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"delimiter": "||"}, "must be one character"),
+        ({"column_names": ["x", "x"]}, r"\['x'\] come"),
+    ],
+)
+def test_faulty_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        CsvFiles(["data.csv"], **options)

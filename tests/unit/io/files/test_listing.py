@@ -39,3 +39,17 @@ def test_brackets_else_are_a_choice_of_characters(make):
     base = make("data 1.csv", "data 2.csv", "data 3.csv", "_log.csv")
     assert names(base, f"{base}/data [12].csv") == ["/data 1.csv", "/data 2.csv"]
     assert names(base, f"{base}/*.csv") == ["/data 1.csv", "/data 2.csv", "/data 3.csv"]
+
+
+def test_a_hidden_file_is_found_by_its_name(make):
+    base = make(".taxi.csv", "_taxi.csv", "taxi.csv")
+    assert names(base, f"{base}/_taxi.csv") == ["/_taxi.csv"]
+    assert names(base, f"{base}/.taxi.csv") == ["/.taxi.csv"]
+    assert names(base, f"{base}/*") == ["/taxi.csv"]
+
+
+def test_a_link_that_leads_nowhere_is_an_error(tmp_path):
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "b.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(FileNotFoundError, match="gone.csv, which is not there"):
+        list_matching(f"{tmp_path}/*.csv")

@@ -233,3 +233,10 @@ def test_urls_are_resolved():
     resolved = resolve_input("memory://spans", Input([Split("s", "{SPAN}/*.csv")]))
     assert resolved.span == 2
     assert resolved.files["s"][0].endswith("spans/2/d.csv")
+
+
+def test_brackets_of_a_name_that_exists_are_a_part_of_it(base):
+    root = base("v[1]/a[2].csv", "v1/a2.csv", "v1/a3.csv")
+    assert resolve(root, "v[1]/a[2].csv")[0] == {"s0": ["v[1]/a[2].csv"]}
+    assert resolve(root, "v1/a[!3].csv")[0] == {"s0": ["v1/a2.csv"]}
+    assert resolve(root, "v1/a[[3].csv")[0] == {"s0": ["v1/a3.csv"]}
