@@ -26,6 +26,7 @@ CHEAP = {
 
 _ENVIRONMENT = {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "BROWSER": "true",  # a program that does nothing
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "COLUMNS": "120",
 }

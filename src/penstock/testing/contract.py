@@ -40,8 +40,9 @@ def check_component(
 
     It refuses unknown, misspelt and missing arguments and artifacts of another type; its frozen form
     survives JSON; it runs with no runner and no store, and writes what it declares where it is told to;
-    in a pipeline its second run is a cache hit; twice from scratch it gives the same fingerprints; and
-    when it fails half-way, nothing of it stays but its log.
+    each output has a page that `penstock open` can show; in a pipeline its second run is a cache hit;
+    twice from scratch it gives the same fingerprints; and when it fails half-way, nothing of it stays but
+    its log.
 
     Args:
         component: The component, such as `StatisticsGen(examples=Examples("folder"))`.
@@ -63,6 +64,7 @@ def check_component(
         component, f"{root}/alone", project_root=project_root, seed=seed, deterministic=True
     )
     _check_outputs(component, outputs, f"{root}/alone")
+    _check_pages(component, outputs)
     first = _check_cached(component, f"{root}/cached", project_root, seed)
     if reproducible:
         for key, artifact in first.items():
@@ -126,6 +128,19 @@ def _check_outputs(component: Component, outputs: dict[str, Artifact], root: str
         assert isinstance(artifact, channel.type)
         assert artifact.uri.startswith(f"{root}/{component.id}/{key}/"), artifact.uri
         assert artifact.fingerprint
+
+
+def _check_pages(component: Component, outputs: dict[str, Artifact]) -> None:
+    from penstock.cards import UnreadableArtifact, artifact_page
+
+    for key, artifact in outputs.items():
+        artifact.page_sections()  # which the page would only make a note of, if it raises
+        try:
+            artifact_page(artifact)
+        except UnreadableArtifact as error:
+            raise AssertionError(
+                f"the page of {component.id}.{key} cannot be made: {error}"
+            ) from error
 
 
 def _check_cached(
