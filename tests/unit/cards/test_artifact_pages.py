@@ -295,6 +295,18 @@ def test_anomalies_of_each_split_are_told(tmp_path):
     assert "What is wrong in train" not in said
 
 
+@pytest.mark.parametrize(
+    ("splits", "words"), [([], "No split was judged"), (["train_eval"], "No anomalies")]
+)
+def test_anomalies_of_pairs_of_splits(tmp_path, splits, words):
+    artifact = ExampleAnomalies(str(tmp_path))
+    artifact.splits = splits
+    for pair in splits:
+        (tmp_path / f"SplitPair-{pair}").mkdir()
+        (tmp_path / f"SplitPair-{pair}" / "SchemaDiff.pb").write_bytes(b"")
+    assert words in text_of(artifact_page(artifact))
+
+
 def test_quarantined_rows_are_shown(tmp_path):
     root = tmp_path / "examples"
     shutil.copytree(PENGUIN / "CsvExampleGen/examples/1", root)

@@ -15,6 +15,8 @@ def content(artifact: Artifact) -> PageContent:
     """Return what the page shows."""
     assert isinstance(artifact, ExampleAnomalies)
     files = files_by_split(artifact, "SchemaDiff.pb")
+    if not files:
+        return PageContent(head=[verdict("No split was judged")])
     found = {name: load_anomalies_binary(path) for name, path in files.items()}
     if len(found) == 1:
         ((name, anomalies),) = found.items()

@@ -7,16 +7,21 @@ from penstock.cards.row_preview import names_of_splits
 
 
 def files_by_split(artifact: SplitArtifact, file: str) -> dict[str, str]:
-    """Return the path of a file by split; under "" where there are no splits.
+    """Return the path of a file by split, or by pair of splits; under "" where there are no splits.
+
+    It is empty where the artifact declares that it has no split, since there was nothing to do.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If a file is missing.
     """
-    names = names_of_splits(artifact)
-    found = {name: f"{artifact.split_uri(name)}/{file}" for name in names}
-    alone = f"{artifact.uri.rstrip('/')}/{file}"
-    if not found:
-        found = {"": alone}
+    root = artifact.uri.rstrip("/")
+    if artifact.properties.get("split_names") and not artifact.splits:
+        return {}
+    found = {}
+    for name in names_of_splits(artifact):
+        pair = f"{root}/SplitPair-{name}/{file}"
+        found[name] = pair if location.exists(pair) else f"{artifact.split_uri(name)}/{file}"
+    found = found or {"": f"{root}/{file}"}
     for path in found.values():
         if not location.exists(path):
             raise FileNotFoundError(f"{path} is missing")

@@ -20,6 +20,8 @@ def content(artifact: Artifact) -> PageContent:
     """Return what the page shows."""
     assert isinstance(artifact, ExampleStatistics)
     files = files_by_split(artifact, "FeatureStats.pb")
+    if not files:
+        return PageContent(head=[tag("p", "There are no splits.", class_="lead")])
     shown = dict(list(files.items())[:_MOST_SPLITS])
     datasets = [default_dataset(load_statistics(path), path) for path in shown.values()]
     found = statistics_content(datasets, [name or "statistics" for name in shown])
