@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class AvroExampleGen(FileBasedExampleGen):
     """Reads Avro files into `Examples`. Needs `pip install 'penstock-ml[avro]'`.
 
-    Integers and booleans become int64 features, floats and decimals float, strings, bytes, dates and
-    times bytes; lists become features of several values; a missing cell becomes a feature without a
-    kind, as TFX's Avro executor writes. All files have the same columns. Arguments are those of
-    `FileBasedExampleGen`.
+    Integers and booleans become int64 features, floats and decimals float, strings, bytes, dates
+    and times bytes; lists become features of several values; a missing cell becomes a feature
+    without a kind, as TFX's Avro executor writes. All files must have the same columns. The
+    arguments are those of `FileBasedExampleGen`.
 
     Example:
         AvroExampleGen(input_base="data/trips")
@@ -28,13 +28,13 @@ class AvroExampleGen(FileBasedExampleGen):
     LIBRARIES: ClassVar = ("pyarrow", "tfx-bsl", "fastavro")
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Reads Avro files of one split."""
+        """Read the Avro files of one split."""
         from penstock.io.tables.avro_ingest import avro_rows
 
         return avro_rows(files, on_broken)
 
     def beam_input(self) -> InputReader:
-        """Agrees on the columns of all files, then reads a file at a time."""
+        """Return how Beam reads Avro files: all files agree on their columns, then each is read."""
         from penstock.components.table_input import TableInput
         from penstock.io.tables.avro_ingest import read_avro, survey_avro
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from penstock.installation import install_command
 from penstock.components.query_example_gen import QueryBasedExampleGen
 from penstock.dsl import ExecutionContext
+from penstock.installation import install_command
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,9 +21,9 @@ _PROJECT_FLAG = "--project="
 class BigQueryExampleGen(QueryBasedExampleGen):
     """Reads the result of BigQuery queries (GoogleSQL) into `Examples`.
 
-    Needs `pip install 'penstock-ml[gcp]'`, and where it runs: Google's application default credentials
-    with the roles BigQuery Job User and BigQuery Data Viewer, and a project to bill, from `project`,
-    `--project=` in `beam_pipeline_args`, or the credentials.
+    Needs `pip install 'penstock-ml[gcp]'` and, where it runs, Google's application default
+    credentials with the roles BigQuery Job User and BigQuery Data Viewer, and a project to bill,
+    from `project`, `--project=` in `beam_pipeline_args`, or the credentials.
 
     Where `beam_pipeline_args` name a runner, its workers read the result in several streams, in no
     particular order; their account needs the role BigQuery Read Session User.
@@ -48,14 +48,14 @@ class BigQueryExampleGen(QueryBasedExampleGen):
     project: str | None = None
 
     def query_rows(self, query: str, context: ExecutionContext) -> Iterable[Rows]:
-        """Makes a query, streaming its rows."""
+        """Run a query and stream its rows."""
         from penstock.io.ingestion.write_examples import Rows
 
         batches = read_big_query(query, *_clients(self._billed(context)))
         return Rows.of_batches(batches, missing="kindless")
 
     def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> BeamSource:
-        """Makes the queries, and has workers read streams of their results."""
+        """Run the queries and let workers read streams of their results."""
         from penstock.beam import big_query_source
 
         return big_query_source(queries, *_clients(self._billed(context)))
@@ -78,20 +78,20 @@ def _clients(project: str | None) -> tuple[Any, Any]:
         return bigquery.Client(project=project), storage()
     except (DefaultCredentialsError, OSError) as error:
         raise RuntimeError(
-            "BigQueryExampleGen needs Google's application default credentials and a project where "
-            "it runs: `gcloud auth application-default login`, a service account, or "
+            "BigQueryExampleGen needs Google's application default credentials and a project "
+            "to bill: `gcloud auth application-default login`, a service account, or "
             f"GOOGLE_APPLICATION_CREDENTIALS, and project=. Google says: {error}"
         ) from error
 
 
 def read_big_query(query: str, client: Any, storage: Any = None) -> Iterator[pa.RecordBatch]:
-    """Makes a query and reads its rows in one stream, so that ORDER BY holds.
+    """Run a query and read its rows in one stream, so that ORDER BY holds.
 
     Args:
         query: GoogleSQL.
         client: A `google.cloud.bigquery.Client`.
-        storage: A `google.cloud.bigquery_storage.BigQueryReadClient`, which is faster; None: rows
-            come by the REST API.
+        storage: A `google.cloud.bigquery_storage.BigQueryReadClient`, which is faster; if None,
+            rows come through the REST API.
     """
     from penstock.io.tables.example_columns import example_columns, value_type
 

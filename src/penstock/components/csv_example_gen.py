@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class CsvExampleGen(FileBasedExampleGen):
     """Reads CSV files with a header line into `Examples`.
 
-    A column is int64 if all its cells are integers, else float if all are numbers, else bytes; an
-    empty cell becomes a feature with an empty list. Quoted cells may hold line breaks.
+    A column is int64 if all its cells are integers, float if all are numbers, and bytes otherwise;
+    an empty cell becomes a feature with an empty list. Quoted cells may hold line breaks.
 
     Further arguments are those of `FileBasedExampleGen`.
 
     Args:
-        na_values: Cells that mean "missing" besides the empty one, such as "NA".
+        na_values: Cells that mean "missing", in addition to empty ones, such as "NA".
         delimiter: What separates cells.
         multivalent_columns: Columns whose cells hold several values.
         secondary_delimiter: What separates the values of such a cell.
@@ -43,7 +43,7 @@ class CsvExampleGen(FileBasedExampleGen):
     encoding: str = "utf-8"
 
     def check(self) -> None:
-        """Checks the parameters' values."""
+        """Check the parameters' values."""
         super().check()
         if bool(self.multivalent_columns) != bool(self.secondary_delimiter):
             raise ValueError(
@@ -53,7 +53,7 @@ class CsvExampleGen(FileBasedExampleGen):
             )
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Reads CSV files of one split."""
+        """Read the CSV files of one split."""
         from penstock.io.csv.ingest import csv_rows
 
         return csv_rows(self._source()(files), on_broken)
@@ -71,7 +71,7 @@ class CsvExampleGen(FileBasedExampleGen):
         )
 
     def beam_input(self) -> InputReader:
-        """Infers column types over all files, then reads blocks of them."""
+        """Return how Beam reads CSV files: types are inferred over all files, then blocks are read."""
         from penstock.beam import CsvInput
 
         return CsvInput(self._source())

@@ -1,4 +1,4 @@
-"""DistributionValidator: whether data is still distributed like a baseline."""
+"""DistributionValidator: compares the distribution of data with a baseline."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class FeatureComparator:
 
     Args:
         path: The feature's name, or the steps to a feature inside of structs.
-        infinity_norm: Limit of the largest difference of a value's share; for strings.
-        jensen_shannon_divergence: Limit of the divergence, 0 to 1; for strings and numbers.
-        normalized_abs_difference: Limit of the largest difference of a value's count over the number
-            of all values; for strings.
+        infinity_norm: Limit on the largest difference in a value's share; for strings.
+        jensen_shannon_divergence: Limit on the divergence, 0 to 1; for strings and numbers.
+        normalized_abs_difference: Limit on the largest difference in a value's count, divided by
+            the number of all values; for strings.
     """
 
     path: str | tuple[str, ...]
@@ -53,11 +53,11 @@ class FeatureComparator:
             raise ValueError(f"Limits of a FeatureComparator are 0 or more. Received: {self!r}")
 
     def steps(self) -> tuple[str, ...]:
-        """Returns the path as steps."""
+        """Return the path as steps."""
         return (self.path,) if isinstance(self.path, str) else tuple(self.path)
 
     def to_proto(self) -> schema_pb2.FeatureComparator:
-        """Returns the same as tensorflow-metadata's message."""
+        """Return the limits as tensorflow-metadata's message."""
         from tensorflow_metadata.proto.v0 import schema_pb2
 
         proto = schema_pb2.FeatureComparator()
@@ -70,7 +70,7 @@ class FeatureComparator:
 @names_its_arguments
 @dataclasses.dataclass(frozen=True)
 class DistributionValidatorConfig:
-    """What DistributionValidator compares.
+    """Settings of DistributionValidator: the features to compare.
 
     Args:
         features: The features, with their limits.
@@ -85,10 +85,12 @@ class DistributionValidatorConfig:
     def __post_init__(self) -> None:
         ratios = (self.min_num_examples_ratio, self.max_num_examples_ratio)
         if not self.features and ratios == (None, None):
-            raise ValueError("A DistributionValidatorConfig compares nothing. Received: no feature")
+            raise ValueError(
+                "A DistributionValidatorConfig needs at least one feature. Received: none"
+            )
 
     def num_examples_comparator(self) -> schema_pb2.NumericValueComparator | None:
-        """Returns the limits of the number of rows, if there are any."""
+        """Return the limits on the number of rows, or None."""
         from tensorflow_metadata.proto.v0 import schema_pb2
 
         if self.min_num_examples_ratio is None and self.max_num_examples_ratio is None:
@@ -104,16 +106,17 @@ class DistributionValidator(Component):
 
     Args:
         statistics: Statistics of the data.
-        baseline_statistics: Statistics to compare with. Without any, as on the first day, all splits
-            are let through with `blessed` 2.
+        baseline_statistics: Statistics to compare with. If there are none, as on the first day,
+            every split passes with `blessed` 2.
         config: Features and limits.
-        include_split_pairs: Pairs (split, split of the baseline); by default those of equal name.
-        fail_on: As ExampleValidator's.
+        include_split_pairs: Pairs (split, split of the baseline); by default splits of the same
+            name.
+        fail_on: As in ExampleValidator.
 
     Outputs:
-        anomalies: `SplitPair-<split>_<baseline split>/SchemaDiff.pb`, serialized Anomalies with what
-            the comparison found and all measured distances; the custom property `blessed` says for
-            each pair whether nothing was found.
+        anomalies: `SplitPair-<split>_<baseline split>/SchemaDiff.pb`, serialized Anomalies with the
+            findings and all measured distances; the custom property `blessed` says for each pair
+            whether nothing was found.
 
     Example:
         DistributionValidator(
@@ -136,20 +139,20 @@ class DistributionValidator(Component):
     anomalies: Output[ExampleAnomalies] = output()
 
     def check(self) -> None:
-        """Checks the form of the split pairs."""
+        """Check the form of the split pairs."""
         check_pairs(self.include_split_pairs)
 
     def can_reject(self) -> bool:
-        """Returns whether it fails on anomalies."""
+        """Return whether it fails on anomalies."""
         return self.fail_on is not None
 
     def run(self, context: ExecutionContext) -> None:
-        """Compares each pair of splits and writes what was found."""
+        """Compare each pair of splits and write the findings."""
         from penstock.data_validation import write_anomalies_binary
 
         self.anomalies.properties["span"] = self.statistics.properties.get("span") or 0
         if self.baseline_statistics is None:
-            context.log.warning("There are no baseline statistics: every split is let through.")
+            context.log.warning("There are no baseline statistics: every split passes.")
             self.anomalies.splits = []
             unjudged = dict.fromkeys(self.statistics.splits, NO_BASELINE)
             self.anomalies.custom_properties["blessed"] = unjudged

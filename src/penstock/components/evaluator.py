@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
+from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
@@ -21,8 +21,9 @@ _TFX_FUNCTIONS = ("custom_eval_shared_model", "custom_extractors")
 class Evaluator(Component):
     """Computes metrics by slice and checks them against thresholds.
 
-    The model is blessed when each threshold of the `eval_config` holds: bounds on a value, and bounds on
-    the change from the baseline. On a first run, without a baseline, changes are not checked.
+    The model is blessed when each threshold of the `eval_config` holds: bounds on a value, and
+    bounds on the change from the baseline. On a first run there is no baseline, so changes are not
+    checked.
 
     A metric's `threshold` applies to every slice that is evaluated, however small, as in TFMA; one in
     `per_slice_thresholds` applies to the slices of its own `slicing_specs` only. So
@@ -31,11 +32,12 @@ class Evaluator(Component):
     Args:
         examples: Raw examples; the model's signature applies the transform graph.
         model: The model to evaluate.
-        baseline_model: The model to compare with, mostly the latest blessed one.
-        schema: The examples' schema; with it less is read and misspelt features are named earlier.
+        baseline_model: The model to compare with, usually the latest blessed one.
+        schema: The examples' schema; with it, less data is read and misspelled features are
+            reported earlier.
         eval_config: What to compute: an `EvalConfig`, TFMA's own, a dict, or text.
         example_splits: The splits to evaluate on; `eval` when empty.
-        module_file: A file with metrics of your own, as an alternative to a dotted name: a
+        module_file: A file with your own metrics, as an alternative to a dotted name: a
             `MetricConfig.module` may then be the file's bare name, as in TFX.
 
     Outputs:
@@ -69,12 +71,12 @@ class Evaluator(Component):
     blessing: Output[ModelBlessing] = output()
 
     def check(self) -> None:
-        """Checks that the EvalConfig is one, and that nothing in it is wrong or has no effect."""
+        """Check that the EvalConfig is valid and that each of its fields has an effect."""
         self.eval_config = as_eval_config(self.eval_config)
         refuse_problems(self.eval_config)
 
     def run(self, context: ExecutionContext) -> None:
-        """Evaluates, writes the results and the blessing."""
+        """Evaluate the model, and write the results and the blessing."""
         from penstock.data_validation import load_schema_text
         from penstock.evaluation import evaluate, summary, write_evaluation
         from penstock.io import ExamplesSplit
@@ -121,7 +123,7 @@ class Evaluator(Component):
             context.log.info("  %s", failure)
 
     def _modules(self, context: ExecutionContext) -> dict[str, ModuleType]:
-        """Returns the user's modules by the names that the EvalConfig has for them."""
+        """Return the user's modules by their names in the EvalConfig."""
         found: dict[str, ModuleType] = {}
         if self.module_file is not None:
             module = context.load_module(self.module_file)
@@ -129,7 +131,7 @@ class Evaluator(Component):
                 if hasattr(module, name):
                     raise ValueError(
                         f"{self.module_file} defines {name}, which TFX hands to TFMA's Beam pipeline. "
-                        "There is none here: take it out. Metrics of your own are named by "
+                        "Penstock does not use it: remove it, and name your own metrics in "
                         "MetricConfig.module."
                     )
             found = {module.__name__: module, Path(self.module_file).stem: module}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.artifacts import Examples, ExamplesDiff
+from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.components.split_pairs import check_pairs, split_pairs
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.spelling import names_its_arguments
@@ -29,10 +29,11 @@ class PairedExampleSkew:
         identifier_features: Features that together identify an example.
         skew_sample_size: How many pairs of differing examples to write.
         ignore_features: Features that are not compared.
-        float_round_ndigits: Decimal digits to which floats are rounded first; None compares as is.
-        allow_duplicate_identifiers: Whether to compare examples that share an identifier; else such
-            examples are skipped and counted.
-        confusion_features: Features with one string a row whose pairs of values are counted.
+        float_round_ndigits: Decimal digits to which floats are rounded first; None compares them
+            unrounded.
+        allow_duplicate_identifiers: Whether to compare examples that share an identifier; otherwise
+            they are skipped and counted.
+        confusion_features: Features with one string per row whose pairs of values are counted.
     """
 
     identifier_features: Sequence[str]
@@ -53,7 +54,7 @@ class PairedExampleSkew:
 @names_its_arguments
 @dataclasses.dataclass(frozen=True)
 class ExampleDiffConfig:
-    """What ExampleDiff does.
+    """Settings of ExampleDiff.
 
     Args:
         paired_example_skew: How examples are joined and compared.
@@ -66,9 +67,9 @@ class ExampleDiff(Component):
     """Joins two sets of examples on identifier features and compares them feature by feature.
 
     Args:
-        examples_test: The examples that are looked at, such as serving data.
+        examples_test: The examples to examine, such as serving data.
         examples_base: The examples to compare with, such as training data.
-        config: How.
+        config: How to join and compare.
         include_split_pairs: Pairs (split, split of the baseline); by default all pairs.
 
     Outputs:
@@ -95,11 +96,11 @@ class ExampleDiff(Component):
     example_diff_result: Output[ExamplesDiff] = output()
 
     def check(self) -> None:
-        """Checks the form of the split pairs."""
+        """Check the form of the split pairs."""
         check_pairs(self.include_split_pairs)
 
     def run(self, context: ExecutionContext) -> None:
-        """Compares each pair of splits and writes what differs."""
+        """Compare each pair of splits and write the differences."""
         pairs = split_pairs(
             self.examples_test,
             self.examples_base,

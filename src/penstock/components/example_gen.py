@@ -1,12 +1,12 @@
-"""What ExampleGens have in common, and the base of those that read files."""
+"""The base of all ExampleGens, and of those that read files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
 from penstock.artifacts import Examples
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
 from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, output
 from penstock.io.ingestion.config import Input as InputConfig
 from penstock.io.ingestion.config import Output as OutputConfig
@@ -24,7 +24,7 @@ _ON_ERROR = ("raise", "skip")
 
 
 class ExampleGen(Component):
-    """Writes rows from the outside world as `Examples`; the base of all ExampleGens.
+    """Writes external rows as `Examples`; the base of all ExampleGens.
 
     Args:
         input_config: The input splits and their patterns.
@@ -32,7 +32,7 @@ class ExampleGen(Component):
             input's splits if it has several.
         range_config: Which span to take.
         output_file_format: "tfrecords_gzip" or "parquet".
-        num_shards: How many shards a split gets; by default as many as its size asks for.
+        num_shards: How many shards a split gets; by default as many as its size requires.
 
     Outputs:
         examples: `Split-<name>/` folders, and `row_counts.json` beside them.
@@ -49,7 +49,7 @@ class ExampleGen(Component):
     examples: Output[Examples] = output()
 
     def check(self) -> None:
-        """Checks the file format, the shards, and that several input splits are not hashed."""
+        """Check the file format, the shards, and that several input splits are not hashed."""
         _check_choice("output_file_format", self.output_file_format, _FILE_FORMATS)
         if isinstance(self.num_shards, int) and self.num_shards < 1:
             raise ValueError(
@@ -59,8 +59,8 @@ class ExampleGen(Component):
         names = [split.name for split in inputs.splits]
         if outputs.split_config.splits and len(names) > 1:
             raise ValueError(
-                f"output_config divides one input split by hash buckets, input_config has "
-                f"{len(names)}: {names}. Leave output_config out to keep the input's splits."
+                f"output_config divides one input split by hash buckets, but input_config "
+                f"has {len(names)}: {names}. Leave output_config out to keep the input's splits."
             )
 
     def _configs(self) -> tuple[InputConfig, OutputConfig]:
@@ -68,13 +68,13 @@ class ExampleGen(Component):
         return inputs, self.output_config or OutputConfig.default_for(inputs)
 
     def payload(self) -> str:
-        """Returns what a record of the output is, for the property `payload_format`."""
+        """Return the format of the output's records, for the property `payload_format`."""
         return DEFAULT_PAYLOAD_FORMAT
 
     def _write(
         self, context: ExecutionContext, source: RowSource, quarantine: Quarantine | None = None
     ) -> None:
-        """Writes the rows of each input split, and describes the artifact."""
+        """Write the rows of each input split, and set the artifact's properties."""
         from penstock.engines import engine_of
 
         counts = engine_of(context).write_examples(
@@ -101,10 +101,10 @@ class ExampleGen(Component):
 
 
 class FileBasedExampleGen(ExampleGen):
-    """Reads files into `Examples`; the base of ExampleGens for a format of one's own.
+    """Reads files into `Examples`; the base of ExampleGens for other file formats.
 
-    A subclass defines `read_rows`. Files are found by `input_config`'s patterns, the latest span
-    and version win, and rows are divided into splits by hash buckets, all as TFX does.
+    A subclass defines `read_rows`. As in TFX, files are found by `input_config`'s patterns, the
+    latest span and version are taken, and rows are divided into splits by hash buckets.
 
     Args:
         input_base: The folder that the patterns are relative to; a path or an fsspec URL.
@@ -113,7 +113,7 @@ class FileBasedExampleGen(ExampleGen):
             input's splits if it has several.
         range_config: Which span to take instead of the latest.
         output_file_format: "tfrecords_gzip" or "parquet".
-        num_shards: How many shards a split gets; by default as many as its size asks for.
+        num_shards: How many shards a split gets; by default as many as its size requires.
         on_error: "raise": a broken row is an error. "skip": it is left out, counted and kept in
             `quarantine/`.
 
@@ -132,12 +132,12 @@ class FileBasedExampleGen(ExampleGen):
     on_error: str = "raise"
 
     def check(self) -> None:
-        """Checks the parameters' values."""
+        """Check the parameters' values."""
         super().check()
         _check_choice("on_error", self.on_error, _ON_ERROR)
 
     def external_files(self, resolve: Callable[[str], str]) -> Mapping[str, str]:
-        """Returns the files that the patterns choose."""
+        """Return the files that match the patterns."""
         from penstock.io.files.filesystem import canonical
         from penstock.io.ingestion.span_pattern import resolve_input
 
@@ -151,30 +151,30 @@ class FileBasedExampleGen(ExampleGen):
         }
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Reads the files of one input split.
+        """Read the files of one input split.
 
-        What `Rows.of_batches` returns is worked on in several processes; rows that are yielded
-        otherwise in one.
+        Rows from `Rows.of_batches` are processed in several processes; rows from any other
+        iterable, in one.
 
         Args:
             files: Paths or URLs, sorted.
-            on_broken: To be told of each broken row, which is left out; None: it is an error.
+            on_broken: Called with each broken row, which is left out; if None, it is an error.
         """
         raise NotImplementedError(
             f"{type(self).__name__} does not define read_rows(self, files, on_broken=None)"
         )
 
     def beam_input(self) -> InputReader:
-        """Returns how Beam's workers read the input: by default `read_rows`, a file at a time.
+        """Return how Beam's workers read the input: by default with `read_rows`, one file at a time.
 
-        A subclass overrides it when files must agree on something, such as column types.
+        Subclasses override it if files must agree on something, such as column types.
         """
         from penstock.beam import RowsInput
 
         return RowsInput(self.read_rows)
 
     def run(self, context: ExecutionContext) -> None:
-        """Finds the files, reads them and writes the splits."""
+        """Find the files, read them and write the splits."""
         from penstock.engines import RowSource
         from penstock.io.ingestion.broken_rows import Quarantine
         from penstock.io.ingestion.span_pattern import resolve_input
@@ -215,7 +215,7 @@ class FileBasedExampleGen(ExampleGen):
         return BeamSource(files, self._beam_input())
 
     def _beam_input(self) -> InputReader:
-        """Returns `beam_input()`, unless a class below the one that defines it has other rows."""
+        """Return `beam_input()`, unless a subclass of the class that defines it overrides `read_rows`."""
         kinds = type(self).__mro__
         rows, input_ = (
             next(place for place, kind in enumerate(kinds) if name in vars(kind))

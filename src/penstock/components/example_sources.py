@@ -1,4 +1,4 @@
-"""Several Examples artifacts that are read as one: their splits and files."""
+"""Several Examples artifacts read as one: their splits and files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def splits_to_use(sources: Sequence[Examples], config: SplitsConfig | None) -> SplitsConfig:
-    """Returns which splits are analyzed and transformed.
+    """Return which splits are analyzed and transformed.
 
     Args:
         sources: the artifacts; at least one.
-        config: what the user wants; by default `train` is analyzed and every split transformed.
+        config: the user's choice; by default `train` is analyzed and every split is transformed.
 
     Raises:
-        ValueError: if the sources have not the same splits, or not those that are wanted.
+        ValueError: if the sources have different splits, or lack a chosen one.
     """
     available = sources[0].splits
     for source in sources[1:]:
@@ -41,7 +41,7 @@ def splits_to_use(sources: Sequence[Examples], config: SplitsConfig | None) -> S
 
 
 def source_splits(sources: Sequence[Examples], names: Sequence[str]) -> list[ExamplesSplit]:
-    """Returns each split of each source; those of one name follow one another."""
+    """Return each split of each source, grouped by name."""
     from penstock.io import ExamplesSplit
 
     return [ExamplesSplit.of(source, name) for name in names for source in sources]

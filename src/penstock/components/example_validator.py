@@ -1,4 +1,4 @@
-"""ExampleValidator: what is wrong with the data, by a schema."""
+"""ExampleValidator: checks data against a schema."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 
 ANOMALIES_FILE = "SchemaDiff.pb"
 
-_ACCEPT = (
-    "Correct the data, or accept it by changing the schema (penstock.data_validation.update_schema)."
-)
+_ACCEPT = "Correct the data, or accept it by changing the schema (penstock.data_validation.update_schema)."
 _LISTED = 10
 _SHOWN = 240
 
 
 class AnomaliesFound(Rejected):
-    """The data has anomalies of the severity that the pipeline is to fail on."""
+    """The data has anomalies of the severity in `fail_on`, or of a higher one."""
 
 
 class ExampleValidator(Component):
@@ -29,16 +27,16 @@ class ExampleValidator(Component):
 
     Args:
         statistics: Statistics of the data.
-        schema: What the data should be like.
+        schema: The schema that the data should match.
         exclude_splits: Splits to leave out.
-        fail_on: The severity of anomalies from which on the component fails, naming features and
-            reasons: "ERROR", "WARNING", or None to only report them. If it may fail it is a gate: all
-            other nodes that read the statistics, or the examples behind them, wait for it and do not
-            run if it fails. The anomalies are published all the same.
+        fail_on: The lowest severity of anomalies on which the component fails, naming features and
+            reasons: "ERROR" or "WARNING"; None only reports them. If set, the component is a gate:
+            all other nodes that read the statistics, or the examples that they describe, wait for
+            it and do not run if it fails. The anomalies are published in any case.
 
     Outputs:
         anomalies: `Split-<name>/SchemaDiff.pb`, serialized Anomalies; the custom property `blessed`
-            says for each split whether it had none.
+            holds, for each split, whether it had none.
 
     Example:
         ExampleValidator(statistics=stats.outputs["statistics"], schema=schema.outputs["schema"],
@@ -57,11 +55,11 @@ class ExampleValidator(Component):
     anomalies: Output[ExampleAnomalies] = output()
 
     def can_reject(self) -> bool:
-        """Returns whether it fails on anomalies."""
+        """Return whether it fails on anomalies."""
         return self.fail_on is not None
 
     def run(self, context: ExecutionContext) -> None:
-        """Validates each split, writes its anomalies, and fails if asked to."""
+        """Validate each split, write its anomalies, and fail if `fail_on` says so."""
         from penstock.data_validation import (
             load_schema_text,
             load_stats_binary,
@@ -97,11 +95,11 @@ class ExampleValidator(Component):
 
 
 def anomalies_found(fatal: Sequence[str], fail_on: str | None, advice: str) -> AnomaliesFound:
-    """Makes the error of a validator that fails: how many anomalies, the first of them, and what to do.
+    """Return the error of a failing validator: how many anomalies, the first ones, and what to do.
 
     Args:
-        fatal: A description of each anomaly; the log has them whole.
-        fail_on: The severity from which on the validator fails.
+        fatal: A description of each anomaly; the log has all of them.
+        fail_on: The lowest severity on which the validator fails.
         advice: What to do.
     """
     listed = [text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..." for text in fatal[:_LISTED]]
@@ -115,7 +113,7 @@ def anomalies_found(fatal: Sequence[str], fail_on: str | None, advice: str) -> A
 
 
 def summarize_anomalies(reports: Sequence[anomalies_pb2.Anomalies]) -> str:
-    """Returns how many anomalies there are and in which features, in a line; empty if there are none.
+    """Return in one line how many anomalies there are, and in which features; empty if there are none.
 
     Args:
         reports: The anomalies of the splits; the same feature in several of them is named once.
@@ -139,10 +137,10 @@ def summarize_anomalies(reports: Sequence[anomalies_pb2.Anomalies]) -> str:
 
 
 def describe_anomalies(anomalies: anomalies_pb2.Anomalies) -> list[tuple[str, str]]:
-    """Returns the severity and a sentence for each anomaly."""
+    """Return the severity and a sentence for each anomaly."""
     lines = []
     if anomalies.data_missing:
-        lines.append(("ERROR", "there is no row"))
+        lines.append(("ERROR", "there are no rows"))
     infos = [(f"feature {name!r}", info) for name, info in sorted(anomalies.anomaly_info.items())]
     if anomalies.HasField("dataset_anomaly_info"):
         infos.append(("data set", anomalies.dataset_anomaly_info))

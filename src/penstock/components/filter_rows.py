@@ -1,4 +1,4 @@
-"""FilterRows: the rows of Examples for which a function says so."""
+"""FilterRows: keeps the rows of Examples that a function chooses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from penstock.dsl import Component, ExecutionContext, Input, Output, output
 
 
 class FilterRows(Component):
-    """Keeps rows of every split, as they are stored: format, payload and bytes do not change.
+    """Keeps rows of every split as they are stored: format, payload and bytes do not change.
 
     Args:
         examples: The rows.
-        keep: A function, or its dotted name, that takes a `pyarrow.RecordBatch` (each column a list
-            of values a row) and returns a truth value for each row.
+        keep: A function, or its dotted name, that takes a `pyarrow.RecordBatch` (each column holds
+            one list of values per row) and returns a boolean for each row.
 
     Outputs:
-        filtered: The rows that are left.
+        filtered: The rows that were kept.
 
     Example:
         FilterRows(examples=gen.outputs["examples"], keep="modules.taxi.has_fare")
@@ -33,11 +33,11 @@ class FilterRows(Component):
     filtered: Output[Examples] = output()
 
     def check(self) -> None:
-        """Checks that `keep` is a function or can be the name of one."""
+        """Check that `keep` is a function or could be the name of one."""
         self.keep = as_function("FilterRows(keep=...)", self.keep)
 
     def run(self, context: ExecutionContext) -> None:
-        """Writes the rows to keep, and reports how many there are."""
+        """Write the rows to keep, and report how many there are."""
         from penstock.io import ExamplesSplit, ExamplesWriter
 
         assert callable(self.keep)

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
-from penstock.io.examples.formats import payload_format_named
-
 from penstock.components.example_gen import FileBasedExampleGen
+from penstock.io.examples.formats import payload_format_named
 
 if TYPE_CHECKING:
     from penstock.beam import InputReader
     from penstock.io.ingestion.broken_rows import OnBroken
     from penstock.io.ingestion.write_examples import Rows
-
 
 
 class ImportExampleGen(FileBasedExampleGen):
@@ -35,7 +33,7 @@ class ImportExampleGen(FileBasedExampleGen):
     payload_format: str = DEFAULT_PAYLOAD_FORMAT
 
     def check(self) -> None:
-        """Checks the payload format and what goes with it."""
+        """Check the payload format and the options that depend on it."""
         super().check()
         payload = payload_format_named(self.payload_format)
         is_example = self.payload_format == DEFAULT_PAYLOAD_FORMAT
@@ -52,18 +50,18 @@ class ImportExampleGen(FileBasedExampleGen):
             )
 
     def payload(self) -> str:
-        """Returns the payload format."""
+        """Return the payload format."""
         return self.payload_format
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Reads TFRecord files of one split."""
+        """Read the TFRecord files of one split."""
         from penstock.io.tfrecord.ingest import read_record_rows
 
         unify = self.output_file_format == "parquet"
         return read_record_rows(files, self.payload_format, unify_schema=unify, on_broken=on_broken)
 
     def beam_input(self) -> InputReader:
-        """Reads some thousand records at a time."""
+        """Return how Beam reads TFRecord files: some thousand records at a time."""
         from penstock.beam import RecordInput
 
         return RecordInput(self.payload_format, unify_schema=self.output_file_format == "parquet")

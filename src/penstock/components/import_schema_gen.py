@@ -1,4 +1,4 @@
-"""ImportSchemaGen: a schema that was written by hand."""
+"""ImportSchemaGen: imports a schema that was written by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, outp
 
 
 class ImportSchemaGen(Component):
-    """Takes a schema file into the pipeline.
+    """Imports a schema file into the pipeline.
 
     Args:
         schema_file: A schema as a text proto; a path or an fsspec URL.
@@ -30,7 +30,7 @@ class ImportSchemaGen(Component):
     schema: Output[Schema] = output()
 
     def run(self, context: ExecutionContext) -> None:
-        """Reads the file, which checks it, and writes the schema."""
+        """Read the file, which checks it, and write the schema."""
         from penstock.data_validation import load_schema_text, write_schema_text
 
         schema = load_schema_text(context.resolve_path(self.schema_file))

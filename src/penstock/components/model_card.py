@@ -1,4 +1,4 @@
-"""ModelCard: a page about the model, for people."""
+"""ModelCard: a page for people about a model."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class ModelCard(Component):
         blessing: The verdict and its reasons.
         schema: The raw data's schema.
         statistics: The raw data's statistics.
-        hyperparameters: What a Tuner found.
+        hyperparameters: The result of a Tuner.
         model_run: The Trainer's logs, with its `history.json`.
-        pushed_model: Where the model was pushed to.
+        pushed_model: The result of a Pusher.
         title: The model's name; the pipeline's by default.
         description: What the model is for.
         class_names: The names of a classifier's classes, in order.
@@ -65,7 +65,7 @@ class ModelCard(Component):
     model_card: Output[ModelCardArtifact] = output()
 
     def run(self, context: ExecutionContext) -> None:
-        """Gathers the card and writes it."""
+        """Collect the card's content and write it."""
         from penstock.cards import collect, write_model_card
         from penstock.tuning import read_best_hyperparameters
 

@@ -1,4 +1,4 @@
-"""A function of user code that a pipeline file names instead of importing it."""
+"""Functions of user code that a pipeline file names instead of importing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from penstock.dsl.named_function import NamedFunction
 
 
 def as_function(parameter: str, value: Any) -> Any:
-    """Returns a function that a parameter was given, also by its dotted name.
+    """Return the function given for a parameter, directly or by its dotted name.
 
     Args:
-        parameter: Whose value it is, for messages.
+        parameter: Name of the parameter, for messages.
         value: A function, its dotted name `package.module.function`, or None.
 
     Raises:
-        ValueError: If it is a string that is no dotted name.
+        ValueError: If it is a string that is not a dotted name.
     """
     if not isinstance(value, str):
         return value

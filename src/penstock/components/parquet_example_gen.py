@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 class ParquetExampleGen(FileBasedExampleGen):
     """Reads Parquet files into `Examples`.
 
-    Integers and booleans become int64 features, floats and decimals float, strings, bytes, dates and
-    times bytes; lists become features of several values; a missing cell becomes a feature without a
-    kind, as TFX's Parquet executor writes. All files have the same columns. Arguments are those of
-    `FileBasedExampleGen`.
+    Integers and booleans become int64 features, floats and decimals float, strings, bytes, dates
+    and times bytes; lists become features of several values; a missing cell becomes a feature
+    without a kind, as TFX's Parquet executor writes. All files must have the same columns. The
+    arguments are those of `FileBasedExampleGen`.
 
     Example:
         ParquetExampleGen(input_base="data/trips")
     """
 
     def read_rows(self, files: list[str], on_broken: OnBroken | None = None) -> Iterable[Rows]:
-        """Reads Parquet files of one split."""
+        """Read the Parquet files of one split."""
         from penstock.io.ingestion.write_examples import Rows
         from penstock.io.tables.parquet_ingest import read_parquet
 
         return Rows.of_batches(read_parquet(files, on_broken=on_broken), missing="kindless")
 
     def beam_input(self) -> InputReader:
-        """Agrees on the columns of all files, then reads a file at a time."""
+        """Return how Beam reads Parquet files: all files agree on their columns, then each is read."""
         from penstock.components.table_input import TableInput
         from penstock.io.tables.parquet_ingest import read_parquet, survey_parquet
 

@@ -1,4 +1,4 @@
-"""Pusher: puts a blessed model where a server finds it."""
+"""Pusher: copies a blessed model to where a server finds it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Pusher(Component):
 
     Args:
         model: The model to push.
-        model_blessing: The Evaluator's verdict; without it the model is pushed unseen.
+        model_blessing: The Evaluator's verdict; without it, the model is pushed unchecked.
         infra_blessing: The InfraValidator's verdict.
-        push_destination: Where to: a folder, or a `PushDestination` with a folder and its versioning.
+        push_destination: A folder, or a `PushDestination` with a folder and its versioning.
 
     Outputs:
-        pushed_model: A copy of what was pushed. Properties: `pushed` (1 or 0), `pushed_destination`,
-            `pushed_version`, `not_pushed_because`.
+        pushed_model: A copy of the pushed model. Properties: `pushed` (1 or 0),
+            `pushed_destination`, `pushed_version`, `not_pushed_because`.
 
     Example:
         Pusher(
@@ -47,29 +47,32 @@ class Pusher(Component):
     pushed_model: Output[PushedModel] = output()
 
     def check(self) -> None:
-        """Checks the destination."""
+        """Check the destination."""
         if self.push_destination == "":
-            raise ValueError("Pusher needs a push_destination, a folder. Received: ''")
+            raise ValueError("Pusher needs a push_destination (a folder). Received: ''")
 
     def is_current(
         self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]
     ) -> bool:
-        """Returns whether what was pushed lies where it was pushed to, and nothing newer beside it.
+        """Return whether the pushed model is still at its destination and is the newest version there.
 
-        A server takes the newest version; if that is another model by now, this one is pushed again.
+        A server loads the newest version; if that is now another model, this one is pushed again.
         """
         from penstock.serving.push import list_versions
 
         pushed = outputs["pushed_model"][0].custom_properties
         if not pushed.get("pushed"):
             return True
-        path, version = str(pushed.get("pushed_destination")), int(pushed.get("pushed_version") or 0)
+        path, version = (
+            str(pushed.get("pushed_destination")),
+            int(pushed.get("pushed_version") or 0),
+        )
         if not os.path.isdir(path):
             return False
         return max(list_versions(os.path.dirname(path)), default=0) <= version
 
     def run(self, context: ExecutionContext) -> None:
-        """Pushes the model, or says why not."""
+        """Push the model, or report why not."""
         from penstock.serving.push import push_model
         from penstock.serving.signature import DEFAULT_SIGNATURE
 
@@ -114,7 +117,9 @@ class Pusher(Component):
             self.model_blessing, ModelBlessing.BLESSED_FILE
         ):
             reasons = self.model_blessing.custom_properties.get("reasons") or []
-            return ": ".join(["The model is not blessed", *(["; ".join(reasons)] if reasons else [])])
+            return ": ".join(
+                ["The model is not blessed", *(["; ".join(reasons)] if reasons else [])]
+            )
         if self.infra_blessing is not None and not _has(
             self.infra_blessing, InfraBlessing.BLESSED_FILE
         ):

@@ -1,4 +1,4 @@
-"""QueryExampleGen: the result of SQL queries into Examples, and the base for other databases."""
+"""QueryExampleGen: results of SQL queries into Examples, and the base for other databases."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _SPAN_WORDS = ("@span_begin_timestamp", "@span_end_timestamp", "@span_yyyymmdd_u
 
 
 class QueryBasedExampleGen(ExampleGen):
-    """Writes the results of queries as `Examples`; the base of ExampleGens for one's own database.
+    """Writes the results of queries as `Examples`; the base of ExampleGens for other databases.
 
     A subclass defines `query_rows`. With a `range_config` of one span (a day, counted from
     1970-01-01) a query may hold `@span_begin_timestamp` and `@span_end_timestamp` (seconds) and
-    `@span_yyyymmdd_utc` (a quoted string), as TFX's may.
+    `@span_yyyymmdd_utc` (a quoted string), as in TFX.
 
-    A database does not say whether its rows have changed, so by default the query is made in every
-    run; where the rows are the same as before, the nodes that follow are still taken from the cache.
+    A database does not say whether its rows have changed, so by default the query runs in every
+    run; if the rows are the same as before, downstream nodes are still cached.
 
     Args:
         query: The query; or `input_config`.
-        input_config: A query a split, as the split's `pattern`.
+        input_config: One query per split, as the split's `pattern`.
         output_config: The output splits; by default two thirds train and one third eval, or the
             input's splits if it has several.
         range_config: The span to query: a static range of one.
         output_file_format: "tfrecords_gzip" or "parquet".
-        num_shards: How many shards a split gets; by default as many as its size asks for.
-        cache_query: Whether the rows of an earlier run may stand for those of an equal query.
+        num_shards: How many shards a split gets; by default as many as its size requires.
+        cache_query: Whether the rows of an earlier run may be reused for an equal query.
 
     Outputs:
         examples: `Split-<name>/` folders, and `row_counts.json` beside them.
@@ -56,7 +56,7 @@ class QueryBasedExampleGen(ExampleGen):
     cache_query: bool = False
 
     def check(self) -> None:
-        """Checks that there is one source of queries and that spans go with a range."""
+        """Check that there is one source of queries, and that queries with a span have a range."""
         if (self.query is None) == (self.input_config is None):
             raise ValueError(
                 f"{type(self).__name__} takes either query or input_config. Received: "
@@ -70,7 +70,7 @@ class QueryBasedExampleGen(ExampleGen):
             words = [word for word in _SPAN_WORDS if word in split.pattern]
             if words:
                 raise ValueError(
-                    f"The query of split {split.name!r} holds {words[0]}, and there is no "
+                    f"The query of split {split.name!r} contains {words[0]}, but there is no "
                     f"range_config. Add RangeConfig(static_range=StaticRange(span, span))."
                 )
 
@@ -93,11 +93,11 @@ class QueryBasedExampleGen(ExampleGen):
     def is_current(
         self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]
     ) -> bool:
-        """Returns whether the result of an equal query may be used again."""
+        """Return whether the result of an equal query may be reused."""
         return self.cache_query
 
     def query_rows(self, query: str, context: ExecutionContext) -> Iterable[Rows]:
-        """Makes a query.
+        """Run a query.
 
         Args:
             query: The query, with the span filled in.
@@ -110,7 +110,7 @@ class QueryBasedExampleGen(ExampleGen):
     def beam_source(
         self, queries: Mapping[str, str], context: ExecutionContext
     ) -> BeamSource | None:
-        """Returns how Beam's workers read the results; None: they are read where the node runs.
+        """Return how Beam's workers read the results; None if they are read where the node runs.
 
         Args:
             queries: The query of each input split, with the span filled in.
@@ -119,7 +119,7 @@ class QueryBasedExampleGen(ExampleGen):
         return None
 
     def run(self, context: ExecutionContext) -> None:
-        """Makes the queries and writes the splits."""
+        """Run the queries and write the splits."""
         from penstock.engines import RowSource
 
         span = self._span()
@@ -138,8 +138,8 @@ class QueryBasedExampleGen(ExampleGen):
 class QueryExampleGen(QueryBasedExampleGen):
     """Reads the result of SQL queries into `Examples`, from any database that SQLAlchemy knows.
 
-    Integers and booleans become int64 features, numbers with a fraction float, all else bytes; NULL
-    becomes a feature without a kind. Without ORDER BY the order of rows is the database's.
+    Integers and booleans become int64 features, other numbers float, everything else bytes; NULL
+    becomes a feature without a kind. Without ORDER BY, the database chooses the order of rows.
 
     Args:
         database: A database URL such as "postgresql+psycopg://me:${DB_PASSWORD}@host/shop"; `${NAME}`
@@ -157,7 +157,7 @@ class QueryExampleGen(QueryBasedExampleGen):
     database: str
 
     def check(self) -> None:
-        """Checks the queries, and that the URL holds no password."""
+        """Check the queries, and that the URL holds no password."""
         super().check()
         if _PASSWORD.search(self.database):
             raise ValueError(
@@ -167,15 +167,15 @@ class QueryExampleGen(QueryBasedExampleGen):
             )
 
     def query_rows(self, query: str, context: ExecutionContext) -> Iterable[Rows]:
-        """Makes a query, streaming its rows."""
+        """Run a query and stream its rows."""
         from penstock.io.ingestion.write_examples import Rows
         from penstock.io.tables.query_ingest import read_query
 
         return Rows.of_batches(read_query(self._url(context), query), missing="kindless")
 
     def beam_source(self, queries: Mapping[str, str], context: ExecutionContext) -> BeamSource:
-        """Has a worker make each split's query, with the environment variables that it has."""
-        from penstock.beam import QueryInput, BeamSource
+        """Return a source that runs each query on a worker, with the worker's environment variables."""
+        from penstock.beam import BeamSource, QueryInput
         from penstock.io.tables.query_ingest import read_query
 
         reader = QueryInput(functools.partial(read_query, self._url(context)))
@@ -190,7 +190,7 @@ class QueryExampleGen(QueryBasedExampleGen):
 
 
 def query_for_span(query: str, span: int) -> str:
-    """Fills a span in a query.
+    """Fill a span into a query.
 
     Args:
         query: May hold `@span_begin_timestamp`, `@span_end_timestamp` and `@span_yyyymmdd_utc`.

@@ -1,4 +1,4 @@
-"""SchemaGen: a schema inferred from statistics."""
+"""SchemaGen: infers a schema from statistics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from penstock.dsl import Component, ExecutionContext, Input, Output, output
 class SchemaGen(Component):
     """Infers a schema that accepts every split.
 
-    It is inferred from the first split's statistics and updated by the others'.
+    The schema is inferred from the first split's statistics and updated with the others.
 
     Args:
         statistics: Statistics of the data.
@@ -37,7 +37,7 @@ class SchemaGen(Component):
     schema: Output[Schema] = output()
 
     def run(self, context: ExecutionContext) -> None:
-        """Infers the schema and writes it."""
+        """Infer the schema and write it."""
         from penstock.data_validation import (
             infer_schema,
             load_stats_binary,

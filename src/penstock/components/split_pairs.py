@@ -1,4 +1,4 @@
-"""Which pairs of splits of two artifacts are compared."""
+"""The pairs of splits of two artifacts to compare."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def split_pairs(
     *,
     by_default_same_name: bool,
 ) -> list[tuple[str, str]]:
-    """Returns pairs of a split and a split of the baseline.
+    """Return pairs of a split and a split of the baseline.
 
     Args:
-        artifact: What is looked at.
-        baseline: What it is compared with.
-        include: The pairs that are wanted; by default all pairs, or all of the same name.
-        by_default_same_name: Which of the two.
+        artifact: The artifact to examine.
+        baseline: The artifact to compare with.
+        include: The chosen pairs; by default all pairs, or all of the same name.
+        by_default_same_name: Which of these two defaults applies.
 
     Raises:
-        ValueError: If a wanted pair does not exist, or there is none.
+        ValueError: If a chosen pair does not exist, or there are no pairs.
     """
     every = [(a, b) for a in artifact.splits for b in baseline.splits]
     there = f"Splits: {artifact.splits}; of the baseline: {baseline.splits}."
@@ -36,12 +36,12 @@ def split_pairs(
     else:
         pairs = [(a, b) for a, b in every if a == b or not by_default_same_name]
     if not pairs:
-        raise ValueError(f"There is no pair of splits to compare. {there}")
+        raise ValueError(f"There are no splits to compare. {there}")
     return pairs
 
 
 def check_pairs(include: Sequence[Sequence[str]] | None) -> None:
-    """Checks the form of `include_split_pairs`."""
+    """Check the form of `include_split_pairs`."""
     bad = [
         pair
         for pair in include or ()

@@ -1,10 +1,9 @@
-"""StatisticsGen: statistics of every split of Examples."""
+"""StatisticsGen: computes statistics of every split of Examples."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples, ExampleStatistics, Schema, split_uri
@@ -12,7 +11,7 @@ from penstock.data_validation.stats_options import StatsOptions
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 
 if TYPE_CHECKING:
-    from tensorflow_metadata.proto.v0 import statistics_pb2
+    pass
 
 STATISTICS_FILE = "FeatureStats.pb"
 SCHEMA_FILE = "schema.pbtxt"
@@ -23,7 +22,7 @@ class StatisticsGen(Component):
 
     Args:
         examples: The rows.
-        schema: Says which features are categorical, images and so on.
+        schema: The schema, which says which features are categorical, images and so on.
         stats_options: What to compute; its schema must be unset if `schema` is given.
         exclude_splits: Splits to leave out.
 
@@ -47,17 +46,17 @@ class StatisticsGen(Component):
     statistics: Output[ExampleStatistics] = output()
 
     def check(self) -> None:
-        """Checks that there is one schema at most, and no code in the options."""
+        """Check that there is at most one schema, and no code in the options."""
         if self.stats_options is None:
             return
         self.stats_options.to_json()
         if self.schema is not None and self.stats_options.schema is not None:
             raise ValueError(
-                "Give the schema as schema=... or inside of stats_options. Received: both."
+                "Give the schema either as schema=... or in stats_options. Received: both."
             )
 
     def run(self, context: ExecutionContext) -> None:
-        """Reads each split and writes its statistics."""
+        """Read each split and write its statistics."""
         from penstock.data_validation import load_schema_text, write_stats_binary
         from penstock.engines import engine_of
         from penstock.io import ExamplesSplit

@@ -30,12 +30,12 @@ class _Read(Protocol):
 
 
 class TableSurvey(NamedTuple):
-    """What a look at a file tells.
+    """The result of looking at a file.
 
     Args:
         path: The file.
         types: Its columns' types.
-        broken: What is wrong with it.
+        broken: Its problem, if it cannot be read.
     """
 
     path: str
@@ -44,7 +44,7 @@ class TableSurvey(NamedTuple):
 
 
 class TablePlan(NamedTuple):
-    """What all files are read by.
+    """The plan by which all files are read.
 
     Args:
         types: The types of the columns over all files.
@@ -61,9 +61,9 @@ class TableInput:
 
     Args:
         kind: What the files are called in messages.
-        look: Adds a file's columns to those that the files before it agree on, and says what is
-            wrong with it.
-        read: Reads files with the types that all agree on.
+        look: Adds a file's columns to those of the files before it, and returns its problem, if
+            any.
+        read: Reads files with the types that all files agree on.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class TableInput:
     read: _Read
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> TableSurvey:
-        """Looks at a file's columns."""
+        """Look at a file's columns."""
         from penstock.io.tables.column_agreement import TableTypes
 
         types = TableTypes(self.kind)
@@ -79,7 +79,7 @@ class TableInput:
         return TableSurvey(path, types.agreed, broken)
 
     def plan(self, surveys: Sequence[TableSurvey], on_broken: OnBroken | None = None) -> TablePlan:
-        """Returns what the files agree on.
+        """Return the columns that the files agree on.
 
         Raises:
             ValueError: If a file is damaged or has other columns than the first.
@@ -106,7 +106,7 @@ class TableInput:
     def parts(
         self, path: str, plan: TablePlan, on_broken: OnBroken | None = None
     ) -> Iterator[Part]:
-        """Leaves the file whole."""
+        """Return the whole file as one part."""
         from penstock.beam.shard_readers import Part
 
         if path not in plan.left_out:
@@ -115,7 +115,7 @@ class TableInput:
     def rows(
         self, part: Part, plan: TablePlan, on_broken: OnBroken | None = None
     ) -> Iterable[Rows]:
-        """Reads the file."""
+        """Read the file."""
         from penstock.io.ingestion.write_examples import Rows
 
         batches = self.read([part.path], types=plan.types, on_broken=on_broken)

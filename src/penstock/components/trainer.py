@@ -36,24 +36,25 @@ HISTORY_FILE = "history.json"
 class Trainer(Component):
     """Trains a model by calling the user's `run_fn(fn_args)`.
 
-    `run_fn` writes the model to `fn_args.serving_model_dir` and its logs to `fn_args.model_run_dir`. It
-    may return what Keras's `fit` returns, or a dict of numbers: they are kept as `history.json` beside the
-    logs, and the last ones are shown with the run. What else it returns is ignored, as TFX does.
+    `run_fn` writes the model to `fn_args.serving_model_dir` and its logs to
+    `fn_args.model_run_dir`. It may return the result of Keras's `fit`, or a dict of numbers: they
+    are kept as `history.json` beside the logs, and the last ones are shown with the run. Anything
+    else is ignored, as in TFX.
 
     Args:
-        examples: What to train on; mostly Transform's output.
+        examples: The examples to train on, usually Transform's output.
         statistics: Fills `fn_args.num_examples`.
         transform_graph: The graph that the examples went through, for the export.
         schema: The examples' schema.
         base_model: A model to start from.
-        hyperparameters: What a Tuner found.
+        hyperparameters: The result of a Tuner.
         module_file: The file that defines `run_fn`.
-        run_fn: The function itself, or its dotted name; instead of `module_file`.
+        run_fn: The function itself or its dotted name, instead of `module_file`.
         train_args: The splits and the number of steps of training.
         eval_args: The splits and the number of steps of validation.
-        custom_config: Handed to `run_fn`.
-        distribution: "none" or "mirrored"; `fn_args.strategy` follows it. Without GPUs "mirrored" uses two
-            logical CPU devices.
+        custom_config: Passed to `run_fn`.
+        distribution: "none" or "mirrored"; sets `fn_args.strategy`. Without GPUs "mirrored" uses
+            two logical CPU devices.
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16".
 
     Outputs:
@@ -92,20 +93,20 @@ class Trainer(Component):
     model_run: Output[ModelRun] = output()
 
     def check(self) -> None:
-        """Checks that there is one user function, and that the names are right."""
+        """Check that there is one user function, and that the names are valid."""
         self.run_fn = as_function("run_fn", self.run_fn)
         check_one_function("Trainer", "run_fn", self.module_file, self.run_fn)
         check_distribution(self.distribution)
         check_precision(self.precision)
 
     def worker_profile(self) -> Mapping[str, Any]:
-        """Returns what a process cannot change once TensorFlow has run."""
+        """Return the settings that a process cannot change once TensorFlow has run."""
         if self.distribution == "none" and self.precision == "float32":
             return {}
         return {"distribution": self.distribution, "precision": self.precision}
 
     def run(self, context: ExecutionContext) -> None:
-        """Calls `run_fn` and checks what it exported."""
+        """Call `run_fn` and check what it exported."""
         from penstock.training.distribution import use_devices
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
         from penstock.training.history import history_of
@@ -156,7 +157,7 @@ class Trainer(Component):
             )
         if not any(os.path.isdir(d) for d in (fn_args.serving_model_dir, fn_args.eval_model_dir)):
             raise UserFunctionError(
-                f"{place_of(run_fn)} exported no model: it ended without writing to "
+                f"{place_of(run_fn)} exported no model: it returned without writing to "
                 "fn_args.serving_model_dir. Call penstock.training.export_model(model, "
                 "fn_args.serving_model_dir, ...) in it."
             )
@@ -178,7 +179,7 @@ class Trainer(Component):
 
 
 def check_one_function(component: str, name: str, module_file: object, function: object) -> None:
-    """Raises a `ValueError` unless there is a module file or a function, and not both."""
+    """Raise a `ValueError` unless there is either a module file or a function, but not both."""
     if (module_file is None) == (function is None):
         received = "neither" if module_file is None else "both"
         raise ValueError(

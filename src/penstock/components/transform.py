@@ -1,4 +1,4 @@
-"""Transform: feature engineering that ships inside of the serving graph."""
+"""Transform: feature engineering that is shipped inside the serving graph."""
 
 from __future__ import annotations
 
@@ -51,21 +51,22 @@ class Transform(Component):
     """Runs a `preprocessing_fn` of TensorFlow Transform over `examples`.
 
     Args:
-        examples: The raw rows; several artifacts (the spans of a rolling window, say) count as one.
-        schema: Their schema.
-        analyzer_cache: The `updated_analyzer_cache` of an earlier run; what it covers is not
+        examples: The raw rows; several artifacts (such as the spans of a rolling window) are read
+            as one.
+        schema: The examples' schema.
+        analyzer_cache: The `updated_analyzer_cache` of an earlier run; data that it covers is not
             analyzed again.
-        module_file: User code with `preprocessing_fn(inputs[, custom_config])` and, if wanted,
+        module_file: User code with `preprocessing_fn(inputs[, custom_config])` and, optionally,
             `stats_options_updater_fn(stats_type, stats_options)`: a path or a dotted name.
         preprocessing_fn: The function itself, or its dotted name `"package.module.function"`, instead
             of `module_file`.
         splits_config: Which splits are analyzed and transformed; by default `train` is analyzed and
             every split is transformed.
-        materialize: Whether transformed examples are written.
-        disable_analyzer_cache: Whether accumulators are neither read nor written.
+        materialize: Whether to write the transformed examples.
+        disable_analyzer_cache: Whether to neither read nor write accumulators.
         force_tf_compat_v1: Trace as a TensorFlow 1 graph (on Beam).
-        custom_config: Handed to `preprocessing_fn`, which gets an empty one where none is given.
-        disable_statistics: Whether statistics before and after are left out.
+        custom_config: Passed to `preprocessing_fn`; empty if none is given.
+        disable_statistics: Whether to leave out the statistics of the rows before and after.
         stats_options_updater_fn: Changes the options of the statistics, as a function or a dotted
             name; only together with `preprocessing_fn`.
 
@@ -75,8 +76,8 @@ class Transform(Component):
         transformed_examples: The transformed rows; absent with `materialize=False`.
         updated_analyzer_cache: Absent with `disable_analyzer_cache=True`.
         pre_transform_schema, pre_transform_stats, post_transform_schema, post_transform_stats,
-            post_transform_anomalies: Of the analyzed rows before and of the transformed rows after;
-            absent with `disable_statistics=True`.
+            post_transform_anomalies: Schema, statistics and anomalies of the analyzed rows before
+            and of the transformed rows after; absent with `disable_statistics=True`.
 
     Example:
         Transform(examples=example_gen.outputs["examples"], schema=schema_gen.outputs["schema"],
@@ -126,7 +127,7 @@ class Transform(Component):
     post_transform_anomalies: Output[ExampleAnomalies] = output(optional=True)
 
     def check(self) -> None:
-        """Checks that there is one source of user code, and that the cache is wanted."""
+        """Check that there is one source of user code, and that a given cache is used."""
         self.preprocessing_fn = as_function("preprocessing_fn", self.preprocessing_fn)
         self.stats_options_updater_fn = as_function(
             "stats_options_updater_fn", self.stats_options_updater_fn
@@ -147,7 +148,7 @@ class Transform(Component):
             )
 
     def active_outputs(self) -> Sequence[str]:
-        """Returns the outputs that the parameters ask for."""
+        """Return the outputs that the parameters ask for."""
         absent: set[str] = set()
         if self.materialize is False:
             absent.add("transformed_examples")
@@ -158,7 +159,7 @@ class Transform(Component):
         return [key for key in super().active_outputs() if key not in absent]
 
     def run(self, context: ExecutionContext) -> None:
-        """Analyzes, writes the transform graph, transforms, and computes the statistics."""
+        """Analyze, write the transform graph, transform, and compute the statistics."""
         from penstock.data_validation import load_schema_text
         from penstock.engines import engine_of
         from penstock.transform import TransformFolders

@@ -1,4 +1,4 @@
-"""Statistics of the rows before and after a Transform, on the way."""
+"""Statistics of the rows before and after a Transform, computed while it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA_FILE = "schema.pbtxt"
 
 
 class StatsType(enum.Enum):
-    """Which statistics a `stats_options_updater_fn` is asked about."""
+    """The statistics whose options a `stats_options_updater_fn` may change."""
 
     UNSPECIFIED = 0
     PRE_TRANSFORM = 1
@@ -29,13 +29,14 @@ class StatsType(enum.Enum):
 
 
 class TransformStatistics:
-    """Statistics of all splits together, fed batch by batch.
+    """Statistics of all splits together, updated batch by batch.
 
-    The schema is read with the first batch: that of the transformed rows is written by then.
+    The schema is read with the first batch: by then, the one of the transformed rows has been
+    written.
 
     Args:
         stats_type: Which statistics they are.
-        schema_folder: Where the schema of the rows is.
+        schema_folder: Folder of the rows' schema.
         updater: The user's `stats_options_updater_fn`, if there is one.
     """
 
@@ -49,7 +50,7 @@ class TransformStatistics:
 
     @property
     def observed(self) -> Observed:
-        """What Beam's workers compute instead of calling this."""
+        """What Beam's workers compute instead of calling this object."""
         from penstock.beam.transform_examples import Observed
         from penstock.data_validation.statistics.generate import SlicedStatistics
 
@@ -57,7 +58,7 @@ class TransformStatistics:
         return Observed(make_kernel, self._options.sample_rate)
 
     def take(self, result: statistics_pb2.DatasetFeatureStatisticsList) -> None:
-        """Takes statistics that were computed elsewhere."""
+        """Take statistics that were computed elsewhere."""
         self._taken = result
 
     @functools.cached_property
@@ -87,9 +88,9 @@ class TransformStatistics:
         return RowSampler(self._options.sample_rate)
 
     def __call__(self, split: str, batch: pa.RecordBatch) -> None:
-        """Adds a batch of a split."""
+        """Add a batch of a split."""
         self._kernel.add(self._sampler(batch))
 
     def result(self) -> statistics_pb2.DatasetFeatureStatisticsList:
-        """Returns the statistics."""
+        """Return the statistics."""
         return self._kernel.result() if self._taken is None else self._taken

@@ -23,16 +23,16 @@ class Tuner(Component):
     """Searches hyperparameters with the KerasTuner that the user's `tuner_fn(fn_args)` returns.
 
     Args:
-        examples: What the trials train on.
+        examples: The examples that the trials train on.
         schema: The examples' schema.
         transform_graph: The graph that the examples went through.
         base_model: A model to start from.
         module_file: The file that defines `tuner_fn`.
-        tuner_fn: The function itself, or its dotted name; instead of `module_file`.
+        tuner_fn: The function itself or its dotted name, instead of `module_file`.
         train_args: The splits and the number of steps of training.
         eval_args: The splits and the number of steps of validation.
-        tune_args: How the search runs; trials run one after another so far.
-        custom_config: Handed to `tuner_fn`.
+        tune_args: How the search runs; trials currently run one after another.
+        custom_config: Passed to `tuner_fn`.
 
     Outputs:
         best_hyperparameters: `best_hyperparameters.txt`, which the Trainer reads.
@@ -67,17 +67,17 @@ class Tuner(Component):
     tuner_results: Output[TunerResults] = output()
 
     def check(self) -> None:
-        """Checks that there is one user function, and no more parallelism than there is."""
+        """Check that there is one user function, and that no unsupported parallelism is asked for."""
         self.tuner_fn = as_function("tuner_fn", self.tuner_fn)
         check_one_function("Tuner", "tuner_fn", self.module_file, self.tuner_fn)
         if self.tune_args.num_parallel_trials > 1:
             raise ValueError(
-                "Trials run one after another so far: set num_parallel_trials to 1. "
+                "Trials currently run one after another: set num_parallel_trials to 1. "
                 f"Received: num_parallel_trials={self.tune_args.num_parallel_trials}"
             )
 
     def run(self, context: ExecutionContext) -> None:
-        """Runs the search and writes what it found."""
+        """Run the search and write its results."""
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
         from penstock.training.progress_callback import TrainingProgress
         from penstock.training.user_functions import user_function

@@ -85,7 +85,7 @@ class Engine(Protocol):
             output: How to divide them into splits.
             uri: The artifact's folder.
             file_format: "tfrecords_gzip", "tfrecords" or "parquet".
-            num_shards: How many shards a split gets; by default as many as its size asks for.
+            num_shards: How many shards a split gets; by default as many as its size requires.
             quarantine: Where broken rows go; None: one is an error.
 
         Raises:

@@ -130,7 +130,9 @@ def test_the_verdict_is_kept_as_data_on_both_artifacts(judge):
     )
     assert (verdict["blessed"], verdict["num_checks"], verdict["num_failed"]) == (False, 3, 1)
     failed = verdict["checks"][0]
-    assert {name: failed[name] for name in ("metric", "kind", "value", "slice", "num_examples")} == {
+    assert {
+        name: failed[name] for name in ("metric", "kind", "value", "slice", "num_examples")
+    } == {
         "metric": "binary_accuracy",
         "kind": "value",
         "value": pytest.approx(0.8),
@@ -255,7 +257,10 @@ def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why(model, blessing,
     pusher = Pusher(model=model, model_blessing=blessing(False), push_destination="served")
     pushed = run_component(pusher, tmp_path / "out", project_root=tmp_path)["pushed_model"]
     assert pushed.custom_properties["pushed"] == 0
-    assert pushed.custom_properties["not_pushed_because"] == "The model is not blessed: auc 0.4 below 0.7"
+    assert (
+        pushed.custom_properties["not_pushed_because"]
+        == "The model is not blessed: auc 0.4 below 0.7"
+    )
     assert not (tmp_path / "served").exists()
 
 

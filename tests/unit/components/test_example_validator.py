@@ -53,7 +53,9 @@ def test_it_fails_if_asked_to_and_says_why(inputs, tmp_path, fail_on):
 
 
 def test_what_is_long_is_told_in_short():
-    error = anomalies_found([f"split eval, ERROR: feature 'x{i}': {'v ' * 900}" for i in range(30)], "ERROR", "Fix.")
+    error = anomalies_found(
+        [f"split eval, ERROR: feature 'x{i}': {'v ' * 900}" for i in range(30)], "ERROR", "Fix."
+    )
     lines = str(error).splitlines()
     assert lines[0] == "30 anomalies of severity ERROR or worse (fail_on='ERROR'):"
     assert len(lines) == 13

@@ -17,7 +17,9 @@ def examples(tmp_path):
     (tmp_path / "in").mkdir()
     rows = "".join(f"{n},{'' if n % 3 else 'word'}\n" for n in range(40))
     (tmp_path / "in/rows.csv").write_text("n,s\n" + rows)
-    return run_component(CsvExampleGen(input_base=str(tmp_path / "in")), tmp_path / "gen")["examples"]
+    return run_component(CsvExampleGen(input_base=str(tmp_path / "in")), tmp_path / "gen")[
+        "examples"
+    ]
 
 
 def records_of(examples):
@@ -40,5 +42,7 @@ def test_the_rows_that_are_kept_do_not_change(examples, tmp_path):
 
 
 def test_what_is_no_function_is_refused(examples):
-    with pytest.raises(ValueError, match=r"FilterRows\(keep=\.\.\.\) takes a function or its dotted name"):
+    with pytest.raises(
+        ValueError, match=r"FilterRows\(keep=\.\.\.\) takes a function or its dotted name"
+    ):
         FilterRows(examples=examples, keep="over four")

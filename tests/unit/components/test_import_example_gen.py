@@ -12,8 +12,8 @@ from penstock.io import (
     read_row_counts,
     split_files,
 )
-from penstock.io.ingestion.broken_rows import read_quarantine
 from penstock.io.examples.messages import sequence_example_class
+from penstock.io.ingestion.broken_rows import read_quarantine
 from penstock.io.ingestion.hash_split import bucket_of
 from penstock.io.tfrecord.records import TFRecordWriter, read_tfrecords
 from penstock.testing import ComponentFailed, run_component

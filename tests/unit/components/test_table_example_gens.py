@@ -7,8 +7,8 @@ import pytest
 
 from penstock.components import AvroExampleGen, ParquetExampleGen
 from penstock.io import Input, Split, read_record_batches, read_row_counts, split_files
-from penstock.io.ingestion.broken_rows import read_quarantine
 from penstock.io.examples.messages import example_class
+from penstock.io.ingestion.broken_rows import read_quarantine
 from penstock.io.ingestion.hash_split import bucket_of
 from penstock.io.tfrecord.records import read_tfrecords
 from penstock.testing import ComponentFailed, run_component

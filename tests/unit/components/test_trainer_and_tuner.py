@@ -149,7 +149,11 @@ def test_a_project_below_a_folder_with_brackets(project, monkeypatch):
     [
         ("def run(fn_args): pass", {}, r"does not define run_fn\(fn_args\). Did you mean 'run'"),
         ("def run_fn(): pass", {}, r"must take one argument, fn_args. Received: def run_fn\(\)"),
-        ("def run_fn(fn_args): pass", {}, r"run_fn \(.*user_module_\d+.py, line 1\) exported no model"),
+        (
+            "def run_fn(fn_args): pass",
+            {},
+            r"run_fn \(.*user_module_\d+.py, line 1\) exported no model",
+        ),
         ("def run_fn(fn_args): raise KeyError('mine')", {}, "KeyError: 'mine'"),
         (
             "def run_fn(fn_args): pass",

@@ -197,7 +197,7 @@ def test_function_as_a_runtime_parameter():
     bound = graph.bind({"fn": "modules.penguin.preprocess"})["Transform"]
     # As a reference it is a part of the cache key, with the code that it names.
     assert bound.parameters["preprocessing_fn"] == {"$name": "modules.penguin:preprocess"}
-    with pytest.raises(ParameterError, match='"package.module.function".*Received: \'unit\''):
+    with pytest.raises(ParameterError, match="\"package.module.function\".*Received: 'unit'"):
         graph.bind({"fn": "unit"})
 
 

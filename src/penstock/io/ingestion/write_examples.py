@@ -54,7 +54,7 @@ def write_examples(
         output: How to divide them.
         uri: The folder of the Examples artifact.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
-        num_shards: How many shards a split gets; by default as many as its size asks for.
+        num_shards: How many shards a split gets; by default as many as its size requires.
         quarantine: Where broken rows go, if the readers were given it; their number is written into
             `row_counts.json`.
 
