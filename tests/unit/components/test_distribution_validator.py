@@ -107,5 +107,5 @@ def test_it_fails_if_asked_to_and_says_why(inputs, tmp_path):
 def test_configurations_are_checked():
     with pytest.raises(ValueError, match="needs a limit"):
         FeatureComparator("s")
-    with pytest.raises(ValueError, match="compares nothing"):
+    with pytest.raises(ValueError, match="needs at least one feature"):
         DistributionValidatorConfig()
