@@ -165,5 +165,5 @@ def test_only_broken_files_are_an_error_that_counts_them(tmp_path):
     (tmp_path / "in" / "a.parquet").write_bytes(b"nothing")
     component = ParquetExampleGen(input_base=str(tmp_path / "in"), on_error="skip")
     component = component.with_beam_pipeline_args(["--runner=FnApiRunner"])
-    with pytest.raises(ComponentFailed, match="There was no row to write to .* 1 were broken"):
+    with pytest.raises(ComponentFailed, match="There were no rows to write to .* 1 were broken"):
         run_component(component, tmp_path / "out", project_root=tmp_path)

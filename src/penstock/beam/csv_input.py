@@ -97,7 +97,7 @@ class CsvInput:
             if list(survey.types) != list(first.types):
                 raise CsvError(
                     f"{survey.path}: its header {list(survey.types)} differs from that of "
-                    f"{first.path}: {list(first.types)}. All files of a split need the same "
+                    f"{first.path}: {list(first.types)}. All files of a split must have the same "
                     "columns in the same order."
                 )
             for name, kind in survey.types.items():

@@ -167,7 +167,7 @@ def write_examples_on_beam(
         raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
     if not rows_in:
         lost = f" {quarantine.rows} were broken." if quarantine and quarantine.rows else ""
-        raise ValueError(f"There was no row to write to {uri}.{lost} Look at the input files.")
+        raise ValueError(f"There were no rows to write to {uri}.{lost} Check the input files.")
     write_row_counts(uri, counts, None if quarantine is None else quarantine.rows)
     return counts
 

@@ -150,7 +150,7 @@ def test_na_values(base, tmp_path):
     [
         ("", "d.csv: the file is empty"),
         ("a,b\n1,2\n3\n", "d.csv, line 3: expected 2 cells"),
-        ("a,a\n1,2\n", "come more than once"),
+        ("a,a\n1,2\n", "are repeated"),
     ],
 )
 def test_bad_files_fail_with_file_and_line(base, tmp_path, content, message):

@@ -96,7 +96,7 @@ def test_a_failing_query_is_named(project):
     with pytest.raises(ComponentFailed, match=r"no such table: nowhere"):
         run_component(component, project / "out", project_root=project)
     component = QueryExampleGen(database="sqlite:///trips.db", query="SELECT id FROM trips LIMIT 0")
-    with pytest.raises(ComponentFailed, match=r"There was no row to write"):
+    with pytest.raises(ComponentFailed, match=r"There were no rows to write"):
         run_component(component, project / "out", project_root=project)
 
 

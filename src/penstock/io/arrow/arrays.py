@@ -1,4 +1,4 @@
-"""Between Arrow arrays, NumPy arrays and byte strings, without pandas.
+"""Conversions between Arrow arrays, NumPy arrays and byte strings, without pandas.
 
 `pyarrow.array` and `Array.to_numpy` import pandas to see whether a Series is involved, which costs a
 quarter of a second in every process; these do not.
@@ -29,7 +29,7 @@ def numbers(values: npt.NDArray[Any]) -> pa.Array:
 
 
 def booleans(values: npt.NDArray[np.bool_]) -> pa.BooleanArray:
-    """Packs a NumPy array of booleans."""
+    """Pack a NumPy array of booleans."""
     packed = np.packbits(values, bitorder="little")
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
 

@@ -1,10 +1,10 @@
-"""One RecordBatch as an Arrow IPC stream: a slice then takes only its own rows along."""
+"""One RecordBatch as an Arrow IPC stream, so that a slice carries only its own rows."""
 
 import pyarrow as pa
 
 
 def stream_of(batch: pa.RecordBatch) -> pa.Buffer:
-    """Return the stream of a batch, schema and all."""
+    """Return the stream of a batch, with its schema."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)

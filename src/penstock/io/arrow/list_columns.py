@@ -1,7 +1,7 @@
-"""The columns of any Arrow table, such as a DataFrame's, as the columns of lists that statistics take.
+"""Columns of any Arrow table, such as a DataFrame's, converted to the list columns that statistics take.
 
-Values keep their precision: float64 stays float64. What has no type of its own in tf.Examples becomes what
-ParquetExampleGen makes of it: dates and times text in ISO 8601, categories their values, decimals floats.
+Values keep their precision: float64 stays float64. Types that tf.Examples lack are converted as by
+ParquetExampleGen: dates and times to ISO 8601 text, categories to their values, decimals to floats.
 """
 
 import functools
@@ -41,7 +41,7 @@ _LEAVES: tuple[_KindTest, ...] = (
 
 
 def has_list_form(kind: pa.DataType) -> bool:
-    """Whether statistics know what a column of a type holds; durations and unions they do not."""
+    """Return whether statistics support a column of a type; they do not support durations and unions."""
     if isinstance(kind, pa.BaseExtensionType):
         return has_plain_storage(kind) and has_list_form(kind.storage_type)
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
@@ -90,7 +90,7 @@ def _has_other_list_form(kind: pa.DataType) -> bool:
 
 
 def list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Turn every column into one of lists, a struct's fields too; a null cell stays null.
+    """Convert every column to lists, including a struct's fields; a null cell stays null.
 
     Columns without such a form (see `has_list_form`) are left out.
 
@@ -109,7 +109,7 @@ def list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def with_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch whose columns are lists already as it is, and another one as `list_columns` does.
+    """Return a batch with list columns: itself if it has them already, else from `list_columns`.
 
     Columns without such a form stay as they are.
     """
@@ -156,7 +156,7 @@ def repeated(names: Sequence[str]) -> list[str]:
 
 
 def empty_batch(columns: pa.Schema) -> pa.RecordBatch:
-    """Return a batch of no rows that has these columns."""
+    """Return an empty batch with these columns."""
     return pa.RecordBatch.from_arrays(
         [pa.nulls(0, field.type) for field in columns], [field.name for field in columns]
     )

@@ -1,4 +1,4 @@
-"""The type of one cell of a CSV file, and of a column: what TFDV's CSV decoder makes of it."""
+"""The type of one cell of a CSV file, and of a column, as in TFDV's CSV decoder."""
 
 from enum import IntEnum
 

@@ -30,9 +30,9 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
     """Read and check the column names of a CSV file.
 
     Raises:
-        CsvError: If the file is empty or no text, or a column name comes twice, or is
-            empty in another place than the first.
-        FileNotFoundError: If there is no such file.
+        CsvError: If the file is empty or not text, a column name is repeated, or a name other than
+            the first is empty.
+        FileNotFoundError: If the file does not exist.
     """
     record = next(csv_records(path, delimiter, encoding), None)
     if record is None:
@@ -44,7 +44,7 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
         raise CsvError(
             _other_file(path)
             or f"{path}, line {record.line}: there are control characters among the column names. "
-            f"The file is no text, or not in {encoding}. Received: {str(header)[:_SHOWN]}"
+            f"The file is not text, or not in {encoding}. Received: {str(header)[:_SHOWN]}"
         )
     # pandas writes its index as a first column without a name: a feature named "", as in TFDV.
     empty = [str(index + 1) for index, name in enumerate(header) if index and not name.strip()]
@@ -56,8 +56,8 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise CsvError(
-            f"{path}, line {record.line}: the column names {twice} come more than once. "
-            f"Give every column a name of its own."
+            f"{path}, line {record.line}: the column names {twice} are repeated. "
+            f"Give each column its own name."
         )
     return header
 

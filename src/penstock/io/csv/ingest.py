@@ -13,11 +13,12 @@ def csv_rows(source: CsvFiles, on_broken: OnBroken | None = None) -> RowBlocks:
     """Read the rows of CSV files.
 
     Large files are read once, with the types of their first rows, and a second time only if those
-    turn out not to be the types of all rows.
+    types do not fit all rows.
 
     Args:
         source: The files.
-        on_broken: Is told of each broken row, which is left out; by default it is an error.
+        on_broken: Called with each broken row, which is left out; by default a broken row is an
+            error.
 
     Example:
         >>> write_examples({"all": csv_rows(CsvFiles(["data/penguins.csv"]))}, Output(), "examples")

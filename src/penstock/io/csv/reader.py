@@ -31,10 +31,11 @@ _GUESSED_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class CsvFiles:
-    """CSV files of one split and how they are written.
+    """CSV files of one split, and their format.
 
     Args:
-        files: Local paths or fsspec URLs, also gzipped (`.gz`) or `.bz2`. All have the same header.
+        files: Local paths or fsspec URLs, possibly gzipped (`.gz`) or `.bz2`. All must have the
+            same header.
         delimiter: What separates cells; one character.
         multivalent_columns: Columns whose cells hold several values.
         secondary_delimiter: What separates the values of such a cell.
@@ -72,7 +73,8 @@ class CsvFiles:
             codecs.lookup(self.encoding)
         except LookupError as error:
             raise ValueError(
-                f"encoding must be one that Python knows. Received: encoding={self.encoding!r}"
+                "encoding must be an encoding that Python knows. Received: "
+                f"encoding={self.encoding!r}"
             ) from error
         if bool(self.multivalent_columns) != bool(self.secondary_delimiter):
             raise ValueError(
@@ -95,7 +97,7 @@ class CsvFiles:
             if other != first:
                 raise CsvError(
                     f"{path}: its header {other} differs from that of {self.files[0]}: {first}. "
-                    f"All files of a split need the same columns in the same order."
+                    f"All files of a split must have the same columns in the same order."
                 )
         unknown = sorted(set(self.multivalent_columns) - set(first))
         if unknown:
@@ -103,7 +105,7 @@ class CsvFiles:
         return first
 
     def infer_types(self) -> dict[str, ColumnType]:
-        """Infers the type of every column over all files.
+        """Infer the type of every column over all files.
 
         Raises:
             CsvError: If a file cannot be read or no file has a row.
@@ -120,11 +122,11 @@ class CsvFiles:
         """Read the rows; every column is a list of values, null where the cell is missing.
 
         Args:
-            types: The columns' types, from `infer_types` over more files than these; columns
+            types: The columns' types, for example from `infer_types` over more files; columns
                 without a type are left out. By default types are inferred from these files, which
                 are then read twice if they are large.
-            on_broken: Is told of each broken row, which is left out; by default the first one is an
-                error.
+            on_broken: Called with each broken row, which is left out; by default the first one is
+                an error.
             needs_rows: Whether it is an error if no file has a row.
 
         Raises:
@@ -141,7 +143,7 @@ class CsvFiles:
         on_broken: OnBroken | None = None,
         needs_rows: bool = True,
     ) -> "CsvCells":
-        """Infers types as `read` does, and reads the rows as strings; `convert` does the rest.
+        """Infer types as `read` does, and read the rows as strings; `convert` does the rest.
 
         Args:
             types: See `read`.
@@ -161,12 +163,12 @@ class CsvFiles:
         return CsvCells(types, self._string_batches(exact) if kept is None else iter(kept))
 
     def guess_cells(self) -> "CsvCells":
-        """Infers types from the first 16 MiB of cells, and reads each file once.
+        """Infer types from the first 16 MiB of cells, and read each file once.
 
-        `convert` with `guessed=True` sees whether the types hold for all rows.
+        `convert` with `guessed=True` checks whether the types hold for all rows.
 
         Raises:
-            WrongGuessError: At once or while batches are taken: the files need `read_cells`.
+            WrongGuessError: At once or while batches are read: the files need `read_cells`.
         """
         batches = self._fast_batches()
         types = dict.fromkeys(self.read_header(), ColumnType.UNKNOWN)
@@ -183,7 +185,7 @@ class CsvFiles:
     def infer_more(
         self, cells: pa.RecordBatch, types: Mapping[str, ColumnType]
     ) -> dict[str, ColumnType]:
-        """Return the columns' types, given more of their cells and the types of those before."""
+        """Return the columns' types, given more of their cells and the types of the earlier ones."""
         inferred = dict(types)
         for name, column in zip(cells.schema.names, cells.columns, strict=True):
             values = self._split_cells(column).flatten() if self._splits(name) else column
@@ -198,11 +200,11 @@ class CsvFiles:
         Args:
             cells: Rows as strings.
             types: The columns' types.
-            guessed: Whether the types may turn out to be wrong, see `guess_cells`.
+            guessed: Whether the types may be wrong, see `guess_cells`.
 
         Raises:
             CsvError: If a cell is not of its column's type.
-            WrongGuessError: If the cells ask for other types than were guessed.
+            WrongGuessError: If the cells need other types than the guessed ones.
         """
         if guessed and self.infer_more(cells, types) != types:
             raise WrongGuessError("column types")
@@ -216,7 +218,7 @@ class CsvFiles:
     def _scan(
         self, kept_bytes: int, on_broken: OnBroken | None, needs_rows: bool = True
     ) -> "_Scan":
-        """Read all files once: infers types, find broken rows, keep cells unless too many."""
+        """Read all files once: infer types, find broken rows, keep the cells unless there are too many."""
         header = self.read_header()
         scan = _Scan(dict.fromkeys(header, ColumnType.UNKNOWN), [] if kept_bytes else None)
         for path in self.files:
@@ -250,7 +252,7 @@ class CsvFiles:
 
     @property
     def dialect(self) -> CsvDialect:
-        """How the files are written."""
+        """The files' format."""
         return CsvDialect(self.delimiter, self.na_values, self.encoding, self.column_names)
 
     def _splits(self, name: str) -> bool:
@@ -341,8 +343,8 @@ def read_csv(
 ) -> Iterator[pa.RecordBatch]:
     """Read CSV files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
-    Types are inferred per column over all files (see `csv_types`); an empty cell is missing.
-    Memory is bounded: files beyond 64 MiB are read twice, a block at a time.
+    Types are inferred per column over all files (see `csv_types`); an empty cell is missing. Memory
+    is bounded: files over 64 MiB are read twice, one block at a time.
 
     Args:
         files: Local paths or fsspec URLs, with equal headers.
@@ -351,7 +353,8 @@ def read_csv(
         secondary_delimiter: What separates the values of such a cell.
         na_values: Cells that mean "missing" besides the empty one.
         encoding: The text's encoding.
-        on_broken: Is told of each broken row, which is left out; by default it is an error.
+        on_broken: Called with each broken row, which is left out; by default a broken row is an
+            error.
 
     Raises:
         CsvError: If a file is empty, ragged, wrongly encoded, or its header is faulty.

@@ -1,4 +1,4 @@
-"""The cells of a CSV file as strings: by Arrow where the file is sound, else record by record."""
+"""The cells of a CSV file as strings: read by Arrow if the file is sound, otherwise record by record."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ class DoubtfulCsvError(Exception):
 
 @dataclass(frozen=True)
 class CsvDialect:
-    """How CSV files are written; see `CsvFiles`."""
+    """The format of CSV files; see `CsvFiles`."""
 
     delimiter: str = ","
     na_values: Sequence[str] = ()
@@ -43,7 +43,7 @@ def fast_batches(path: str, header: Sequence[str], dialect: CsvDialect) -> Itera
     """Read cells with Arrow; a missing cell is null.
 
     Raises:
-        DoubtfulCsvError: If that fails, also after some batches.
+        DoubtfulCsvError: If that fails, possibly after some batches.
     """
     with open_decompressed(path) as opened:
         wide = is_wide(dialect.encoding)
@@ -81,8 +81,8 @@ def exact_batches(
     Args:
         path: The file.
         header: Its column names.
-        dialect: How it is written.
-        on_broken: Is told of each broken row; None: the first one is an error.
+        dialect: Its format.
+        on_broken: Called with each broken row; if None, the first one is an error.
 
     Raises:
         CsvError: If a row is broken and `on_broken` is None.
@@ -117,7 +117,7 @@ def _as_batch(rows: list[list[str]], header: Sequence[str], missing: set[str]) -
 
 
 def split_cells(cells: pa.Array, delimiter: str) -> pa.ListArray:
-    """Split cells of several values, which may be quoted as a cell may; null stays null.
+    """Split cells of several values, which may be quoted like cells; null stays null.
 
     Example:
         >>> split_cells(pa.array(['1|2', '"a|b"|c']), "|").to_pylist()
@@ -138,10 +138,10 @@ def _split(cell: str, delimiter: str) -> list[str]:
 
 
 class _QuoteCheck(io.RawIOBase):
-    """Passes a file's bytes on, and notices quotes that Arrow takes in its stride.
+    """Passes a file's bytes on, and notices misplaced quotes that Arrow accepts.
 
-    Every opening quote follows a delimiter or line break and every closing quote precedes one, but
-    for doubled quotes. Where that does not hold a quote may be stray, and rows may have merged.
+    Every opening quote follows a delimiter or line break and every closing quote precedes one,
+    except for doubled quotes. Otherwise a quote may be stray, and rows may have merged.
     """
 
     def __init__(self, file: IO[bytes], delimiter: str) -> None:
@@ -172,6 +172,6 @@ class _QuoteCheck(io.RawIOBase):
         self._tail = (self._tail + chunk[-2:])[-2:]
 
     def doubtful(self) -> bool:
-        """Whether a quote stands where none belongs, at the end of the file."""
+        """Whether a quote was misplaced; valid at the end of the file."""
         self._check(b"\n")
         return self._odd or self._quotes % 2 == 1

@@ -1,9 +1,9 @@
 """Reading CSV files record by record, telling sound ones from broken ones.
 
-Slower than Arrow's parser, and exact: it is what reads a file in which something is wrong. What a
-record is, Python's `csv` module decides, with two additions: a quote that is never closed, and a
-closed quote followed by text in a cell of several lines, break a record. Reading then goes on at the
-next line, so that a stray quote costs one row and not the rest of the file.
+It is slower than Arrow's parser but exact, and is used for files with errors. Python's `csv` module
+decides what a record is, with two additions: a quote that is never closed, and a closed quote
+followed by text in a cell of several lines, break a record. Reading then continues at the next
+line, so that a stray quote costs one row and not the rest of the file.
 """
 
 import codecs
@@ -29,13 +29,13 @@ class CsvRecord(NamedTuple):
 
 
 def is_wide(encoding: str) -> bool:
-    """Whether the encoding's line breaks are several bytes."""
+    """Return whether the encoding's line breaks have several bytes."""
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
 
 
 @contextlib.contextmanager
 def any_field_size() -> Iterator[None]:
-    """Lifts the limit of 131,072 characters that Python's `csv` module sets a cell."""
+    """Lift the limit of 131,072 characters per cell that Python's `csv` module sets."""
     limit = csv.field_size_limit(_RECORD_BYTES)
     try:
         yield
@@ -95,10 +95,10 @@ def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 def csv_records(
     path: str, delimiter: str, encoding: str, columns: Sequence[str] | None = None
 ) -> Iterator[CsvRecord | BrokenRow]:
-    """Yield the records of a CSV file, the header first; empty lines are none.
+    """Yield the records of a CSV file, the header first; empty lines are skipped.
 
     Args:
-        path: A local path or an fsspec URL, also gzipped (`.gz`) or `.bz2`.
+        path: A local path or an fsspec URL, possibly gzipped (`.gz`) or `.bz2`.
         delimiter: What separates cells.
         encoding: The text's encoding.
         columns: The columns' names, for a file without a header; by default the first record.
@@ -153,7 +153,7 @@ class _RecordReader:
         return text.removeprefix(_BOM) if self._lines.number == 1 else text
 
     def _cells(self, first: str) -> list[str] | str:
-        """Return the cells of the record that starts with a line, or what is wrong with it."""
+        """Return the cells of the record that starts with a line, or its problem."""
         bare = first.rstrip("\r\n")
         if '"' not in bare:
             return bare.split(self._delimiter)
@@ -170,7 +170,7 @@ class _RecordReader:
                     del self._taken[1:]
                     return alone
                 if "unexpected end of data" in str(error):
-                    return "a quote is opened and not closed"
+                    return "a quote is opened but not closed"
                 return f"bad quoting: {error}"
 
     def _record_lines(self, first: str) -> Iterator[str]:
@@ -197,7 +197,7 @@ class _RecordReader:
         except UnicodeDecodeError as error:
             reason = (
                 f"byte {raw[error.start : error.start + 1]!r} is not valid {self._codec}. Convert "
-                f"the file to UTF-8, or say which encoding it has."
+                f"the file to UTF-8, or give its encoding."
             )
             column = None if self._columns is None else _undecodable(names, cells)
             return BrokenRow(self._path, reason, raw, line, column=column)

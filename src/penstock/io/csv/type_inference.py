@@ -1,9 +1,9 @@
-"""Inferring the type of CSV columns as TFDV's CSV decoder does, and converting cells by it.
+"""Inferring the type of CSV columns as TFDV's CSV decoder does, and converting cells to it.
 
-A column is INT if every non-empty cell is a 64-bit integer, else FLOAT if every one is a number,
-else STRING; an integer that does not fit into 64 bits makes it STRING; a column with empty cells
-only is UNKNOWN. What a number is, Python's `int()` and `float()` of the cell's bytes decide (so
-digits and spaces beyond ASCII are text); Arrow's faster parsers are used where both agree.
+A column is INT if every non-empty cell is a 64-bit integer, FLOAT if every one is a number, and
+STRING otherwise; an integer that does not fit into 64 bits makes it STRING; a column with only
+empty cells is UNKNOWN. Python's `int()` and `float()` of the cell's bytes decide what a number is
+(so digits and spaces beyond ASCII are text); Arrow's faster parsers are used where both agree.
 """
 
 import numpy as np
@@ -43,11 +43,11 @@ def _parse(cells: pa.Array, kind: pa.DataType) -> pa.Array | None:
 
 
 def infer_type(cells: pa.Array, known: ColumnType = ColumnType.UNKNOWN) -> ColumnType:
-    """Infers the type of a column from more of its cells.
+    """Infer the type of a column from more of its cells.
 
     Args:
         cells: Strings; null and "" are missing.
-        known: The type that the cells seen before have.
+        known: The type of the cells seen before.
 
     Example:
         >>> infer_type(pa.array(["1", None, "2.5"]))

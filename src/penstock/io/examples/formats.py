@@ -1,7 +1,7 @@
-"""The formats that Examples come in: one table for files, one for what a record is.
+"""The formats of Examples: one table for files, one for records.
 
-A new payload format is a class here and an entry of `PAYLOAD_FORMATS`. Importing this module imports
-neither pyarrow nor tfx-bsl, so that components can check what they are given.
+A new payload format is a class here and an entry of `PAYLOAD_FORMATS`. Importing this module
+imports neither pyarrow nor tfx-bsl, so that components can check their parameters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class FileFormat:
 
     Attributes:
         name: The `file_format` property of an Examples artifact.
-        extension: What the name of a shard ends in.
+        extension: The ending of a shard's name.
         compression: Of TFRecords, as TensorFlow spells it; None for Parquet.
     """
 
@@ -69,37 +69,39 @@ class PayloadFormat:
     has_features: ClassVar[bool] = True
 
     def decoder(self, schema: schema_pb2.Schema | None) -> Decode:
-        """Return what makes a RecordBatch of serialized records.
+        """Return a decoder from serialized records to a RecordBatch.
 
         Args:
-            schema: Which features to decode with which types; without it they are inferred.
+            schema: The features to decode, with their types; without it they are inferred.
         """
-        raise NotImplementedError(f"{self.name} does not say how records are decoded")
+        raise NotImplementedError(f"{self.name} does not define how records are decoded (decoder)")
 
     def arrow_schema(self, schema: schema_pb2.Schema) -> pa.Schema:
-        """Return the columns of the batches that `decoder(schema)` makes.
+        """Return the columns of the batches from `decoder(schema)`.
 
         Raises:
             ValueError: If the schema does not fit the format.
         """
-        raise NotImplementedError(f"{self.name} does not say what its columns are")
+        raise NotImplementedError(f"{self.name} does not define its columns (arrow_schema)")
 
     def canonical(self, records: Sequence[bytes], batch: pa.RecordBatch) -> list[bytes]:
-        """Return records in the form whose digest decides a row's split: see `HashSplitter`.
+        """Return records in the form whose digest decides a row's split (see `HashSplitter`).
 
         Args:
             records: Serialized records.
             batch: The same records, decoded.
         """
-        raise NotImplementedError(f"{self.name} does not say what its canonical form is")
+        raise NotImplementedError(f"{self.name} does not define its canonical form (canonical)")
 
     def serialize(self, batch: pa.RecordBatch, missing: MissingAs) -> list[bytes]:
         """Return the rows of a batch as serialized records.
 
         Raises:
-            ValueError: If rows of this format cannot be made of columns alone.
+            ValueError: If rows of this format cannot be made from columns alone.
         """
-        raise NotImplementedError(f"{self.name} does not say how rows are serialized")
+        raise NotImplementedError(
+            f"{self.name} does not define how rows are serialized (serialize)"
+        )
 
 
 class TfExamplePayload(PayloadFormat):
@@ -108,7 +110,7 @@ class TfExamplePayload(PayloadFormat):
     name = DEFAULT_PAYLOAD_FORMAT
 
     def decoder(self, schema: schema_pb2.Schema | None) -> Decode:
-        """Return tfx-bsl's decoder: a list of values a row and feature."""
+        """Return tfx-bsl's decoder: one list of values per row and feature."""
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         serialized = None if schema is None else schema.SerializeToString()
@@ -124,9 +126,9 @@ class TfExamplePayload(PayloadFormat):
     def canonical(self, records: Sequence[bytes], batch: pa.RecordBatch) -> list[bytes]:
         """Return protobuf's deterministic serialization.
 
-        Rows are serialized again from their columns, a batch at a time. Where that changes a record's
-        length (a feature without a kind, unpacked numbers, a key that comes twice) the record is parsed
-        by itself.
+        Rows are serialized again from their columns, a batch at a time. Where that changes a
+        record's length (a feature without a kind, unpacked numbers, a repeated key) the record is
+        parsed on its own.
         """
         from penstock.io.examples.messages import example_class
 
@@ -169,10 +171,10 @@ class TfSequenceExamplePayload(PayloadFormat):
         return [parse(record).SerializeToString(deterministic=True) for record in records]
 
     def serialize(self, batch: pa.RecordBatch, missing: MissingAs) -> list[bytes]:
-        """Refuses: an absent sequence and an empty one look alike in columns."""
+        """Refuse: an absent sequence and an empty one look alike in columns."""
         raise ValueError(
-            "tf.SequenceExamples cannot be made of columns. Write the rows that were read instead "
-            "(ExamplesWriter.write_rows), which keeps their records."
+            "tf.SequenceExamples cannot be made from columns. Write the rows as they were read "
+            "instead (ExamplesWriter.write_rows), which keeps their records."
         )
 
 
@@ -183,16 +185,16 @@ class RawRecordPayload(PayloadFormat):
     has_features = False
 
     def decoder(self, schema: schema_pb2.Schema | None) -> Decode:
-        """Return a function that makes the one column of the records."""
+        """Return a function that makes the single column from the records."""
         return _raw_batch
 
     def arrow_schema(self, schema: schema_pb2.Schema) -> pa.Schema:
-        """Return the one column, which must be the schema's only feature."""
+        """Return the single column, which must be the schema's only feature."""
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         if [feature.name for feature in schema.feature] != [RAW_RECORD_COLUMN]:
             raise ValueError(
-                "The examples hold raw records (FORMAT_PROTO), which Transform hands to "
+                "The examples hold raw records (FORMAT_PROTO), which Transform passes to "
                 f"preprocessing_fn as one feature {RAW_RECORD_COLUMN!r} of type BYTES, e.g. for "
                 "tf.io.decode_proto. The schema must have that feature and no other. "
                 f"It has: {', '.join(feature.name for feature in schema.feature)}"
@@ -200,11 +202,11 @@ class RawRecordPayload(PayloadFormat):
         return ExamplesToRecordBatchDecoder(schema.SerializeToString()).ArrowSchema()
 
     def canonical(self, records: Sequence[bytes], batch: pa.RecordBatch) -> list[bytes]:
-        """Return the records as they are."""
+        """Return the records unchanged."""
         return list(records)
 
     def serialize(self, batch: pa.RecordBatch, missing: MissingAs) -> list[bytes]:
-        """Return the values of the one column, one a row."""
+        """Return the values of the single column, one per row."""
         names = batch.schema.names
         if names != [RAW_RECORD_COLUMN] or any(
             value is None or len(value) != 1 for value in batch.column(0).to_pylist()
@@ -242,7 +244,7 @@ def file_format_named(name: str, argument: str = "file_format") -> FileFormat:
 
     Args:
         name: "tfrecords_gzip", "tfrecords" or "parquet".
-        argument: What the name was given as, for the message.
+        argument: Name of the argument, for the message.
 
     Raises:
         ValueError: If there is none of that name.

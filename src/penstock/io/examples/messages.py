@@ -1,7 +1,7 @@
 """tf.Example and tf.SequenceExample as protobuf messages, without TensorFlow.
 
-The messages are those of TensorFlow's `example.proto` and `feature.proto`, built at run time in a pool
-of their own, so that they do not collide with TensorFlow's.
+The messages are those of TensorFlow's `example.proto` and `feature.proto`, built at run time in
+their own pool, so that they do not collide with TensorFlow's.
 """
 
 from functools import cache
@@ -87,11 +87,11 @@ def sequence_example_class() -> Any:
 
 
 def feature_kind(record: bytes, name: str) -> str | None:
-    """Return the kind of a feature, such as "int64_list"; None if it is absent or have none.
+    """Return the kind of a feature, such as "int64_list"; None if it is absent or has none.
 
     Args:
-        record: A serialized tf.Example, or a tf.SequenceExample, whose context is looked at.
-        name: The feature.
+        record: A serialized tf.Example, or a tf.SequenceExample, of which the context is searched.
+        name: The feature's name.
     """
     features = example_class().FromString(record).features.feature
     kind: str | None = features[name].WhichOneof("kind") if name in features else None

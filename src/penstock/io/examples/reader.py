@@ -67,7 +67,7 @@ def read_record_batches(
     batch_size: int = DEFAULT_BATCH_SIZE,
     columns: Sequence[str] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Read files of Examples as RecordBatches; every column is a list of values a row.
+    """Read files of Examples as RecordBatches; every column holds one list of values per row.
 
     Args:
         files: Local paths or fsspec URLs, read in order.
@@ -76,16 +76,16 @@ def read_record_batches(
         payload_format: What a record is: "FORMAT_TF_EXAMPLE", "FORMAT_TF_SEQUENCE_EXAMPLE" (its
             sequence features come as a struct column `##SEQUENCE##`), or "FORMAT_PROTO" (one bytes
             column `raw_record`).
-        schema: Which features to read with which types; features that no record has come as
-            columns of nulls. Without it types are inferred batch by batch, and a feature that has
-            no value in a batch comes with Arrow's null type.
-        batch_size: Rows a batch, at most; large rows (64 MiB in a batch) come in smaller ones.
-        columns: Which columns to keep; by default all.
+        schema: The features to read, with their types; features that no record has become columns
+            of nulls. Without it, types are inferred batch by batch, and a feature without values in
+            a batch gets Arrow's null type.
+        batch_size: The most rows per batch; batches of large rows are smaller (64 MiB).
+        columns: The columns to keep; by default all.
 
     Raises:
         FileNotFoundError: If a file does not exist.
         TFRecordError: If a file is corrupt or truncated.
-        ValueError: If a record is no tf.Example, or a format is unknown.
+        ValueError: If a record is not a tf.Example, or a format is unknown.
 
     Example:
         >>> for batch in read_record_batches(split_files(uri, "train")):
@@ -117,7 +117,7 @@ def _read_records(
 
 
 def batched_records(records: Iterator[bytes], batch_size: int) -> Iterator[list[bytes]]:
-    """Gathers records into batches of `batch_size`, and of fewer where they are large (64 MiB)."""
+    """Gather records into batches of `batch_size`, or of fewer if they are large (64 MiB)."""
     batch: list[bytes] = []
     size = 0
     while more := list(islice(records, min(_RECORDS_AT_ONCE, batch_size - len(batch)))):
@@ -131,7 +131,7 @@ def batched_records(records: Iterator[bytes], batch_size: int) -> Iterator[list[
 
 
 def batch_rows(parquet: "pq.ParquetFile", batch_size: int) -> int:
-    """Return how many rows of a Parquet file make a batch: fewer than `batch_size` if large."""
+    """Return how many rows of a Parquet file make a batch: fewer than `batch_size` if they are large."""
     metadata = parquet.metadata
     size = sum(
         metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
@@ -145,7 +145,7 @@ class RecordDecoder:
 
     Args:
         payload_format: What a record is.
-        schema: Which features to decode with which types.
+        schema: The features to decode, with their types.
     """
 
     def __init__(self, payload_format: str, schema: "schema_pb2.Schema | None" = None) -> None:
@@ -153,7 +153,7 @@ class RecordDecoder:
         self._decode = self._payload.decoder(schema)
 
     def __call__(self, records: list[bytes], path: str, first_row: int) -> pa.RecordBatch:
-        """Decode records that start at `first_row` of the file `path`.
+        """Decode records, the first of which is row `first_row` of the file `path`.
 
         Raises:
             ValueError: If a record is not of the payload format.
@@ -190,7 +190,7 @@ def _read_parquet(
 
 
 def as_list_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Turn columns of single values into columns of lists; a null cell stays null."""
+    """Convert columns of single values to columns of lists; a null cell stays null."""
     columns = []
     for column in batch.columns:
         if pa.types.is_nested(column.type) or pa.types.is_null(column.type):

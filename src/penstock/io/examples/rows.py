@@ -29,19 +29,18 @@ class Rows(NamedTuple):
     def of_batches(
         cls, batches: Iterable[pa.RecordBatch], missing: MissingAs = "empty"
     ) -> "RowBlocks":
-        """Serialize batches as tf.Examples; `missing` says what a null cell becomes."""
+        """Serialize batches as tf.Examples; `missing` defines what a null cell becomes."""
         to_rows = functools.partial(rows_of_batch, missing=missing)
         return RowBlocks(lambda: Blocks(to_rows, batches))
 
     def filter(self, keep: npt.ArrayLike) -> "Rows":
-        """Return the rows to keep; their records stay byte for byte as they are.
+        """Return the rows to keep; their records do not change.
 
         Args:
-            keep: A truth value for each row: a NumPy or Arrow array of booleans, or a list. A null
-                counts as false.
+            keep: One boolean per row: a NumPy or Arrow array, or a list. A null counts as false.
 
         Raises:
-            ValueError: If there are more or fewer of them than rows, or they are no booleans.
+            ValueError: If their number is not the number of rows, or they are not booleans.
 
         Example:
             >>> rows.filter(pc.greater(rows.batch["age"].flatten(), 17))
@@ -49,7 +48,7 @@ class Rows(NamedTuple):
         mask = keep if isinstance(keep, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(keep))
         if not pa.types.is_boolean(mask.type) or len(mask) != self.batch.num_rows:
             raise ValueError(
-                f"Which rows to keep is said by {self.batch.num_rows} booleans, one a row. "
+                f"filter takes {self.batch.num_rows} booleans, one per row. "
                 f"Received: {len(mask)} values of type {mask.type}"
             )
         chosen = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
@@ -58,9 +57,9 @@ class Rows(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Blocks of input, and a function that makes rows of one.
+    """Blocks of input, and a function that makes rows from a block.
 
-    Both should be picklable, else the calling process does all the work.
+    Both should be picklable; otherwise the calling process does all the work.
     """
 
     to_rows: Callable[[Any], Rows]
@@ -68,16 +67,16 @@ class Blocks(NamedTuple):
 
 
 class WrongGuessError(Exception):
-    """What the first rows let one assume of the input does not hold for all of it."""
+    """An assumption from the first rows of the input does not hold for all of it."""
 
 
 class RowBlocks(Iterable[Rows]):
-    """Blocks of input that become rows, by several processes where that is worthwhile.
+    """Blocks of input that become rows, in several processes if that is worthwhile.
 
     Args:
         read: Opens the input when rows are wanted.
-        guess: Does so faster, by a guess: `WrongGuessError`, from the blocks or from `to_rows`, says
-            that it was wrong, and that `read` is to be called. None if there is no such way.
+        guess: Does so faster, with a guess. If the guess is wrong, the blocks or `to_rows` raise
+            `WrongGuessError` and `read` is called. None if there is no faster way.
 
     Example:
         >>> rows = RowBlocks(lambda: Blocks(rows_of_batch, read_parquet(files)))

@@ -2,8 +2,8 @@
 
 The canonical bytes are protobuf's deterministic serialization: features sorted by name, numbers
 packed, an empty typed list written as such (`int64_list {}`, not an absent kind). TFX hashes these
-bytes to split a data set, so they decide in which split a row lands. Names are sorted as upb does, the
-protobuf runtime of TFX 1.21: a name that another one starts with comes after it ("sex2", "sex").
+bytes to split a data set, so they decide a row's split. Names are sorted as in upb, the protobuf
+runtime of TFX 1.21: a name that is the start of another one comes after it ("sex2", "sex").
 
 Each column becomes, per row, a header (a function of the payload's length alone, so a few distinct
 ones are built and taken by index) and a payload (the concatenated encodings of its values: a slice
@@ -58,7 +58,7 @@ def _offsets_of(lengths: _Lengths) -> _Lengths:
 def _by_length(
     lengths: _Lengths, make: Callable[[int], bytes]
 ) -> tuple[pa.Array | pa.Scalar, _Lengths]:
-    """Take `make(length)` for each row, calling it once a distinct length."""
+    """Return `make(length)` for each row, calling it once per distinct length."""
     if len(lengths) == 0:
         return byte_strings([]), lengths
     low, high = int(lengths.min()), int(lengths.max())
@@ -147,7 +147,7 @@ def _as_large_list(name: str, column: pa.Array) -> pa.Array:
     if pa.types.is_nested(kind):
         raise TypeError(
             f"Column {name!r} of type {kind} does not fit into a tf.Example. Expected one value or "
-            f"a list of values a row."
+            f"a list of values per row."
         )
     offsets = _offsets_of(valid_rows(column).astype(np.int64))
     return pa.LargeListArray.from_arrays(
@@ -215,10 +215,10 @@ def serialize_feature(name: str, column: pa.Array) -> pa.LargeBinaryArray:
 
     Args:
         name: The column's name, for messages.
-        column: Values or lists of values, one entry a row; a null becomes an empty typed list.
+        column: Values or lists of values, one entry per row; a null becomes an empty typed list.
 
     Returns:
-        One serialized Feature a row.
+        One serialized Feature per row.
     """
     kind, lengths, payloads = _encode_column(name, column)
     headers, _ = _by_length(lengths, _HeaderOf(kind, None))
@@ -241,7 +241,7 @@ def serialize_examples(
             ExampleGens write.
 
     Returns:
-        One serialized Example a row.
+        One serialized Example per row.
 
     Raises:
         TypeError: If a column's type does not fit into a tf.Example.
@@ -256,7 +256,7 @@ def serialize_examples(
     names = [name.encode() for name in texts]
     if len(set(names)) != len(names):
         duplicates = sorted({name for name in texts if texts.count(name) > 1})
-        raise ValueError(f"A tf.Example cannot hold two features of one name: {duplicates}")
+        raise ValueError(f"A tf.Example cannot hold two features of the same name: {duplicates}")
     for index in sorted(range(len(names)), key=lambda index: (*names[index], _AFTER_ALL)):
         column = batch.column(index)
         kind, lengths, payloads = _encode_column(texts[index], column)

@@ -1,4 +1,4 @@
-"""One split of an Examples artifact: its files, how they are stored, and reading them."""
+"""One split of an Examples artifact: its files, their format, and reading them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExamplesSplit:
-    """A split of Examples; all that is needed to read it.
+    """A split of Examples, with everything needed to read it.
 
     Attributes:
         name: The split's name.
         files: Its shards, in the order in which they are read.
-        file_format: How they are stored, a key of `FILE_FORMATS`.
+        file_format: Their file format, a key of `FILE_FORMATS`.
         payload_format: What a record is, a key of `PAYLOAD_FORMATS`.
-        row_count: How many rows were written, or None where another tool wrote them.
+        row_count: How many rows were written, or None if another tool wrote them.
 
     Raises:
         ValueError: If a format is unknown.
@@ -72,14 +72,14 @@ class ExamplesSplit:
 
     @classmethod
     def all_of(cls, examples: Examples, *, without: Sequence[str] = ()) -> list["ExamplesSplit"]:
-        """Return every split of an artifact, in their order.
+        """Return every split of an artifact, in order.
 
         Args:
             examples: The artifact.
             without: Splits to leave out.
 
         Raises:
-            ValueError: If one that is to be left out does not exist, or none is left.
+            ValueError: If a split in `without` does not exist, or none is left.
         """
         return [cls.of(examples, name) for name in examples.splits_without(without)]
 
@@ -93,7 +93,7 @@ class ExamplesSplit:
         """Read the split as RecordBatches; see `penstock.io.read_record_batches`.
 
         Raises:
-            RuntimeError: If, at the end, there were more or fewer rows than were written.
+            RuntimeError: If, at the end, more or fewer rows were read than were written.
         """
         batches = read_record_batches(
             self.files,
@@ -106,13 +106,13 @@ class ExamplesSplit:
         return self._counted(batches)
 
     def rows(self, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Iterator[Rows]:
-        """Read the split as columns with the records beside them, as they are stored.
+        """Read the split as columns together with the stored records.
 
-        What is written of them with `ExamplesWriter.write_rows` is equal byte for byte. Parquet has no
-        records; there the columns are what is stored.
+        Written with `ExamplesWriter.write_rows`, the records do not change. Parquet has no records;
+        it stores the columns.
 
         Raises:
-            RuntimeError: If, at the end, there were more or fewer rows than were written.
+            RuntimeError: If, at the end, more or fewer rows were read than were written.
         """
         compression = file_format_named(self.file_format).compression
         if compression is None:
@@ -131,10 +131,10 @@ class ExamplesSplit:
         self.check_count(total)
 
     def with_payload(self, expected: str, who: str) -> "ExamplesSplit":
-        """Return the split, if its records are what `who` can read.
+        """Return the split if `who` can read its records.
 
         Raises:
-            ValueError: If they are not.
+            ValueError: If it cannot.
         """
         if self.payload_format != expected:
             raise ValueError(
@@ -151,20 +151,20 @@ class ExamplesSplit:
         self.check_count(total)
 
     def check_count(self, read: int) -> None:
-        """Check how many rows were read, where it is known how many were written.
+        """Check how many rows were read, if it is known how many were written.
 
         Raises:
             RuntimeError: If there were more or fewer.
         """
         if self.row_count is not None and read != self.row_count:
             raise RuntimeError(
-                f"Split {self.name!r} has {self.row_count} rows by its row_counts.json, and {read} "
-                f"were read from {', '.join(self.files)}."
+                f"Split {self.name!r} has {self.row_count} rows according to its row_counts.json, "
+                f"but {read} were read from {', '.join(self.files)}."
             )
 
 
 def joined_split(splits: Sequence[ExamplesSplit]) -> ExamplesSplit:
-    """Return several splits as one, for what reads files of a single format.
+    """Return several splits as one, for code that reads files of a single format.
 
     Raises:
         ValueError: If their formats differ.
@@ -172,7 +172,7 @@ def joined_split(splits: Sequence[ExamplesSplit]) -> ExamplesSplit:
     formats = {(split.file_format, split.payload_format) for split in splits}
     if len(formats) > 1:
         raise ValueError(
-            f"Examples that are read as one must have the same file and payload format. Split "
+            f"Examples that are read together must have the same file and payload format. Split "
             f"{splits[0].name!r} has {sorted(formats)}."
         )
     counts = [split.row_count for split in splits]

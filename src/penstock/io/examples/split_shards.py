@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class SplitShards:
-    """The shards of one split while they are written.
+    """The shards of one split while they are being written.
 
-    Until `close` knows their number, files have a hidden name, so that nobody takes half a split for
+    Until `close` knows their number, files have hidden names, so that nobody takes half a split for
     a whole one.
 
     Args:
-        folder: Where they belong; a path or an fsspec URL, made when it does not exist.
-        name: Their name without number and extension.
-        file_format: How they are stored.
-        num_shards: How many shards the rows are dealt to, one by one. None: rows stay in order and
-            a new shard begins when one has `shard_bytes`.
-        shard_bytes: Uncompressed bytes from which a shard is full.
+        folder: The split's folder: a path or an fsspec URL, created if it does not exist.
+        name: The shards' name without number and extension.
+        file_format: The shards' file format.
+        num_shards: How many shards the rows are dealt to, one by one. If None, rows stay in order
+            and a new shard begins when one has `shard_bytes`.
+        shard_bytes: Uncompressed bytes at which a shard is full.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SplitShards:
         self.rows += len(framed)
 
     def close(self, schema: pa.Schema) -> None:
-        """Completes the shards and gives them their names.
+        """Complete the shards and give them their names.
 
         Args:
             schema: The columns of Parquet shards, for a split without rows.

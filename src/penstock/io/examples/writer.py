@@ -26,20 +26,20 @@ _OF_ONE_ARTIFACT = ("name", "tfx_version", "is_external", "state", "input_finger
 class ExamplesWriter:
     """Writes the splits of an Examples artifact and counts their rows.
 
-    On `close` every split has a shard, also one without rows, and `row_counts.json` beside the
-    split folders holds the rows of each split. Equal calls give equal bytes.
+    After `close`, every split has a shard, even one without rows, and `row_counts.json` beside the
+    split folders holds the number of rows in each split. Equal calls give equal bytes.
 
     Args:
-        uri: The artifact's folder, a local path or an fsspec URL; made when it does not exist.
+        uri: The artifact's folder, a local path or an fsspec URL; created if it does not exist.
         splits: The names of the splits.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
         payload_format: What a record is; only tf.Examples can be written as Parquet.
         name: The shards' name without their number; by default `data_tfrecord`, in Parquet
             `data_parquet`.
         missing: What a null cell becomes, see `serialize_examples`.
-        num_shards: How many shards a split gets; its rows are dealt to them one by one. By default
-            rows stay in order and a shard that is full is followed by another.
-        shard_bytes: Uncompressed bytes from which a shard is full.
+        num_shards: How many shards a split gets; its rows are dealt to them one by one. By default,
+            rows stay in order and a new shard follows a full one.
+        shard_bytes: Uncompressed bytes at which a shard is full.
 
     Example:
         >>> with ExamplesWriter("/tmp/examples", ["train", "eval"]) as writer:
@@ -83,14 +83,14 @@ class ExamplesWriter:
     def like(
         cls, source: Examples, target: Examples, *, splits: Sequence[str] | None = None
     ) -> "ExamplesWriter":
-        """Open a writer that stores rows as another artifact does.
+        """Open a writer that stores rows in the format of another artifact.
 
-        File format, payload, span, version and the other properties of `source` are kept, and
-        `target` is given them. Write what `ExamplesSplit.rows` gave with `write_rows` to keep the
-        records byte for byte; `write` takes columns, and refuses payloads that columns cannot express.
+        `target` gets the file format, payload format, span, version and other properties of
+        `source`. To keep the records byte for byte, write rows from `ExamplesSplit.rows` with
+        `write_rows`; `write` takes columns, and refuses payloads that columns cannot express.
 
         Args:
-            source: The artifact that is read.
+            source: The artifact to read.
             target: The artifact to write.
             splits: Its splits; by default those of `source`.
 
@@ -127,7 +127,7 @@ class ExamplesWriter:
         """Append the rows of a batch to a split.
 
         Raises:
-            ValueError: If the payload format cannot be made of columns.
+            ValueError: If the payload format cannot be made from columns.
         """
         if self._parquet:
             self._shards_of(split).write_batch(batch)
@@ -135,10 +135,11 @@ class ExamplesWriter:
             self.write_records(split, self._payload.serialize(batch, self._missing))
 
     def write_rows(self, split: str, rows: Rows) -> None:
-        """Append rows to a split: their records where records are stored, else their columns.
+        """Append rows to a split: their records if the format stores records, else their columns.
 
         Raises:
-            ValueError: If records are stored and the rows have none, since they come from Parquet.
+            ValueError: If the format stores records and the rows, which come from Parquet, have
+                none.
         """
         if self._parquet:
             self._shards_of(split).write_batch(rows.batch)
@@ -166,9 +167,9 @@ class ExamplesWriter:
         return self._shards[split]
 
     def close(self) -> None:
-        """Completes every split and writes the row counts.
+        """Complete every split and write the row counts.
 
-        They hold `quarantined`, if that was set, under a key that no split can have.
+        If `quarantined` was set, it is among them, under a key that no split can have.
         """
         shards = list(self._shards.values())
         schema = next((each.schema for each in shards if each.schema is not None), pa.schema([]))
@@ -204,9 +205,9 @@ class ExamplesWriter:
 
 
 def read_row_counts(uri: str) -> dict[str, int] | None:
-    """Read the row counts beside an artifact's splits; None where another tool wrote it.
+    """Read the row counts beside an artifact's splits; None if another tool wrote it.
 
-    Rows that were quarantined are in no split and not among them.
+    Quarantined rows are in no split and not counted.
     """
     try:
         with open_binary(join(uri, ROW_COUNTS_FILE)) as file:

@@ -1,4 +1,4 @@
-"""Decompressing files in chunks, giving what there is of a damaged one before saying so."""
+"""Decompressing files in chunks; a damaged file yields what can be read before its error."""
 
 import bz2
 import zlib
@@ -27,7 +27,7 @@ class _Decompressor(Protocol):
 
 
 def gzip_decompressor() -> _Decompressor:
-    """Return a decompressor of one gzip member."""
+    """Return a decompressor for one gzip member."""
     return zlib.decompressobj(zlib.MAX_WBITS | 16)
 
 
@@ -104,7 +104,7 @@ def _copied(decompressor: _Decompressor) -> _Decompressor | None:
 
 
 def _sound_pieces(decompressor: _Decompressor | None, chunk: bytes) -> Iterator[bytes]:
-    """Yield what each byte of a chunk gives, up to the damaged one."""
+    """Yield the output of each byte of a chunk, up to the damaged one."""
     if decompressor is None:  # bzip2: nothing of a damaged block can be read
         return
     for place in range(len(chunk)):
@@ -116,5 +116,5 @@ def _sound_pieces(decompressor: _Decompressor | None, chunk: bytes) -> Iterator[
 
 def _damage(place: int, member: int, error: Exception) -> str:
     if member and place < member + _HEADER_BYTES:
-        return f"what follows offset {member} is no compressed data (rubbish at the end?)"
+        return f"the data after offset {member} is not compressed (garbage at the end?)"
     return f"damaged compressed file, at offset {place} ({error})"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_url(path: str) -> bool:
-    """Whether `path` names a file through an fsspec protocol (`gs://`, `s3://`, `memory://`)."""
+    """Return whether `path` names a file through an fsspec protocol (`gs://`, `s3://`, `memory://`)."""
     return "://" in path
 
 
@@ -38,7 +38,7 @@ def open_binary(path: str) -> IO[bytes]:
 class _RemoteFile(io.RawIOBase):
     """A file behind a URL, whose failures name it; they are OSErrors with a number.
 
-    A file system raises what its client library does, which seldom says of which file.
+    A file system raises the errors of its client library, which seldom name the file.
     """
 
     def __init__(self, path: str, file: IO[bytes]) -> None:
@@ -65,7 +65,7 @@ class _RemoteFile(io.RawIOBase):
         except FileNotFoundError:
             raise
         except Exception as error:
-            what = f"reading failed behind byte {place}: {type(error).__name__}: {error}"
+            what = f"reading failed after byte {place}: {type(error).__name__}: {error}"
             raise OSError(errno.EIO, what, self._path) from error
         view[: len(content)] = content
         return len(content)
@@ -76,7 +76,7 @@ class _RemoteFile(io.RawIOBase):
 
 
 def open_for_writing(path: str) -> IO[bytes]:
-    """Open a file for writing bytes, replacing what is there; its folder is made.
+    """Open a file for writing bytes, replacing an existing one; its folder is created.
 
     Args:
         path: A local path or an fsspec URL.
@@ -94,7 +94,7 @@ def open_for_writing(path: str) -> IO[bytes]:
 
 @contextlib.contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Lets an OSError that names no file, such as that of a full disk, name this one."""
+    """Add a file's name to an OSError without one, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -104,7 +104,7 @@ def naming(path: str) -> Iterator[None]:
 
 
 def rename(path: str, new_path: str) -> None:
-    """Rename a file within its folder, replacing what has the new name."""
+    """Rename a file within its folder, replacing a file with the new name."""
     if not is_url(path):
         os.replace(path, new_path)
         return
@@ -115,7 +115,7 @@ def rename(path: str, new_path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it exists."""
     if not is_url(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
@@ -225,7 +225,7 @@ def list_directory(path: str) -> list[str]:
 
 
 def canonical(path: str) -> str:
-    """Return a URL as its file system spells it, so that it starts the names listed below it."""
+    """Return a URL as its file system spells it, so that it is a prefix of the names listed below it."""
     if not is_url(path):
         return path
     import fsspec
@@ -235,7 +235,7 @@ def canonical(path: str) -> str:
 
 
 def join(base: str, *parts: str) -> str:
-    """Join a path or URL with relative parts by `/`."""
+    """Join a path or URL with relative parts, using `/`."""
     return "/".join([base.rstrip("/") or "/", *parts]) if base else "/".join(parts)
 
 

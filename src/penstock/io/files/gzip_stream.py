@@ -31,7 +31,7 @@ class GzipStreamWriter:
     """A gzip file being written; compression overlaps with the caller's work.
 
     Args:
-        path: Where to write, a local path or an fsspec URL; an existing file is replaced.
+        path: The file to write, a local path or an fsspec URL; an existing file is replaced.
         level: zlib's level. 1 compresses serialized Examples at three times the speed of zlib's
             default 6 and to 1.3 times its size.
 
@@ -69,7 +69,7 @@ class GzipStreamWriter:
             self._file.write(self._pending.popleft().result())
 
     def close(self) -> None:
-        """Write what is left and close the file."""
+        """Write the rest and close the file."""
         if self._file.closed:
             return
         try:

@@ -1,4 +1,4 @@
-"""Saying what is there instead of files that were looked for."""
+"""Explaining what exists where expected files are missing."""
 
 import re
 
@@ -10,12 +10,12 @@ _WILD = re.compile(r"[*?\[{]")
 
 
 def explain_missing(base: str, pattern: str) -> str:
-    """Says what there is on the way to files that were not found.
+    """Return what exists along the path to files that were not found.
 
     Args:
         base: A folder, a local path or an fsspec URL.
-        pattern: What was looked for below it; its folders are followed up to the first wildcard
-            or placeholder.
+        pattern: The pattern below it; its folders are followed up to the first wildcard or
+            placeholder.
 
     Example:
         >>> explain_missing("data", "trian/*.csv")
@@ -52,7 +52,7 @@ def _contents(folder: str) -> str:
     if not shown:
         return (
             f"In {folder}: {', '.join(names[:_LISTED])}. Files whose names start with . or _ are not "
-            f"taken for data."
+            f"read as data."
         )
     more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
     return f"In {folder}: {', '.join(shown[:_LISTED])}{more}."

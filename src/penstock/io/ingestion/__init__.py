@@ -1,1 +1,1 @@
-"""What ExampleGen components do: find input, split rows, write Examples, keep broken rows."""
+"""The work of ExampleGen components: find input, split rows, write Examples, keep broken rows."""

@@ -1,4 +1,4 @@
-"""Input rows that cannot be read: what is known about one, and the quarantine that keeps it."""
+"""Input rows that cannot be read: their description, and the quarantine that keeps them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _LOGGED = 5
 
 @dataclass(frozen=True)
 class BrokenRow:
-    """A row, or what is left of a file, that cannot be read.
+    """A row, or the rest of a file, that cannot be read.
 
     Args:
         file: The input file, a path or a URL.
         reason: What is wrong.
-        raw: The bytes as they stand in the (decompressed) file. None: the file as a whole is faulty.
+        raw: The bytes in the (decompressed) file; None if the file as a whole is faulty.
         line: The line on which it starts, from 1, in text files.
         offset: The offset of its first byte in the decompressed file, in binary files.
-        column: The column at fault, if it is one.
+        column: The faulty column, if there is one.
         rows: How many rows are lost.
     """
 
@@ -51,17 +51,17 @@ class BrokenRow:
 
 
 OnBroken = Callable[[BrokenRow], None]
-"""Is told of each broken row; reading goes on when it returns."""
+"""Called with each broken row; reading continues when it returns."""
 
 
 def leave_out(row: BrokenRow) -> None:
-    """Leaves out a broken row that another pass tells of."""
+    """Leave out a broken row that another pass reports."""
 
 
 class Quarantine:
     """Keeps broken rows beside an artifact's splits.
 
-    `quarantine/broken_rows.jsonl` holds a line of JSON a row: file (relative to `base`), line,
+    `quarantine/broken_rows.jsonl` holds one line of JSON per row: file (relative to `base`), line,
     offset, column, reason, rows and raw (base64; absent where a whole file is faulty: that file is
     copied into the folder and named as `copy`). Nothing is written when no row is broken.
 

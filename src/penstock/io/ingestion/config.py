@@ -1,4 +1,4 @@
-"""What ExampleGen components read and how they split it: TFX's messages as plain dataclasses.
+"""The configuration of ExampleGen components' input and splits: TFX's messages as plain dataclasses.
 
 The names and defaults are those of TFX's `example_gen.proto` and `range_config.proto`.
 """
@@ -26,8 +26,8 @@ class Split:
 
     Args:
         name: The split's name: the folder is `Split-<name>`.
-        pattern: Input only: which files belong to it, a glob relative to the input's base; may
-            hold `{SPAN}`, `{VERSION}`, `{YYYY}`, `{MM}`, `{DD}`.
+        pattern: Input only: the files that belong to it, as a glob relative to the input's base;
+            may contain `{SPAN}`, `{VERSION}`, `{YYYY}`, `{MM}`, `{DD}`.
         hash_buckets: Output only: how many of the hash buckets belong to it.
     """
 
@@ -53,7 +53,7 @@ class Split:
 def _unique_names(splits: list[Split], owner: str) -> None:
     names = [split.name for split in splits]
     if len(set(names)) != len(names):
-        raise ValueError(f"{owner} names a split twice. Received: {names}")
+        raise ValueError(f"{owner} has two splits of the same name. Received: {names}")
 
 
 @names_its_arguments
@@ -62,7 +62,7 @@ class Input:
     """The input splits of an ExampleGen.
 
     Args:
-        splits: Which files make which split; by default one, `single_split`, of all files.
+        splits: The splits and their files; by default one split, `single_split`, of all files.
 
     Example:
         >>> Input(splits=[Split("train", "train/*"), Split("eval", "eval/*")])
@@ -105,7 +105,7 @@ class SplitConfig:
     Args:
         splits: The output splits with their hash buckets. The order matters. Empty: the output
             has the input's splits.
-        partition_feature_name: Rows with equal values of this feature (bytes or int64) land in the
+        partition_feature_name: Rows with equal values of this feature (bytes or int64) go to the
             same split; by default the whole row is hashed.
     """
 
@@ -194,7 +194,7 @@ class StaticRange:
         # A runtime parameter, which has no value yet, is no int.
         if all(isinstance(each, int) for each in bounds) and bounds[0] > bounds[1]:
             raise ValueError(
-                f"A range starts at or before its end. Received: start_span_number="
+                f"A range must start at or before its end. Received: start_span_number="
                 f"{self.start_span_number}, end_span_number={self.end_span_number}"
             )
 
@@ -202,7 +202,7 @@ class StaticRange:
 @names_its_arguments
 @dataclass(frozen=True)
 class RollingRange:
-    """The latest `num_spans` spans, none before `start_span_number`."""
+    """The latest `num_spans` spans, starting at `start_span_number` at the earliest."""
 
     num_spans: int
     start_span_number: int = 0
@@ -215,7 +215,7 @@ class RollingRange:
 @names_its_arguments
 @dataclass(frozen=True)
 class RangeConfig:
-    """Which spans to take: exactly one of a static and a rolling range.
+    """The spans to take: exactly one of a static and a rolling range.
 
     Example:
         >>> RangeConfig(static_range=StaticRange(7, 7))

@@ -22,7 +22,7 @@ def bucket_of(records: Sequence[bytes], total: int) -> npt.NDArray[np.int64]:
     """Return each record's hash bucket.
 
     Args:
-        records: What is hashed, one entry a row.
+        records: The bytes to hash, one entry per row.
         total: The number of buckets, below 2**31.
 
     Example:
@@ -41,7 +41,7 @@ def bucket_of(records: Sequence[bytes], total: int) -> npt.NDArray[np.int64]:
 
 
 class HashSplitter:
-    """Says which output split each row of a batch belongs to.
+    """Assigns each row of a batch to an output split.
 
     Args:
         config: Splits with their numbers of hash buckets, in order (the order matters).
@@ -97,7 +97,7 @@ class HashSplitter:
             row = pc.index(missing, True).as_py()
             if row >= 0 and feature_kind(records[row], name) is None:
                 raise ValueError(
-                    f"partition_feature_name={name!r}: a row has no value of that feature. Choose one "
-                    f"that every row has, or leave out the rows that lack it."
+                    f"partition_feature_name={name!r}: a row has no value of that feature. Choose "
+                    f"a feature that every row has, or leave out the rows that lack it."
                 )
         return cast("list[bytes]", serialize_feature(name, column).to_pylist())

@@ -1,9 +1,9 @@
 """Resolving the file patterns of an ExampleGen's input to files, a span and a version.
 
 Semantics are TFX's: `{SPAN}` or the date `{YYYY}`, `{MM}`, `{DD}` (the span is then the days since
-1970-01-01), `{VERSION}` beside either; a width (`{SPAN:3}`) means exactly so many digits; the latest
-span and its latest version win unless a range says otherwise; all splits must agree. The span of a
-static range is filled in, so that one that is padded with zeros needs its width.
+1970-01-01), `{VERSION}` beside either; a width (`{SPAN:3}`) means exactly that many digits; the
+latest span and its latest version are taken unless a range says otherwise; all splits must agree.
+The span of a static range is filled in, so a span that is padded with zeros needs a width.
 """
 
 import glob
@@ -30,9 +30,9 @@ class ResolvedInput:
     """The files of each input split, and the span and version that they belong to.
 
     Args:
-        files: For each split's name its files, sorted.
-        span: The span that was chosen; None without a span or date in the patterns.
-        version: The version that was chosen; None without a version in the patterns.
+        files: The files of each split by its name, sorted.
+        span: The chosen span; None without a span or date in the patterns.
+        version: The chosen version; None without a version in the patterns.
     """
 
     files: Mapping[str, list[str]]
@@ -56,10 +56,10 @@ def resolve_input(
     Args:
         base: The folder that the patterns are relative to; a local path or an fsspec URL.
         config: The splits and their patterns; by default every file of `base` in one split.
-        range_config: Which span to take: a static range of one span or a rolling range of one.
+        range_config: The span to take: a static range of one span or a rolling range of one.
 
     Raises:
-        FileNotFoundError: If a pattern matches nothing; the message says what is there.
+        FileNotFoundError: If a pattern matches nothing; the message lists what is there.
         ValueError: If a pattern is faulty, a range covers several spans, or splits disagree.
 
     Example:
@@ -129,9 +129,9 @@ def _check_pattern(pattern: str) -> frozenset[str]:
     dates = [name for name in names if name in _DATE_WIDTHS]
     fault = None
     if leftover:
-        fault = f"{leftover[0]} is no placeholder; use SPAN, VERSION, YYYY, MM or DD"
+        fault = f"{leftover[0]} is not a placeholder; use SPAN, VERSION, YYYY, MM or DD"
     elif len(set(names)) != len(names):
-        fault = "a placeholder comes twice"
+        fault = "a placeholder is repeated"
     elif "SPAN" in names and dates:
         fault = "it has both {SPAN} and a date"
     elif dates and len(dates) != 3:
@@ -207,7 +207,7 @@ def _find(base: str, pattern: str, span: int | None = None) -> list[_Match]:
 
 
 def _choose(base: str, split: Split, range_config: RangeConfig | None) -> list[_Match]:
-    """Find the files of the span that is asked for, and of its latest version."""
+    """Find the files of the requested span, and of its latest version."""
     static = range_config.static_range if range_config else None
     if static is not None:
         span = static.start_span_number
@@ -239,7 +239,7 @@ def _choose(base: str, split: Split, range_config: RangeConfig | None) -> list[_
 
 
 _PADDED = " A span that is padded with zeros needs its width, such as {SPAN:3}."
-_EXACT = " A width, as in {SPAN:3}, means exactly so many digits."
+_EXACT = " A width, as in {SPAN:3}, means exactly that many digits."
 
 
 def _check_written_alike(matches: list[_Match], looked_for: str) -> None:
@@ -247,8 +247,8 @@ def _check_written_alike(matches: list[_Match], looked_for: str) -> None:
         other = next((m.written[name] for m in matches if m.written[name] != written), None)
         if other is not None:
             raise ValueError(
-                f"{looked_for}: one {name} is written both {written!r} and {other!r}. Rename one, "
-                f"or say which is meant by a width, such as {{{name}:{len(written)}}}."
+                f"{looked_for}: one {name} is written both {written!r} and {other!r}. Rename "
+                f"one, or choose one by a width, such as {{{name}:{len(written)}}}."
             )
 
 
@@ -273,7 +273,7 @@ def _filled(split: Split, span: int) -> str:
         return _TOKEN.sub(written, split.pattern)
     except OverflowError as error:
         raise ValueError(
-            f"Split {split.name!r}: span {span} is no day of the calendar, which its pattern "
+            f"Split {split.name!r}: span {span} is not a calendar day, which its pattern "
             f"{split.pattern!r} needs."
         ) from error
 
@@ -289,4 +289,6 @@ def _span_of(match: re.Match[str], file: str) -> int | None:
     try:
         return (date(year, month, day) - _EPOCH).days
     except ValueError as error:
-        raise ValueError(f"{file}: {year:04}-{month:02}-{day:02} is no date: {error}.") from error
+        raise ValueError(
+            f"{file}: {year:04}-{month:02}-{day:02} is not a date: {error}."
+        ) from error

@@ -1,4 +1,4 @@
-"""From input rows to the split folders of an Examples artifact, with every row accounted for."""
+"""Writing input rows to the split folders of an Examples artifact, with every row accounted for."""
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ def output_splits(input_splits: Sequence[str], output: Output) -> list[str]:
     """Return the names of the output's splits.
 
     Raises:
-        ValueError: If several input splits are to be divided by hash buckets.
+        ValueError: If several input splits would be divided by hash buckets.
     """
     names = [split.name for split in output.split_config.splits]
     if names and len(input_splits) > 1:
@@ -51,19 +51,19 @@ def write_examples(
 
     Args:
         rows_by_split: The rows of each input split.
-        output: How to divide them.
+        output: How to divide the rows.
         uri: The folder of the Examples artifact.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
         num_shards: How many shards a split gets; by default as many as its size requires.
-        quarantine: Where broken rows go, if the readers were given it; their number is written into
-            `row_counts.json`.
+        quarantine: The quarantine that the readers were given, if any; its number of rows is
+            written into `row_counts.json`.
 
     Returns:
         The number of rows of each output split.
 
     Raises:
-        ValueError: If no row came in.
-        RuntimeError: If fewer or more rows were written than came in.
+        ValueError: If there were no input rows.
+        RuntimeError: If fewer or more rows were written than read.
     """
     splits = output_splits(list(rows_by_split), output)
     divide = _Divide(output.split_config, file_format)
@@ -86,7 +86,7 @@ def write_examples(
         raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
     if not rows_in:
         broken = f" {quarantine.rows} were broken." if quarantine and quarantine.rows else ""
-        raise ValueError(f"There was no row to write to {uri}.{broken} Look at the input.")
+        raise ValueError(f"There were no rows to write to {uri}.{broken} Check the input.")
     return counts
 
 
@@ -94,7 +94,7 @@ def write_examples(
 class _Divided:
     """Some rows, divided into output splits: as framed records or, for Parquet, as a batch.
 
-    A split is None where the rows stay in that of the input.
+    A split is None if the rows stay in the input's split.
     """
 
     rows: int
@@ -122,7 +122,7 @@ class _Divide:
 
 @dataclass(frozen=True)
 class _DivideBlock:
-    """Makes rows of a block and divides them."""
+    """Makes rows from a block and divides them."""
 
     to_rows: Callable[[Any], Rows]
     divide: _Divide

@@ -1,4 +1,4 @@
-"""Python objects through a pipe, with their large buffers uncopied.
+"""Sending Python objects through a pipe, without copying their large buffers.
 
 A message is `uint64 parts | uint64 size of each | the parts`: a pickle of protocol 5, then the buffers
 that belong to it. Source of the protocol: PEP 574.
@@ -16,7 +16,7 @@ Message = list[memoryview]
 
 
 class _Pickler(pickle.Pickler):
-    """Sends a RecordBatch as a stream, else a slice would take the whole batch along."""
+    """Sends a RecordBatch as a stream; otherwise a slice would carry the whole batch."""
 
     def reducer_override(self, value: Any) -> Any:
         pa = sys.modules.get("pyarrow")

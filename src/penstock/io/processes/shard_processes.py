@@ -1,8 +1,8 @@
 """Working on shards in several processes, with results that do not depend on how many there are.
 
-Helper processes are started afresh (never forked, and without the caller's `__main__`); each takes a
+Helper processes are spawned (never forked, and without the caller's `__main__`); each receives a
 pickled function and then one shard after another. The calling process works too. A helper ends when
-its pipe does, so none outlives the caller.
+its pipe closes, so none outlives the caller.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 
 class ShardProcessError(RuntimeError):
-    """A helper process died; the message says at which shard and how."""
+    """A helper process died; the message names the shard and the cause."""
 
 
 def usable_processes(most: int) -> int:
-    """Return how many processes to work in: one a usable core, and not more than `most`."""
+    """Return how many processes to use: one per usable core, and at most `most`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(most, cores or 1))
 
@@ -55,21 +55,21 @@ def map_shards(
 ) -> Generator[_Result, None, None]:
     """Yield `function(shard)` for each shard, in the shards' order.
 
-    Shards are taken from their iterable as they are needed, a few ahead. What cannot be pickled (a
-    function of `__main__`, say) is worked on by the calling process alone. Closing
-    the generator ends the processes.
+    Shards are taken from their iterable as they are needed, a few ahead. If something cannot be
+    pickled (such as a function of `__main__`), the calling process works alone. Closing the
+    generator ends the processes.
 
     Args:
-        function: Called once a shard; it must not rely on being called in this process.
-        shards: What to work on: files, or blocks of data as they are read.
-        processes: How many processes work, the calling one among them; by default one a core, and
-            8 at most.
+        function: Called once per shard; it must not rely on running in this process.
+        shards: The shards: files, or blocks of data as they are read.
+        processes: How many processes work, including the calling one; by default one per core, and
+            at most 8.
         at_least: How many shards there must be for helper processes to be started.
 
     Raises:
         ShardProcessError: If a helper process dies.
-        Exception: Whatever `function` raises, for the first shard that it fails on, and whatever
-            taking the next shard raises.
+        Exception: The error of `function` for the first shard that it fails on, or the error of
+            taking the next shard.
 
     Example:
         >>> list(map_shards(os.path.getsize, files))
@@ -98,7 +98,7 @@ def map_shards(
 def kept_processes() -> Iterator[None]:
     """Keep helper processes from one `map_shards` to the next, within the block.
 
-    Each costs a third of a second to start. They have what the caller's modules were when they
+    Each takes a third of a second to start. They have the caller's modules as these were when they
     started.
 
     Example:
@@ -239,7 +239,7 @@ class _Helpers(Generic[_Shard, _Result]):
         except (OSError, EOFError) as error:
             died = ShardProcessError(
                 f"The process that worked on shard {pending.number} died with exit status "
-                f"{process.wait()} (-9 is SIGKILL, perhaps for want of memory)."
+                f"{process.wait()} (-9 is SIGKILL, perhaps because memory ran out)."
             )
             died.__cause__ = error
             succeeded, answer = False, died

@@ -1,7 +1,7 @@
 """A process that works on shards for another one, see `shard_processes`.
 
-Each message that it gets is a function or a shard; it answers whether it could load the function, or
-with the function's result for the shard.
+Each message to it is a function or a shard; it answers whether it could load the function, or with
+the function's result for the shard.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CannotPickleError(Exception):
 
 
 def serve() -> None:
-    """Works as a helper process: reads a function and shards, writes results."""
+    """Work as a helper process: read a function and shards, write results."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller's Ctrl-C: it ends this process
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what is printed must not get between the answers

@@ -40,14 +40,14 @@ def read_avro(
 ) -> Iterator[pa.RecordBatch]:
     """Read Avro files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
-    All files have the fields of the first. A field is a number, boolean, string, bytes, enum, date,
-    time or decimal, an array of those, or a union of one of them with null (or of numbers).
+    All files must have the fields of the first. A field is a number, boolean, string, bytes, enum,
+    date, time or decimal, an array of those, or a union of one of them with null (or of numbers).
 
     Args:
         files: Local paths or fsspec URLs.
         types: The fields' value types, if they are known; by default those of the files.
-        on_broken: Is told of each damaged block and of each file that is none or has other fields;
-            they are left out. By default that is an error.
+        on_broken: Called with each damaged block and each file that is not Avro or has other
+            fields; they are left out. By default they are errors.
 
     Raises:
         ImportError: If fastavro is not installed.
@@ -94,14 +94,14 @@ def _refuse(row: BrokenRow) -> None:
 
 
 def survey_avro(path: str, types: TableTypes) -> BrokenRow | None:
-    """Add the columns of a file to those that all files agree on.
+    """Add a file's columns to those that all files agree on.
 
     Args:
         path: The file.
-        types: Those of the files before it.
+        types: The fields' types in the files before it.
 
     Returns:
-        What is wrong with the file; None if it is sound.
+        The problem of the file; None if it is sound.
     """
     block_reader = fastavro().block_reader
     with open_binary(path) as file:

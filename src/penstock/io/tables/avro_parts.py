@@ -46,11 +46,11 @@ class AvroPart:
         return sum(_varint(block, 0)[0] for block in self.blocks)
 
     def records(self) -> list[Mapping[str, Any]]:
-        """Decode the records; where a block is damaged, fastavro raises errors of many kinds."""
+        """Decode the records; for a damaged block, fastavro raises errors of many kinds."""
         return list(fastavro().reader(io.BytesIO(b"".join([self.header, *self.blocks]))))
 
     def single_blocks(self) -> Iterator[AvroPart]:
-        """Yield each block as a part of its own."""
+        """Yield each block as its own part."""
         offset = self.offset
         for block in self.blocks:
             yield AvroPart(self.path, self.header, offset, [block])
@@ -80,11 +80,11 @@ def told(error: Exception) -> str:
 def read_parts(path: str, on_broken: OnBroken) -> Iterator[AvroPart]:
     """Yield the blocks of a file, some thousand rows at a time.
 
-    Where one part ends and the next begins depends on the file alone.
+    The boundaries between parts depend only on the file.
 
     Args:
         path: A local path or an fsspec URL.
-        on_broken: Is told of what lies between sound blocks; reading goes on behind the next sync
+        on_broken: Called with the bytes between sound blocks; reading continues after the next sync
             marker.
     """
     with open_binary(path) as file:
@@ -117,7 +117,7 @@ def read_parts(path: str, on_broken: OnBroken) -> Iterator[AvroPart]:
 
 
 def _read_block(file: IO[bytes], end: int, marker: bytes) -> tuple[int, bytes] | str | None:
-    """Return a block with its number of rows, or what is wrong; None at the end."""
+    """Return a block with its number of rows, or its problem; None at the end."""
     start = file.tell()
     numbers = file.read(2 * _VARINT_BYTES)
     if not numbers:
@@ -128,11 +128,11 @@ def _read_block(file: IO[bytes], end: int, marker: bytes) -> tuple[int, bytes] |
         return "no block starts here"
     length = at + size + _MARKER_BYTES
     if start + length > end:
-        return f"the file ends within a block: expected {length} bytes, there are {end - start}"
+        return f"the file ends within a block: expected {length} bytes, found {end - start}"
     file.seek(start)
     block = file.read(length)
     if not block.endswith(marker):
-        return "the sync marker behind the block does not match"
+        return "the sync marker after the block does not match"
     return rows, block
 
 
@@ -147,7 +147,7 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
 
 
 def _skip(file: IO[bytes], offset: int, marker: bytes) -> bytes:
-    """Goes behind the next sync marker and returns what was skipped."""
+    """Skip to the next sync marker and return the skipped bytes."""
     file.seek(offset)
     lost = file.read(_LOST_BYTES)
     end = lost.find(marker)

@@ -1,4 +1,4 @@
-"""Which columns of which types the files or batches of a table agree on."""
+"""The columns and types that the files or batches of a table agree on."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from penstock.io.tables.example_columns import ColumnError
 
 
 class TableTypes:
-    """The columns of the first file, which the others must have too.
+    """The columns of the first file, which the others must also have.
 
     Args:
-        kind: What the files are called in messages.
+        kind: The name of the format, for messages.
     """
 
     def __init__(self, kind: str) -> None:
@@ -26,7 +26,7 @@ class TableTypes:
         """Take the columns of one more file.
 
         Raises:
-            ColumnError: If they are not those of the first file.
+            ColumnError: If they differ from those of the first file.
         """
         if not self._first:
             self._first = path
@@ -35,7 +35,7 @@ class TableTypes:
         found = dict(self.agreed)
         for name in [*self.agreed, *types]:
             if name not in types:
-                raise ColumnError(name, f"is missing, which {self._first} has. {self._advice}")
+                raise ColumnError(name, f"is missing, but {self._first} has it. {self._advice}")
             if name not in self.agreed:
                 raise ColumnError(name, f"is not in {self._first}. {self._advice}")
             known, new = self.agreed[name], types[name]
@@ -59,8 +59,8 @@ class TableTypes:
 
         Args:
             files: Paths or URLs.
-            look: Adds a file's columns to these, and says what is wrong with the file.
-            on_broken: Is told of each file that is left out.
+            look: Adds a file's columns to these, and returns its problem, if any.
+            on_broken: Called with each file that is left out.
         """
         sound = []
         for path in files:
@@ -73,7 +73,7 @@ class TableTypes:
 
     @property
     def _advice(self) -> str:
-        return f"All {self._kind} files of a split need the same columns."
+        return f"All {self._kind} files of a split must have the same columns."
 
 
 _WORDS = {"int64": "integers", "float": "floats", "large_binary": "strings or bytes"}

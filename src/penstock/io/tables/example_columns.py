@@ -19,7 +19,7 @@ class ColumnError(ValueError):
 
     Args:
         column: The column's name.
-        reason: What is wrong.
+        reason: The problem.
     """
 
     def __init__(self, column: str, reason: str) -> None:
@@ -29,10 +29,10 @@ class ColumnError(ValueError):
 
 
 def value_type(column: str, kind: pa.DataType) -> pa.DataType:
-    """Return what a column's values become: int64, float32, binary, or null if it has none.
+    """Return the type of a column's values in a tf.Example: int64, float32, binary; null if it has none.
 
     Integers and booleans become int64; floats and decimals float32; strings, binaries, dates and
-    times (in ISO 8601) bytes; a list's values what its element type becomes.
+    times (in ISO 8601) bytes; a list's values become what its element type becomes.
 
     Raises:
         ColumnError: If the type does not fit: structs, maps, lists of lists.
@@ -89,8 +89,8 @@ def example_columns(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> 
 
     Args:
         batch: The rows.
-        types: Every column's value type, as `value_type` has it, in the order wanted; a column that
-            the batch lacks comes as nulls.
+        types: Every column's type from `value_type`, in the order wanted; a column that the batch
+            lacks becomes nulls.
 
     Raises:
         ColumnError: If a value does not fit.

@@ -29,15 +29,15 @@ def read_parquet(
 ) -> Iterator[pa.RecordBatch]:
     """Read Parquet files as RecordBatches whose columns are lists of int64, float32 or bytes.
 
-    All files have the columns of the first, in any order; a column that is null throughout a file
-    may be of Arrow's null type there. For types see `table_columns`.
+    All files must have the columns of the first, in any order; a column that is null throughout a
+    file may have Arrow's null type there. For types see `value_type`.
 
     Args:
         files: Local paths or fsspec URLs.
-        types: The columns' value types, if they are known; by default those of the files.
-        batch_size: Rows a batch, at most; there are fewer where they are large.
-        on_broken: Is told of each file that is damaged or has other columns; what of it cannot be
-            read is left out. By default that is an error.
+        types: The columns' value types, if known; by default those of the files.
+        batch_size: The most rows per batch; there are fewer if they are large.
+        on_broken: Called with each file that is damaged or has other columns; the part that cannot
+            be read is left out. By default it is an error.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -62,14 +62,14 @@ def _refuse(row: BrokenRow) -> None:
 
 
 def survey_parquet(path: str, types: TableTypes) -> BrokenRow | None:
-    """Add the columns of a file to those that all files agree on.
+    """Add a file's columns to those that all files agree on.
 
     Args:
         path: The file.
-        types: Those of the files before it.
+        types: The columns' types in the files before it.
 
     Returns:
-        What is wrong with the file; None if it is sound.
+        The problem of the file; None if it is sound.
     """
     with open_binary(path) as file:
         try:
@@ -113,6 +113,6 @@ def _read(
 
 
 def _let_through(error: Exception) -> None:
-    """Raise what the file system says: the file may be sound, and cannot be read now."""
+    """Raise errors of the file system: the file may be sound but cannot be read now."""
     if isinstance(error, OSError) and error.errno is not None:
         raise error

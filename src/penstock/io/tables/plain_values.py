@@ -1,4 +1,4 @@
-"""Values as Python has them, such as a database's driver gives, in the types that a tf.Example holds."""
+"""Python values, such as those from a database's driver, in the types that a tf.Example holds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 
 def plain_value(cell: Any) -> Any:
-    """Return a Python value as an int, a float, bytes, None or a list of them, if it has such a form.
+    """Return a Python value as an int, a float, bytes, None or a list of these, if possible.
 
     Booleans become 0 and 1, decimals floats, dates and times ISO 8601 text, intervals hours
-    (`26:03:04`), dicts JSON text, UUIDs and IP addresses text. Anything else comes back as it is.
+    (`26:03:04`), dicts JSON text, UUIDs and IP addresses text. Anything else is returned unchanged.
 
     Example:
         >>> plain_value(datetime.date(2026, 1, 31)), plain_value(uuid.UUID(int=7)), plain_value({"a": 1})
@@ -50,7 +50,7 @@ _ADDRESSES = (
 
 
 def _hours(span: datetime.timedelta) -> str:
-    """Write a time of day, as MySQL's driver gives it, or an interval as [-]12:30:00[.000000]."""
+    """Return a time of day from MySQL's driver, or an interval, as [-]12:30:00[.000000]."""
     minutes, seconds = divmod(abs(span), datetime.timedelta(minutes=1))
     micros = f".{seconds.microseconds:06}" if seconds.microseconds else ""
     sign = "-" if span < datetime.timedelta() else ""

@@ -25,7 +25,7 @@ _RANKS = {pa.null(): 0, pa.int64(): 1, pa.float64(): 2, pa.large_binary(): 3}
 
 
 class QueryError(ValueError):
-    """A query failed, or its result does not fit; the message names query and database."""
+    """A query failed, or its result does not fit; the message names the query and the database."""
 
 
 def expand_database(database: str) -> str:
@@ -51,19 +51,18 @@ def read_query(
 ) -> Iterator[pa.RecordBatch]:
     """Read a query's result as RecordBatches whose columns are lists of int64, float32 or bytes.
 
-    Rows are streamed from the database to a temporary file, then read back with the types that all
-    rows agree on: integers and booleans are int64; floats and decimals, also beside integers,
+    Rows are streamed from the database to a temporary file, then read back with the types that fit
+    all rows: integers and booleans are int64; floats and decimals, even mixed with integers, are
     float32; strings, bytes, dates, times (ISO 8601), UUIDs and JSON are bytes; arrays are lists.
 
     Args:
-        database: A database URL as SQLAlchemy takes it; `${NAME}` stands for an environment
-            variable.
-        query: A SQL query. Without ORDER BY the database chooses the order of rows.
-        batch_size: Rows a batch, at most; there are fewer where they are large.
+        database: A database URL for SQLAlchemy; `${NAME}` stands for an environment variable.
+        query: A SQL query. Without ORDER BY, the database chooses the order of rows.
+        batch_size: The most rows per batch; there are fewer if they are large.
 
     Raises:
         ImportError: If the database's driver is not installed.
-        QueryError: If the database refuses, or a column holds values of different kinds.
+        QueryError: If the database refuses the query, or a column holds values of different kinds.
 
     Example:
         >>> next(read_query("sqlite:///taxi.db", "SELECT fare, tips FROM trips")).num_rows
@@ -93,7 +92,7 @@ def _spooled(
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], batch_size: int) -> Iterator[pa.RecordBatch]:
-    """Join batches up to `batch_size` rows, or fewer where they are large."""
+    """Join batches up to `batch_size` rows, or fewer if they are large."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
@@ -144,7 +143,7 @@ def _engine(database: str) -> Any:
     except ImportError as error:
         shown = database if url is None else url.render_as_string()
         raise ImportError(
-            f"Reading from {shown!r} needs its driver: {error}. Install it, such as by "
+            f"Reading from {shown!r} needs its driver: {error}. Install it, for example: "
             f"{install_command('postgres')} or {install_command('mysql')}."
         ) from error
 
@@ -164,8 +163,8 @@ def _column_names(result: Any, query: str) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise QueryError(
-            f"The query returns the columns {twice} more than once: {query}. Give each a name of its "
-            f"own (AS)."
+            f"The query returns the columns {twice} more than once: {query}. Give each column its "
+            f"own name (AS)."
         )
     return names
 

@@ -1,8 +1,8 @@
 """TFRecord files as blocks of records, which several processes can decode.
 
-Where one block ends and the next begins depends on the file alone. Taking blocks costs little (the
-checksum of each length is looked at, the data is not); `records_of` does the rest of the work and can do
-it in another process.
+The boundaries between blocks depend only on the file. Reading blocks costs little (only the
+checksum of each length is verified); `records_of` does the rest of the work, possibly in another
+process.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def read_record_blocks(
 
     Args:
         path: A local path or an fsspec URL.
-        compression: "GZIP", "" for none, or None to tell by the first two bytes.
-        rows: Records a block, at most.
-        size: Bytes with which a block is full, so that it holds less than this and one record more.
+        compression: "GZIP", "" for none, or None to detect it from the first two bytes.
+        rows: The most records per block.
+        size: Bytes at which a block is full, so that it holds less than this plus one record.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         TFRecordError: If the file is truncated, or the checksum of a length does not match.
 
     Example:
@@ -143,7 +143,7 @@ def _frame_size(header: bytes) -> int | None:
 def _fail(path: str, frames: bytes, offset: int) -> NoReturn:
     for _ in checked_records(path, [frames], offset=offset):
         pass
-    raise TFRecordError(f"{path}: corrupt record at offset {offset} or behind it.")
+    raise TFRecordError(f"{path}: corrupt record at or after offset {offset}.")
 
 
 def _block(

@@ -16,10 +16,10 @@ _MASK_DELTA = np.uint32(0xA282EAD8)
 
 
 def frame_records(records: Sequence[bytes]) -> pa.LargeBinaryArray:
-    """Put length and checksums around each record, as TFRecord files hold it.
+    """Add length and checksums to each record, as in TFRecord files.
 
     Args:
-        records: What to frame.
+        records: The records to frame.
 
     Returns:
         The framed records, one entry each.
@@ -42,7 +42,7 @@ def frame_records(records: Sequence[bytes]) -> pa.LargeBinaryArray:
 
 
 def content(framed: pa.LargeBinaryArray) -> memoryview:
-    """Return the bytes of all framed records, uncopied."""
+    """Return the bytes of all framed records, without copying."""
     offsets = np.frombuffer(framed.buffers()[1], np.int64)
     first, last = offsets[framed.offset], offsets[framed.offset + len(framed)]
     return memoryview(framed.buffers()[2])[first:last]
@@ -52,7 +52,7 @@ _EMPTY = byte_strings([b""])[0]
 
 
 def masked_checksums(values: Sequence[bytes]) -> npt.NDArray[np.uint32]:
-    """Return the checksum of each value as TFRecord files hold it."""
+    """Return the checksum of each value as in TFRecord files."""
     from google_crc32c import value as crc32c
 
     crc = np.fromiter(map(crc32c, values), "<u4", len(values))

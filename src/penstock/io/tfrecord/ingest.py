@@ -49,22 +49,22 @@ def read_record_rows(
 ) -> RowBlocks:
     """Read TFRecord files, gzipped or not.
 
-    Features may change their type from record to record, as TFX's ImportExampleGen lets them; the
-    batch of rows among which one does so lacks that feature.
+    Features may change their type from record to record, as in TFX's ImportExampleGen; a batch
+    within which a feature does so lacks that feature.
 
     Args:
         files: Paths or URLs, read in order.
         payload_format: What a record is.
-        unify_schema: Whether all batches get the same columns, those of all records, for writing
+        unify_schema: Whether all batches get the same columns, those of all records, to write
             Parquet. The files are then read twice.
-        batch_size: Rows a batch, at most.
-        on_broken: Is told of each record that is corrupt or not of the payload format, which is
+        batch_size: The most rows per batch.
+        on_broken: Called with each record that is corrupt or not of the payload format, which is
             left out; by default it is an error.
 
     Raises:
         TFRecordError: If a file is corrupt or truncated.
-        ValueError: If a record is not of the payload format, or for Parquet a feature changes its
-            type.
+        ValueError: If a record is not of the payload format, or if, for Parquet, a feature changes
+            its type.
     """
 
     def read() -> Blocks:
@@ -89,7 +89,7 @@ def read_record_rows(
 
 @dataclass(frozen=True)
 class RowsOfRecords:
-    """Makes rows of records; called with a block of them, it decodes them first.
+    """Makes rows from records; if called with a block, it decodes the records first.
 
     Args:
         payload_format: What a record is.
@@ -105,7 +105,7 @@ class RowsOfRecords:
         return self.of_decoded(joined(runs))
 
     def of_decoded(self, decoded: DecodedRecords) -> Rows:
-        """Brings decoded records into the form that is hashed."""
+        """Convert decoded records to the form that is hashed."""
         records, batch = decoded
         canonical = payload_format_named(self.payload_format).canonical(records, batch)
         return Rows(batch if self.schema is None else with_schema(batch, self.schema), canonical)
@@ -128,8 +128,8 @@ def read_records(
 
     Args:
         path: A local path or an fsspec URL.
-        batch_size: Records a block, at most; there are fewer where they are large.
-        on_broken: Is told of each corrupt record, which is left out; by default it is an error.
+        batch_size: The most records per block; there are fewer if they are large.
+        on_broken: Called with each corrupt record, which is left out; by default it is an error.
     """
     if on_broken is None:
         yield from read_record_blocks(path, rows=batch_size)
@@ -159,12 +159,12 @@ def read_records(
 def decoded_runs(
     decode: RecordDecoder, block: RecordBlock | PlacedRecords, on_broken: OnBroken | None
 ) -> list[DecodedRecords]:
-    """Decode records in runs within which no feature changes its type: most often a single one.
+    """Decode records in runs within which no feature changes its type; usually there is one run.
 
     Args:
         decode: Decodes.
         block: The records.
-        on_broken: Is told of each record that is not of the payload format, which is left out; by
+        on_broken: Called with each record that is not of the payload format, which is left out; by
             default it is an error.
 
     Raises:
@@ -237,13 +237,13 @@ def unified_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
             elif not pa.types.is_null(field.type) and field.type != known:
                 raise ValueError(
                     f"Feature {field.name!r} is {field.type} in some records and {known} in "
-                    f"others; Parquet needs one type a column."
+                    f"others; Parquet needs one type per column."
                 )
     return pa.schema(sorted(types.items()))
 
 
 def with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Give a batch the columns of a schema; one that it lacks is null."""
+    """Return a batch with the columns of a schema; those that it lacks are null."""
     names = set(batch.schema.names)
     columns = [
         batch.column(field.name).cast(field.type)

@@ -59,13 +59,14 @@ def read_tfrecords(
 
     Args:
         path: A local path or an fsspec URL.
-        compression: "GZIP", "" for none, or None to tell by the first two bytes. (An uncompressed
-            file whose first record is 35,615 bytes modulo 65,536 looks like gzip: say "" there.)
-        on_broken: Is told of each corrupt record; reading goes on with the next one whose length
+        compression: "GZIP", "" for none, or None to detect it from the first two bytes. (An
+            uncompressed file whose first record has 35,615 bytes modulo 65,536 looks like gzip: use
+            "" for it.)
+        on_broken: Called with each corrupt record; reading continues with the next one whose length
             has a matching checksum. By default it is an error.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         TFRecordError: If the file is corrupt or truncated. Offsets count uncompressed bytes.
 
     Example:
@@ -94,7 +95,7 @@ def _until_damage(
 def checked_records(
     path: str, chunks: Iterable[bytes], *, offset: int = 0, on_broken: OnBroken = _refuse
 ) -> Iterator[bytes]:
-    """Yield the records in the content of a TFRecord file from `offset` on, see `read_tfrecords`."""
+    """Yield the records in a TFRecord file's content, starting at `offset`; see `read_tfrecords`."""
     from google_crc32c import value as crc32c
 
     lengths: dict[bytes, int] = {}
@@ -117,7 +118,7 @@ def checked_records(
                 lost.raw += buffer[position:next_header]
                 position = next_header
                 if len(lost.raw) >= _LOST_BYTES:
-                    on_broken(lost.as_row(path, "What follows was not looked at."))
+                    on_broken(lost.as_row(path, "The rest of the file was not read."))
                     return
                 if available - position < 12:
                     break
@@ -171,7 +172,7 @@ def checked_records(
 
 
 class _Lost:
-    """Bytes from a corrupt record on, up to the next sound one."""
+    """The bytes from a corrupt record up to the next sound one."""
 
     def __init__(self, offset: int, what: str) -> None:
         self.raw = bytearray()
@@ -187,7 +188,7 @@ class _Lost:
 
 
 def _find_header(buffer: bytes, start: int, crc32c: Callable[[bytes], int]) -> int:
-    """Return where the next record with a sound length starts; the last 11 bytes without one."""
+    """Return where the next record with a sound length starts; without one, the last 11 bytes."""
     place = start
     while True:
         # A length below 2**40 has three zero bytes at its end.
@@ -243,7 +244,7 @@ class TFRecordWriter:
         self._out.write(content(framed))
 
     def close(self) -> None:
-        """Completes and closes the file."""
+        """Complete and close the file."""
         self._out.close()
 
     def __enter__(self) -> Self:

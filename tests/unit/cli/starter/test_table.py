@@ -81,7 +81,7 @@ def test_a_large_table_is_judged_by_its_first_rows(table, monkeypatch):
         (b"", "the file is empty"),
         (b"PAR1\0\0", "is a Parquet file"),
         (b"a,b\n1,2\n3\n", "line 3: expected 2 cells"),
-        (b'a,b\n1,"2\n', "a quote is opened and not closed"),
+        (b'a,b\n1,"2\n', "a quote is opened but not closed"),
     ],
 )
 def test_what_is_no_table(tmp_path, content, said):

@@ -160,7 +160,7 @@ def test_a_cell_that_is_not_of_the_given_type_is_named(csv):
     [
         (b"", r"data\.csv: the file is empty"),
         (b"a,b\n", r"data\.csv: there is a header but no row"),
-        (b"a,a\n1,2\n", r"data\.csv, line 1: the column names \['a'\] come more than once"),
+        (b"a,a\n1,2\n", r"data\.csv, line 1: the column names \['a'\] are repeated"),
         (b"a,,c\n1,2,3\n", r"data\.csv, line 1: column 2 has no name"),
         (b"a,b\n1,2\n3\n", r"data\.csv, line 3: expected 2 cells, .* got 1: \['3'\]"),
         (b"a,b\n1,2\n3,4,5\n", r"data\.csv, line 3: expected 2 cells, .* got 3"),
@@ -169,7 +169,7 @@ def test_a_cell_that_is_not_of_the_given_type_is_named(csv):
             b"a,b\n1,2\n3,\xff\n",
             r"data\.csv, line 3, column 'b': byte b'\\xff' is not valid utf-8",
         ),
-        (b'a,b\n1,2\n3,"4\n5,6\n', r"data\.csv, line 3: a quote is opened and not closed"),
+        (b'a,b\n1,2\n3,"4\n5,6\n', r"data\.csv, line 3: a quote is opened but not closed"),
         (b'a,b\n1,"2\n3,"4"\n', r"data\.csv, line 2: bad quoting"),
         (b"\xff,b\n1,2\n", r"data\.csv, line 1: byte b'\\xff' is not valid utf-8"),
     ],
@@ -211,7 +211,7 @@ def test_compressed_files_are_read_up_to_the_damage(csv):
     packed = sound + rest
     told = []
     after = csv(packed + b"rubbish", "after.csv.gz")
-    with pytest.raises(CsvError, match=rf"line 20002: what follows offset {len(packed)} is no"):
+    with pytest.raises(CsvError, match=rf"line 20002: the data after offset {len(packed)} is not"):
         rows(after)
     assert len(rows(after, on_broken=told.append)) == 20_000
     assert len(rows(csv(packed * 2 + bytes(512), "two.csv.gz"), on_broken=told.append)) == 40_001

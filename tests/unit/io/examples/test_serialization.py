@@ -104,5 +104,5 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(ValueError, match="Column 'a' has a null inside a list"):
         serialize_examples(pa.record_batch({"a": [[1, None]]}))
     twice = pa.RecordBatch.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
-    with pytest.raises(ValueError, match="two features of one name"):
+    with pytest.raises(ValueError, match="two features of the same name"):
         serialize_examples(twice)

@@ -79,7 +79,7 @@ def test_rows_are_filtered_by_numpy_arrow_or_a_list(tmp_path):
         assert list(kept.records) == [b"one", b"three"]
         assert kept.batch.column(0).to_pylist() == [[b"one"], [b"three"]]
     with pytest.raises(
-        ValueError, match=r"said by 3 booleans, one a row\. Received: 2 values of type bool"
+        ValueError, match=r"takes 3 booleans, one per row\. Received: 2 values of type bool"
     ):
         rows.filter([True, False])
     with pytest.raises(ValueError, match=r"Received: 3 values of type int64"):
@@ -118,7 +118,7 @@ def test_columns_that_the_payload_cannot_be_made_of_are_refused(tmp_path):
     )
     raw = written(tmp_path / "raw", [b"one"], payload_format="FORMAT_PROTO")
     batch = pa.record_batch({"n": [[1]]})
-    with pytest.raises(ValueError, match=r"cannot be made of columns\. Write the rows"):
+    with pytest.raises(ValueError, match=r"cannot be made from columns\. Write the rows"):
         with ExamplesWriter.like(sequences, Examples(str(tmp_path / "a"))) as writer:
             writer.write("train", batch)
     with pytest.raises(ValueError, match=r"one column 'raw_record' .* Received columns: n"):
@@ -130,9 +130,13 @@ def test_rows_that_got_lost_are_an_error(tmp_path):
     source = written(tmp_path / "source", [b"", b""])
     Path(source.uri, "row_counts.json").write_text(json.dumps({"train": 3}))
     split = ExamplesSplit.of(source, "train")
-    with pytest.raises(RuntimeError, match=r"has 3 rows by its row_counts.json, and 2 were read"):
+    with pytest.raises(
+        RuntimeError, match=r"has 3 rows according to its row_counts.json, but 2 were read"
+    ):
         list(split.rows())
-    with pytest.raises(RuntimeError, match=r"has 3 rows by its row_counts.json, and 2 were read"):
+    with pytest.raises(
+        RuntimeError, match=r"has 3 rows according to its row_counts.json, but 2 were read"
+    ):
         list(split.batches())
 
 

@@ -79,7 +79,7 @@ def test_a_failing_connection_is_no_broken_row(serve, make, read, count):
     content = make()
     url = serve(content, cut_at=len(content) // 2)
     told = []
-    with pytest.raises(OSError, match=r"reading failed behind byte \d+: ClientPayload") as caught:
+    with pytest.raises(OSError, match=r"reading failed after byte \d+: ClientPayload") as caught:
         list(read([url], on_broken=told.append))
     assert caught.value.filename == url
     assert told == []

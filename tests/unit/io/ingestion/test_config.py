@@ -38,7 +38,7 @@ def test_the_default_output_depends_on_the_input():
         (lambda: Split(""), "needs a name"),
         (lambda: Input([]), "at least one split"),
         (lambda: Input([Split("a", "")]), "Input split 'a' needs a pattern"),
-        (lambda: Input([Split("a"), Split("a")]), "names a split twice"),
+        (lambda: Input([Split("a"), Split("a")]), "has two splits of the same name"),
         (lambda: SplitConfig([Split("a")]), "hash_buckets of 1 or more"),
         (lambda: SplitConfig([], "user"), "needs output splits"),
         (lambda: RangeConfig(), "either static_range or rolling_range"),

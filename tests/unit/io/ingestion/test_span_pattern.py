@@ -74,7 +74,7 @@ def test_a_width_means_exactly_so_many_digits(base):
     root = base("span01/d", "span02/d", "span3/d")
     assert resolve(root, "span{SPAN:2}/*")[:2] == ({"s0": ["span02/d"]}, 2)
     assert resolve(root, "span{SPAN:1}/*")[:2] == ({"s0": ["span3/d"]}, 3)
-    with pytest.raises(FileNotFoundError, match="means exactly so many digits"):
+    with pytest.raises(FileNotFoundError, match="means exactly that many digits"):
         resolve(root, "span{SPAN:3}/*")
 
 
@@ -102,7 +102,7 @@ def test_the_span_of_a_static_range_is_filled_in(base):
     with pytest.raises(ValueError, match=r"span 100 has more digits than \{SPAN:2\}"):
         resolve(root, "span{SPAN:2}/*", range_config=hundred)
     beyond = RangeConfig(static_range=StaticRange(10**7, 10**7))
-    with pytest.raises(ValueError, match="span 10000000 is no day of the calendar"):
+    with pytest.raises(ValueError, match="span 10000000 is not a calendar day"):
         resolve(root, "{YYYY}{MM}{DD}/*", range_config=beyond)
 
 
@@ -134,8 +134,8 @@ def test_splits_must_agree_on_the_span(base):
         ("{SPAN}/{YYYY}-{MM}-{DD}", "both"),
         ("{YYYY}-{MM}/*", "needs all of"),
         ("{VERSION}/*", "needs {SPAN} or a date"),
-        ("{SPAN}/{SPAN}", "comes twice"),
-        ("{SPLIT}/*", "{SPLIT} is no placeholder"),
+        ("{SPAN}/{SPAN}", "is repeated"),
+        ("{SPLIT}/*", "{SPLIT} is not a placeholder"),
         ("{SPAN:x}/*", "the width in {SPAN:x} must be a positive integer"),
         ("{SPAN}/{VERSION:0}/*", "the width in {VERSION:0} must be a positive integer"),
     ],

@@ -69,7 +69,7 @@ def test_a_feature_that_changes_its_type_is_refused(tmp_path):
     files = write(
         tmp_path / "r", [example(a=1).SerializeToString(), example(a=b"x").SerializeToString()]
     )
-    with pytest.raises(ValueError, match="Feature 'a' is .* one type a column"):
+    with pytest.raises(ValueError, match="Feature 'a' is .* one type per column"):
         list(read_record_rows(files, "FORMAT_TF_EXAMPLE", unify_schema=True, batch_size=1))
 
 

@@ -193,7 +193,7 @@ def test_the_search_for_the_next_record_ends(tmp_path, monkeypatch):
     assert list(read_tfrecords(str(path), on_broken=told.append)) == []
     ((row,)) = told
     assert 3 << 20 <= len(row.raw) < 5 << 20
-    assert "What follows was not looked at" in row.reason
+    assert "The rest of the file was not read" in row.reason
 
 
 def test_what_is_before_the_damage_of_a_gzip_file_is_read(tmp_path):
@@ -219,7 +219,9 @@ def test_what_follows_the_gzip_members(tmp_path):
     path.write_bytes(content + content + bytes(512))
     assert list(read_tfrecords(str(path))) == [b"one", b"two"] * 2
     path.write_bytes(content + b"rubbish")
-    with pytest.raises(TFRecordError, match=rf"follows offset {len(content)} is no compressed"):
+    with pytest.raises(
+        TFRecordError, match=rf"the data after offset {len(content)} is not compressed"
+    ):
         list(read_tfrecords(str(path)))
     told = []
     assert list(read_tfrecords(str(path), on_broken=told.append)) == [b"one", b"two"]
