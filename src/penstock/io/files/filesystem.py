@@ -189,7 +189,7 @@ def _is_bookkeeping(path: str) -> bool:
 
 
 def literal_brackets(pattern: str, base: str = "") -> str:
-    """Escapes brackets in those parts of a pattern that exist as they are written.
+    """Escape brackets in those parts of a pattern that exist as they are written.
 
     Args:
         pattern: A local glob pattern, relative to `base` if there is one.
