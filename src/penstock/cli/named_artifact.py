@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 from penstock.artifacts import Artifact, ArtifactState, location, type_for_name
@@ -112,7 +114,8 @@ def load_class(store: MetadataStore, record: ArtifactRecord) -> tuple[ArtifactRe
     try:
         if run.project:
             import_from(run.project)
-        resolve(declared.artifact_class)
+        with contextlib.redirect_stdout(sys.stderr):  # the user's module may print
+            resolve(declared.artifact_class)
     except Exception as error:  # the user's module may raise anything
         sentence = f"Its class {declared.artifact_class} cannot be imported: {error}"
         return record, [f"{sentence}. The page shows its files."]

@@ -176,6 +176,7 @@ def standard(tmp_path_factory):
     }  # fmt: skip
     pushed = PushedModel(str(GOLDEN / "saved_model"), id=5)
     pushed.custom_properties = {"pushed": 1, "pushed_version": "17", "pushed_destination": "/srv/m"}
+    digest = "ab" * 32
     manifest = {"ab": {"file": "accumulator-0.gz", "analyzer": "Vocabulary[words]"}}
     return [
         (examples, ["not counted", "splits", "train: first 10 rows", "body_mass_g", "tfrecords_gzip"]),
@@ -185,8 +186,8 @@ def standard(tmp_path_factory):
         (compared, ["train against eval", "differing", "sample pairs", "how rows were joined"]),
         (TransformGraph(str(graph)), ["Features in", "Features out", "species", "and 10 more"]),
         (
-            TransformCache(write(root / "cache", **{"d1__MANIFEST.json": manifest})),
-            ["Vocabulary[words]", "missing"],
+            TransformCache(write(root / "cache", **{f"Split-train-{digest}__MANIFEST.json": manifest})),
+            ["Split-train (abababababab)", "Vocabulary[words]", "missing"],
         ),
         (
             HyperParameters(write(root / "hp", **{"best_hyperparameters.txt": SPACE})),

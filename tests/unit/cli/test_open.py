@@ -19,6 +19,7 @@ GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "penguin" / "pipeline_
 
 OWN_TYPE = '''
 """Components with an artifact type of their own."""
+print("imported")
 from penstock.artifacts import Artifact
 from penstock.dsl import Component, Output, output
 
@@ -174,8 +175,10 @@ def test_a_type_of_ones_own_shows_its_page(project, capsys):
     run("pipelines/glossary.py")
     capsys.readouterr()
     # Another process: nothing has imported the type.
-    words = [sys.executable, "-m", "penstock", "open", "1", "-o", "g.html", "--no-browser"]
-    subprocess.run(words, check=True, capture_output=True)
+    words = [sys.executable, "-m", "penstock", "open", "1", "-o", "g.html", "--json"]
+    told = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert json.loads(told.stdout)["type"] == "Glossary"
+    assert told.stderr == "imported\n"
     assert "<h2>Terms</h2>" in Path("g.html").read_text("utf-8")
     Path("components/glossary.py").unlink()
     subprocess.run(words, check=True, capture_output=True)

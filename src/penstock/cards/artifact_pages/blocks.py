@@ -25,7 +25,7 @@ def tiles(facts: Iterable[tuple[object, str]]) -> Markup:
     """Return large figures with what they are below; numbers have their thousands set apart."""
     boxes = []
     for value, label in facts:
-        shown = number(value) if isinstance(value, (int, float)) else str(value)
+        shown = number(value) if value is None or isinstance(value, (int, float)) else str(value)
         kind = "tile text" if len(shown) > _LONGEST_FIGURE else "tile"
         boxes.append(tag("div", tag("b", shown), tag("span", label), class_=kind))
     return tag("div", boxes, class_="tiles")

@@ -10,6 +10,7 @@ from penstock.cards.html_page import PageContent
 from penstock.cards.markup import Child
 from penstock.cards.sections import training_section, words
 
+_HEADLINES = 11
 _FILE = "history.json"
 
 
@@ -22,7 +23,8 @@ def content(artifact: Artifact) -> PageContent:
         history = _read(path)
         lasts = [(values[-1], words(name)) for name, values in history.items() if values]
         epochs = max(map(len, history.values()), default=0)
-        head = [tiles([(epochs, "epoch" if epochs == 1 else "epochs"), *lasts])]
+        shown = lasts[:_HEADLINES]
+        head = [tiles([(epochs, "epoch" if epochs == 1 else "epochs"), *shown])]
         found = training_section({"training": {"history": history}}) if epochs > 1 else None
         if found is not None:
             body.append(section("Learning curves", found[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from penstock.artifacts import Artifact, location
 from penstock.cards.artifact_pages.blocks import row_table, section, tiles
@@ -27,7 +28,19 @@ def content(artifact: Artifact) -> PageContent:
             stored = tag("span", "missing" if count is None else size(count))
             rows.append([entry["analyzer"], entry["file"], stored])
         accumulators += len(rows)
-        body.append(section(folder[:60], row_table(["analyzer", "file", "size"], rows, ["size"])))
+        body.append(
+            section(_data_set(folder), row_table(["analyzer", "file", "size"], rows, ["size"]))
+        )
     total = size(sum(files.values()))
-    figures = [(len(manifests), "data sets"), (accumulators, "accumulators"), (total, "in all")]
+    figures = [
+        (len(manifests), "data set" if len(manifests) == 1 else "data sets"),
+        (accumulators, "accumulators"),
+        (total, "in all"),
+    ]
     return PageContent(head=[tiles(figures)], body=body)
+
+
+def _data_set(folder: str) -> str:
+    """Return what a folder's name says: the split, and the beginning of its files' digest."""
+    name, _, digest = folder.rpartition("-")
+    return f"{name} ({digest[:12]})" if re.fullmatch("[0-9a-f]{64}", digest) else folder
