@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,8 +66,12 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _is_derived(name: str, features: list[str]) -> bool:
-    """Return whether a name is what one gives a transformed feature: `species_xf` of `species`."""
-    return any(name.startswith(f"{each}_") or name.endswith(f"_{each}") for each in features)
+    """Return whether a name is what one gives a transformed feature: `species_xf` of `species`.
+
+    What cannot stand in an identifier often becomes `_`: `net_pay_xf` of `net pay`.
+    """
+    plain = {re.sub(r"\W", "_", each) for each in features}.union(features) - {""}
+    return any(name.startswith(f"{each}_") or name.endswith(f"_{each}") for each in plain)
 
 
 def _producer(node: GraphNode, key: str, graph: Graph) -> GraphNode | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
@@ -11,6 +13,8 @@ from penstock.cli.errors import CommandError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+    from penstock.data_validation import StatsOptions
 
 _STATISTICS = (".pb", ".pbtxt")
 _KNOWN = "data as .csv, .parquet or TFRecords, statistics as .pb or .pbtxt, or an artifact's folder"
@@ -53,10 +57,7 @@ def _read_statistics(
     if name.endswith(_STATISTICS):
         return data_validation.load_statistics(path)
     if name.endswith((".csv", ".csv.gz", ".tsv")):
-        delimiter = "\t" if name.endswith(".tsv") else ","
-        return data_validation.generate_statistics_from_csv(
-            path, delimiter=delimiter, stats_options=options
-        )
+        return _statistics_of_csv(path, "\t" if name.endswith(".tsv") else ",", options)
     if name.endswith(".parquet"):
         return data_validation.generate_statistics_from_parquet(path, stats_options=options)
     if "tfrecord" in name or name.endswith(".gz"):
@@ -66,6 +67,24 @@ def _read_statistics(
     raise UsageError(
         f"{path}: the file name does not show what kind of data it holds. Expected: {_KNOWN}."
     )
+
+
+def _statistics_of_csv(
+    path: str, delimiter: str, options: StatsOptions
+) -> statistics_pb2.DatasetFeatureStatisticsList:
+    from penstock import data_validation
+    from penstock.io.csv.header import CsvError
+
+    compute = functools.partial(
+        data_validation.generate_statistics_from_csv, path, stats_options=options
+    )
+    try:
+        return compute(delimiter=delimiter)
+    except CsvError as error:
+        if error.delimiter is None:
+            raise
+        print(f"{path}: cells are separated by {error.delimiter!r}", file=sys.stderr)
+        return compute(delimiter=error.delimiter)
 
 
 def _statistics_of_folder(

@@ -19,7 +19,7 @@ from penstock.io.arrow.list_columns import empty_batch, has_list_form, list_colu
 from penstock.io.csv.reader import ColumnType, CsvFiles
 from penstock.io.examples.reader import DEFAULT_BATCH_SIZE
 from penstock.io.examples.rows import WrongGuessError
-from penstock.io.files.filesystem import list_matching
+from penstock.io.files.filesystem import FilePath, list_matching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ _COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2"}
 _PLAIN = "uncompressed"
 
 
-def _matching(data_location: str) -> list[str]:
+def _matching(data_location: FilePath) -> list[str]:
     files = list_matching(data_location)
     if not files:
         raise FileNotFoundError(f"No files match {data_location}")
@@ -71,7 +71,7 @@ def _check_compression(files: Sequence[str], compression_type: str | None) -> No
             )
 
 
-def _written(statistics: Statistics, output_path: str | None) -> Statistics:
+def _written(statistics: Statistics, output_path: FilePath | None) -> Statistics:
     if output_path is not None:
         write_stats_binary(statistics, output_path)
     return statistics
@@ -82,8 +82,8 @@ def _batch_size(options: StatsOptions | None) -> int:
 
 
 def generate_statistics_from_tfrecord(
-    data_location: str,
-    output_path: str | None = None,
+    data_location: FilePath,
+    output_path: FilePath | None = None,
     stats_options: StatsOptions | None = None,
     pipeline_options: object = None,
 ) -> Statistics:
@@ -112,7 +112,7 @@ def generate_statistics_from_tfrecord(
 
 
 def tfrecord_batches(
-    data_location: str, stats_options: StatsOptions | None
+    data_location: FilePath, stats_options: StatsOptions | None
 ) -> Iterator[pa.RecordBatch]:
     """Read TFRecord files of tf.Examples; each file tells by its first bytes if it is gzipped."""
     for path in _matching(data_location):
@@ -136,8 +136,8 @@ def _is_gzip(path: str) -> bool:
 
 
 def generate_statistics_from_parquet(
-    data_location: str,
-    output_path: str | None = None,
+    data_location: FilePath,
+    output_path: FilePath | None = None,
     stats_options: StatsOptions | None = None,
 ) -> Statistics:
     """Compute statistics of Parquet files; only the columns of interest are read.
@@ -178,10 +178,10 @@ def _needed_columns(options: StatsOptions | None) -> list[str] | None:
 
 
 def generate_statistics_from_csv(
-    data_location: str,
+    data_location: FilePath,
     column_names: Sequence[str] | None = None,
     delimiter: str = ",",
-    output_path: str | None = None,
+    output_path: FilePath | None = None,
     stats_options: StatsOptions | None = None,
     pipeline_options: object = None,
     compression_type: str | None = None,
@@ -232,7 +232,7 @@ def generate_statistics_from_csv(
 
 
 def csv_batches(
-    data_location: str,
+    data_location: FilePath,
     stats_options: StatsOptions | None,
     column_names: Sequence[str] | None = None,
     delimiter: str = ",",
@@ -244,7 +244,7 @@ def csv_batches(
 
 
 def _csv_files(
-    data_location: str,
+    data_location: FilePath,
     column_names: Sequence[str] | None,
     delimiter: str,
     na_values: Sequence[str],

@@ -1,17 +1,18 @@
 """Reading and writing statistics, schemas and anomalies, binary and as text protos."""
 
+import os
 from typing import Any, TypeVar
 
 from google.protobuf import message, text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from penstock.artifacts import location
-from penstock.io.files.filesystem import open_binary
+from penstock.io.files.filesystem import FilePath, open_binary
 
 _Proto = TypeVar("_Proto", bound=message.Message)
 
 
-def _load_binary(path: str, proto: _Proto) -> _Proto:
+def _load_binary(path: FilePath, proto: _Proto) -> _Proto:
     with open_binary(path) as file:
         content = file.read()
     try:
@@ -22,7 +23,7 @@ def _load_binary(path: str, proto: _Proto) -> _Proto:
     return proto
 
 
-def _load_text(path: str, proto: _Proto) -> _Proto:
+def _load_text(path: FilePath, proto: _Proto) -> _Proto:
     with open_binary(path) as file:
         content = file.read()
     try:
@@ -33,21 +34,21 @@ def _load_text(path: str, proto: _Proto) -> _Proto:
     return proto
 
 
-def _write_binary(proto: Any, path: str) -> None:
-    location.write_bytes(path, proto.SerializeToString(deterministic=True))
+def _write_binary(proto: Any, path: FilePath) -> None:
+    location.write_bytes(os.fspath(path), proto.SerializeToString(deterministic=True))
 
 
-def _write_text(proto: Any, path: str, name: str, kind: type[message.Message]) -> None:
+def _write_text(proto: Any, path: FilePath, name: str, kind: type[message.Message]) -> None:
     if not isinstance(proto, kind):
         article = "an" if kind is anomalies_pb2.Anomalies else "a"
         raise TypeError(
             f"{name} is of type {type(proto).__name__}, should be {article} "
             f"{kind.DESCRIPTOR.name} proto."
         )
-    location.write_bytes(path, text_format.MessageToString(proto).encode())
+    location.write_bytes(os.fspath(path), text_format.MessageToString(proto).encode())
 
 
-def load_schema_text(input_path: str) -> schema_pb2.Schema:
+def load_schema_text(input_path: FilePath) -> schema_pb2.Schema:
     """Read a schema from a text proto (`schema.pbtxt`).
 
     Raises:
@@ -56,7 +57,7 @@ def load_schema_text(input_path: str) -> schema_pb2.Schema:
     return _load_text(input_path, schema_pb2.Schema())
 
 
-def write_schema_text(schema: schema_pb2.Schema, output_path: str) -> None:
+def write_schema_text(schema: schema_pb2.Schema, output_path: FilePath) -> None:
     """Write a schema as a text proto.
 
     Raises:
@@ -65,17 +66,17 @@ def write_schema_text(schema: schema_pb2.Schema, output_path: str) -> None:
     _write_text(schema, output_path, "schema", schema_pb2.Schema)
 
 
-def load_stats_binary(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+def load_stats_binary(input_path: FilePath) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Read serialized statistics (`FeatureStats.pb`)."""
     return _load_binary(input_path, statistics_pb2.DatasetFeatureStatisticsList())
 
 
-def load_stats_text(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+def load_stats_text(input_path: FilePath) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Read statistics from a text proto."""
     return _load_text(input_path, statistics_pb2.DatasetFeatureStatisticsList())
 
 
-def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+def load_statistics(input_path: FilePath) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Read statistics: a TFRecord file with one record, a text proto, or serialized ones.
 
     The ending of the path tells which (`.tfrecord`, `.tfrecords`, `.gz`; `.pbtxt`, `.txt`; `.pb`), or
@@ -90,6 +91,7 @@ def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsL
     """
     from penstock.io.tfrecord.records import TFRecordError, read_tfrecords
 
+    input_path = os.fspath(input_path)
     if input_path.endswith((".pbtxt", ".txt")):
         return load_stats_text(input_path)
     if input_path.endswith(".pb"):
@@ -109,13 +111,15 @@ def load_statistics(input_path: str) -> statistics_pb2.DatasetFeatureStatisticsL
 
 
 def write_stats_binary(
-    stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: str
+    stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: FilePath
 ) -> None:
     """Write serialized statistics; equal statistics give equal bytes."""
     _write_binary(stats, output_path)
 
 
-def write_stats_text(stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: str) -> None:
+def write_stats_text(
+    stats: statistics_pb2.DatasetFeatureStatisticsList, output_path: FilePath
+) -> None:
     """Write statistics as a text proto.
 
     Raises:
@@ -124,22 +128,22 @@ def write_stats_text(stats: statistics_pb2.DatasetFeatureStatisticsList, output_
     _write_text(stats, output_path, "stats", statistics_pb2.DatasetFeatureStatisticsList)
 
 
-def load_anomalies_binary(input_path: str) -> anomalies_pb2.Anomalies:
+def load_anomalies_binary(input_path: FilePath) -> anomalies_pb2.Anomalies:
     """Read serialized anomalies (`SchemaDiff.pb`)."""
     return _load_binary(input_path, anomalies_pb2.Anomalies())
 
 
-def load_anomalies_text(input_path: str) -> anomalies_pb2.Anomalies:
+def load_anomalies_text(input_path: FilePath) -> anomalies_pb2.Anomalies:
     """Read anomalies from a text proto."""
     return _load_text(input_path, anomalies_pb2.Anomalies())
 
 
-def write_anomalies_binary(anomalies: anomalies_pb2.Anomalies, output_path: str) -> None:
+def write_anomalies_binary(anomalies: anomalies_pb2.Anomalies, output_path: FilePath) -> None:
     """Write serialized anomalies; equal anomalies give equal bytes."""
     _write_binary(anomalies, output_path)
 
 
-def write_anomalies_text(anomalies: anomalies_pb2.Anomalies, output_path: str) -> None:
+def write_anomalies_text(anomalies: anomalies_pb2.Anomalies, output_path: FilePath) -> None:
     """Write anomalies as a text proto.
 
     Raises:

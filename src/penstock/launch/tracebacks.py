@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Iterator
 from types import TracebackType
 
+from penstock.launch.error_line import without_graph_stack
+
 _PENSTOCK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _INSTALLED = (
     _PENSTOCK,
@@ -25,7 +27,8 @@ def told_traceback(error: BaseException, frames: TracebackType | None) -> str:
 
     Example:
         A mistake in a `preprocessing_fn` is told from its line on, without TensorFlow's frames before it;
-        a row with too few cells in a CSV file by file and line alone. A message of one line is told anyway.
+        a row with too few cells in a CSV file by file and line alone; what a running TensorFlow graph
+        raises by its message and its notes. A message of one line is told anyway.
     """
     if is_refusal(error):
         text = str(error)
@@ -33,6 +36,11 @@ def told_traceback(error: BaseException, frames: TracebackType | None) -> str:
     here = frames
     while here is not None and not _is_users(here.tb_frame.f_code.co_filename):
         here = here.tb_next
+    notes = getattr(error, "__notes__", ())
+    message = without_graph_stack(str(error))
+    if here is None and notes and message != str(error):
+        # A graph that runs has TensorFlow's frames and ours; the notes say which line made the node.
+        return "\n".join([f"{type(error).__name__}: {message}", *notes, ""])
     return "".join(traceback.format_exception(type(error), error, here or frames))
 
 

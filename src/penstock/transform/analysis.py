@@ -117,7 +117,7 @@ def _accumulate(
     for batch in batches():
         if batch.num_rows == 0:
             continue
-        with explained_failures(features, batch.num_rows):
+        with explained_failures(features, batch.num_rows, current.graph):
             tensors = extract(features.tensors(batch))
         values = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
         with missing_is_nan():

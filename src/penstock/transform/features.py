@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import linecache
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +20,7 @@ from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.io.arrow.arrays import to_numpy
 from penstock.io.examples.formats import payload_format_named
+from penstock.transform.optional_features import is_users_file
 
 
 class RawFeatures:
@@ -139,13 +142,38 @@ def describe_features(tensors: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def explained_failures(features: RawFeatures, rows: int) -> Iterator[None]:
-    """Add what the graph was given to an error that it raises while it runs."""
+def explained_failures(
+    features: RawFeatures, rows: int, graph: tf.Graph | None = None
+) -> Iterator[None]:
+    """Add what the graph was given, and the user's line, to an error that it raises while it runs.
+
+    Args:
+        features: What the graph reads.
+        rows: The size of the batch.
+        graph: The graph as `preprocessing_fn` made it, in which nodes know their lines; by default what
+            the error says of them.
+    """
     try:
         yield
     except tf.errors.OpError as error:
         error.add_note(
-            f"It happened in a batch of {rows} rows. preprocessing_fn received these features:\n"
-            + describe_features(features.type_specs)
+            f"{_users_line(error, graph)}It happened in a batch of {rows} rows. preprocessing_fn received "
+            f"these features:\n{describe_features(features.type_specs)}"
         )
         raise
+
+
+def _users_line(error: tf.errors.OpError, graph: tf.Graph | None) -> str:
+    """Return the innermost line of the user's code that made the node that failed; empty if not known."""
+    frames = re.findall(r'^  File "([^"]+)", line (\d+), in (.+)$', error.message, re.MULTILINE)
+    node = re.search(r"\{\{node ([^}]+)\}\}", error.message)
+    if graph is not None and node is not None:
+        with contextlib.suppress(KeyError):
+            made = graph.get_operation_by_name(node[1]).traceback
+            frames = [(each.filename, each.lineno, each.name) for each in made]
+    users = [each for each in frames if is_users_file(each[0])]
+    if not users:
+        return ""
+    file, number, name = users[-1]
+    source = linecache.getline(file, int(number)).strip()
+    return f'  File "{file}", line {number}, in {name}\n' + (f"    {source}\n" if source else "")

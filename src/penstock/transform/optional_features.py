@@ -89,7 +89,12 @@ def _calls(start: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _is_users(frame: FrameType) -> bool:
-    return not frame.f_code.co_filename.startswith(_INSTALLED)
+    return is_users_file(frame.f_code.co_filename)
+
+
+def is_users_file(file: str) -> bool:
+    """Whether a file is of the user's own code: not TensorFlow's, ours or Python's."""
+    return not file.startswith(("<", *_INSTALLED))
 
 
 def _cut_after(calls: list[TracebackType]) -> TracebackType | None:

@@ -194,6 +194,15 @@ def test_with_a_transform_a_column_may_be_a_new_one(root):
     assert slicing.level == "warning"
 
 
+def test_a_transformed_feature_may_have_another_spelling_than_its_column(root):
+    (root / "data" / "d.csv").write_text("net pay,carier\n1,a\n")
+    gen = CsvExampleGen(input_base="data")
+    importer = Importer("data", TransformGraph)
+    trainer = train(gen, transform_graph=importer.outputs["result"])
+    evaluated = evaluator(gen, trainer, label_key="net_pay_xf", example_weight_key="")
+    assert messages(root, gen, importer, trainer, evaluated) == []
+
+
 def test_columns_are_looked_up_in_a_schema_file(root):
     (root / "schema.pbtxt").write_text("feature { name: 'label' }\nfeature { name: 'carrier' }\n")
     gen, schema = ImportExampleGen(input_base="data"), ImportSchemaGen(schema_file="schema.pbtxt")

@@ -36,6 +36,20 @@ def test_statistics_are_printed(csv, capsys):
     assert found["features"][1]["top_values"][0] == {"value": "a", "count": 2.0}
 
 
+def test_other_delimiters_are_seen(tmp_path, capsys):
+    path = tmp_path / "data.csv"
+    path.write_text("fare;kind\n1,5;a\n2;b\n")
+    assert main(["stats", str(path)]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("2 rows")
+    assert told.err == f"{path}: cells are separated by ';'\n"
+    assert main(["validate", str(path), "--accept", str(tmp_path / "schema.pbtxt")]) == 0
+    assert {each.name for each in load_schema_text(str(tmp_path / "schema.pbtxt")).feature} == {
+        "fare",
+        "kind",
+    }
+
+
 def test_brackets_in_a_name_are_read_as_written(csv, tmp_path, capsys):
     path = tmp_path / "data [1].csv"
     path.write_text("fare\n1.5\n")

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.io import read_csv
 from penstock.io.files.filesystem import open_binary
+from penstock.launch.error_line import error_line
 from penstock.launch.tracebacks import is_refusal, told_traceback
 
 
@@ -71,3 +72,27 @@ def test_other_errors_may_be_faults_and_are_told_whole():
     error = _raised(functools.partial(open_binary, 5))
     assert not isinstance(error, ValueError)
     assert "".join(traceback.format_exception(error)) == told_traceback(error, error.__traceback__)
+
+
+GRAPH_ERROR = """Graph execution error:
+
+Detected at node Cast defined at (most recent call last):
+  File "<string>", line 1, in <module>
+
+  File "/opt/penstock/transform/tracing.py", line 63, in extract
+
+Cast string to float is not supported
+\t [[{{node Cast}}]] [Op:__inference_pruned_912]"""
+
+
+def test_what_a_running_graph_raises_is_told_without_the_stack_of_its_node():
+    error = RuntimeError(GRAPH_ERROR)
+    assert error_line(error) == "RuntimeError: Cast string to float is not supported"
+    error.add_note('  File "modules/trips.py", line 12, in preprocessing_fn')
+    assert told_traceback(error, None) == (
+        "RuntimeError: Cast string to float is not supported\n"
+        '  File "modules/trips.py", line 12, in preprocessing_fn\n'
+    )
+    assert (
+        error_line(RuntimeError("Graph execution error:")) == "RuntimeError: Graph execution error:"
+    )

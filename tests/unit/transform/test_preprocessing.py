@@ -137,6 +137,9 @@ def test_failure_while_the_graph_runs(run, data):
     assert "StringToNumberOp could not correctly convert string: a" in message
     assert 'test_preprocessing.py", line' in message
     assert "It happened in a batch of 1 rows. preprocessing_fn received these feat" in message
+    assert message.rindex('return {"x": tft.scale_to_0_1(tf.strings') < message.index(
+        "It happened in"
+    )
 
 
 def test_analyzer_of_a_placeholder(run, data):

@@ -1,5 +1,6 @@
 """Reading the column names of a CSV file."""
 
+import itertools
 import re
 
 from penstock.io.csv.tolerant_parser import csv_records
@@ -22,16 +23,25 @@ _SHOWN = 200
 _CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
 
 
+_OTHER_DELIMITERS = ";\t|,"
+
+
 class CsvError(ValueError):
-    """A CSV file cannot be read; the message names the file and the line."""
+    """A CSV file cannot be read; the message names the file and the line.
+
+    Attributes:
+        delimiter: What seems to separate the cells, where it is not what was given.
+    """
+
+    delimiter: str | None = None
 
 
 def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
     """Read and check the column names of a CSV file.
 
     Raises:
-        CsvError: If the file is empty or not text, a column name is repeated, or a name other than
-            the first is empty.
+        CsvError: If the file is empty or not text, a column name is repeated, a name other than the
+            first is empty, or something else than `delimiter` seems to separate the cells.
         FileNotFoundError: If the file does not exist.
     """
     record = next(csv_records(path, delimiter, encoding), None)
@@ -40,6 +50,13 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
     if isinstance(record, BrokenRow):
         raise CsvError(_other_file(path) or str(record))
     header = record.cells
+    if len(header) == 1 and (other := _other_delimiter(path, delimiter, encoding)):
+        error = CsvError(
+            f"{path}, line {record.line}: the header is one cell, with {other!r} in it. If that separates "
+            f"the cells, say delimiter={other!r}. Received: {header[0][:_SHOWN]!r}"
+        )
+        error.delimiter = other
+        raise error
     if _CONTROL.search("".join(header)):
         raise CsvError(
             _other_file(path)
@@ -60,6 +77,16 @@ def read_header(path: str, delimiter: str, encoding: str) -> list[str]:
             f"Give each column its own name."
         )
     return header
+
+
+def _other_delimiter(path: str, delimiter: str, encoding: str) -> str | None:
+    """Return what splits each of the first lines into as many cells, several; None if nothing does."""
+    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
+        first = list(itertools.islice(csv_records(path, other, encoding), 10))
+        cells = {0 if isinstance(each, BrokenRow) else len(each.cells) for each in first}
+        if len(first) > 1 and len(cells) == 1 and min(cells) > 1:
+            return other
+    return None
 
 
 def _other_file(path: str) -> str | None:

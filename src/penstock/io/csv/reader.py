@@ -23,6 +23,7 @@ from penstock.io.csv.string_columns import (
 )
 from penstock.io.csv.type_inference import ARROW_TYPES, convert, infer_type
 from penstock.io.examples.rows import WrongGuessError
+from penstock.io.files.filesystem import FilePath, file_paths
 from penstock.io.ingestion.broken_rows import OnBroken, leave_out
 
 _KEPT_BYTES = 64 << 20
@@ -332,7 +333,7 @@ class _Scan:
 
 
 def read_csv(
-    files: Sequence[str],
+    files: FilePath | Sequence[FilePath],
     *,
     delimiter: str = ",",
     multivalent_columns: Sequence[str] = (),
@@ -347,7 +348,7 @@ def read_csv(
     is bounded: files over 64 MiB are read twice, one block at a time.
 
     Args:
-        files: Local paths or fsspec URLs, with equal headers.
+        files: Local paths or fsspec URLs, one or several with equal headers.
         delimiter: What separates cells.
         multivalent_columns: Columns whose cells hold several values.
         secondary_delimiter: What separates the values of such a cell.
@@ -365,7 +366,7 @@ def read_csv(
         LargeListType(large_list<item: float>)
     """
     source = CsvFiles(
-        files, delimiter, multivalent_columns, secondary_delimiter, na_values, encoding
+        file_paths(files), delimiter, multivalent_columns, secondary_delimiter, na_values, encoding
     )
     return source.read(on_broken=on_broken)
 

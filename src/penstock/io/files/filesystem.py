@@ -7,11 +7,27 @@ import glob
 import gzip
 import io
 import os
-from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+
+FilePath: TypeAlias = str | os.PathLike[str]
+"""A local path or an fsspec URL, as public functions take it."""
+
+
+def file_paths(files: FilePath | Sequence[FilePath]) -> list[str]:
+    """Return paths as strings, also of a single one.
+
+    Example:
+        >>> file_paths("taxi.csv"), file_paths([Path("a.csv"), "gs://bucket/b.csv"])
+        (['taxi.csv'], ['a.csv', 'gs://bucket/b.csv'])
+    """
+    return [
+        os.fspath(each) for each in ([files] if isinstance(files, str | os.PathLike) else files)
+    ]
 
 
 def is_url(path: str) -> bool:
@@ -19,7 +35,7 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def open_binary(path: str) -> IO[bytes]:
+def open_binary(path: FilePath) -> IO[bytes]:
     """Open a file for reading bytes.
 
     Args:
@@ -28,6 +44,7 @@ def open_binary(path: str) -> IO[bytes]:
     Raises:
         FileNotFoundError: If there is no such file.
     """
+    path = os.fspath(path)
     if not is_url(path):
         return open(path, "rb")
     import fsspec
@@ -146,7 +163,7 @@ def open_decompressed(path: str) -> IO[bytes]:
     return cast("IO[bytes]", (gzip if path.endswith(".gz") else bz2).open(path, "rb"))
 
 
-def list_matching(pattern: str) -> list[str]:
+def list_matching(pattern: FilePath) -> list[str]:
     """List the files that match a glob pattern, sorted, without hidden ones.
 
     A name that starts with `.` or `_` is bookkeeping of some tool (`.DS_Store`, `_SUCCESS`), not
@@ -159,6 +176,7 @@ def list_matching(pattern: str) -> list[str]:
     Raises:
         FileNotFoundError: If a link that matches leads nowhere.
     """
+    pattern = os.fspath(pattern)
     if is_url(pattern):
         import fsspec
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from penstock.io.examples.rows import Blocks, RowBlocks, Rows, rows_of_batch
-from penstock.io.files.filesystem import open_binary
+from penstock.io.files.filesystem import FilePath, file_paths, open_binary
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
 from penstock.io.tables.avro_parts import AvroPart, fastavro, read_parts, told
 from penstock.io.tables.column_agreement import TableTypes
@@ -33,7 +33,7 @@ class AvroError(ValueError):
 
 
 def read_avro(
-    files: Sequence[str],
+    files: FilePath | Sequence[FilePath],
     *,
     types: Mapping[str, pa.DataType] | None = None,
     on_broken: OnBroken | None = None,
@@ -58,7 +58,7 @@ def read_avro(
         >>> next(read_avro(["users.avro"])).schema.names
         ['name', 'age']
     """
-    for batch in _read(files, types, on_broken or _refuse):
+    for batch in _read(file_paths(files), types, on_broken or _refuse):
         if batch.num_rows:
             yield batch
 

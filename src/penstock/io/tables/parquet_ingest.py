@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from penstock.io.arrow.list_columns import repeated
 from penstock.io.examples.reader import DEFAULT_BATCH_SIZE, batch_rows
-from penstock.io.files.filesystem import open_binary
+from penstock.io.files.filesystem import FilePath, file_paths, open_binary
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
 from penstock.io.tables.column_agreement import TableTypes
 from penstock.io.tables.example_columns import ColumnError, example_columns, value_type
@@ -21,7 +21,7 @@ class ParquetError(ValueError):
 
 
 def read_parquet(
-    files: Sequence[str],
+    files: FilePath | Sequence[FilePath],
     *,
     types: Mapping[str, pa.DataType] | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
@@ -49,6 +49,7 @@ def read_parquet(
         LargeListType(large_list<item: float>)
     """
     tell = on_broken or _refuse
+    files = file_paths(files)
     if types is None:
         agreed = TableTypes("Parquet")
         files = agreed.survey(files, survey_parquet, tell)

@@ -5,13 +5,14 @@ little-endian. Source of the format: TensorFlow's guide "TFRecord and tf.train.E
 """
 
 import contextlib
+import os
 import struct
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Literal, Self
 
 from penstock.io.files.decompression import DamagedFileError, decompressed, gzip_decompressor
-from penstock.io.files.filesystem import open_binary, open_for_writing
+from penstock.io.files.filesystem import FilePath, open_binary, open_for_writing
 from penstock.io.files.gzip_stream import GzipStreamWriter
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
 
@@ -53,7 +54,7 @@ def uncompressed_chunks(path: str, compression: Compression | None) -> Generator
 
 
 def read_tfrecords(
-    path: str, *, compression: Compression | None = None, on_broken: OnBroken | None = None
+    path: FilePath, *, compression: Compression | None = None, on_broken: OnBroken | None = None
 ) -> Iterator[bytes]:
     """Yield the records of a TFRecord file, checking both checksums of each.
 
@@ -73,6 +74,7 @@ def read_tfrecords(
         >>> for record in read_tfrecords("data_tfrecord-00000-of-00001.gz"):
         ...     example = tf.train.Example.FromString(record)
     """
+    path = os.fspath(path)
     with contextlib.closing(uncompressed_chunks(path, compression)) as chunks:
         yield from checked_records(path, chunks, on_broken=on_broken or _refuse)
 

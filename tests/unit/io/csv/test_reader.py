@@ -3,6 +3,7 @@ import gzip
 import io
 import random
 import zlib
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -364,3 +365,25 @@ def test_a_missing_file_is_named():
 def test_faulty_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         CsvFiles(["data.csv"], **options)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_told(csv, delimiter):
+    path = csv(f"a{delimiter}b\n1,5{delimiter}x\n2{delimiter}y\n")
+    with pytest.raises(CsvError, match="the header is one cell, with") as caught:
+        rows(path)
+    assert f"say delimiter={delimiter!r}. Received: {f'a{delimiter}b'!r}" in str(caught.value)
+    assert caught.value.delimiter == delimiter
+    with pytest.raises(CsvError, match="say delimiter=','"):
+        rows(csv("a,b\n1,2\n"), delimiter=";")
+
+
+def test_a_single_column_may_hold_other_delimiters(csv):
+    assert rows(csv("a;b\nx\ny;z\n")) == [{"a;b": [b"x"]}, {"a;b": [b"y;z"]}]
+
+
+def test_one_file_may_be_given_alone_and_as_a_path(csv):
+    path = csv("a,b\n1,2\n")
+    assert rows(path) == [{"a": [1], "b": [2]}]
+    for files in (path, Path(path), [Path(path)]):
+        assert next(iter(read_csv(files))).num_rows == 1
