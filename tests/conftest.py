@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -11,6 +12,13 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = ["ml-metadata==1.17.1", "protobuf>=4.21.6,<5"]
+
+
+def pytest_configure() -> None:
+    """Lets processes be interrupted, also where a shell runs the tests in the background."""
+    # Such a shell ignores SIGINT in its jobs, and whatever they start would ignore it as well.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
