@@ -149,12 +149,14 @@ def prism() -> str:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "penstock"
     folder = cache / f"prism-{beam.__version__}"
     if not (folder / "prism").exists():
-        done = subprocess.run(
-            [go, "install", f"{PRISM}@v{beam.__version__}"],
-            env={**os.environ, "GOBIN": str(folder)},
-            capture_output=True,
-            text=True,
-        )
+        command = [go, "install", f"{PRISM}@v{beam.__version__}"]
+        environment = {**os.environ, "GOBIN": str(folder)}
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=600
+            )
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"Prism was not built in 10 minutes by {' '.join(command)}")
         if done.returncode:
             pytest.skip(f"Prism cannot be built here: {done.stderr[-300:]}")
     return str(folder / "prism")
