@@ -9,13 +9,13 @@ import pytest
 from penstock.evaluation import check_config, evaluate
 
 PAGE = Path(__file__).parents[3] / "docs/evaluation.md"
-BLOCKS = re.findall(r"^ *```python\n(.*?)^ *```", PAGE.read_text(), flags=re.S | re.M)
+BLOCKS = re.findall(r"^ *```python([^\n]*)\n(.*?)^ *```", PAGE.read_text(), flags=re.S | re.M)
 
 
-def module(defines: str) -> ModuleType:
-    (code,) = [
-        block for block in BLOCKS if f" {defines}(" in block and "modules/metrics.py" in block
-    ]
+@pytest.fixture(scope="module")
+def metrics() -> ModuleType:
+    """What the guide writes into modules/metrics.py."""
+    code = "".join(block for title, block in BLOCKS if "modules/metrics.py" in title)
     found = ModuleType("modules.metrics")
     exec(compile(code, str(PAGE), "exec"), found.__dict__)
     return found
@@ -25,22 +25,20 @@ def module(defines: str) -> ModuleType:
 @pytest.mark.parametrize(
     ("name", "config"), [("within", '"tolerance": 0.5'), ("FBeta", '"beta": 2')]
 )
-def test_the_metrics_of_the_guide_are_computed(files, model, name, config):
+def test_the_metrics_of_the_guide_are_computed(files, model, metrics, name, config):
     metric = {"class_name": name, "module": "modules.metrics", "config": config}
     given = {
         "model_specs": [{"label_key": "positive", "prediction_key": "positive"}],
         "metrics_specs": [{"metrics": [metric]}],
     }
-    found = evaluate(
-        files, model=model, eval_config=given, modules={"modules.metrics": module(name)}
-    )
+    found = evaluate(files, model=model, eval_config=given, modules={"modules.metrics": metrics})
     ((key, value),) = found.metrics().items()
     assert key in ("within", "f_beta")
     assert 0 < value < 1
 
 
 def test_the_config_of_the_guide_has_no_problems():
-    (block,) = [block for block in BLOCKS if "evaluator = Evaluator(" in block]
+    (block,) = [block for _, block in BLOCKS if "evaluator = Evaluator(" in block]
     text = (
         block[block.index("eval_config=") :].removeprefix("eval_config=").rstrip().removesuffix(")")
     )
