@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -438,6 +439,31 @@ def test_a_damaged_saved_model_is_told(tmp_path):
     (tmp_path / "Format-Serving/variables/variables.index").write_bytes(b"short")
     with pytest.raises(UnreadableArtifact, match=r"variables\.index is damaged"):
         artifact_page(Model(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "target", "word"),
+    [
+        (Model, GOLDEN / "saved_model", "Format-Serving", "weight"),
+        (PushedModel, GOLDEN / "saved_model", "", "weight"),
+        (ModelEvaluation, PENGUIN / "Evaluator/evaluation/8", "", "Overall"),
+        (Schema, PENGUIN / "SchemaGen/schema/4", "", "culmen_depth_mm"),
+        (Examples, PENGUIN / "CsvExampleGen/examples/1", "", "eval: first 10 rows"),
+    ],
+)
+def test_artifacts_elsewhere(kind, source, target, word):
+    uri = f"memory://pages/{kind.__name__}"
+    there = f"/pages/{kind.__name__}/{target}".rstrip("/")
+    fsspec.filesystem("memory").put(str(source), there, recursive=True)
+    said = text_of(artifact_page(kind(uri)))
+    assert word in said
+    assert uri in said
+
+
+def test_what_is_wrong_elsewhere_is_named_as_it_lies_there():
+    fsspec.filesystem("memory").pipe("/pages/trials/tuner_results.json", b"[{")
+    with pytest.raises(UnreadableArtifact, match=r"memory://pages/trials/tuner_results\.json"):
+        artifact_page(TunerResults("memory://pages/trials"))
 
 
 def test_the_page_of_a_run():

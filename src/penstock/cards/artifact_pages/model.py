@@ -12,6 +12,8 @@ def content(artifact: Artifact) -> PageContent:
     """Return what the page shows."""
     assert isinstance(artifact, Model)
     if not is_saved_model(artifact.serving_uri):
-        return PageContent(head=[verdict(f"There is no SavedModel at {artifact.serving_uri}")])
+        return PageContent(
+            head=[verdict(f"There is no SavedModel, in {Model.SERVING_FOLDER} or by itself")]
+        )
     figures, body = saved_model_content(artifact.serving_uri)
     return PageContent(head=[tiles(figures)], body=body)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import importlib
+import tempfile
 from collections.abc import Callable
 from typing import cast
 
-from penstock.artifacts import Artifact
+from penstock.artifacts import Artifact, location
 from penstock.cards.html_page import HtmlPage, PageContent
 
 Content = Callable[[Artifact], PageContent | HtmlPage]
@@ -21,15 +23,30 @@ class PageEntry:
     Args:
         module: The module in this package; its function `content` makes the page.
         shows: What the page shows, for sentences.
+        reads_local_files: Whether what reads the artifact knows only local files; of an artifact elsewhere
+            it is given a copy.
     """
 
     module: str
     shows: str
+    reads_local_files: bool = False
 
     def content(self, artifact: Artifact) -> PageContent | HtmlPage:
         """Return what the page of an artifact shows."""
         module = importlib.import_module(f"{__package__}.{self.module}")
-        return cast("Content", module.content)(artifact)
+        make = cast("Content", module.content)
+        if not self.reads_local_files or location.is_local(artifact.uri):
+            return make(artifact)
+        with tempfile.TemporaryDirectory() as folder:
+            for path, _ in location.list_files(artifact.uri):
+                data = location.read_bytes(f"{artifact.uri.rstrip('/')}/{path}")
+                location.write_bytes(f"{folder}/{path}", data)
+            local = copy.copy(artifact)
+            local.uri = folder
+            try:
+                return make(local)
+            except (OSError, ValueError) as error:
+                raise ValueError(str(error).replace(folder, artifact.uri)) from error
 
 
 PAGES: dict[str, PageEntry] = {
@@ -40,14 +57,20 @@ PAGES: dict[str, PageEntry] = {
     "ExamplesDiff": PageEntry("examples_diff", "which features differ, and how many rows"),
     "TransformGraph": PageEntry("transform_graph", "features in and out, and vocabularies"),
     "TransformCache": PageEntry("transform_cache", "its accumulators"),
-    "HyperParameters": PageEntry("hyperparameters", "the values and the space searched"),
-    "TunerResults": PageEntry("trials", "its trials and their scores"),
-    "Model": PageEntry("model", "its signatures, inputs and variables"),
+    "HyperParameters": PageEntry(
+        "hyperparameters", "the values and the space searched", reads_local_files=True
+    ),
+    "TunerResults": PageEntry("trials", "its trials and their scores", reads_local_files=True),
+    "Model": PageEntry("model", "its signatures, inputs and variables", reads_local_files=True),
     "ModelRun": PageEntry("model_run", "the learning curves"),
-    "ModelEvaluation": PageEntry("evaluation", "thresholds, metrics by slice and plots"),
+    "ModelEvaluation": PageEntry(
+        "evaluation", "thresholds, metrics by slice and plots", reads_local_files=True
+    ),
     "ModelBlessing": PageEntry("blessing", "the verdict and its reasons"),
     "InfraBlessing": PageEntry("blessing", "the verdict"),
-    "PushedModel": PageEntry("pushed_model", "where the model was pushed to"),
+    "PushedModel": PageEntry(
+        "pushed_model", "where the model was pushed to", reads_local_files=True
+    ),
     "ModelCard": PageEntry("model_card", "the card"),
     "InferenceResult": PageEntry("inference_result", "its files and first records"),
     "ValueArtifact": PageEntry("value", "the value"),
