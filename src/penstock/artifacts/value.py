@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from penstock.artifacts import location
@@ -63,6 +64,7 @@ class Integer(ValueArtifact):
 
     def encode(self, value: Any) -> bytes:
         """Return decimal text."""
+        value = _plain(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._refuse(value, "an int")
         return str(value).encode()
@@ -77,6 +79,7 @@ class Float(ValueArtifact):
 
     def encode(self, value: Any) -> bytes:
         """Return the shortest text that reads back as the same number."""
+        value = _plain(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self._refuse(value, "a float")
         number = float(value)
@@ -124,6 +127,7 @@ class Boolean(ValueArtifact):
 
     def encode(self, value: Any) -> bytes:
         """Return `1` or `0`."""
+        value = _plain(value)
         if not isinstance(value, bool):
             raise self._refuse(value, "a bool")
         return b"1" if value else b"0"
@@ -134,15 +138,40 @@ class Boolean(ValueArtifact):
 
 
 class JsonValue(ValueArtifact):
-    """Any JSON value, with sorted keys."""
+    """Any JSON value, with sorted keys; numbers of NumPy are taken as Python's."""
 
     def encode(self, value: Any) -> bytes:
         """Return JSON text."""
-        return json.dumps(value, sort_keys=True).encode()
+        self._check_keys(value)
+        return json.dumps(value, sort_keys=True, default=self._default).encode()
+
+    def _default(self, value: Any) -> Any:
+        plain = _plain(value)
+        if plain is value:
+            raise self._refuse(value, "what JSON has: numbers, text, lists and dicts")
+        return plain
+
+    def _check_keys(self, value: Any) -> None:
+        """Refuse keys that JSON would turn into text: whoever reads the value finds other keys."""
+        if isinstance(value, Mapping):
+            for key, each in value.items():
+                if not isinstance(key, str):
+                    raise self._refuse(key, "dicts whose keys are text, as in JSON")
+                self._check_keys(each)
+        elif isinstance(value, (list, tuple)):
+            for each in value:
+                self._check_keys(each)
 
     def decode(self, data: bytes) -> Any:
         """Return the JSON value."""
         return json.loads(data)
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy (or an array of no dimensions) as Python's; other values as they are."""
+    if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "shape", None) == ():
+        return value.item()
+    return value
 
 
 VALUE_TYPES: dict[type, type[ValueArtifact]] = {

@@ -157,6 +157,10 @@ class Component(Node):
                 self._set_field(key, None)
                 continue
             self.inputs[key] = as_sources(name, key, value, spec.type, several=spec.several)
+            if not self.inputs[key] and not spec.optional:
+                raise WiringError(
+                    f"{name}({key}=...) needs at least one {spec.type.TYPE_NAME}. Received: {value!r}"
+                )
             self._set_field(key, value)
         for key, parameter in interface.parameters.items():
             value = parameter_value(name, key, parameter, given)

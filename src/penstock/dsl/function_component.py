@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, overload
@@ -122,10 +123,13 @@ def component(
         rows = count_rows(examples=example_gen.outputs["examples"])
     """
 
+    made_in = sys._getframe(1).f_globals.get("__name__", "")
+
     def decorate(function: Callable[..., Any]) -> type[FunctionComponent]:
+        _check_function(function)
         namespace = {
             "__doc__": function.__doc__,
-            "__module__": function.__module__,
+            "__module__": made_in or function.__module__,
             "__qualname__": function.__qualname__,
             "__wrapped__": staticmethod(function),
             "FUNCTION": staticmethod(function),
@@ -137,6 +141,25 @@ def component(
         return type(function.__name__, (FunctionComponent,), namespace)
 
     return decorate if function is None else decorate(function)
+
+
+def _check_function(function: Any) -> None:
+    if not inspect.isfunction(function):
+        raise DefinitionError(
+            f"@component takes a function that is defined by def. Received: {function!r}"
+        )
+    kind = (
+        "an async function"
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+        else "a generator"
+        if inspect.isgeneratorfunction(function)
+        else ""
+    )
+    if kind:
+        raise DefinitionError(
+            f"{function.__name__} is {kind}; a component is a function that returns when its work is "
+            "done. Call asyncio.run(...) or the generator inside of it."
+        )
 
 
 def _attribute(key: str) -> str:
@@ -160,6 +183,10 @@ def _read_signature(
     for key, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise DefinitionError(f"{name}: a component takes no *{key}; name each argument")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise DefinitionError(
+                f"{name}: a component is given its arguments by name; leave out the '/' after {key!r}"
+            )
         if key not in hints:
             raise DefinitionError(
                 f"{name}: argument {key!r} has no annotation. Write {key}: Input[...], Output[...], "

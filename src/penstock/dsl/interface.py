@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock.artifacts import Artifact
+from penstock.dsl import values
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.markers import Marker, OutputField
+from penstock.dsl.placeholder import Placeholder
 
 MISSING: Any = dataclasses.MISSING
 
@@ -76,6 +78,7 @@ def read_interface(
         default = defaults.get(name, MISSING)
         if marker is None or marker.role in ("module_file", "external_path"):
             kind: Any = "value" if marker is None else marker.role
+            _check_parameter(owner, name, annotation, default)
             parameters[name] = ParameterSpec(annotation, default, kind)
             continue
         several = typing.get_origin(inner) is not None
@@ -91,6 +94,25 @@ def read_interface(
             may_lack = isinstance(default, OutputField) and default.optional
             outputs[name] = OutputSpec(artifact, optional or may_lack)
     return Interface(inputs, outputs, parameters)
+
+
+def _check_parameter(owner: str, name: str, annotation: Any, default: Any) -> None:
+    plain = _unwrap(annotation)[0]
+    members = typing.get_args(plain) if typing.get_origin(plain) else (plain,)
+    for each in members:
+        if isinstance(each, type) and issubclass(each, Artifact):
+            raise DefinitionError(
+                f"{owner}.{name} is annotated {values.describe(annotation)}; an artifact that is read is "
+                f"annotated Input[{each.__name__}], one that is written Output[{each.__name__}]"
+            )
+    # None stands for a value that is not given, whatever is annotated.
+    if default is MISSING or default is None or isinstance(default, (Placeholder, OutputField)):
+        return
+    if not values.accepts(annotation, default):
+        raise DefinitionError(
+            f"{owner}.{name} is annotated {values.describe(annotation)}, and its default does not fit. "
+            f"Received: {type(default).__name__} {default!r}"
+        )
 
 
 def _unwrap(annotation: Any) -> tuple[Any, Marker | None, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,6 +16,9 @@ from penstock.dsl.policy import Policy
 from penstock.dsl.resources import Resources
 from penstock.spelling import did_you_mean
 
+_NAME = re.compile(r"\w[\w.\-]*")
+_LONGEST_NAME = 128
+"""Names of folders and, on Kubeflow, of tasks are made of it, with something before or after."""
 _PENSTOCK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -104,9 +108,10 @@ class Node:
         Raises:
             ParameterError: If the name has characters that a folder cannot have.
         """
-        if not id or any(character in id for character in '/\\:*?"<>| \n\t') or id[0] == ".":
+        if not isinstance(id, str) or not _NAME.fullmatch(id) or len(id.encode()) > _LONGEST_NAME:
             raise ParameterError(
-                f"A node's name is letters, digits, '_', '-', '.'. Received: {id!r}"
+                f"A node's name is letters, digits, '_', '-', '.', the first a letter, a digit or '_', at "
+                f"most {_LONGEST_NAME} bytes. Received: {id!r}"
             )
         self._id = id
         return self
@@ -120,7 +125,7 @@ class Node:
         Raises:
             ParameterError: If there is no such setting or its value is wrong.
         """
-        self.policy = _replace(policy or self.policy, settings)
+        self.policy = _replace(Policy, self.policy if policy is None else policy, settings)
         return self
 
     def with_resources(self, resources: Resources | None = None, **settings: Any) -> Self:
@@ -132,12 +137,13 @@ class Node:
         Raises:
             ParameterError: If there is no such field or its value is wrong.
         """
-        self.resources = _replace(resources or self.resources, settings)
+        given = self.resources if resources is None else resources
+        self.resources = _replace(Resources, given, settings)
         return self
 
     def with_beam_pipeline_args(self, args: Iterable[str]) -> Self:
         """Set arguments for Beam, which follow the pipeline's."""
-        self.beam_pipeline_args = tuple(args)
+        self.beam_pipeline_args = as_beam_arguments(args)
         return self
 
     def add_upstream_node(self, node: Node) -> None:
@@ -149,20 +155,42 @@ class Node:
 
     def add_upstream_nodes(self, nodes: Iterable[Node]) -> None:
         """Have this node wait for several others."""
-        for node in nodes:
+        for node in _as_nodes("add_upstream_nodes", nodes):
             self.add_upstream_node(node)
 
     def add_downstream_node(self, node: Node) -> None:
         """Have another node wait for this one."""
+        if not isinstance(node, Node):
+            raise WiringError(f"add_downstream_node takes a node. Received: {node!r}")
         node.add_upstream_node(self)
 
     def add_downstream_nodes(self, nodes: Iterable[Node]) -> None:
         """Have several other nodes wait for this one."""
-        for node in nodes:
+        for node in _as_nodes("add_downstream_nodes", nodes):
             self.add_downstream_node(node)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
+
+
+def as_beam_arguments(args: Iterable[str]) -> tuple[str, ...]:
+    """Return arguments for Beam as a tuple.
+
+    Raises:
+        ParameterError: If they are one text instead of several, or not texts.
+    """
+    given = () if isinstance(args, str) else tuple(args)
+    if isinstance(args, str) or not all(isinstance(each, str) for each in given):
+        raise ParameterError(
+            f"beam_pipeline_args is a list of texts, such as ['--runner=DirectRunner']. Received: {args!r}"
+        )
+    return given
+
+
+def _as_nodes(method: str, nodes: Any) -> list[Node]:
+    if isinstance(nodes, Node) or not isinstance(nodes, Iterable):
+        raise WiringError(f"{method} takes a list of nodes. Received: {nodes!r}")
+    return list(nodes)
 
 
 def _users_line(node: Node) -> tuple[str, int] | None:
@@ -177,7 +205,11 @@ def _users_line(node: Node) -> tuple[str, int] | None:
     return None
 
 
-def _replace(settings: Any, changes: Mapping[str, Any]) -> Any:
+def _replace(kind: Any, settings: Any, changes: Mapping[str, Any]) -> Any:
+    if not isinstance(settings, kind):
+        raise ParameterError(
+            f"Give {kind.__name__}(...), or its settings by name. Received: {settings!r}"
+        )
     known = {field.name for field in dataclasses.fields(settings)}
     for name in changes:
         if name not in known:

@@ -32,7 +32,7 @@ def parameter_value(owner: str, key: str, spec: ParameterSpec, given: Mapping[st
             raise ParameterError(
                 f"{owner} needs {key}={values.describe(spec.annotation)}. Nothing was given."
             )
-        return spec.default
+        return values.copy_of(spec.default)
     value = given[key]
     if isinstance(value, Node) and len(value.outputs) == 1:
         (value,) = value.outputs.values()
@@ -60,4 +60,4 @@ def parameter_value(owner: str, key: str, spec: ParameterSpec, given: Mapping[st
             f"{owner}({key}=...) takes {values.describe(spec.annotation)}. "
             f"Received: {type(value).__name__} {value!r}"
         )
-    return value
+    return values.copy_of(value)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import PipelineError
 from penstock.dsl.gates import held_back
-from penstock.dsl.node import Node
+from penstock.dsl.node import Node, as_beam_arguments
 from penstock.spelling import did_you_mean, names_its_arguments
 
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}")
 
 
 @names_its_arguments
@@ -38,29 +39,42 @@ class Pipeline:
     def __init__(
         self,
         pipeline_name: str,
-        pipeline_root: str | None = None,
+        pipeline_root: str | os.PathLike[str] | None = None,
         components: Iterable[Node] = (),
         *,
-        metadata: str | None = None,
+        metadata: str | os.PathLike[str] | None = None,
         enable_cache: bool = True,
         beam_pipeline_args: Sequence[str] = (),
     ) -> None:
-        if not _NAME.match(pipeline_name) or len(pipeline_name) > 63:
+        if not isinstance(pipeline_name, str) or not _NAME.fullmatch(pipeline_name):
             raise PipelineError(
                 "A pipeline's name has 1 to 63 letters, digits, '_', '-' and '.', and starts with "
                 f"a letter or digit. Received: {pipeline_name!r}"
             )
+        if isinstance(pipeline_root, os.PathLike):
+            pipeline_root = os.fspath(pipeline_root)
+        if isinstance(metadata, os.PathLike):
+            metadata = os.fspath(metadata)
         if pipeline_root is not None and not isinstance(pipeline_root, str):
             raise PipelineError(
                 f"pipeline_root of {pipeline_name!r} is a folder or URL, as text. Received: "
                 f"a {type(pipeline_root).__name__}. Components are given by name: "
                 f"Pipeline({pipeline_name!r}, components=[...])"
             )
+        if metadata is not None and not isinstance(metadata, str):
+            raise PipelineError(
+                f"metadata of {pipeline_name!r} is the file or URL of a store, as text. Received: "
+                f"{metadata!r}"
+            )
+        if not isinstance(enable_cache, bool):
+            raise PipelineError(
+                f"enable_cache of {pipeline_name!r} is True or False. Received: {enable_cache!r}"
+            )
         self.name = pipeline_name
         self.root = pipeline_root
         self.metadata = metadata
         self.enable_cache = enable_cache
-        self.beam_pipeline_args = tuple(beam_pipeline_args)
+        self.beam_pipeline_args = as_beam_arguments(beam_pipeline_args)
         given = _as_list(components)
         _check_nodes(given)
         self.external: tuple[Node, ...] = ()
@@ -106,6 +120,27 @@ class Pipeline:
     def _before(self, node: Node) -> list[Node]:
         return _before(node, self._gates)
 
+    def settled(self) -> Pipeline:
+        """Return the pipeline as its nodes are now: they may have been named or wired after it was made.
+
+        Raises:
+            PipelineError: If it would not have been accepted so.
+        """
+        if self.left_out:
+            _check_nodes(self.nodes)
+            return self
+        return self._with(self.nodes)
+
+    def _with(self, nodes: Iterable[Node]) -> Pipeline:
+        return Pipeline(
+            self.name,
+            self.root,
+            nodes,
+            metadata=self.metadata,
+            enable_cache=self.enable_cache,
+            beam_pipeline_args=self.beam_pipeline_args,
+        )
+
     def filter(self, keep: Callable[[Node], bool]) -> Pipeline:
         """Return a pipeline of the nodes for which `keep` holds.
 
@@ -117,13 +152,7 @@ class Pipeline:
         kept = [node for node in self.nodes if keep(node)]
         if not kept:
             raise PipelineError(f"No node of pipeline {self.name!r} is left")
-        part = Pipeline(
-            self.name,
-            self.root,
-            metadata=self.metadata,
-            enable_cache=self.enable_cache,
-            beam_pipeline_args=self.beam_pipeline_args,
-        )
+        part = self._with(())
         part.nodes = tuple(kept)
         part._gates = self._gates
         left_out = [node for node in (*self.external, *self.nodes) if node not in kept]
@@ -161,14 +190,7 @@ class Pipeline:
     def __add__(self, other: Pipeline) -> Pipeline:
         """Return a pipeline with the nodes of both, and the name and settings of the first."""
         both = list(self.nodes) + [node for node in other.nodes if node not in self.nodes]
-        return Pipeline(
-            self.name,
-            self.root,
-            both,
-            metadata=self.metadata,
-            enable_cache=self.enable_cache,
-            beam_pipeline_args=self.beam_pipeline_args,
-        )
+        return self._with(both)
 
 
 def _as_list(components: object) -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
@@ -29,7 +30,7 @@ class Policy:
         wait_for_gates: Whether the node is held back by gates on what it reads.
 
     Raises:
-        ParameterError: If a count or a time is negative.
+        ParameterError: If a count or a time is negative, or a value is of another type.
     """
 
     retries: int = 0
@@ -43,6 +44,7 @@ class Policy:
     wait_for_gates: bool = True
 
     def __post_init__(self) -> None:
+        self._check_types()
         for field in ("retries", "backoff_seconds", "max_backoff_seconds"):
             if getattr(self, field) < 0:
                 raise ParameterError(
@@ -52,6 +54,19 @@ class Policy:
             value = getattr(self, field)
             if value is not None and value <= 0:
                 raise ParameterError(f"Policy.{field} must be above 0. Received: {value!r}")
+
+    def _check_types(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool):
+                fits, expected = isinstance(value, bool), "True or False"
+            elif field.name == "retries":
+                fits, expected = _is_number(value, int), "a whole number"
+            else:
+                fits, expected = _is_number(value, (int, float)), "a number of seconds"
+                fits = fits or (value is None and field.default is None)
+            if not fits:
+                raise ParameterError(f"Policy.{field.name} is {expected}. Received: {value!r}")
 
     def backoff(self, failures: int) -> float:
         """Return the seconds to wait after the `failures`-th failed attempt (from 1).
@@ -69,3 +84,7 @@ class Policy:
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         }
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -55,14 +56,16 @@ def reference(target: Any) -> str:
     its source (`MainSource`).
 
     Raises:
-        DefinitionError: If it is a lambda or defined inside a function.
+        DefinitionError: If it is a lambda, a method of an object, or defined inside a function, or if its
+            module has something else of its name.
     """
-    module, name = target.__module__, target.__qualname__
+    module, name = _module_and_name(target)
     if "<" in name:
         raise DefinitionError(
             f"{name} in {module} is defined inside a function or is a lambda; another process cannot "
             "import it. Define it at the top level of a file."
         )
+    name = _name_in_module(target, module, name)
     if module == MAIN:
         file = main_file()
         if file is not None and not (code_file(target) or file).startswith("<"):
@@ -70,6 +73,55 @@ def reference(target: Any) -> str:
     else:
         module = _importable(module)
     return f"{module}:{name}"
+
+
+def _module_and_name(target: Any) -> tuple[str, str]:
+    """Return where a function or class says it is defined; of a method, the class that it is bound to."""
+    owner = getattr(target, "__self__", None)
+    if isinstance(owner, type):
+        return owner.__module__, f"{owner.__qualname__}.{target.__name__}"
+    if inspect.ismethod(target):
+        raise DefinitionError(
+            f"{target.__qualname__} is the method of an object, which another process does not have. Use "
+            f"a function at the top level of a file. Received: {target!r}"
+        )
+    owner = getattr(target, "__objclass__", None)
+    if owner is not None:
+        return owner.__module__, target.__qualname__
+    return target.__module__, target.__qualname__
+
+
+def _name_in_module(target: Any, module: str, name: str) -> str:
+    """Return the name under which a module holds a function or a component made of one.
+
+    `fast = cached(slow)` and `Count = component(count)` have the name of what they were made of, under
+    which the module holds something else.
+    """
+    made = isinstance(target, type) and "FUNCTION" in vars(target)
+    holder = sys.modules.get(module)
+    if holder is None or not (made or inspect.isfunction(target)):
+        return name
+    found: Any = holder
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    # A module that was loaded twice has two of each function.
+    if found is target or (type(found) is type(target) and _code(found) == _code(target)):
+        return name
+    for each, value in vars(holder).items():
+        if value is target:
+            return each
+    if module == MAIN and main_file() is None:
+        # Of a notebook counts what the last cell that ran defined.
+        return name
+    raise DefinitionError(
+        f"{module} has no name for this {'component' if made else 'function'}: its {name!r} is something "
+        f"else. Another process finds it by a name at the top level of its file. Received: {target!r}"
+    )
+
+
+def _code(target: Any) -> Any:
+    function = vars(target).get("FUNCTION", target) if isinstance(target, type) else target
+    return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
 def _importable(module: str) -> str:

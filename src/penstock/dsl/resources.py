@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import Any
 
@@ -10,7 +11,7 @@ from penstock.dsl.exceptions import ParameterError
 from penstock.dsl.runtime_parameter import RuntimeParameter
 from penstock.spelling import names_its_arguments
 
-_MEMORY = re.compile(r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti|K|M|G|T)?$")
+_MEMORY = re.compile(r"(?!0+(\.0+)?\D*$)\d+(\.\d+)?(Ki|Mi|Gi|Ti|K|M|G|T)?")
 _UNITS = {
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
     "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
@@ -43,14 +44,15 @@ class Resources:
     topology: str | None = None
 
     def __post_init__(self) -> None:
-        cpu, memory, count = self.cpu, self.memory, self.accelerator_count
-        if _given(cpu) and not (isinstance(cpu, (int, float)) and cpu > 0):
+        cpu: Any = self.cpu
+        memory, count = self.memory, self.accelerator_count
+        if _given(cpu) and not (_is_number(cpu, (int, float)) and 0 < cpu < math.inf):
             raise ParameterError(f"Resources.cpu is a number above 0. Received: {cpu!r}")
-        if _given(memory) and not (isinstance(memory, str) and _MEMORY.match(memory)):
+        if _given(memory) and not (isinstance(memory, str) and _MEMORY.fullmatch(memory)):
             raise ParameterError(
                 f"Resources.memory is a size such as '512Mi' or '16Gi'. Received: {memory!r}"
             )
-        if _given(count) and not (isinstance(count, int) and count >= 0):
+        if _given(count) and not (_is_number(count, int) and count >= 0):
             raise ParameterError(
                 f"Resources.accelerator_count is a whole number of 0 or more. Received: {count!r}"
             )
@@ -59,6 +61,23 @@ class Resources:
                 f"Resources.accelerator is a name such as 'nvidia-l4' or 'tpu-v5e'. "
                 f"Received: {self.accelerator!r}"
             )
+
+        if _given(self.topology) and not isinstance(self.topology, str):
+            raise ParameterError(
+                f"Resources.topology is a text such as '2x4'. Received: {self.topology!r}"
+            )
+        self._check_runtime_parameters()
+
+    def _check_runtime_parameters(self) -> None:
+        fitting = {"cpu": (int, float), "accelerator_count": (int,)}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            wanted = fitting.get(field.name, (str,))
+            if isinstance(value, RuntimeParameter) and value.ptype not in wanted:
+                raise ParameterError(
+                    f"Resources.{field.name} takes a runtime parameter of type "
+                    f"{' or '.join(each.__name__ for each in wanted)}. Received: {value!r}"
+                )
 
     @property
     def memory_bytes(self) -> int | None:
@@ -90,3 +109,7 @@ class Resources:
 
 def _given(value: Any) -> bool:
     return value is not None and not isinstance(value, RuntimeParameter)
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)

@@ -49,7 +49,7 @@ class RuntimeParameter(Placeholder):
             raise ParameterError(
                 f"A runtime parameter is an int, float, str or bool. Received: {name}: {ptype!r}"
             )
-        if not name.isidentifier():
+        if not isinstance(name, str) or not name.isidentifier():
             raise ParameterError(f"A runtime parameter's name is an identifier. Received: {name!r}")
         self.name = name
         self.ptype = ptype

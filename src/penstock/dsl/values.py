@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import collections.abc
+import copy
 import dataclasses
 import enum
+import json
 import math
 import types
 import typing
@@ -14,6 +15,7 @@ from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
 from penstock.dsl.named_function import NamedFunction
+from penstock.dsl.plain_forms import plain_form, plain_value
 from penstock.dsl.references import reference, resolve
 from penstock.dsl.runtime_parameter import RuntimeParameter
 
@@ -47,9 +49,20 @@ def accepts(annotation: Any, value: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
+    if typing.is_typeddict(annotation):
+        return _accepts_typed_dict(annotation, value)
     if isinstance(annotation, type):
         return isinstance(value, annotation) or _same_message(annotation, value)
     return True
+
+
+def _accepts_typed_dict(annotation: Any, value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    fields = typing.get_type_hints(annotation)
+    return (annotation.__required_keys__ <= value.keys() <= fields.keys()) and all(
+        accepts(fields[key], each) for key, each in value.items()
+    )
 
 
 def _accepts_container(origin: Any, args: tuple[Any, ...], value: Any) -> bool:
@@ -105,10 +118,11 @@ def describe(annotation: Any) -> str:
 
 
 def encode(value: Any) -> Any:
-    """Return a parameter value as JSON for `decode`.
+    """Return the JSON form of a parameter value, from which `decode` makes an equal one of its type.
 
-    Accepts JSON values, non-finite floats, bytes, enums, dataclasses, protobuf messages, objects
-    with `to_json` and `from_json`, top-level functions and classes, and runtime parameters.
+    Takes what JSON has, floats that JSON lacks, bytes, tuples, sets, paths, dates and times, Decimals,
+    UUIDs, enums, dataclasses, named tuples, protobuf messages, objects with `to_json` and `from_json`,
+    top-level functions and classes, and runtime parameters.
 
     Raises:
         ParameterError: If the value has no such form.
@@ -116,23 +130,38 @@ def encode(value: Any) -> Any:
     if value is None or (isinstance(value, (bool, int, str)) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else {"$float": repr(value)}
+        return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
     if isinstance(value, RuntimeParameter):
         return {"$runtime_parameter": value.name}
-    if isinstance(value, bytes):
-        return {"$bytes": base64.b64encode(value).decode()}
     if isinstance(value, enum.Enum):
-        return {"$enum": reference(type(value)), "name": value.name}
-    if isinstance(value, (list, tuple)):
+        if value.name in type(value).__members__:
+            return {"$enum": reference(type(value)), "name": value.name}
+        return {"$flags": reference(type(value)), "value": value.value}
+    if isinstance(value, list):
         return [encode(each) for each in value]
+    if isinstance(value, tuple):
+        elements = [encode(each) for each in value]
+        if hasattr(value, "_fields"):
+            return {"$named_tuple": reference(type(value)), "elements": elements}
+        return {"$tuple": elements}
+    if isinstance(value, (set, frozenset)):
+        # Sets have no order of their own: equal ones have one form.
+        elements = sorted(map(encode, value), key=lambda each: json.dumps(each, sort_keys=True))
+        return {"$set" if isinstance(value, set) else "$frozenset": elements}
     if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str) or key.startswith("$"):
-                raise ParameterError(
-                    f"A mapping's keys are strings that do not start with '$'. Received: {key!r}"
-                )
+        return _encode_mapping(value)
+    return plain_form(value) or _encode_object(value)
+
+
+def _encode_mapping(value: Mapping[Any, Any]) -> Any:
+    if type(value).__name__ == "defaultdict" or hasattr(value, "default_factory"):
+        raise ParameterError(
+            f"A defaultdict cannot be a parameter: its function has no form in JSON. Write "
+            f"dict(...) around it. Received: {value!r}"
+        )
+    if all(isinstance(key, str) and not key.startswith("$") for key in value):
         return {key: encode(each) for key, each in value.items()}
-    return _encode_object(value)
+    return {"$items": [[encode(key), encode(each)] for key, each in value.items()]}
 
 
 def _encode_object(value: Any) -> Any:
@@ -148,19 +177,21 @@ def _encode_object(value: Any) -> Any:
         return {"$message": reference(kind), "fields": fields}
     if dataclasses.is_dataclass(value):
         fields = {
-            each.name: encode(getattr(value, each.name)) for each in dataclasses.fields(value)
+            each.name: encode(getattr(value, each.name))
+            for each in dataclasses.fields(value)
+            if each.init
         }
         return {"$dataclass": reference(kind), "fields": fields}
     if hasattr(value, "__fspath__"):
         return str(value)
     raise ParameterError(
-        f"A {kind.__name__} cannot be a parameter: it has no JSON form. Give it methods to_json and "
-        f"from_json, or make it a dataclass. Received: {value!r}"
+        f"{kind.__name__!r} cannot be the type of a parameter: it has no JSON form. Give it methods "
+        f"to_json and from_json, or make it a dataclass. Received: {value!r}"
     )
 
 
 def decode(value: Any, *, import_functions: bool = True) -> Any:
-    """Return the value that `encode` was given; tuples come back as lists.
+    """Return the value that `encode` wrote.
 
     Args:
         value: The JSON form.
@@ -170,32 +201,72 @@ def decode(value: Any, *, import_functions: bool = True) -> Any:
     Raises:
         ParameterError: If it holds a runtime parameter without a value (`Graph.bind`).
     """
+
+    def inner(each: Any) -> Any:
+        return decode(each, import_functions=import_functions)
+
     if isinstance(value, list):
-        return [decode(each, import_functions=import_functions) for each in value]
+        return [inner(each) for each in value]
     if not isinstance(value, dict):
         return value
+    plain = plain_value(value)
+    if plain is not None:
+        return plain[0]
+    for key, build in _CONTAINERS.items():
+        if key in value:
+            return build(map(inner, value[key]))
     if "$float" in value:
         return float(value["$float"])
-    if "$bytes" in value:
-        return base64.b64decode(value["$bytes"])
     if "$enum" in value:
         return resolve(value["$enum"])[value["name"]]
+    if "$flags" in value:
+        return resolve(value["$flags"])(value["value"])
+    if "$named_tuple" in value:
+        return resolve(value["$named_tuple"])(*map(inner, value["elements"]))
     if "$name" in value:
         module, _, name = value["$name"].partition(":")
         return resolve(value["$name"]) if import_functions else NamedFunction(module, name)
     if "$object" in value:
-        content = decode(value["json"], import_functions=import_functions)
-        return resolve(value["$object"]).from_json(content)
+        return resolve(value["$object"]).from_json(inner(value["json"]))
     if "$message" in value:
         from google.protobuf import json_format
 
         return json_format.ParseDict(value["fields"], resolve(value["$message"])())
     if "$dataclass" in value:
-        fields = decode(value["fields"], import_functions=import_functions)
-        return resolve(value["$dataclass"])(**fields)
+        return resolve(value["$dataclass"])(**inner(value["fields"]))
     if "$runtime_parameter" in value:
         raise ParameterError(f"Runtime parameter {value['$runtime_parameter']!r} has no value")
-    return {key: decode(each, import_functions=import_functions) for key, each in value.items()}
+    return {key: inner(each) for key, each in value.items()}
+
+
+_CONTAINERS: Mapping[str, Callable[[Iterator[Any]], Any]] = {
+    "$tuple": tuple,
+    "$set": set,
+    "$frozenset": frozenset,
+    "$items": dict,
+}
+
+
+def copy_of(value: Any) -> Any:
+    """Return a value that does not change when the lists, dicts, sets or messages in `value` do.
+
+    Functions, objects and frozen dataclasses are returned themselves.
+    """
+    kind = type(value)
+    if kind in (list, tuple, set):
+        return kind(map(copy_of, value))
+    if kind is dict:
+        return {key: copy_of(each) for key, each in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if value.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            return value
+        copied = copy.copy(value)
+        for field in dataclasses.fields(value):
+            setattr(copied, field.name, copy_of(getattr(value, field.name)))
+        return copied
+    if hasattr(value, "DESCRIPTOR") and hasattr(value, "CopyFrom"):
+        return copy.deepcopy(value)
+    return value
 
 
 def runtime_parameters_in(value: Any) -> Iterator[RuntimeParameter]:
@@ -205,7 +276,7 @@ def runtime_parameters_in(value: Any) -> Iterator[RuntimeParameter]:
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from runtime_parameters_in(each)
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple, set, frozenset)):
         for each in value:
             yield from runtime_parameters_in(each)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -224,7 +295,9 @@ def with_defaults(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {key: with_defaults(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
+    if hasattr(value, "_fields"):
+        return type(value)(*map(with_defaults, value))
+    if isinstance(value, (list, tuple, set, frozenset)):
         return type(value)(map(with_defaults, value))
     fields = dataclasses.fields(value)
     return dataclasses.replace(

@@ -30,7 +30,9 @@ def compile_pipeline(pipeline: Pipeline) -> Graph:
     Raises:
         DefinitionError: If a component or parameter has no name that another process can import, or
             two runtime parameters of one name differ.
+        PipelineError: If nodes were named or wired after the pipeline was made, so that it is none.
     """
+    pipeline = pipeline.settled()
     inside = {id(node) for node in pipeline.nodes}
     nodes = tuple(
         compile_node(node, pipeline.beam_pipeline_args, inside, pipeline.gates_of(node))

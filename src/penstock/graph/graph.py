@@ -11,6 +11,7 @@ from typing import Any, Self
 from penstock.dsl.exceptions import ParameterError, PipelineError
 from penstock.dsl.main_source import MainSource
 from penstock.dsl.runtime_parameter import RuntimeParameter
+from penstock.dsl.values import decode, encode
 from penstock.graph.binding import bind_node, unbound
 from penstock.graph.node import GraphNode
 from penstock.spelling import did_you_mean
@@ -180,7 +181,7 @@ def _parameters_to_json(parameters: Mapping[str, RuntimeParameter]) -> dict[str,
     return {
         name: {
             "type": each.ptype.__name__,
-            "default": each.default,
+            "default": encode(each.default),
             "description": each.description,
         }
         for name, each in sorted(parameters.items())
@@ -190,6 +191,8 @@ def _parameters_to_json(parameters: Mapping[str, RuntimeParameter]) -> dict[str,
 def _parameters_from_json(value: Mapping[str, Any]) -> dict[str, RuntimeParameter]:
     types = {"int": int, "float": float, "str": str, "bool": bool}
     return {
-        name: RuntimeParameter(name, types[each["type"]], each["default"], each["description"])
+        name: RuntimeParameter(
+            name, types[each["type"]], decode(each["default"]), each["description"]
+        )
         for name, each in value.items()
     }

@@ -30,7 +30,7 @@ class _LogFile(logging.FileHandler):
     """A log file that is made, with its folder, by the first record."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, encoding="utf-8", delay=True)
+        super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -47,5 +47,5 @@ def append_to_log(log_path: str, text: str) -> None:
     """Add to a log; where the disk is full it is lost."""
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(log_path), exist_ok=True)
-        with open(log_path, "a", encoding="utf-8") as log:
+        with open(log_path, "a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(text)

@@ -174,7 +174,8 @@ def _entries_in(value: Any) -> list[str]:
         named = [
             _entry(text)
             for key, text in value.items()
-            if key in ("$name", "$object", "$dataclass", "$enum", "$message")
+            if key
+            in ("$name", "$object", "$dataclass", "$enum", "$flags", "$named_tuple", "$message")
         ]
         if "$message" in value:
             # A MetricConfig names the class and module of a metric of one's own.

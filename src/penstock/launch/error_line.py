@@ -13,6 +13,8 @@ _EXTRA_RUN = frozenset(
     }
 )  # fmt: skip
 """Modules that the extra `run` brings."""
+_LONGEST = 2000
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def error_line(error: BaseException) -> str:
@@ -21,7 +23,9 @@ def error_line(error: BaseException) -> str:
     module = type(error).__module__
     if isinstance(error, SystemExit):
         return f"SystemExit: the component called exit({error.code!r})"
-    text = " ".join(without_graph_stack(str(error)).split())
+    text = " ".join(without_graph_stack(message_of(error)).split())
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}... ({len(text):,} characters; the log has all of it)"
     full = name if module in ("builtins", "__main__") else f"{module}.{name}"
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRA_RUN:
         text += f". What executes pipelines is an extra: {install_command('run')}"
@@ -48,3 +52,18 @@ _GRAPH_STACK = re.compile(
     r"Graph execution error:|Detected at node |  File \"|<\.\.\.> ?|Stack trace for op |\t \[\[\{\{node "
     r"|\d+ root error\(s\) found"
 )
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's message as text that can be printed anywhere; it may fail to give one."""
+    try:
+        text = str(error)
+    except Exception as failure:
+        return f"(its message cannot be made: {type(failure).__name__})"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return text without control sequences, such as colours, and with what UTF-8 lacks escaped."""
+    plain = _CONTROL.sub("", text)
+    return plain.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from penstock.artifacts import Artifact, Verdict, layout, location
 from penstock.dsl.component import Component
+from penstock.dsl.interface import MISSING
 from penstock.dsl.references import resolve
 from penstock.dsl.resolver import OTHER_THAN
 from penstock.graph import Edge, Graph, GraphNode
@@ -328,8 +329,17 @@ class Launcher:
             if artifacts:
                 inputs[key] = artifacts
         component_class: type[Component] = resolve(node.component)
-        for key, spec in component_class.interface().inputs.items():
-            if not spec.optional and key not in inputs:
+        interface = component_class.interface()
+        needed = {key for key, spec in interface.inputs.items() if not spec.optional}
+        # A default stands in for what a node of this run did not write, not for one that never ran.
+        needed |= {
+            key
+            for key, spec in interface.parameters.items()
+            for edge in node.inputs.get(key, ())
+            if spec.default is MISSING or self._outside.get(edge.producer) == {}
+        }
+        for key in needed:
+            if key not in inputs:
                 sources = ", ".join(f"{edge.producer}.{edge.key}" for edge in node.inputs[key])
                 raise InputMissing(
                     f"{node.id} needs an artifact for {key!r}; {sources} gave none. Run what produces "

@@ -9,13 +9,14 @@ import traceback
 from collections.abc import Iterator
 from types import TracebackType
 
-from penstock.launch.error_line import without_graph_stack
+from penstock.launch.error_line import message_of, printable, without_graph_stack
 
 _PENSTOCK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _INSTALLED = (
     _PENSTOCK,
     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")},
 )
+_LONGEST_LINE = 2000
 
 
 def told_traceback(error: BaseException, frames: TracebackType | None) -> str:
@@ -37,11 +38,21 @@ def told_traceback(error: BaseException, frames: TracebackType | None) -> str:
     while here is not None and not _is_users(here.tb_frame.f_code.co_filename):
         here = here.tb_next
     notes = getattr(error, "__notes__", ())
-    message = without_graph_stack(str(error))
-    if here is None and notes and message != str(error):
+    whole = message_of(error)
+    message = without_graph_stack(whole)
+    if here is None and notes and message != whole:
         # A graph that runs has TensorFlow's frames and ours; the notes say which line made the node.
-        return "\n".join([f"{type(error).__name__}: {message}", *notes, ""])
-    return "".join(traceback.format_exception(type(error), error, here or frames))
+        text = "\n".join([f"{type(error).__name__}: {message}", *notes, ""])
+    else:
+        text = "".join(traceback.format_exception(type(error), error, here or frames))
+    return "".join(map(_cut, printable(text).splitlines(keepends=True)))
+
+
+def _cut(line: str) -> str:
+    """Return a line, or the beginning of one that no terminal should be given."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:_LONGEST_LINE]}... ({len(line):,} characters; the log has all of it)\n"
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -9,6 +9,11 @@ from typing import Any
 ABSENT: Any = object()
 """Stands for a value that is not there."""
 
+_INSIDE = (
+    "$tuple", "$set", "$frozenset", "$bytes", "$path", "$datetime", "$date", "$time", "$decimal", "$uuid",
+)  # fmt: skip
+"""Keys of forms that are shown as what stands in them."""
+
 _LONGEST = 60
 _BEFORE = 20
 """How much of what is the same is shown before the place where long values differ."""
@@ -41,6 +46,8 @@ def shown(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, Mapping):
+        if len(value) == 1 and next(iter(value)) in _INSIDE:
+            return shown(next(iter(value.values())))
         for key in ("$name", "$object", "$enum", "$float"):
             if key in value:
                 return str(value.get("name") or value[key])

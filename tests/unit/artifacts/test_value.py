@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +64,16 @@ def test_a_wrong_type_is_refused(artifact, value, expected):
 def test_reading_before_writing_names_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="value"):
         _ = Integer(str(tmp_path)).value
+
+
+def test_numbers_of_numpy_are_taken_as_pythons():
+    assert Integer().encode(np.int64(3)) == b"3"
+    assert Float().encode(np.float32(0.5)) == b"0.5"
+    assert Boolean().encode(np.bool_(True)) == b"1"
+    assert JsonValue().encode({"a": [np.float32(0.5), np.int8(1)]}) == b'{"a": [0.5, 1]}'
+
+
+@pytest.mark.parametrize("value", [{1: 2}, [{"a": {None: 1}}], {"a": {1}}, {"a": b"x"}])
+def test_what_json_would_change_or_lacks_is_refused(value):
+    with pytest.raises(TypeError, match="JsonValue takes"):
+        JsonValue().encode(value)

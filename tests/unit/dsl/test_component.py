@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from penstock.artifacts import Examples, Integer, Model
-from penstock.dsl import DefinitionError, ParameterError, RuntimeParameter, WiringError, component
+from penstock.dsl import (
+    Component,
+    DefinitionError,
+    ParameterError,
+    RuntimeParameter,
+    WiringError,
+    component,
+)
+from penstock.dsl.references import reference
 from penstock.testing import ComponentFailed, run_component
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -141,11 +149,11 @@ def test_a_function_must_say_its_types():
 
 def test_a_function_inside_another_cannot_be_sent_to_a_worker(tmp_path):
     @component
-    def inner(model: Integer) -> int:
+    def inner(count: int) -> int:
         return 1
 
     with pytest.raises(DefinitionError, match="defined inside a function"):
-        run_component(inner(model=Integer("x")), tmp_path)
+        run_component(inner(count=1), tmp_path)
 
 
 def test_output_of_another_type_is_refused():
@@ -242,3 +250,107 @@ def test_check_sees_a_value_that_another_component_wrote(tmp_path):
     thirteen.value = 13
     with pytest.raises(ComponentFailed, match="rows cannot be 13"):
         run_component(Stats(examples=Examples(str(tmp_path)), rows=thirteen), tmp_path)
+
+
+def test_a_parameter_is_what_it_was_when_the_component_was_made():
+    settings = {"trees": 1, "layers": [1]}
+    gen = Settings(values=settings)
+    settings["trees"] = 2
+    settings["layers"].append(2)
+    assert gen.parameters == {"values": {"trees": 1, "layers": [1]}}
+
+
+class Settings(Component):
+    values: dict = {}
+
+    def run(self, context):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "a\rb", "a" * 300, "-x", "a,b", "a{{b}}", "$(x)", 5, b"a", None, ".."]
+)
+def test_names_that_are_none_are_refused(name):
+    with pytest.raises(ParameterError, match="A node's name is"):
+        Settings().with_id(name)
+
+
+def _asynchronous():
+    async def fetch() -> int:
+        return 1
+
+    return fetch
+
+
+def _generator():
+    def rows() -> int:
+        yield 1
+
+    return rows
+
+
+@pytest.mark.parametrize("function", [len, int, _asynchronous(), _generator()])
+def test_what_is_no_plain_function_is_refused(function):
+    with pytest.raises(DefinitionError):
+        component(function)
+
+
+def test_declarations_that_cannot_work_are_refused():
+    def default(n: int = "x") -> int:  # type: ignore[assignment]
+        return n
+
+    def bare(model: Integer) -> int:
+        return model.value
+
+    def by_position(n: int, /) -> int:
+        return n
+
+    for function, said in [
+        (default, "default does not fit"),
+        (bare, "Input"),
+        (by_position, "'/'"),
+    ]:
+        with pytest.raises(DefinitionError, match=said):
+            component(function)()
+
+
+def double(n: int = 1) -> int:
+    return 2 * n
+
+
+Double = component(double)
+
+
+def test_a_component_is_found_by_the_name_that_its_file_has_for_it():
+    assert reference(Double) == f"{__name__}:Double"
+    with pytest.raises(DefinitionError, match="has no name for this component"):
+        reference(component(double))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"retries": "3"}, {"retries": 1.5}, {"cache": "no"}, {"timeout_seconds": float("nan")}],
+)
+def test_a_policy_of_another_type_is_refused(settings):
+    with pytest.raises(ParameterError, match=f"Policy.{next(iter(settings))} is"):
+        Settings().with_policy(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"cpu": True}, {"memory": "0"}, {"memory": "1Gi\n"}, {"topology": 3},
+        {"accelerator_count": True}, {"cpu": RuntimeParameter("size", str, default="x")},
+    ],
+)  # fmt: skip
+def test_resources_of_another_type_are_refused(settings):
+    with pytest.raises(ParameterError, match=f"Resources.{next(iter(settings))}"):
+        Settings().with_resources(**settings)
+
+
+def test_settings_given_by_position_are_of_their_type():
+    for setting in (Settings().with_policy, Settings().with_resources):
+        with pytest.raises(ParameterError, match="or its settings by name"):
+            setting(4)
+    with pytest.raises(ParameterError, match="a list of texts"):
+        Settings().with_beam_pipeline_args("--runner=x")

@@ -13,6 +13,7 @@ from penstock.dsl import (
     Resolver,
     WiringError,
 )
+from penstock.graph import compile_pipeline
 
 sys.path.insert(0, str(Path(__file__).parent))
 from example_components import Gen, Stats, Train, count
@@ -102,3 +103,31 @@ def test_resolvers_and_importers_have_typed_outputs():
         Resolver(LatestArtifacts())
     with pytest.raises(WiringError, match="takes an artifact class"):
         Importer("x", int)
+
+
+def test_nodes_that_are_wired_or_named_after_the_pipeline_was_made():
+    first, second = Gen(path="a").with_id("first"), Gen(path="b").with_id("second")
+    pipeline = Pipeline("p", components=[first, second])
+    first.add_upstream_node(second)
+    assert [node.id for node in compile_pipeline(pipeline).nodes] == ["second", "first"]
+    first.add_upstream_node(Gen(path="c"))
+    with pytest.raises(PipelineError, match="Gen, which is not in components"):
+        compile_pipeline(pipeline)
+    second.with_id("first")
+    with pytest.raises(PipelineError, match="Two nodes are named 'first'"):
+        compile_pipeline(pipeline)
+
+
+def test_settings_of_a_pipeline_are_of_their_type():
+    for settings in ({"metadata": 5}, {"enable_cache": "no"}):
+        with pytest.raises(PipelineError, match="Received"):
+            Pipeline("p", **settings)
+    for name in (5, None, "a\n"):
+        with pytest.raises(PipelineError, match="A pipeline's name is"):
+            Pipeline(name)
+    made = Pipeline("p", Path("root"), metadata=Path("m.db"))
+    assert (made.root, made.metadata) == ("root", "m.db")
+    with pytest.raises(WiringError, match="takes a list of nodes"):
+        Gen(path="a").add_upstream_nodes(Gen(path="b"))
+    with pytest.raises(WiringError, match="at least one"):
+        Train(examples=[], module_file="m.py")

@@ -1,15 +1,21 @@
 import dataclasses
+import datetime
+import decimal
 import enum
+import functools
 import json
 import math
+import pathlib
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypedDict
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.dsl import ParameterError, RuntimeParameter
+from penstock.dsl import DefinitionError, ParameterError, RuntimeParameter
 from penstock.dsl.values import accepts, decode, describe, encode
 
 
@@ -45,6 +51,48 @@ def double(x):
     return 2 * x
 
 
+class Pair(NamedTuple):
+    x: int
+    y: tuple[int, ...]
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+@dataclasses.dataclass
+class Doubled:
+    x: int
+    twice: int = dataclasses.field(init=False)
+
+    def __post_init__(self):
+        self.twice = 2 * self.x
+
+
+class Base:
+    @classmethod
+    def create(cls):
+        return cls()
+
+    def plain(self):
+        return 1
+
+
+class Heir(Base):
+    pass
+
+
+class Fields(TypedDict):
+    a: int
+
+
+@functools.wraps(double)
+def _louder(x):
+    return 10 * double(x)
+
+
+louder = _louder
 keys = st.text().filter(lambda key: not key.startswith("$"))
 plain = st.recursive(
     st.none()
@@ -82,7 +130,62 @@ def test_messages_survive():
     assert decode(encode(message)) == message
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, {"$x": 1}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        (1, ("a", [2])),
+        {1, 2},
+        frozenset({"a"}),
+        {1: "a", (1, 2): "b", "$x": None},
+        Pair(1, (2,)),
+        Access.READ | Access.WRITE,
+        Doubled(2),
+        pathlib.Path("data/a.csv"),
+        datetime.date(2026, 1, 31),
+        datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC),
+        datetime.time(12, 30),
+        datetime.timedelta(days=-1, microseconds=3),
+        decimal.Decimal("0.1"),
+        uuid.UUID(int=3),
+    ],
+)
+def test_values_come_back_as_the_type_they_were(value):
+    back = decode(json.loads(json.dumps(encode(value))))
+    assert back == value
+    assert repr(back) == repr(value)
+
+
+def test_numbers_of_numpy_are_written_as_pythons():
+    assert decode(encode(numpy.float64("inf"))) == math.inf
+    assert type(encode(numpy.float64(2))) is float
+
+
+def test_equal_sets_have_one_form():
+    words = [f"word{i}" for i in range(50)]
+    assert encode(set(words))["$set"] == sorted(words)
+
+
+def test_methods_of_objects_are_refused_and_those_of_classes_are_found():
+    with pytest.raises(DefinitionError, match="is the method of an object"):
+        encode(Heir().plain)
+    assert decode(encode(Heir.create)) == Heir.create
+
+
+def test_a_function_is_not_taken_for_another_of_its_name():
+    assert encode(louder) == {"$name": f"{__name__}:_louder"}
+    with pytest.raises(DefinitionError, match="has no name for this function"):
+        encode(functools.wraps(double)(lambda x: x))
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [({"a": 1}, True), ({"a": "x"}, False), ({}, False), ({"a": 1, "b": 2}, False)],
+)
+def test_typed_dicts_are_checked_by_field(value, fits):
+    assert accepts(Fields, value) is fits
+
+
+@pytest.mark.parametrize("value", [object(), 1 + 2j, range(3)])
 def test_what_has_no_form_is_refused(value):
     with pytest.raises(ParameterError):
         encode(value)

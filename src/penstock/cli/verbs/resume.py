@@ -7,6 +7,7 @@ import os
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser
+from penstock.cli.console import print_json
 from penstock.cli.run_options import add_runner_options, report_end, runner_settings
 from penstock.cli.store_option import add_store_option, open_store, store_location
 
@@ -34,7 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     with open_store(arguments.store) as store:
         record = find_run(store, arguments.run)
     if record.state is RunState.COMPLETE:
-        print(f"run {record.run_id} is complete: nothing is missing")
+        text = f"run {record.run_id} is complete: nothing is missing"
+        if arguments.json:
+            print_json({"run_id": record.run_id, "state": record.state.value, "text": text})
+        else:
+            print(text)
         return exit_codes.OK
 
     from penstock.launch.project import Project

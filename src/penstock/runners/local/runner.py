@@ -28,6 +28,7 @@ from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.project import Project, absolute
 from penstock.launch.recovery import idle_since, recover
 from penstock.runners.local.accelerators import AcceleratorTokens, installed_accelerators
+from penstock.runners.local.base_run import find_base_run
 from penstock.runners.local.lease_renewal import LeaseRenewal
 from penstock.runners.local.progress import ProgressKind
 from penstock.runners.local.resume import adopted, graph_of
@@ -113,7 +114,8 @@ class LocalDagRunner:
             seed: Seed for everything random.
             deterministic: Whether equal inputs must give bit-equal outputs.
             cache: Whether earlier results are reused.
-            base_run: Run from which nodes outside the pipeline are read; by default the latest of each.
+            base_run: Run (id, beginning of it, or `latest`) from which nodes outside the pipeline are
+                read; by default the latest execution of each.
             command: What was typed to start it.
 
         Raises:
@@ -147,6 +149,7 @@ class LocalDagRunner:
         stop = StopRequest()
         with stop.on_signals(), MetadataStore.open(location) as store:
             recover(store)
+            base_run = find_base_run(store, graph.name, base_run)
             with store.acquire_lease(settings.run_id) as lease, LeaseRenewal(lease, stop):
                 commit, dirty = provenance.code_version(project.root)
                 fingerprint, environment = provenance.environment()

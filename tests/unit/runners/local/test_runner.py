@@ -512,3 +512,22 @@ runner.run(Pipeline("p", components=[one(n=parameter)]), parameters={"n": 7}, ru
     runner = LocalDagRunner(progress="none", store=str(tmp_path / ".penstock" / "metadata.db"))
     result = runner.resume("first", project_root=str(tmp_path))
     assert result.artifact("one", "result").value == 7
+
+
+def test_a_part_needs_a_base_run_that_has_what_it_reads(bench, nodes) -> None:
+    first = nodes.number(value=1)
+    pipeline = bench.pipeline(first, nodes.add(a=first, b=first))
+    runner = bench.runner(in_process=True)
+    with pytest.raises(
+        RunFailed, match=r"add needs an artifact for '[ab]'; number.result gave none"
+    ):
+        runner.run(pipeline.only("add"), project_root=bench.project)
+    with pytest.raises(RecordNotFound, match="no run 'x'"):
+        runner.run(pipeline.only("add"), project_root=bench.project, base_run="x")
+    whole = runner.run(pipeline, project_root=bench.project)
+    for name in ("latest", whole.run_id[:-1]):
+        part = runner.run(pipeline.only("add"), project_root=bench.project, base_run=name)
+        assert states(part) == {"add": "CACHED"}
+    other = bench.pipeline(first, name="other").only("number")
+    with pytest.raises(RecordNotFound, match="is of pipeline 'bench'"):
+        runner.run(other, project_root=bench.project, base_run=whole.run_id)
