@@ -123,7 +123,7 @@ def test_settings_of_a_pipeline_are_of_their_type():
         with pytest.raises(PipelineError, match="Received"):
             Pipeline("p", **settings)
     for name in (5, None, "a\n"):
-        with pytest.raises(PipelineError, match="A pipeline's name is"):
+        with pytest.raises(PipelineError, match="A pipeline's name has"):
             Pipeline(name)
     made = Pipeline("p", Path("root"), metadata=Path("m.db"))
     assert (made.root, made.metadata) == ("root", "m.db")

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
-import numpy
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,8 +156,8 @@ def test_values_come_back_as_the_type_they_were(value):
 
 
 def test_numbers_of_numpy_are_written_as_pythons():
-    assert decode(encode(numpy.float64("inf"))) == math.inf
-    assert type(encode(numpy.float64(2))) is float
+    assert decode(encode(np.float64("inf"))) == math.inf
+    assert type(encode(np.float64(2))) is float
 
 
 def test_equal_sets_have_one_form():
