@@ -201,7 +201,10 @@ class _Accumulators:
         for view in self._binary:
             inputs.get(view).check_binary_labels()
         for kernel in self._kernels.values():
-            kernel.add(inputs.get(kernel.view), membership)
+            seen = inputs.get(kernel.view)
+            if kernel.NEEDS_NUMBERS:
+                seen.check_predictions()
+            kernel.add(seen, membership)
         first = next(iter(self._kernels.values()))
         self.rows.add(inputs.get(first.view), membership)
 

@@ -53,7 +53,7 @@ class EvaluatedModel:
 
     def predict(self, batch: ExampleBatch) -> dict[str, Array]:
         """Return the signature's outputs for a batch."""
-        return self.model.call(self.signature, batch.serialized)
+        return self.model.call(self.signature, batch.serialized, batch.first_row)
 
     def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
         """Add the model's transformed features.
@@ -69,7 +69,7 @@ class EvaluatedModel:
         if self._transformed is None or self._transformed[0] != batch.first_row:
             features: dict[str, Array] = {}
             for name in names:
-                features.update(self.model.call(name, batch.serialized))
+                features.update(self.model.call(name, batch.serialized, batch.first_row))
             self._transformed = (batch.first_row, features)
         return batch.with_features(self._transformed[1])
 
@@ -138,13 +138,17 @@ class BatchInputs:
         weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
         prediction_key = spec.prediction_keys.get(output_name) or output_name or spec.prediction_key
         batch = model.with_features(self._batch, [k for k in (label_key, weight_key) if k])
-        weights = batch.dense(weight_key, "example weight") if weight_key else None
+        weights = batch.weights(weight_key) if weight_key else None
         predictions = select_prediction(outputs, prediction_key)
+        if predictions.ndim == 0 or len(predictions) != len(batch.serialized):
+            raise ValueError(
+                f"The model at {model.model.path} returned predictions of the shape "
+                f"{list(predictions.shape)} for {len(batch.serialized)} examples. Expected one row an "
+                "example."
+            )
         if label_key:
             labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
         else:
             # Only metrics that need no labels are planned then.
             labels = np.zeros(predictions.shape)
-        return MetricInputs(
-            labels, predictions, None if weights is None else weights.astype(np.float64)
-        )
+        return MetricInputs(labels, predictions, weights)

@@ -38,6 +38,29 @@ class ExampleBatch:
             self.serialized, pa.RecordBatch.from_arrays(arrays, names), self.first_row
         )
 
+    def weights(self, name: str) -> Array:
+        """Return a feature as a weight a row, `[rows]`; a row without one weighs 1, as in TFMA.
+
+        Raises:
+            ValueError: If the feature is missing, holds text, or a row has several values.
+        """
+        column = self._column(name, "example weight")
+        lengths = _lengths(column)
+        if len(lengths) and lengths.max() > 1:
+            row = int(np.argmax(lengths > 1))
+            raise ValueError(
+                f"The example weight {name!r} has {int(lengths[row])} values in row "
+                f"{self.first_row + row}; 1 was expected."
+            )
+        found = column.flatten().to_numpy(zero_copy_only=False)
+        if len(found) and found.dtype.kind not in "biuf":
+            raise ValueError(
+                f"The example weight {name!r} must be a number. Received: {found[0]!r}"
+            )
+        weights = np.ones(len(lengths))
+        weights[lengths > 0] = found
+        return weights
+
     def dense(self, name: str, what: str) -> Array:
         """Return a feature as an array `[rows]` or `[rows, values]`.
 
@@ -48,17 +71,8 @@ class ExampleBatch:
         Raises:
             ValueError: If the feature is missing, or its rows have different numbers of values.
         """
-        index = self.columns.schema.get_field_index(name)
-        if index < 0:
-            raise ValueError(
-                f"The {what} {name!r} is not among the examples' features: "
-                f"{', '.join(sorted(self.columns.schema.names))}"
-            )
-        column = self.columns.column(index)
-        if pa.types.is_null(column.type):
-            lengths = np.zeros(len(column), dtype=np.int64)
-        else:
-            lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        column = self._column(name, what)
+        lengths = _lengths(column)
         if (len(lengths) and lengths.min() != lengths.max()) or (len(lengths) and lengths[0] == 0):
             expected = int(np.bincount(lengths.astype(np.int64)).argmax()) or 1
             row = int(np.argmax(lengths != expected))
@@ -69,6 +83,24 @@ class ExampleBatch:
         values: Array = column.flatten().to_numpy(zero_copy_only=False)
         width = int(lengths[0]) if len(lengths) else 1
         return values if width == 1 else values.reshape(-1, width)
+
+    def _column(self, name: str, what: str) -> pa.Array:
+        index = self.columns.schema.get_field_index(name)
+        if index < 0:
+            raise ValueError(
+                f"The {what} {name!r} is not among the examples' features: "
+                f"{', '.join(sorted(self.columns.schema.names))}"
+            )
+        return self.columns.column(index)
+
+
+def _lengths(column: pa.Array) -> npt.NDArray[np.int64]:
+    if pa.types.is_null(column.type):
+        return np.zeros(len(column), dtype=np.int64)
+    lengths: npt.NDArray[np.int64] = (
+        column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    )
+    return lengths
 
 
 def read_example_batches(
@@ -133,6 +165,9 @@ def _narrowed(schema: Any, columns: Sequence[str] | None) -> bytes | None:
 
 
 def _as_lists(values: Array) -> pa.LargeListArray:
+    if len(values) and isinstance(values[0], np.ndarray) and values.ndim == 1:
+        ends = np.cumsum([0, *(len(each) for each in values)])
+        return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(np.concatenate(values)))
     width = 1 if values.ndim == 1 else values.shape[1]
     offsets = np.arange(len(values) + 1, dtype=np.int64) * width
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.reshape(-1)))

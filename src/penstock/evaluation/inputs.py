@@ -95,6 +95,16 @@ class MetricInputs:
         ids = self.class_ids
         return np.asarray((ids >= 0) & (ids < self.predictions.shape[1]))
 
+    def check_predictions(self) -> None:
+        """Raise a `ValueError` when the predictions are no numbers."""
+        if self.predictions.dtype.kind not in "biuf":
+            shown = f", such as {self.predictions[0, 0]!r}" if self.predictions.size else ""
+            raise ValueError(
+                f"Metrics need predictions that are numbers, one row an example. Received: "
+                f"{self.predictions.dtype} values{shown}. Name another output in "
+                "ModelSpec.prediction_key."
+            )
+
     def check_binary_labels(self) -> None:
         """Raise a `ValueError` when a label is no number from 0 to 1 (or a class id)."""
         if not self.is_sparse:

@@ -50,6 +50,9 @@ class View:
 class Kernel(ABC):
     """State over groups; `params` and the class identify it, so that metrics share it."""
 
+    NEEDS_NUMBERS: ClassVar = True
+    """Whether predictions must be numbers."""
+
     def __init__(self, params: Hashable, view: View) -> None:
         self.params: Any = params
         self.view = view
@@ -114,6 +117,8 @@ class Sums(Kernel):
 class Count(Sums):
     """The examples' number, or their weights' sum. Params: none."""
 
+    NEEDS_NUMBERS = False
+
     WIDTH = 1
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
@@ -124,8 +129,7 @@ class Count(Sums):
 class WeightedMean(Sums):
     """Weighted sum of a value a row, and the weights' sum. Params: a function of the inputs.
 
-    The function takes `MetricInputs` and returns `[rows]`; rows where it is NaN are left out when the
-    function says so by its attribute `skips_nan`.
+    The function takes `MetricInputs` and returns `[rows]`.
     """
 
     WIDTH = 2
@@ -143,6 +147,7 @@ class RowMean(Sums):
     Params: a function of labels and predictions.
     """
 
+    NEEDS_NUMBERS = False
     WIDTH = 2
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
@@ -172,7 +177,8 @@ class PairMean(Sums):
         """Return the weighted values and the weights."""
         labels, predictions, weights = unchecked_pairs(inputs, self.view)
         values = self.params(labels, predictions)
-        kept = ~np.isnan(values)
+        # A prediction that is no number makes the mean none: it must not look like no error at all.
+        kept = ~np.isnan(values) | np.isnan(predictions)
         values, weights = np.where(kept, values, 0.0), np.where(kept, weights, 0.0)
         return np.column_stack([(values * weights).sum(axis=1), weights.sum(axis=1)])
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from penstock.evaluation.tensor_inputs import feature_tensors
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -49,23 +51,50 @@ class SignatureModel:
         """Return what a signature returns."""
         return sorted(self._function(name).structured_outputs)
 
-    def call(self, name: str, examples: Sequence[bytes]) -> dict[str, Array]:
+    def call(self, name: str, examples: Sequence[bytes], first_row: int = 0) -> dict[str, Array]:
         """Call a signature on serialized tf.Examples.
+
+        A signature that was exported for a fixed number of rows is called with so many at a time.
 
         Args:
             name: The signature, or another callable of the model (as TFMA's
                 `preprocessing_function_names` may name).
             examples: Serialized tf.Examples.
+            first_row: The number of the first one, for messages.
 
         Returns:
-            Arrays of `[rows, ...]` by output name; strings as bytes objects.
+            Arrays of `[rows, ...]` by output name; strings as bytes objects. A sparse or ragged output is
+            an array of one array a row.
+
+        Raises:
+            ValueError: If the model cannot be called with these examples.
         """
+        function = self._function(name)
+        count = _fixed_rows(function)
+        if count is None or count == len(examples):
+            return self._call(name, function, examples, first_row)
+        parts = []
+        for start in range(0, len(examples), count):
+            part = list(examples[start : start + count])
+            filled = part + part[-1:] * (count - len(part))
+            outputs = self._call(name, function, filled, first_row + start)
+            parts.append({key: values[: len(part)] for key, values in outputs.items()})
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def _call(
+        self, name: str, function: Any, examples: Sequence[bytes], first_row: int
+    ) -> dict[str, Array]:
         import tensorflow as tf
 
-        function = self._function(name)
-        serialized = tf.constant(list(examples), dtype=tf.string)
-        outputs = function(**self._arguments(function, serialized))
-        return {key: np.asarray(value.numpy()) for key, value in outputs.items()}
+        arguments = self._arguments(function, examples, first_row)
+        try:
+            outputs = function(**arguments)
+        except tf.errors.OpError as error:
+            raise ValueError(
+                f"The signature {name!r} of the model at {self.path} failed on the examples "
+                f"{first_row} to {first_row + len(examples) - 1}: {_reason(error.message)}"
+            ) from error
+        return {key: _array(value) for key, value in outputs.items()}
 
     def _function(self, name: str) -> Any:
         if name in self._model.signatures:
@@ -75,25 +104,43 @@ class SignatureModel:
             f"Signatures: {', '.join(self.signatures) or 'none'}"
         )
 
-    def _arguments(self, function: Any, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _arguments(
+        self, function: Any, examples: Sequence[bytes], first_row: int
+    ) -> dict[str, tf.Tensor]:
         import tensorflow as tf
 
         inputs = function.structured_input_signature[1]
         if len(inputs) == 1:
             ((name, spec),) = inputs.items()
-            if spec.dtype == tf.string and len(spec.shape) == 1:
-                return {name: serialized}
-        features = {
-            name: tf.io.FixedLenFeature(spec.shape[1:], _parsed_dtype(spec.dtype))
-            for name, spec in inputs.items()
-        }
-        parsed = tf.io.parse_example(serialized, features)
-        return {name: tf.cast(parsed[name], spec.dtype) for name, spec in inputs.items()}
+            if spec.dtype == tf.string and spec.shape.rank in (None, 1):
+                return {name: tf.constant(list(examples), dtype=tf.string)}
+        return feature_tensors(inputs, examples, first_row)
 
 
-def _parsed_dtype(dtype: tf.DType) -> tf.DType:
+def _fixed_rows(function: Any) -> int | None:
+    """Return the number of rows that a signature was exported for, if it is fixed."""
+    shapes = [spec.shape for spec in function.structured_input_signature[1].values()]
+    counts = {shape[0] for shape in shapes if shape.rank}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _reason(message: str) -> str:
+    """Return what TensorFlow says, without the graph's nodes."""
+    noise = ("Graph execution error", "Detected at node", "[[{{", "<stack traces")
+    lines = [line.strip() for line in message.splitlines()]
+    return " ".join(line for line in lines if line and not line.startswith(noise)) or message
+
+
+def _array(value: Any) -> Array:
     import tensorflow as tf
 
-    if dtype.is_integer or dtype.is_bool:
-        return tf.int64
-    return tf.float32 if dtype.is_floating else tf.string
+    if isinstance(value, tf.RaggedTensor):
+        value = value.to_sparse()
+    if isinstance(value, tf.SparseTensor):
+        rows = np.asarray(value.indices)[:, 0]
+        counts = np.bincount(rows, minlength=int(value.dense_shape[0]))
+        result = np.empty(len(counts), dtype=object)
+        result[:] = np.split(value.values.numpy(), np.cumsum(counts)[:-1])
+        return result
+    array = np.asarray(value.numpy())
+    return array.astype(np.float32) if value.dtype == tf.bfloat16 else array

@@ -40,13 +40,17 @@ def feature_lists(name: str, column: Any, feature: FeatureInput | None) -> pa.La
         ValueError: If a value is of another type or size; the message names the row and the column.
     """
     kind = _kind(feature.dtype) if feature is not None else None
-    nested = feature is not None and feature.shape is not None and len(feature.shape) > 1
+    shape = feature.shape if feature is not None and len(feature.shape or ()) > 1 else None
+    if isinstance(column, pa.Array) and _is_nested_list(column.type):
+        column = column.to_pylist()
     if isinstance(column, pa.Array):
         lengths, present, values = _of_array(name, column)
     else:
-        lengths, present, flat = _of_cells(name, column, nested)
+        lengths, present, flat = _of_cells(name, column, shape)
         values = _flat_array(name, flat, lengths)
     converted = _converted(name, values, kind, lengths)
+    if feature is not None and kind != "string":
+        _check_range(name, converted, feature.dtype, lengths)
     if feature is not None and feature.shape is not None:
         present = _check_sizes(name, lengths, present, feature.shape)
     ends = np.zeros(len(lengths) + 1, dtype=np.int64)
@@ -84,16 +88,28 @@ def _of_array(name: str, column: pa.Array) -> tuple[Any, Any, pa.Array]:
     return present.astype(np.int64), present, column.drop_null()
 
 
-def _of_cells(name: str, cells: Sequence[Any], nested: bool) -> tuple[Any, Any, list[Any]]:
-    """Return the same of Python values, the values as a list."""
+def _is_nested_list(kind: pa.DataType) -> bool:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    is_list = any(each(kind) for each in lists)
+    return is_list and any(each(kind.value_type) for each in lists)
+
+
+def _of_cells(
+    name: str, cells: Sequence[Any], shape: tuple[int, ...] | None
+) -> tuple[Any, Any, list[Any]]:
+    """Return the same of Python values, the values as a list.
+
+    With a shape of several sizes a cell may be lists of lists of that shape.
+    """
     lengths = np.zeros(len(cells), dtype=np.int64)
     present = np.zeros(len(cells), dtype=bool)
     flat: list[Any] = []
     for row, cell in enumerate(cells):
-        if isinstance(cell, np.ndarray):
-            cell = cell.item() if cell.ndim == 0 else cell.tolist()
+        cell = _plain_cell(cell)
         if isinstance(cell, list | tuple):
-            values = _flattened(cell) if nested else list(cell)
+            values = list(cell) if shape is None else _flattened(cell)
+            if shape is not None and any(isinstance(each, list | tuple) for each in cell):
+                _check_nested(name, row, cell, shape)
             if any(value is None for value in values):
                 raise _null_within_list(name, row)
         elif is_missing(cell):
@@ -103,6 +119,32 @@ def _of_cells(name: str, cells: Sequence[Any], nested: bool) -> tuple[Any, Any, 
         lengths[row], present[row] = len(values), True
         flat += values
     return lengths, present, flat
+
+
+def _plain_cell(cell: Any) -> Any:
+    """Return an array, a tensor, a pandas Series or another sequence as a list, or as its one value."""
+    if isinstance(cell, _BASIC | list | tuple | np.generic):
+        return cell
+    if hasattr(cell, "__array__"):
+        array = np.asarray(cell)
+        return array.item() if array.ndim == 0 else array.tolist()
+    return list(cell) if isinstance(cell, Sequence) and not isinstance(cell, bytearray) else cell
+
+
+def _check_nested(name: str, row: int, cell: Any, shape: tuple[int, ...]) -> None:
+    """Raise a `ValueError` unless lists of lists have a shape."""
+    level = [cell]
+    for size in shape:
+        lengths = {len(each) if isinstance(each, list | tuple) else None for each in level}
+        if len(lengths) > 1 or None in lengths or (size != -1 and lengths != {size}):
+            raise ValueError(
+                f"The model reads {name!r} in the shape {list(shape)}. Received in row {row}: {cell!r}"
+            )
+        level = [
+            value.tolist() if isinstance(value, np.ndarray) else value
+            for each in level
+            for value in each
+        ]
 
 
 def is_missing(value: Any) -> bool:
@@ -122,6 +164,15 @@ def _flattened(values: Any) -> list[Any]:
 
 def _flat_array(name: str, flat: list[Any], lengths: Any) -> pa.Array:
     flat = [value if isinstance(value, _BASIC) else plain_value(value) for value in flat]
+    for place, value in enumerate(flat):
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    f"Row {_row_of(place, lengths)} has {value!r} in {name!r}, which is no valid text: "
+                    f"{error.reason}."
+                ) from error
     try:
         return pa.array(flat)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -190,6 +241,28 @@ def _converted(name: str, values: pa.Array, kind: str | None, lengths: Any) -> p
         raise ValueError(
             f"Row {row} has {values[place]} in {name!r}, which has more than 64 bits."
         ) from error
+
+
+def _check_range(name: str, values: pa.Array, dtype: str, lengths: Any) -> None:
+    """Raise a `ValueError` for a number that does not fit into the type that the model reads."""
+    if dtype in ("float64", "bfloat16", "int64") or not len(values):
+        return
+    array = to_numpy(values)
+    if dtype == "bool":
+        least, most = 0.0, 1.0
+    elif "int" in dtype:
+        least, most = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    elif dtype in ("float16", "float32"):
+        least, most = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    else:
+        return
+    outside = np.isfinite(array) & ((array < least) | (array > most))
+    if outside.any():
+        place = int(np.argmax(outside))
+        raise ValueError(
+            f"The model reads {name!r} as {dtype}, from {least:g} to {most:g}. Received in row "
+            f"{_row_of(place, lengths)}: {array[place]}"
+        )
 
 
 def _whole_numbers(name: str, values: pa.Array, lengths: Any) -> pa.Array:

@@ -35,12 +35,18 @@ class ServedModel:
         ValueError: If it has no such signature.
     """
 
-    def __init__(self, path: str, signature: str = DEFAULT_SIGNATURE) -> None:
+    def __init__(self, path: str | os.PathLike[str], signature: str = DEFAULT_SIGNATURE) -> None:
+        path = os.fspath(path)
         info = inspect_saved_model(path)
         if signature not in info.signatures:
             raise ValueError(
                 f"The model at {path} has no signature {signature!r}. "
                 f"Signatures: {', '.join(info.signatures) or 'none'}"
+            )
+        if info.inputs[signature].batch_size == 0:
+            raise ValueError(
+                f"The signature {signature!r} of the model at {path} takes no rows: an input has no first "
+                "size for them. Export it with tensors of the shape [None, ...]."
             )
         tf = _import_tensorflow()
 
@@ -94,7 +100,7 @@ class ServedModel:
         answers: list[dict[str, Any]] = []
         for arguments in self._arguments(columns, given.count):
             answers += self._call(arguments)
-        return answers
+        return answers[: given.count]
 
     def _pass_over(self, names: Iterable[str]) -> None:
         new = [name for name in names if name not in self._passed_over]
@@ -146,10 +152,18 @@ class ServedModel:
         )
 
     def _arguments(self, columns: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
-        """Yield the signature's arguments, for some thousand rows at a time."""
-        for start in range(0, count, _ROWS_AT_ONCE):
-            rows = min(_ROWS_AT_ONCE, count - start)
+        """Yield the signature's arguments, for some thousand rows at a time.
+
+        A signature for a fixed number of rows gets so many: the last row is repeated.
+        """
+        size = self.signature.batch_size
+        for start in range(0, count, size or _ROWS_AT_ONCE):
+            rows = min(size or _ROWS_AT_ONCE, count - start)
             part = {name: column.slice(start, rows) for name, column in columns.items()}
+            if size and rows < size:
+                places = [min(place, rows - 1) for place in range(size)]
+                part = {name: column.take(places) for name, column in part.items()}
+                rows = size
             if self.signature.takes_examples:
                 (name,) = self.signature.inputs
                 yield {name: _serialized(part, rows)}
@@ -176,12 +190,12 @@ class ServedModel:
             yield {name: _readable(values[i]) for name, values in columns.items()}
 
 
-def load_model(path: str, *, version: int | None = None) -> ServedModel:
+def load_model(path: str | os.PathLike[str], *, version: int | str | None = None) -> ServedModel:
     """Load a pushed model.
 
     Args:
         path: A folder of versions, as `push_model` makes it, or a SavedModel's own.
-        version: The version; the latest one by default.
+        version: The version, a number or its digits; the latest one by default.
 
     Raises:
         ModelError: If there is no whole SavedModel.
@@ -192,11 +206,14 @@ def load_model(path: str, *, version: int | None = None) -> ServedModel:
         >>> model.predict([{"island": "Dream", "bill_length_mm": 46.5, "sex": "female"}])
         [{'probabilities': [0.1, 0.0, 0.9], 'species': 'Chinstrap', 'species_index': 2}]
     """
+    path = os.fspath(path)
     folders = version_folders(path)
+    if isinstance(version, str) and version.isdecimal():
+        version = int(version)
     if version is not None and version not in folders:
-        raise ValueError(f"{path} has no version {version}. Versions: {list(folders) or 'none'}")
+        raise ValueError(f"{path} has no version {version!r}. Versions: {list(folders) or 'none'}")
     if folders:
-        path = folders[version if version is not None else max(folders)]
+        path = folders[max(folders) if version is None else int(version)]
     return ServedModel(path)
 
 
@@ -219,7 +236,10 @@ def _tensor(name: str, column: Any, feature: FeatureInput) -> Any:
     import numpy as np
     import tensorflow as tf
 
-    shape = feature.shape or ()
+    shape = feature.shape
+    if shape is None:
+        # Of unknown rank: rows of one value are a vector.
+        shape = () if len(column.flatten()) == len(column) else (-1,)
     values = column.flatten().to_numpy(zero_copy_only=False)
     sizes: tuple[int, ...] = (len(column), *shape)
     if shape.count(-1) > 1:

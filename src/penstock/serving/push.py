@@ -39,7 +39,10 @@ class PushedVersion:
 
 
 def push_model(
-    source: str, destination: str, *, versioning: Versioning = "timestamp"
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    versioning: Versioning = "timestamp",
 ) -> PushedVersion:
     """Copy a SavedModel to `<destination>/<version>` in one visible step.
 
@@ -58,11 +61,13 @@ def push_model(
 
     Raises:
         ModelError: If the source, or its copy, is not whole.
+        ValueError: If the destination is no folder, or lies in the model's own folder.
 
     Example:
         >>> push_model("Trainer/model/7/Format-Serving", "serving/penguin").path
         'serving/penguin/1795224504'
     """
+    source, destination = os.fspath(source), os.fspath(destination)
     if "://" in destination:
         raise ValueError(
             f"Models are pushed to local folders so far. Received: destination={destination!r}"
@@ -73,6 +78,7 @@ def push_model(
         )
     inspect_saved_model(source)
     root = Path(destination)
+    _check_destination(Path(source), root)
     root.mkdir(parents=True, exist_ok=True)
     sweep_staging(destination)
     with _staging(root) as staging:
@@ -83,6 +89,19 @@ def push_model(
         version = _publish(copy, root, versioning)
     path = str(root / str(version))
     return PushedVersion(path, version, replace(info, path=path))
+
+
+def _check_destination(source: Path, root: Path) -> None:
+    if root.resolve().is_relative_to(source.resolve()):
+        raise ValueError(
+            f"The destination {root} lies in the folder of the model, {source}, which would be copied "
+            "into itself. Name a folder outside of it."
+        )
+    if os.path.lexists(root) and not root.is_dir():
+        raise ValueError(
+            f"Models are pushed to a folder of versions. Received: {root}, which is a file or a broken "
+            "link."
+        )
 
 
 def list_versions(destination: str) -> list[int]:

@@ -46,6 +46,8 @@ class Signature:
         takes_examples: Whether its one tensor holds serialized tf.Examples.
         features: What a row may hold, by name: what is parsed from the tf.Examples, else the inputs. None
             where the graph does not say.
+        batch_size: The number of rows that it takes at once: None for any number, 0 where an input is a
+            scalar, so that there is no place for rows.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Signature:
     outputs: tuple[str, ...]
     takes_examples: bool
     features: Mapping[str, FeatureInput] | None
+    batch_size: int | None = None
 
 
 def read_signatures(saved_model: Any) -> dict[str, Signature]:
@@ -76,10 +79,13 @@ def read_signatures(saved_model: Any) -> dict[str, Signature]:
 def _signature(entry: Any, graph: _Graph) -> Signature:
     inputs = {
         tensor.key: FeatureInput(
-            dtype_name(tensor.value.dtype), (_sizes(tensor.value.shape) or ())[1:], required=True
+            dtype_name(tensor.value.dtype), _row_shape(tensor.value.shape), required=True
         )
         for tensor in entry.value.inputs
     }
+    shapes = [_sizes(tensor.value.shape) for tensor in entry.value.inputs]
+    counts = {shape[0] if shape else 0 for shape in shapes if shape is not None} - {-1}
+    batch_size = min(counts, default=None)
     outputs = tuple(sorted(tensor.key for tensor in entry.value.outputs))
     features: Mapping[str, FeatureInput] | None = inputs
     takes_examples = False
@@ -89,7 +95,12 @@ def _signature(entry: Any, graph: _Graph) -> Signature:
         if described.dtype == "string" and vector:
             names = [output.value.name for output in entry.value.outputs]
             takes_examples, features = _parsed_features(graph.reached_from(names), inputs)
-    return Signature(entry.key, inputs, outputs, takes_examples, features)
+    return Signature(entry.key, inputs, outputs, takes_examples, features, batch_size)
+
+
+def _row_shape(shape: Any) -> tuple[int, ...] | None:
+    sizes = _sizes(shape)
+    return None if sizes is None else sizes[1:]
 
 
 def _parsed_features(

@@ -72,3 +72,9 @@ def test_the_prediction_is_found_by_key_alone_or_well_known_name():
         select_prediction({"x": a, "y": b}, "z")
     with pytest.raises(ValueError, match="Set prediction_key in the ModelSpec. Outputs: x, y"):
         select_prediction({"x": a, "y": b}, "")
+
+
+def test_predictions_must_be_numbers():
+    inputs = MetricInputs(np.array([1]), np.array([b"0.9"], object))
+    with pytest.raises(ValueError, match="such as b'0.9'. Name another output in ModelSpec.pred"):
+        inputs.check_predictions()

@@ -245,3 +245,25 @@ def test_names_are_kerass_or_given():
     assert build_metric("F1Score")[0] == "f1_score"
     assert build_metric("TP")[0] == "tp"
     assert build_metric("AUC", '"name": "mine"')[0] == "mine"
+
+
+def test_a_prediction_that_is_no_number_is_no_hit_and_no_small_error():
+    scores = [[0.7, 0.2, 0.1], [math.nan] * 3, [0.1, math.nan, 0.2]]
+    assert value("SparseCategoricalAccuracy", [0, 0, 1], scores) == pytest.approx(1 / 3)
+    top_two = value("SparseTopKCategoricalAccuracy", [0, 0, 1], scores, config='"k": 2')
+    assert top_two == pytest.approx(1 / 3)
+    for name in ("MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError"):
+        assert math.isnan(value(name, [1.0, 2.0], [1.0, math.nan]))
+
+
+def test_accuracy_of_scores_by_class_names_the_metric_for_them():
+    with pytest.raises(
+        ValueError, match="class ids beside one score a class use SparseCategorical"
+    ):
+        value("Accuracy", [0, 1], [[0.3, 0.7], [0.4, 0.6]])
+
+
+def test_auc_with_negative_weights_is_tfmas():
+    weights = np.array([1.0, -1.0, 2.0, 0.5, -3.0, 1.0])
+    scores = [0.1, 0.9, 0.4, 0.6, 0.8, 0.3]
+    assert value("AUC", [0, 1, 1, 0, 1, 0], scores, weights) == pytest.approx(1.2, abs=1e-4)

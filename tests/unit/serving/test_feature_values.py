@@ -193,3 +193,43 @@ def test_forms_of_rows():
 def test_what_is_no_rows_is_refused(data, error, message):
     with pytest.raises(error, match=message):
         rows_of(data)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("int32", 2**40),
+        ("uint8", 300),
+        ("uint8", -1),
+        ("bool", 2),
+        ("float16", 1e9),
+        ("float32", 1e39),
+    ],
+)
+def test_a_number_beyond_the_models_type_is_refused_not_wrapped(dtype, value):
+    feature = FeatureInput(dtype, (), required=True)
+    with pytest.raises(ValueError, match=f"as {dtype}, from .* Received in row 1: "):
+        lists([1, value], feature)
+    assert lists([1], feature) == [[1]]
+
+
+def test_arrays_series_and_sequences_are_lists():
+    for given in (pd.Series([1.0, 2.0]), np.array([1.0, 2.0]), range(1, 3), (1, 2)):
+        assert lists([given], FLOATS) == [[1.0, 2.0]]
+
+
+def test_lists_of_lists_have_the_shape_that_the_model_reads():
+    image = FeatureInput("float32", (2, 2), required=True)
+    flat = [[1.0, 2.0, 3.0, 4.0]]
+    assert lists([[[1, 2], [3, 4]]], image) == flat
+    assert lists([[1, 2, 3, 4]], image) == flat
+    assert lists([[np.array([1, 2]), [3, 4]]], image) == flat
+    assert lists(pa.array([[[1.0, 2.0], [3.0, 4.0]]]), image) == flat
+    for wrong in ([[1], [2, 3, 4]], [[1, 2, 3, 4]], [1, [2, 3, 4]]):
+        with pytest.raises(ValueError, match=r"in the shape \[2, 2\]. Received in row 0: "):
+            lists([wrong], image)
+
+
+def test_half_a_character_is_named():
+    with pytest.raises(ValueError, match=r"Row 1 has '\\ud800' in 'c', which is no valid text"):
+        lists(["a", "\ud800"], TEXTS)

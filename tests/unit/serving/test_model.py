@@ -233,3 +233,41 @@ def test_an_output_without_rows_is_named(tmp_path):
     tf.saved_model.save(module, str(tmp_path), {"serving_default": serve})
     with pytest.raises(ValueError, match=r"The output 'total' .* has the shape \[\] for 2 rows"):
         load_model(str(tmp_path)).predict([{"x": 1}, {"x": 2}])
+
+
+def exported(function, specs, folder):
+    module = tf.Module()
+    signature = tf.function(function, input_signature=specs).get_concrete_function()
+    tf.saved_model.save(module, str(folder), {"serving_default": signature})
+    return str(folder)
+
+
+def test_a_model_for_a_fixed_number_of_rows_is_asked_with_so_many(tmp_path):
+    def pair(x):
+        return {"double": tf.reshape(2 * x, [2, 1])}
+
+    path = exported(pair, [tf.TensorSpec([2, 1], tf.float32, name="x")], tmp_path / "two")
+    served = load_model(path)
+    assert [row["double"] for row in served.predict([{"x": i} for i in range(5)])] == [
+        [2.0 * i] for i in range(5)
+    ]
+
+
+def test_a_model_of_a_scalar_takes_no_rows(tmp_path):
+    path = exported(lambda x: {"y": x}, [tf.TensorSpec([], tf.float32, name="x")], tmp_path / "one")
+    with pytest.raises(ValueError, match="takes no rows: an input has no first size"):
+        load_model(path)
+
+
+def test_an_input_of_any_rank_takes_one_or_several_values(tmp_path):
+    path = exported(lambda x: {"y": x}, [tf.TensorSpec(None, tf.float32, name="x")], tmp_path / "m")
+    served = load_model(path)
+    assert served.predict([{"x": 1}, {"x": 2}]) == [{"y": 1.0}, {"y": 2.0}]
+    assert served.predict([{"x": [1, 2]}]) == [{"y": [1.0, 2.0]}]
+
+
+def test_a_version_is_a_number_or_its_digits(model, tmp_path):
+    pushed = push_model(model, tmp_path)
+    assert load_model(tmp_path, version=str(pushed.version)).path == pushed.path
+    with pytest.raises(ValueError, match="has no version 'latest'"):
+        load_model(tmp_path, version="latest")

@@ -121,3 +121,22 @@ def test_pushing_does_not_import_tensorflow(model, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code, model, str(tmp_path)], check=True)
     assert len(list_versions(str(tmp_path))) == 1
+
+
+def test_a_model_is_not_copied_into_itself(model, tmp_path):
+    source = tmp_path / "model"
+    shutil.copytree(model, source)
+    before = sorted(source.rglob("*"))
+    (tmp_path / "link").symlink_to(source)
+    for destination in (source, source / "versions", tmp_path / "link" / "versions"):
+        with pytest.raises(ValueError, match="lies in the folder of the model"):
+            push_model(source, destination)
+    assert sorted(source.rglob("*")) == before
+
+
+def test_a_destination_is_a_folder(model, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "broken"):
+        with pytest.raises(ValueError, match=f"Received: .*/{name}, which is a file or a broken"):
+            push_model(model, tmp_path / name)

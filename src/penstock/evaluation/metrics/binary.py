@@ -147,15 +147,21 @@ def _area(matrices: Matrices, curve: str, method: str) -> float:
     tp, tn, fp, fn = matrices.tp, matrices.tn, matrices.fp, matrices.fn
     if curve == "PR" and method == "interpolation":
         return _interpolated_pr_area(tp, fp, fn)
-    recall = ratio(tp, tp + fn, 0.0)
+    recall = _ratio_or_zero(tp, tp + fn)
     if curve == "ROC":
-        x, y = ratio(fp, fp + tn, 0.0), recall
+        x, y = _ratio_or_zero(fp, fp + tn), recall
     else:
-        x, y = recall, ratio(tp, tp + fp, 0.0)
+        x, y = recall, _ratio_or_zero(tp, tp + fp)
     combine = {"minoring": np.minimum, "majoring": np.maximum}.get(
         method, lambda a, b: (a + b) / 2.0
     )
     return float(np.nansum((x[:-1] - x[1:]) * combine(y[:-1], y[1:])))
+
+
+def _ratio_or_zero(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Return the quotient, 0 without a denominator; with negative weights that is negative, too."""
+    result = np.zeros_like(denominator)
+    return np.divide(numerator, denominator, out=result, where=denominator != 0)
 
 
 def _interpolated_pr_area(tp: FloatArray, fp: FloatArray, fn: FloatArray) -> float:

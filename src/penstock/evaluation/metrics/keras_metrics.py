@@ -30,6 +30,8 @@ class KerasStates(Kernel):
     over, and the weights, `[rows]`, where weights apply. Kernels merge by adding variables, as TFMA's do.
     """
 
+    NEEDS_NUMBERS = False
+
     def __init__(self, params: Any, view: View) -> None:
         super().__init__(params, view)
         self._metric = params()

@@ -48,17 +48,32 @@ def categorical_accuracy() -> Computation:
 @metric("Accuracy")
 def accuracy() -> Computation:
     """Return the share of labels that equal the predictions."""
-    return _keras_mean(lambda i: (i.dense_labels == i.predictions).mean(axis=1))
+    return _keras_mean(_equal)
+
+
+def _equal(inputs: MetricInputs) -> Array:
+    if inputs.labels.shape[1] != inputs.predictions.shape[1]:
+        raise ValueError(
+            "Accuracy counts predictions that equal their label. Received: labels of shape "
+            f"{list(inputs.labels.shape)} and predictions of shape {list(inputs.predictions.shape)}. For "
+            "class ids beside one score a class use SparseCategoricalAccuracy."
+        )
+    return np.asarray((inputs.dense_labels == inputs.predictions).mean(axis=1))
 
 
 def _sparse_match(inputs: MetricInputs) -> Array:
     _needs("SparseCategoricalAccuracy", inputs, sparse=True)
-    return np.asarray(inputs.class_ids == np.argmax(inputs.predictions, axis=1))
+    return np.asarray((inputs.class_ids == np.argmax(inputs.predictions, axis=1)) & _scored(inputs))
 
 
 def _dense_match(inputs: MetricInputs) -> Array:
     _needs("CategoricalAccuracy", inputs, sparse=False)
-    return np.asarray(inputs.class_ids == np.argmax(inputs.predictions, axis=1))
+    return np.asarray((inputs.class_ids == np.argmax(inputs.predictions, axis=1)) & _scored(inputs))
+
+
+def _scored(inputs: MetricInputs) -> Array:
+    """Whether each row's scores are numbers: NaN is the greatest for NumPy, and no hit."""
+    return np.asarray(~np.isnan(inputs.predictions).any(axis=1))
 
 
 def _needs(name: str, inputs: MetricInputs, *, sparse: bool) -> None:
@@ -91,7 +106,8 @@ class _TopK:
         known = inputs.has_known_class
         ids = np.where(known, inputs.class_ids, 0)[:, None]
         scores = np.take_along_axis(inputs.predictions, ids, axis=1)
-        return np.asarray(known & ((inputs.predictions > scores).sum(axis=1) < self.k))
+        best = (inputs.predictions > scores).sum(axis=1) < self.k
+        return np.asarray(known & best & _scored(inputs))
 
 
 @metric("SparseCategoricalCrossentropy")

@@ -66,6 +66,8 @@ def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computatio
 class States(Kernel):
     """One object of a user's `Metric` a group. Params: what makes one."""
 
+    NEEDS_NUMBERS = False
+
     def __init__(self, params: Any, view: View) -> None:
         super().__init__(params, view)
         self._states: list[Metric] = []
