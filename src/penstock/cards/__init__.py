@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from penstock.cards.artifact_pages.facts import ArtifactFacts, RelatedArtifact
     from penstock.cards.artifact_pages.page import UnreadableArtifact, artifact_page
     from penstock.cards.artifact_pages.registry import page_entry
-    from penstock.cards.comparison_page import comparison_page
     from penstock.cards.html_page import HtmlPage
     from penstock.cards.markup import Markup, tag
     from penstock.cards.model_card import collect, write_model_card
     from penstock.cards.page import render
     from penstock.cards.page_of_run import run_page
     from penstock.cards.row_preview import FirstRows, NoRowsError, first_rows
+    from penstock.cards.runs_side_by_side import comparison_page
     from penstock.cards.schema_page import display_schema
     from penstock.cards.statistics_page import (
         compare_slices,
@@ -34,7 +34,7 @@ _MODULE_OF = {
     "artifact_page": "artifact_pages.page",
     "collect": "model_card",
     "compare_slices": "statistics_page",
-    "comparison_page": "comparison_page",
+    "comparison_page": "runs_side_by_side",
     "display_anomalies": "anomalies_page",
     "display_schema": "schema_page",
     "first_rows": "row_preview",
