@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,20 @@ def test_a_script_of_the_project_finds_its_modules(made):
         cwd=made.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.stdout == "my_taxi\n", ended.stderr
+
+
+def test_what_makes_a_verdict_worth_little_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = [f"a long name of column {i}" for i in range(80)]
+    rows = [
+        f"{','.join(str(i * j % 97) for j in range(1, 81))},{'bad' if i % 50 == 0 else 'ok'}"
+        for i in range(300)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join([",".join([*names, "kind"]), *rows]))
+    assert main(["init", "wide", "--data", "t.csv", "--label", "kind"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "only 6 rows of 'bad'; the model is judged by about a fifth of the rows" in told
+    assert re.search(r"a long name of column \d+ and \d+ more: see modules/columns.py", told)
+    (tmp_path / "n.csv").write_text("".join(f"{i},{i * 7 % 11}\n" for i in range(100)))
+    assert main(["init", "plain", "--data", "n.csv", "--label", "0"]) == 0
+    assert "does the file begin with a header line?" in " ".join(capsys.readouterr().out.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,13 @@ from penstock.io.ingestion.broken_rows import BrokenRow
 LOOKED_AT = 200_000
 """Rows that are looked at; a larger table is judged by its first ones."""
 
+# Files that are not CSV, and what of pandas reads them.
+_OTHER_TABLES = {
+    ".parquet": "parquet", ".xlsx": "excel", ".xls": "excel", ".json": "json", ".feather": "feather",
+    ".dta": "stata", ".sav": "spss", ".sas7bdat": "sas", ".pkl": "pickle", ".orc": "orc",
+}  # fmt: skip
+# As a Path has it: two slashes are one.
+_URL = re.compile(r"([a-z][a-z0-9+.]+):/+(.*)")
 _DELIMITERS = ",;\t|"
 _ALWAYS_MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "?")
 # These are words, too: they mean "missing" where they stand among numbers.
@@ -65,6 +73,15 @@ def read_table(file: Path) -> Table:
         NotFound: If there is no such file.
         UsageError: If it is no CSV file with a header and rows.
     """
+    if not file.exists() and (url := _URL.match(str(file))):
+        raise UsageError(
+            f"penstock init: {url[1]}://{url[2]} is a URL. Download the file and name the copy."
+        )
+    if kind := _OTHER_TABLES.get(file.suffix.lower()):
+        raise UsageError(
+            f"penstock init: {file}: expected a CSV file. Write one, for example with pandas."
+            f"read_{kind}({str(file)!r}).to_csv({str(file.with_suffix('.csv'))!r}, index=False)."
+        )
     if file.is_dir():
         raise UsageError(f"penstock init: {file} is a folder. Name one CSV file in it.")
     if not file.is_file():

@@ -80,8 +80,9 @@ def choose_task(label: Column, wanted: str | None = None) -> Task:
 
 def _classification(label: Column, where: str) -> Task:
     if label.is_number and not label.is_whole:
+        fraction = next(cell for cell in label.cells if not float(cell.encode()).is_integer())
         raise UsageError(
-            f"{where} has fractions, such as {next(iter(label.cells))}: it cannot be a classification."
+            f"{where} has fractions, such as {fraction}: it cannot be a classification."
         )
     counts = Counter[str]()
     for cell, count in label.cells.items():

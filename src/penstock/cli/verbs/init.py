@@ -7,6 +7,7 @@ import keyword
 import re
 import shlex
 import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from penstock.cli.errors import UsageError
 if TYPE_CHECKING:
     from penstock.cli.starter.plan import Plan
 
+_FEW_ROWS = 50
+_LONGEST_LIST = 800
 _TAKEN = frozenset(
     {"columns", "components", "labelled_rows", "modules", "penstock", "pipelines", "row_counts", "tests"}
 )  # fmt: skip
@@ -89,6 +92,7 @@ def _print_plan(plan: Plan) -> None:
     lines = [("label", [f"{task.label.name}: {describe(task)}"])]
     if task.label.missing:
         lines.append(("", [f"{task.label.missing} rows without it are left out"]))
+    lines += [("", [doubt]) for doubt in _doubts(plan)]
     for kind in Kind:
         found = plan.of(kind)
         shown = [
@@ -97,9 +101,39 @@ def _print_plan(plan: Plan) -> None:
         if shown:
             lines.append((kind.value.replace("_", "-"), shown))
     for title, words in lines:
-        text = ", ".join(words)
-        text = text if len(text) <= 800 else f"{text[:800]}..."
+        text = _listed(words)
         print(textwrap.fill(text, 100, initial_indent=f"  {title:<13}", subsequent_indent=" " * 15))
+
+
+def _doubts(plan: Plan) -> Iterator[str]:
+    """Yield what of a table makes the project's verdict worth little."""
+    few = {name: count for name, count in plan.task.classes.items() if count < _FEW_ROWS}
+    if few:
+        name = min(few, key=few.__getitem__)
+        others = f", and few of {len(few) - 1} more" if len(few) > 1 else ""
+        yield (
+            f"only {few[name]} rows of {name!r}{others}; the model is judged by about a fifth of the rows, "
+            "so chance decides much"
+        )
+    if all(map(_is_number, plan.table.names)):
+        yield "all column names are numbers: does the file begin with a header line?"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Return as many words as fit into some lines, and how many more there are."""
+    shown = list(words)
+    while len(shown) > 1 and len(", ".join(shown)) > _LONGEST_LIST:
+        shown.pop()
+    more = len(words) - len(shown)
+    return ", ".join(shown) + (f" and {more} more: see modules/columns.py" if more else "")
 
 
 def _check_options(arguments: argparse.Namespace) -> None:

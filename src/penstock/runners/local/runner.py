@@ -145,7 +145,7 @@ class LocalDagRunner:
         import_from(project.root)
         bound = graph.bind(values)
         accelerators = check_accelerators(bound)
-        _check(bound, project.root, accelerators)
+        _check(bound, project.root, accelerators, settings.pipeline_root)
         stop = StopRequest()
         with stop.on_signals(), MetadataStore.open(location) as store:
             recover(store)
@@ -225,7 +225,9 @@ class LocalDagRunner:
             missing = {node.id for node in graph.nodes} - {each.id for each in done}
             left = tuple(node for node in graph.nodes if node.id in missing)
             if left:
-                _check(dataclasses.replace(graph, nodes=left), project.root, accelerators)
+                _check(
+                    dataclasses.replace(graph, nodes=left), project.root, accelerators, record.root
+                )
             with store.acquire_lease(record.run_id) as lease, LeaseRenewal(lease, stop):
                 store.reopen_run(record.run_id, idle_since=since)
                 session = self._session(
@@ -275,13 +277,15 @@ class LocalDagRunner:
         )
 
 
-def _check(graph: Graph, project_root: str, accelerators: Sequence[str]) -> None:
+def _check(
+    graph: Graph, project_root: str, accelerators: Sequence[str], pipeline_root: str
+) -> None:
     """Refuse a graph that would fail, before anything runs; tell what may be wrong.
 
     Raises:
         CheckFailed: It names everything that is wrong.
     """
-    found = check_graph(graph, project_root, accelerators=accelerators)
+    found = check_graph(graph, project_root, accelerators=accelerators, pipeline_root=pipeline_root)
     for each in require(graph, found):
         _log.warning("warning: %s", each)
 

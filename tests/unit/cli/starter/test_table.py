@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +96,18 @@ def test_no_such_file(tmp_path):
         read_table(tmp_path / "t.csv")
     with pytest.raises(UsageError, match="is a folder"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a/t.parquet", "pandas.read_parquet('a/t.parquet').to_csv('a/t.csv', index=False)"),
+        ("t.XLSX", "pandas.read_excel('t.XLSX')"),
+        ("https://x.org/t.csv", "https://x.org/t.csv is a URL. Download the file"),
+        ("gs://bucket/t.csv", "gs://bucket/t.csv is a URL"),
+    ],
+)
+def test_what_is_read_by_other_means(name, said):
+    with pytest.raises(UsageError) as caught:
+        read_table(Path(name))
+    assert said in str(caught.value)

@@ -67,6 +67,7 @@ def test_the_task_can_be_said():
         ),
         (["a", "b", "3"] * 20, "regression", "not numbers, such as 'a'"),
         (["0.5", "1.5"] * 20, "classification", "has fractions, such as 0.5"),
+        (["0.0", "1.5"] * 20, "classification", "has fractions, such as 1.5"),
         ([f"2013-01-{i % 28 + 1:02}" for i in range(60)], None, "is a date"),
         ([f"${i}.00" for i in range(60)], None, "numbers like '$0.00'"),
     ],
