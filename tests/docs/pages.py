@@ -89,7 +89,7 @@ def commands(block: Block) -> list[str]:
 
 def script(page: Path) -> str:
     """Return Python that does what the page says, in order, in the current folder."""
-    name = page.relative_to(ROOT)
+    name = page.relative_to(ROOT) if page.is_relative_to(ROOT) else page.name
     steps = [_PRELUDE]
     previous = None
     for block in blocks(page):

@@ -45,23 +45,26 @@ def _cases() -> list[ParameterSet]:
     return cases
 
 
-@pytest.mark.parametrize("page", _cases())
-def test_code_runs(page, tmp_path):
-    for folder in ("data", "modules", "pipelines") if page.parent == ROOT else ("data",):
-        shutil.copytree(
-            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    (tmp_path / "pyproject.toml").write_text("[tool.penstock]\n")
-    (tmp_path / "page.py").write_text(script(page))
-    done = subprocess.run(
+def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the code of a page in a project that has this repository's data."""
+    for name in ("data", "modules", "pipelines") if page.parent == ROOT else ("data",):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "pyproject.toml").write_text("[tool.penstock]\n")
+    (folder / "page.py").write_text(script(page))
+    return subprocess.run(
         [sys.executable, "page.py"],
-        cwd=tmp_path,
+        cwd=folder,
         env=os.environ | _ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=1200,
     )
+
+
+@pytest.mark.parametrize("page", _cases())
+def test_code_runs(page, tmp_path):
+    done = run_page(page, tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
 
 
@@ -75,9 +78,26 @@ def test_commands_run_or_say_why_not(page):
             )
 
 
-def test_a_block_that_breaks_is_found(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("```python\n1 / 0\n```\n", "ZeroDivisionError"),
+        ("```python\nprint('3 cats')\n```\n\n```text\n3 dogs\n```\n", "3 dogs"),
+        ("```console\n$ penstock runn\n```\n", "'penstock runn' ended with 2, not 0"),
+        ("<!-- exits 3 -->\n```console\n$ penstock --help\n```\n", "ended with 0, not 3"),
+    ],
+    ids=["python", "output", "command", "exit code"],
+)
+def test_a_block_that_breaks_is_found(tmp_path, text, why):
     page = tmp_path / "page.md"
-    page.write_text("```python\nprint(1 +\n1)\n```\n\n```text\n3 rows\n```\n")
-    assert [block.language for block in blocks(page)] == ["python", "text"]
-    assert missing_lines(["3 rows"], "2\n") == ["3 rows"]
-    assert missing_lines(["3 rows of ...", "at 1.5 s"], "4 rows of it\nat 2 s\n") == []
+    page.write_text(text)
+    (tmp_path / "project").mkdir()
+    done = run_page(page, tmp_path / "project")
+    assert done.returncode == 1
+    assert why in done.stdout
+    assert "page.md, line" in done.stdout
+
+
+def test_numbers_and_what_is_left_out_may_differ():
+    assert missing_lines(["3 rows of ...", "at 1.5 s", "..."], "4 rows of it\nat 2 s\n") == []
+    assert missing_lines(["3 rows"], "3 columns\n") == ["3 rows"]
