@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
 import os
+import re
 import traceback
 from types import FrameType, TracebackType
 
@@ -12,6 +14,7 @@ from penstock.checks.finding import shown_path
 from penstock.cli.errors import PipelineFileError
 from penstock.dsl import DefinitionError
 from penstock.installation import install_command
+from penstock.spelling import nearest
 
 _RUN_EXTRA = frozenset(
     {
@@ -23,6 +26,29 @@ _RUN_EXTRA = frozenset(
 """What the extra `run` installs, by the names that are imported."""
 
 _LONGEST = 20
+_PUBLIC = (
+    "penstock",
+    *(
+        f"penstock.{room}"
+        for room in (
+            "artifacts",
+            "components",
+            "dsl",
+            "io",
+            "data_validation",
+            "training",
+            "transform",
+            "tuning",
+            "evaluation",
+            "serving",
+            "cards",
+            "testing",
+            "store",
+            "graph",
+        )
+    ),
+)
+"""Where users import from, the likeliest first; importing them imports nothing heavy."""
 
 _PENSTOCK = os.path.dirname(os.path.abspath(penstock.__file__)) + os.sep
 
@@ -55,7 +81,22 @@ def explain_error(error: Exception, path: str) -> PipelineFileError:
         and (error.name or "").partition(".")[0] in _RUN_EXTRA
     ):
         text += f"\nIt comes with: {install_command('run')}"
+    if isinstance(error, ImportError) and (place := _place_of_name(error)):
+        text += f"\n{place}"
     return PipelineFileError(text if user else f"{shown_path(path)}: {text}")
+
+
+def _place_of_name(error: ImportError) -> str | None:
+    """Return where a name is that was looked for in another of Penstock's packages; None if nowhere."""
+    found = re.match(r"cannot import name '(\w+)' from '(penstock[\w.]*)'", str(error))
+    if found is None:
+        return None
+    name, asked = found.groups()
+    known = {each: set(dir(importlib.import_module(each))) for each in _PUBLIC}
+    for package, names in known.items():
+        if name in names:
+            return f"{name} is in {package}: from {package} import {name}"
+    return nearest(name, known.get(asked, ())).strip() or None
 
 
 def _shortened(text: str, path: str) -> str:

@@ -1,4 +1,4 @@
-"""The standard components, one file each; a component's file is imported when it is named."""
+"""The standard components and their configurations; a component's file is imported when it is named."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ if TYPE_CHECKING:
     from penstock.components.avro_example_gen import AvroExampleGen
     from penstock.components.big_query_example_gen import BigQueryExampleGen
     from penstock.components.csv_example_gen import CsvExampleGen
-    from penstock.components.distribution_validator import DistributionValidator
+    from penstock.components.distribution_validator import (
+        DistributionValidator,
+        DistributionValidatorConfig,
+        FeatureComparator,
+    )
     from penstock.components.evaluator import Evaluator
-    from penstock.components.example_diff import ExampleDiff
+    from penstock.components.example_diff import ExampleDiff, ExampleDiffConfig, PairedExampleSkew
+    from penstock.components.example_gen import FileBasedExampleGen
     from penstock.components.example_validator import ExampleValidator
     from penstock.components.filter_rows import FilterRows
     from penstock.components.import_example_gen import ImportExampleGen
@@ -32,13 +37,18 @@ _HOME = {
     "BigQueryExampleGen": "big_query_example_gen",
     "CsvExampleGen": "csv_example_gen",
     "DistributionValidator": "distribution_validator",
+    "DistributionValidatorConfig": "distribution_validator",
     "Evaluator": "evaluator",
     "ExampleDiff": "example_diff",
+    "ExampleDiffConfig": "example_diff",
     "ExampleValidator": "example_validator",
+    "FeatureComparator": "distribution_validator",
+    "FileBasedExampleGen": "example_gen",
     "FilterRows": "filter_rows",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
     "ModelCard": "model_card",
+    "PairedExampleSkew": "example_diff",
     "ParquetExampleGen": "parquet_example_gen",
     "Pusher": "pusher",
     "QueryExampleGen": "query_example_gen",
@@ -54,13 +64,18 @@ __all__ = [
     "BigQueryExampleGen",
     "CsvExampleGen",
     "DistributionValidator",
+    "DistributionValidatorConfig",
     "Evaluator",
     "ExampleDiff",
+    "ExampleDiffConfig",
     "ExampleValidator",
+    "FeatureComparator",
+    "FileBasedExampleGen",
     "FilterRows",
     "ImportExampleGen",
     "ImportSchemaGen",
     "ModelCard",
+    "PairedExampleSkew",
     "ParquetExampleGen",
     "Pusher",
     "QueryExampleGen",

@@ -15,7 +15,7 @@ ANOMALIES_FILE = "SchemaDiff.pb"
 
 _ACCEPT = "Correct the data, or accept it by changing the schema (penstock.data_validation.update_schema)."
 _LISTED = 10
-_SHOWN = 240
+_SHOWN = 320
 
 
 class AnomaliesFound(Rejected):

@@ -137,6 +137,24 @@ def test_a_missing_package_of_the_extra_is_told_with_it(project, tmp_path, monke
     assert str(caught.value).endswith("\nIt comes with: pip install 'penstock-ml[run]'")
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "from penstock.data_validation import FeatureComparator",
+            "FeatureComparator is in penstock.components: from penstock.components import FeatureComparator",
+        ),
+        ("from penstock.io import Examples", "from penstock.artifacts import Examples"),
+        ("from penstock.components import CsvExamplegen", "Did you mean 'CsvExampleGen'?"),
+    ],
+)
+def test_a_name_of_another_package_is_told_with_it(project, line, told):
+    with pytest.raises(PipelineFileError) as caught:
+        load_pipeline(write(project, f"{line}\n"))
+    last = str(caught.value).splitlines()[-1]
+    assert last.endswith(told)
+
+
 def test_a_chained_exception_keeps_its_cause(project):
     file = write(
         project,
