@@ -74,9 +74,11 @@ class NodeResult:
     start_seconds: float = 0.0
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, repr=False)
 class RunResult:
     """How a run ended.
+
+    A notebook that shows one shows its nodes with their states, not all that is known of them.
 
     Attributes:
         run_id: Name of the run.
@@ -97,6 +99,11 @@ class RunResult:
     resume_command: str = ""
     run_command: str = ""
     told: bool = False
+
+    def __repr__(self) -> str:
+        nodes = ", ".join(f"{name}: {node.state}" for name, node in self.nodes.items())
+        error = f", error={self.error!r}" if self.error else ""
+        return f"RunResult({self.run_id!r}, {self.state!r}, {{{nodes}}}, seconds={self.seconds:.3g}{error})"
 
     def __getitem__(self, node_id: str) -> NodeResult:
         return self.nodes[node_id]

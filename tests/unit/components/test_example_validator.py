@@ -59,7 +59,7 @@ def test_what_is_long_is_told_in_short():
     lines = str(error).splitlines()
     assert lines[0] == "30 anomalies of severity ERROR or worse (fail_on='ERROR'):"
     assert len(lines) == 13
-    assert max(map(len, lines)) < 250
+    assert max(map(len, lines)) < 330
     assert lines[-2:] == ["  and 20 more, in the log and in SchemaDiff.pb", "Fix."]
 
 
