@@ -36,5 +36,5 @@ def test_an_entry_point_that_is_no_runner_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         "penstock.runners.registry._OWN", {"airflow": "penstock.dsl.resources:Resources"}
     )
-    with pytest.raises(DefinitionError, match="which is no runner: it has no ABILITIES"):
+    with pytest.raises(DefinitionError, match="which is not a runner: it has no ABILITIES"):
         runner_class("airflow")

@@ -163,7 +163,7 @@ def test_folders_of_this_machine_are_refused(cloud, arguments, few_trees, tmp_pa
     before = len(cloud.jobs)
     component = CsvExampleGen(input_base=str(few_trees)).with_beam_pipeline_args(arguments)
     with pytest.raises(
-        ComponentFailed, match="Dataflow's workers do not reach the folder .*of this machine"
+        ComponentFailed, match="Dataflow's workers cannot reach the folder .*on this machine"
     ):
         run_component(component, tmp_path, project_root=tmp_path)
     assert len(cloud.jobs) == before

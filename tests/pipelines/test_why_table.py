@@ -234,7 +234,7 @@ NO_DIFFERENCE = (
     "output counts",
     "the store has",
 )
-SAME = "Nothing that decides its outputs changed since execution 2 of run "
+SAME = "Nothing that determines its outputs has changed since execution 2 of run "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,7 +280,7 @@ TABLE = [
         "modules/registry.py: register changed"),
     Row("code that is new on import",
         edit("modules/letters.py", "def clean", "assert str\n\n\ndef clean"), "COMPLETE",
-        "modules/letters.py runs code when it is imported, and did not before"),
+        "modules/letters.py runs code when it is imported, but did not before"),
     Row("a name that is looked up at run time",
         edit("modules/letters.py", "text.lower()", "eval('text.lower()')"), "COMPLETE",
         "modules/letters.py changed"),
@@ -288,14 +288,14 @@ TABLE = [
     Row("a module that is not imported", edit("modules/unused.py", "1", "2"), "CACHED", SAME),
     Row("a module that is imported now",
         both(edit("modules/letters.py", "text.lower()", "text.lower() * x"), import_unused),
-        "COMPLETE", "modules/unused.py: x is used now and was not before", more=1),
+        "COMPLETE", "modules/unused.py: x is used now but was not before", more=1),
     Row("a module that is imported and not used", import_unused, "CACHED", SAME),
     Row("the component's own code", edit("components/words.py", "* self.times", "* 2 * self.times"),
         "COMPLETE", "components/words.py: CountWords changed"),
     Row("the data file", look_at_read_text(change_data), "COMPLETE",
         "content of data file source/words.txt changed", others="COMPLETE"),
     Row("the data file, seen from downstream", change_data, "COMPLETE",
-        "input text changed: ReadText ran again and its output is another", others="COMPLETE"),
+        "input text changed: ReadText ran again with a different output", others="COMPLETE"),
     Row("touching every file", touch, "CACHED", SAME),
     Row("a moved project", move_project, "CACHED", SAME),
     Row("a renamed data folder", move_data, "CACHED", SAME),
@@ -311,7 +311,7 @@ TABLE = [
         "the determinism switch changed: false -> true"),
     Row("a further input",
         edit("pipelines/words.py", "    times=", '    more=read.outputs["text"],\n    times='),
-        "COMPLETE", "input more has an artifact now and had none before"),
+        "COMPLETE", "input more has an artifact now but had none before"),
     Row("another name of the node",
         edit("pipelines/words.py", "pipeline =", 'count.with_id("Count")\npipeline =', node="Count"),
         "COMPLETE", "the store has no earlier execution of words.Count"),

@@ -135,7 +135,7 @@ class BeamSetup:
         for path in paths:
             if location.is_local(path):
                 raise ValueError(
-                    f"Dataflow's workers do not reach the folder {path} of this machine. Keep the "
+                    f"Dataflow's workers cannot reach the folder {path} on this machine. Keep the "
                     "data and the pipeline's root in Cloud Storage: input_base='gs://...' and "
                     "Pipeline(pipeline_root='gs://...')."
                 )

@@ -109,7 +109,7 @@ def _fetch(url: str, worker_id: str, dependencies: Any, folder: str) -> None:
         ).replacements
         for artifact in resolved:
             if artifact.role_urn != common_urns.artifact_roles.STAGING_TO.urn:
-                _LOG.warning("Not fetched: an artifact of the role %s", artifact.role_urn)
+                _LOG.warning("Not fetched: an artifact with the role %s", artifact.role_urn)
                 continue
             role = beam_runner_api_pb2.ArtifactStagingToRolePayload.FromString(
                 artifact.role_payload
@@ -124,8 +124,8 @@ def _fetch(url: str, worker_id: str, dependencies: Any, folder: str) -> None:
             _check(artifact, name, digest.hexdigest())
             if name in _NOT_INSTALLED:
                 _LOG.warning(
-                    "%s is not installed: this worker installs nothing. Install what it names "
-                    "into the worker's environment beforehand.",
+                    "%s is not installed: this worker installs nothing. Install its packages "
+                    "in the worker's environment beforehand.",
                     name,
                 )
 

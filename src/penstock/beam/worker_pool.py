@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 container_executable=worker_executable(folder),
             )
         except RuntimeError as error:
-            parser.error(f"port {arguments.service_port} cannot be served: {error}")
+            parser.error(f"cannot serve on port {arguments.service_port}: {error}")
         print(f"Serving workers at {address}", flush=True)
         stopped.wait()
         server.stop(grace=None)

@@ -58,7 +58,7 @@ def anomalies_content(anomalies: anomalies_pb2.Anomalies, of: str = "") -> PageC
         sections.append(tag("section", tag("h2", f"What is wrong{of}"), _table(infos)))
     measured = _measurements(anomalies)
     if measured is not None:
-        sections.append(tag("section", tag("h2", f"Distances that were measured{of}"), measured))
+        sections.append(tag("section", tag("h2", f"Measured distances{of}"), measured))
     features = len(anomalies.baseline.feature)
     verdict = _verdict(infos, bool(anomalies.data_missing), features)
     return PageContent(head=[verdict], body=sections)
@@ -66,10 +66,10 @@ def anomalies_content(anomalies: anomalies_pb2.Anomalies, of: str = "") -> PageC
 
 def _verdict(infos: list[tuple[str, Any]], data_missing: bool, features: int) -> Markup:
     if data_missing:
-        return _box("bad", "There is no data", "The data set has not one row.")
+        return _box("bad", "No data", "The data set has no rows.")
     if not infos:
         of = f" in {features} features" if features else ""
-        return _box("good", "No anomalies", f"The data is as the schema expects{of}.")
+        return _box("good", "No anomalies", f"The data matches the schema{of}.")
     errors = sum(info.Severity.Name(info.severity) == "ERROR" for _, info in infos)
     warnings = len(infos) - errors
     counts = [
@@ -78,7 +78,7 @@ def _verdict(infos: list[tuple[str, Any]], data_missing: bool, features: int) ->
         if n
     ]
     text = (
-        "Correct the data, or, if it is right, accept it: "
+        "Correct the data or, if it is right, accept it: "
         "penstock.data_validation.update_schema returns a schema that does."
     )
     return _box("bad" if errors else "", " and ".join(counts), text)

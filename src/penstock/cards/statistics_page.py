@@ -68,7 +68,7 @@ def visualize_statistics(
     from penstock.data_validation.schema_inference import default_dataset
 
     if allowlist_features is not None and denylist_features is not None:
-        raise ValueError("Give allowlist_features or denylist_features. Received: both.")
+        raise ValueError("Give either allowlist_features or denylist_features. Received: both.")
     datasets = [default_dataset(lhs_statistics, "lhs_statistics")]
     if rhs_statistics is not None:
         datasets.append(default_dataset(rhs_statistics, "rhs_statistics"))
@@ -209,7 +209,7 @@ def _sections(features: Mapping[str, _Sides], names: Sequence[str]) -> list[Chil
             title = tag("h2", heading, " ", count)
             sections.append(tag("section", title, tag("div", cards, class_="features"), id=group))
     if not sections:
-        sections.append(tag("section", tag("p", "There is no feature.")))
+        sections.append(tag("section", tag("p", "There are no features.")))
     return sections
 
 

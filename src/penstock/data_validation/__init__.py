@@ -244,18 +244,18 @@ _ON_BEAM = frozenset(
 )
 _ELSEWHERE = {
     "MergeDatasetFeatureStatisticsList": (
-        "merges parts of statistics on Beam in TFDV: here load_sharded_statistics does, and "
-        "GenerateStatistics makes no parts"
+        "merges parts of statistics on Beam in TFDV; here use load_sharded_statistics "
+        "(GenerateStatistics writes no parts)"
     ),
     "TransformStatsGenerator": (
-        "is a Beam transform in TFDV: derive from CombinerStatsGenerator, which runs on Beam, too"
+        "is a Beam transform in TFDV: derive from CombinerStatsGenerator, which also runs on Beam"
     ),
     "WriteStatisticsToRecordsAndBinaryFile": (
-        "writes parts of statistics on Beam in TFDV: here they are whole, see "
-        "WriteStatisticsToBinaryFile"
+        "writes parts of statistics on Beam in TFDV; here they are written whole, "
+        "see WriteStatisticsToBinaryFile"
     ),
     "custom_validate_statistics": (
-        "checked statistics by SQL until TFDV 1.16, and is gone there: look at the statistics with "
+        "checked statistics with SQL until TFDV 1.16, which removed it: read the statistics with "
         "DatasetListView"
     ),
 }

@@ -170,7 +170,7 @@ def _joined(rows: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
 def _refuse_pipeline(pipeline_options: None) -> None:
     if pipeline_options is not None:
         raise ValueError(
-            "Rows are checked in this process: leave pipeline_options out. On Beam, map "
+            "Rows are checked in this process: leave out pipeline_options. On Beam, map "
             "validate_instance over RecordBatches of one row. Received: "
             f"pipeline_options={pipeline_options!r}"
         )

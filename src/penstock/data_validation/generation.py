@@ -65,8 +65,8 @@ def _check_compression(files: Sequence[str], compression_type: str | None) -> No
         named = next((kind for end, kind in _COMPRESSIONS.items() if path.endswith(end)), _PLAIN)
         if named != compression_type:
             raise ValueError(
-                f"{path}: a name says how a CSV file is compressed, and this one says {named!r}. "
-                f"Name gzipped files .gz and bzip2 files .bz2. "
+                f"{path}: the name of a CSV file tells its compression, and this one means "
+                f"{named!r}. Name gzipped files .gz and bzip2 files .bz2. "
                 f"Received: compression_type={compression_type!r}"
             )
 
@@ -291,7 +291,8 @@ def generate_statistics_from_dataframe(
 def _tell_types_are_known(options: StatsOptions | None) -> None:
     if options is not None and options.infer_type_from_schema:
         _LOG.warning(
-            "StatsOptions(infer_type_from_schema=True) has no effect: these columns have types already."
+            "StatsOptions(infer_type_from_schema=True) has no effect: these columns already have "
+            "types."
         )
 
 

@@ -29,9 +29,9 @@ _NUMBERS = (
 _RATES = ("sample_rate", "semantic_domain_stats_sample_rate")
 # Taken so that options of TFDV's can be used, and said to be without effect.
 WITHOUT_EFFECT = {
-    "semantic_domain_stats_sample_rate": "all rows are looked at",
+    "semantic_domain_stats_sample_rate": "all rows are used",
     "use_sketch_based_topk_uniques": (
-        "values are counted exactly while they fit into memory, and by sketch beyond"
+        "values are counted exactly while they fit into memory, and by a sketch beyond that"
     ),
     "experimental_result_partitions": "the result is one file",
     "experimental_num_feature_partitions": "work is divided by rows",
@@ -129,7 +129,7 @@ def column_of(feature: "str | Sequence[str]") -> str:
     path = path_of(feature)
     if len(path) != 1:
         raise ValueError(
-            f"feature_allowlist takes features at the top level: a struct with all that is in it. "
+            f"feature_allowlist takes top-level features: a struct includes everything inside it. "
             f"Received: {'.'.join(path)!r}"
         )
     return path[0]

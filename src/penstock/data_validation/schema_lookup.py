@@ -95,8 +95,8 @@ def set_domain(schema: schema_pb2.Schema, feature_path: str | Iterable[str], dom
     feature = get_feature(schema, feature_path)
     if feature.type == schema_pb2.STRUCT:
         raise TypeError(
-            f"Could not set the domain of a STRUCT feature {feature.name}: set those of the "
-            "features inside of it."
+            f"Could not set the domain of a STRUCT feature {feature.name}: set the domains of "
+            "the features inside it."
         )
     if field != "domain":
         getattr(feature, field).CopyFrom(domain)

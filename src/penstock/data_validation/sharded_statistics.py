@@ -47,8 +47,8 @@ def load_sharded_statistics(
     paths = sorted(input_paths or ())
     if not paths:
         raise ValueError(
-            f"There are no statistics. Received: input_path_prefix={input_path_prefix!r}, "
-            f"input_paths={paths}"
+            "No files with statistics were found. Received: "
+            f"input_path_prefix={input_path_prefix!r}, input_paths={paths}"
         )
     parts = (
         statistics_pb2.DatasetFeatureStatisticsList.FromString(record)

@@ -86,7 +86,7 @@ def _rows_by_text(
     values, rows = leaves_of(column)
     if pa.types.is_floating(values.type) or pa.types.is_struct(values.type):
         raise TypeError(
-            f"Slices are made by strings and integers. Received: feature {name!r} of type "
+            f"Slices need a feature of strings or integers. Received: feature {name!r} of type "
             f"{values.type}"
         )
     keep = None if wanted is None else _as_values(name, wanted, values.type)

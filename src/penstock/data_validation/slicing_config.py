@@ -50,7 +50,7 @@ def _slices_of_specs(config: Mapping[str, Any]) -> list[dict[str, Sequence[str |
     for spec in config.get("slicingSpecs", ()):
         if "sliceKeysSql" in spec:
             raise ValueError(
-                "Slices by SQL need ZetaSQL, which TFDV 1.21 does without too. Give feature_keys, "
+                "Slices by SQL need ZetaSQL, which TFDV 1.21 also lacks. Give feature_keys, "
                 "feature_values or a slice function. Received: "
                 f"slice_keys_sql={spec['sliceKeysSql']!r}"
             )

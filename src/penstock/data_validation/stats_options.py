@@ -243,7 +243,7 @@ class StatsOptions:
         values: dict[str, Any] = json.loads(options_json)
         kind = values.pop("TYPE_NAME", "StatsOptions")
         if kind != "StatsOptions":
-            raise ValueError(f"The JSON is no StatsOptions. Received: TYPE_NAME={kind!r}")
+            raise ValueError(f"The JSON is not StatsOptions. Received: TYPE_NAME={kind!r}")
         values = {_TFDV_NAMES.get(name, name.removeprefix("_")): v for name, v in values.items()}
         schema_json = values.pop("schema_json", None)
         slicing_json = values.pop("slicing_config_json", None)

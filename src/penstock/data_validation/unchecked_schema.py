@@ -17,7 +17,7 @@ from penstock.data_validation.schema_features import FeatureKinds, all_features
 
 _PACKAGE = "tensorflow.metadata.v0."
 _TYPE_ONLY = "only the type is checked, not the values"
-_NO_SHARED = "only string domains are shared: put the domain into the feature"
+_NO_SHARED = "only string domains are shared: put the domain in the feature"
 
 UNCHECKED = {
     "Schema.float_domain": _NO_SHARED,
@@ -179,8 +179,8 @@ def unchecked_fields(
             for name in _OF_COUNTED_VALUES:
                 if getattr(getattr(feature, comparator), name).HasField("threshold"):
                     yield (
-                        f"{where}{comparator}.{name} (compares how often values occur, which is not "
-                        f"counted for numbers: use jensen_shannon_divergence)"
+                        f"{where}{comparator}.{name} (it compares how often values occur, which "
+                        f"is not counted for numbers: use jensen_shannon_divergence)"
                     )
 
     return list(dict.fromkeys(visit(schema, ())))

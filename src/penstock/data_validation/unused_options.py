@@ -72,13 +72,13 @@ def _meanings(
     )
     if options.label_feature is not None and schema is None:
         yield (
-            f"label_feature={options.label_feature!r} needs a schema, which says which features are "
-            f"categorical: there is no lift"
+            f"label_feature={options.label_feature!r} needs a schema that says which features are "
+            f"categorical, so no lift was computed"
         )
     elif options.label_feature is not None and not crosses:
         yield (
-            f"label_feature={options.label_feature!r}: there is no lift, since the data lacks the label "
-            f"or the schema's categorical features"
+            f"label_feature={options.label_feature!r}: no lift was computed, since the data lacks "
+            f"the label or the schema's categorical features"
         )
     vocabularies = {
         feature.natural_language_domain.vocabulary
@@ -86,5 +86,6 @@ def _meanings(
     }
     for name in sorted(set(options.vocab_paths) - vocabularies):
         yield (
-            f"vocab_paths has the vocabulary {name!r}, which no natural_language_domain of the schema names"
+            f"vocab_paths has the vocabulary {name!r}, which no natural_language_domain of the "
+            "schema uses"
         )

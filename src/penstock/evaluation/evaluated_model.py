@@ -105,7 +105,7 @@ def check_features(
         for name in model.features:
             if name not in available:
                 raise ValueError(
-                    f"The ModelSpec names {name!r}, which is no feature of the examples. "
+                    f"The ModelSpec names {name!r}, which is not a feature of the examples. "
                     f"Features: {', '.join(sorted(available))}"
                 )
 

@@ -147,7 +147,7 @@ def _read(
             try:
                 yield serialized, decoder.DecodeBatch(serialized)
             except RuntimeError as error:
-                raise ValueError(f"{file}: a record is no tf.Example: {error}") from error
+                raise ValueError(f"{file}: a record is not a tf.Example: {error}") from error
 
 
 def _narrowed(schema: Any, columns: Sequence[str] | None) -> bytes | None:

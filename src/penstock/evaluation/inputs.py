@@ -35,7 +35,7 @@ class Pairs:
 
 def _no_binary_label(label: float) -> ValueError:
     return ValueError(
-        "A binary metric needs labels between 0 and 1 (or class ids beside one score a class). "
+        "A binary metric needs labels between 0 and 1 (or class ids with one score per class). "
         f"Received: a label {label:g}"
     )
 
@@ -85,7 +85,7 @@ class MetricInputs:
             whole = np.isfinite(ids) & (ids == np.floor(ids))
             if not bool(whole.all()):
                 raise ValueError(
-                    f"A class id is a whole number. Received: a label {ids[np.argmin(whole)]:g}"
+                    f"A class id must be a whole number. Received: a label {ids[np.argmin(whole)]:g}"
                 )
         return np.asarray(ids.astype(np.int64))
 
@@ -125,8 +125,8 @@ class MetricInputs:
     def _numeric_labels(self) -> Array:
         if self.labels.dtype.kind not in "biuf":
             raise ValueError(
-                f"The labels are strings, such as {self.labels[0, 0]!r}, which metrics cannot count. "
-                "Let the label key name a transformed feature with class ids, or let the signature "
+                f"The labels are strings, such as {self.labels[0, 0]!r}, which metrics cannot use. "
+                "Set the label key to a transformed feature with class ids, or let the signature "
                 f"return the classes' names as {VOCABULARY_KEYS[0]!r}."
             )
         return self.labels.astype(np.float64)

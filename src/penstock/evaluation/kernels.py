@@ -156,8 +156,8 @@ class RowMean(Sums):
         values = np.asarray(self.params(labels, predictions), dtype=np.float64)
         if values.shape != weights.shape:
             raise ValueError(
-                f"{self.params.func.__name__} must return a number a row, {list(weights.shape)}. "
-                f"Received: an array of shape {list(values.shape)}"
+                f"{self.params.func.__name__} must return one number per row, "
+                f"{list(weights.shape)}. Received: an array of shape {list(values.shape)}"
             )
         kept = ~np.isnan(values)
         values, weights = np.where(kept, values, 0.0), np.where(kept, weights, 0.0)
@@ -279,7 +279,7 @@ def unchecked_pairs(inputs: MetricInputs, view: View) -> tuple[FloatArray, Float
         labels = inputs.dense_labels
         if labels.shape != inputs.predictions.shape:
             raise ValueError(
-                f"Labels of shape {list(labels.shape)} do not pair with predictions of shape "
+                f"Labels of shape {list(labels.shape)} do not match predictions of shape "
                 f"{list(inputs.predictions.shape)}."
             )
         weights = np.repeat(inputs.row_weights(view.weighted)[:, None], labels.shape[1], axis=1)

@@ -104,7 +104,7 @@ class ClassMatrix(Keyed):
         """Return, for each threshold, the matrix cell of a row and its weight."""
         if inputs.predictions.shape[1] < 2:
             raise ValueError(
-                "A multi-class confusion matrix needs one score a class. "
+                "A multi-class confusion matrix needs one score per class. "
                 f"Received: predictions of shape {list(inputs.predictions.shape)}"
             )
         ids = inputs.class_ids

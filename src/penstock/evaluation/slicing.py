@@ -46,8 +46,8 @@ class Slicer:
         for keys, values in self.specs:
             if both := set(keys) & set(values):
                 raise ValueError(
-                    f"A slicing spec names {min(both)!r} in feature_keys and in feature_values; "
-                    "one of them is enough."
+                    f"A slicing spec names {min(both)!r} in both feature_keys and feature_values; "
+                    "use one of them."
                 )
         self.keys: list[SliceKey] = []
         self._ids: dict[SliceKey, int] = {}

@@ -137,8 +137,8 @@ class Graph:
                 result[name] = parameter.parse(value) if text else parameter.check(value)
             elif parameter.default is None:
                 raise ParameterError(
-                    f"Runtime parameter {name!r} of pipeline {self.name!r} has no default. Give it: "
-                    f"--param {name}=VALUE"
+                    f"Runtime parameter {name!r} of pipeline {self.name!r} has no default. Set it "
+                    f"with --param {name}=VALUE"
                 )
             else:
                 result[name] = parameter.default

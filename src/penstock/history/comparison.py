@@ -91,7 +91,7 @@ def compare_runs(store: MetadataStore, run_ids: Sequence[str]) -> RunComparison:
             print(row.name, row.values)
     """
     if len(run_ids) < 2:
-        raise ValueError(f"A comparison needs two runs or more. Received: {list(run_ids)}")
+        raise ValueError(f"A comparison needs two or more runs. Received: {list(run_ids)}")
     runs = [store.get_run(run_id) for run_id in run_ids]
     last = [store.run_states(run.run_id) for run in runs]
     rows = [

@@ -27,6 +27,6 @@ def cache_miss(
         return "first run"
     _, differences = nearest
     if not differences:
-        return "its earlier outputs cannot be used again"
+        return "its earlier outputs cannot be reused"
     more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
     return differences[0].sentence + more

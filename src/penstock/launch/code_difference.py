@@ -74,16 +74,16 @@ def _change(old: Mapping[str, str], new: Mapping[str, str], name: str) -> CodeCh
 
 def _sentence(name: str, before: str | None, after: str | None) -> str:
     if name == ORDER:
-        return "the project's modules are imported in another order"
+        return "the project's modules are imported in a different order"
     module, _, within = name.partition(":")
     file = module if module.partition(".")[0] == "penstock" else file_of(module)
     if not within:
         if before is None:
-            return f"{file} is imported now and was not before"
+            return f"{file} is imported now but was not before"
         return f"{file} is no longer imported" if after is None else f"{file} changed"
     if within == ON_IMPORT:
         if before is None:
-            return f"{file} runs code when it is imported, and did not before"
+            return f"{file} runs code when it is imported, but did not before"
         if after is None:
             return f"{file} no longer runs code when it is imported"
         return f"{file}: code that runs when it is imported changed"
@@ -92,7 +92,7 @@ def _sentence(name: str, before: str | None, after: str | None) -> str:
             f"{file}: the value of {within} cannot be kept in a cache key, so it counts as changed"
         )
     if before is None:
-        return f"{file}: {within} is used now and was not before"
+        return f"{file}: {within} is used now but was not before"
     return f"{file}: {within} {'is no longer used' if after is None else 'changed'}"
 
 

@@ -28,7 +28,7 @@ def error_line(error: BaseException) -> str:
         text = f"{text[:_LONGEST]}... ({len(text):,} characters; the log has all of it)"
     full = name if module in ("builtins", "__main__") else f"{module}.{name}"
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRA_RUN:
-        text += f". What executes pipelines is an extra: {install_command('run')}"
+        text += f". The packages that execute pipelines are an extra: {install_command('run')}"
     return f"{full}: {text}" if text else full
 
 

@@ -105,14 +105,14 @@ def explain(
     state = execution.state.name
     if node.kind == "resolver":
         return Explanation(
-            node_id, state, "A resolver looks its artifacts up in every run; it is never cached."
+            node_id, state, "A resolver looks up its artifacts in every run; it is never cached."
         )
     if node.kind == "importer":
         known = execution.state is ExecutionState.CACHED
         return Explanation(
             node_id,
             state,
-            "The same content was imported before; its artifact is used again."
+            "The same content was imported before; its artifact is reused."
             if known
             else "This content, with these properties, was not known to the store.",
         )
@@ -131,7 +131,7 @@ def _without_execution(node: GraphNode, states: States) -> Explanation:
     if failed:
         reasons = tuple(f"{each} failed: {_said(states[each])}" for each in failed)
     elif missing:
-        reasons = (f"it waits for {', '.join(missing)}, which did not run either",)
+        reasons = (f"it waits for {', '.join(missing)}, which also did not run",)
     else:
         reasons = ("the run ended before it, or has not reached it yet",)
     return Explanation(node.id, "SKIPPED", f"{node.id} did not run in this run.", reasons)
@@ -156,7 +156,7 @@ def _cached(store: MetadataStore, execution: ExecutionRecord) -> Explanation:
     return Explanation(
         str(execution.node_id),
         "CACHED",
-        f"Nothing that decides its outputs changed since {where}, {_when(origin.finished)}.",
+        f"Nothing that determines its outputs has changed since {where}, {_when(origin.finished)}.",
         (f"cache key {(execution.cache_key or '')[:16]} is the same",),
         (),
         origin.id,
@@ -198,7 +198,7 @@ def _ran(
         headline = f"It ran because {what} changed since execution {compared.id}"
         headline += f" of run {compared.run_id}, {_when(compared.finished)}."
     else:
-        headline = "It ran although nothing changed: the earlier result could not be used again."
+        headline = "It ran although nothing changed: the earlier result could not be reused."
         reasons.append(_unusable(store, node, compared, execution))
     return Explanation(
         node.id,
@@ -262,11 +262,11 @@ def _with_producers(difference: Difference, node: GraphNode, states: States) -> 
         elif state is ExecutionState.CACHED:
             words.append(f"{producer} was cached, but from another execution")
         elif "importer" in states[producer].type_name.lower():
-            words.append(f"{producer} imported other content")
+            words.append(f"{producer} imported different content")
         elif "resolver" in states[producer].type_name.lower():
             words.append(f"{producer} found another artifact")
         else:
-            words.append(f"{producer} ran again and its output is another")
+            words.append(f"{producer} ran again with a different output")
     if not words:
         return difference
     return dataclasses.replace(difference, sentence=f"{difference.sentence}: {'; '.join(words)}")

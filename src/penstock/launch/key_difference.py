@@ -147,7 +147,7 @@ def _external(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Differ
         if before is ABSENT:
             sentence = f"data file {name} is new"
         elif after is ABSENT:
-            sentence = f"data file {name} is no longer there"
+            sentence = f"data file {name} is gone"
         else:
             sentence = f"content of data file {name} changed"
         yield _difference("external", name, before, after, sentence)
@@ -156,9 +156,9 @@ def _external(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Differ
 def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
     for name, before, after in _pairs(old, new):
         if before is ABSENT:
-            sentence = f"input {name} has an artifact now and had none before"
+            sentence = f"input {name} has an artifact now but had none before"
         elif after is ABSENT:
-            sentence = f"input {name} has no artifact now and had one before"
+            sentence = f"input {name} has no artifact now but had one before"
         elif len(before) != len(after):
             sentence = f"input {name} changed: {len(before)} -> {len(after)} artifacts"
         else:

@@ -87,11 +87,15 @@ def _settings(path: Path) -> dict[str, str]:
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ProjectError(f"{path} is no valid TOML: {error}") from None
+        raise ProjectError(f"{path} is not valid TOML: {error}") from None
     settings = table.get("tool", {}).get("penstock", {})
     for key, value in settings.items():
         if key not in ("store", "root"):
-            raise ProjectError(f"{path}: [tool.penstock] has 'store' and 'root'. Received: {key!r}")
+            raise ProjectError(
+                f"{path}: [tool.penstock] takes 'store' and 'root'. Received: {key!r}"
+            )
         if not isinstance(value, str):
-            raise ProjectError(f"{path}: [tool.penstock] {key} is text. Received: {value!r}")
+            raise ProjectError(
+                f"{path}: [tool.penstock] {key} must be a string. Received: {value!r}"
+            )
     return dict(settings)

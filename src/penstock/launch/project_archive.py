@@ -104,7 +104,9 @@ def _extract(archive: tarfile.TarFile, target: str) -> None:
     for member in archive.getmembers():
         path = os.path.realpath(os.path.join(root, member.name))
         if not (member.isfile() or member.isdir()) or os.path.commonpath([root, path]) != root:
-            raise ArchiveError(f"The project archive holds {member.name!r}, which is no file in it")
+            raise ArchiveError(
+                f"The project archive holds {member.name!r}, which is not a file inside it"
+            )
     archive.extractall(target)
 
 

@@ -50,7 +50,7 @@ def runner_class(name: str) -> type[Runner]:
     found = resolve(known[name])
     if not isinstance(getattr(found, "ABILITIES", None), Abilities):
         raise DefinitionError(
-            f"The entry point {name!r} of {GROUP} names {known[name]}, which is no runner: it has no "
-            "ABILITIES."
+            f"The entry point {name!r} of {GROUP} names {known[name]}, which is not a runner: it "
+            "has no ABILITIES."
         )
     return cast("type[Runner]", found)

@@ -188,8 +188,8 @@ def resume_lines(result: RunResult) -> list[str]:
     """Return what to type to go on with a run that did not complete, a line each or none."""
     if result.state == "COMPLETE" or not result.resume_command:
         return []
-    lines = [f"go on with it: {result.resume_command}"]
+    lines = [f"resume it: {result.resume_command}"]
     if result.failed and result.run_command:
         # It would go on with the pipeline as it was compiled.
-        lines.append(f"or, after a change of the pipeline file: {result.run_command}")
+        lines.append(f"or, if you changed the pipeline file: {result.run_command}")
     return lines

@@ -276,7 +276,7 @@ def _whole_numbers(name: str, values: pa.Array, lengths: Any) -> pa.Array:
 
 def _wrong_type(name: str, values: pa.Array, place: int, kind: str, lengths: Any) -> ValueError:
     value = values[place].as_py()
-    hint = " Give the text that it was in the training data." if kind == "string" else ""
+    hint = " Give the string that it was in the training data." if kind == "string" else ""
     return ValueError(
         f"The model reads {name!r} as {_PLURALS[kind]}. Received in row {_row_of(place, lengths)}: "
         f"{value!r} ({type(value).__name__}).{hint}"
@@ -308,8 +308,8 @@ def _check_sizes(name: str, lengths: Any, present: Any, shape: tuple[int, ...]) 
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"The model reads {name!r} as {_size_words(size, shape)} a row. Received in row {row}: "
-            f"{int(lengths[row])} values"
+            f"The model reads {name!r} as {_size_words(size, shape)} per row. Received in row "
+            f"{row}: {int(lengths[row])} values"
         )
     return present
 

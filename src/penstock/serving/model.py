@@ -114,7 +114,7 @@ class ServedModel:
             if (close := closest(name, read))
         ]
         warnings.warn(
-            f"The model does not read {', '.join(map(repr, new))}: passed over.{''.join(hints)} "
+            f"The model does not read {', '.join(map(repr, new))}: ignored.{''.join(hints)} "
             f"It reads: {', '.join(read)}",
             UserWarning,
             stacklevel=3,
@@ -182,8 +182,8 @@ class ServedModel:
             if array.ndim == 0 or len(array) != count:
                 raise ValueError(
                     f"The output {name!r} of the signature {self.signature.name!r} has the shape "
-                    f"{list(array.shape)} for {count} rows. Expected its first size to be that of the "
-                    "rows."
+                    f"{list(array.shape)} for {count} rows. Expected its first dimension to be "
+                    "the number of rows."
                 )
             columns[name] = array.tolist()
         for i in range(count):
@@ -244,14 +244,15 @@ def _tensor(name: str, column: Any, feature: FeatureInput) -> Any:
     sizes: tuple[int, ...] = (len(column), *shape)
     if shape.count(-1) > 1:
         raise ValueError(
-            f"The model reads {name!r} as a tensor of the shape {list(shape)}, of which several sizes may "
-            "vary: rows do not say them. Export the model with fixed sizes but one."
+            f"The model reads {name!r} as a tensor of the shape {list(shape)}, several of whose "
+            "sizes may vary; rows do not define them. Export the model with at most one size that "
+            "varies."
         )
     if -1 in shape:
         lengths = {len(each) for each in column.to_pylist()}
         if len(lengths) > 1:
             raise ValueError(
-                f"The model reads {name!r} as a tensor, for which all rows need the same number of "
+                f"The model reads {name!r} as a tensor, so all rows need the same number of "
                 f"values. Received: {min(lengths)} to {max(lengths)} values"
             )
     dtype = tf.dtypes.as_dtype(feature.dtype)

@@ -70,7 +70,8 @@ def push_model(
     source, destination = os.fspath(source), os.fspath(destination)
     if "://" in destination:
         raise ValueError(
-            f"Models are pushed to local folders so far. Received: destination={destination!r}"
+            "Models can currently be pushed only to local folders. Received: "
+            f"destination={destination!r}"
         )
     if versioning not in ("timestamp", "next"):
         raise ValueError(

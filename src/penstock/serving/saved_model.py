@@ -62,11 +62,11 @@ def inspect_saved_model(path: str) -> SavedModelInfo:
         signatures = read_signatures(model)
     except (DecodeError, ValueError, KeyError, IndexError) as error:
         raise ModelError(
-            f"{graph_file} is damaged or no SavedModel: {type(error).__name__}: {error}"
+            f"{graph_file} is damaged or not a SavedModel: {type(error).__name__}: {error}"
         ) from error
     tags = tuple(tag for graph in model.meta_graphs for tag in graph.info.tags)
     if not tags:
-        raise ModelError(f"{graph_file} holds no graph.")
+        raise ModelError(f"{graph_file} contains no graph.")
     assets = tuple(sorted({each.filename for graph in model.meta_graphs for each in graph.assets}))
     for asset in assets:
         if not (root / "assets" / asset).is_file():
@@ -85,7 +85,7 @@ def _check_variables(folder: Path) -> None:
         return
     footer = index.read_bytes()[-8:]
     if len(footer) < 8 or struct.unpack("<Q", footer)[0] != _TABLE_MAGIC:
-        raise ModelError(f"{index} is damaged: its end is not that of a table.")
+        raise ModelError(f"{index} is damaged: it does not end like a table.")
     shards = sorted(file.name for file in folder.glob("variables.data-*"))
     count = int(shards[0].rsplit("-", 1)[1]) if shards else 1
     for i in range(count):

@@ -32,7 +32,7 @@ def open_session(
         path = url if scheme is None else re.sub(r"^sqlite(\+\w+)?:///?", "", url)
         if not path or path == ":memory:":
             raise StoreUnavailable(
-                f"A store in memory would be lost with the process. Received: {url!r}. Give a file."
+                f"A store in memory would be lost with the process. Give a file. Received: {url!r}"
             )
         # Leases and backups lie beside it, whatever the working directory becomes.
         path = os.path.abspath(path)
@@ -46,6 +46,6 @@ def open_session(
 
         return connect.open_session(url), None
     raise StoreUnavailable(
-        f"No store is known for {scheme[1]}://. Expected a path, sqlite:///, postgresql:// or "
+        f"Unknown kind of store: {scheme[1]}://. Expected a path, sqlite:///, postgresql:// or "
         "mysql://."
     )

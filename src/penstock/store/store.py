@@ -66,7 +66,7 @@ class MetadataStore(Runs, UpkeepQueries, Cache, LineageQueries):
         from penstock.store.schema import migration
 
         if durability not in ("normal", "full"):
-            raise ValueError(f"durability is 'normal' or 'full'. Received: {durability!r}")
+            raise ValueError(f"durability must be 'normal' or 'full'. Received: {durability!r}")
         session, reserve = open_session(
             os.fspath(url), create=create, read_only=read_only, durability=durability
         )

@@ -165,7 +165,9 @@ class CompiledPipeline:
             elif declared.is_optional:
                 values[name] = json_format.MessageToDict(declared.default_value)
             else:
-                raise ValueError(f"The pipeline's parameter {name!r} has no default: give it")
+                raise ValueError(
+                    f"The pipeline's parameter {name!r} has no default: give its value"
+                )
         return values
 
     def _run_task(

@@ -117,7 +117,8 @@ def create_data_accessor(
     ) -> tf.data.Dataset:
         if payload_format != DEFAULT_PAYLOAD_FORMAT:
             raise ValueError(
-                f"Datasets are made of FORMAT_TF_EXAMPLE. Received: payload_format={payload_format!r}"
+                "Datasets are made from FORMAT_TF_EXAMPLE. Received: "
+                f"payload_format={payload_format!r}"
             )
         return _tf_dataset(files, TensorFlowDatasetOptions.of(options), schema, file_format)
 
@@ -146,7 +147,7 @@ def _tf_dataset(
     spec = feature_spec(schema)
     if options.label_key is not None and options.label_key not in spec:
         raise ValueError(
-            f"label_key={options.label_key!r} is no feature of the schema. "
+            f"label_key={options.label_key!r} is not a feature of the schema. "
             f"Features: {', '.join(sorted(spec))}"
         )
     files = matching_files(patterns)

@@ -69,7 +69,7 @@ def export_model(
     labels = {label_key} if isinstance(label_key, str) else set(label_key)
     if unknown := labels - {feature.name for feature in schema.feature}:
         raise ValueError(
-            f"label_key={min(unknown)!r} is no raw feature. "
+            f"label_key={min(unknown)!r} is not a raw feature. "
             f"Features: {', '.join(sorted(feature.name for feature in schema.feature))}"
         )
     full_spec = feature_spec(schema)

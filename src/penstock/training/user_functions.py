@@ -55,7 +55,7 @@ def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> C
                 f"It defines: {', '.join(sorted(defined)) or 'no functions'}"
             )
     if not callable(function):
-        raise UserFunctionError(f"{where} is no function. Received: {type(function).__name__}")
+        raise UserFunctionError(f"{where} is not a function. Received: {type(function).__name__}")
     signature = inspect.signature(function)
     try:
         signature.bind(object())

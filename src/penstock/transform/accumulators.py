@@ -63,7 +63,7 @@ class KeyedCombinerAccumulator:
         keys, *columns = values
         if keys.ndim != 1 or any(len(column) != len(keys) for column in columns):
             raise ValueError(
-                "An analyzer by key needs a vector of keys and arrays of as many rows. "
+                "An analyzer by key needs a vector of keys and arrays with the same number of rows. "
                 f"Received shapes: {[value.shape for value in values]}"
             )
         combiner = self._combiner

@@ -73,8 +73,8 @@ def analyze(
         phases = plan_phases(first)
     except ValueError as error:
         error.add_note(
-            "An analyzer can read what is made of the features that preprocessing_fn receives, of "
-            "constants and of other analyzers' results, and nothing else."
+            "An analyzer can only read tensors computed from the features that preprocessing_fn "
+            "receives, from constants and from other analyzers' results."
         )
         raise
     if not phases:
@@ -160,7 +160,7 @@ def _check_same_analyzers(first: Trace, final: Trace) -> None:
     for name, fingerprint in after.items():
         if name not in before or before[name].source_keys != fingerprint.source_keys:
             raise RuntimeError(
-                "preprocessing_fn calls its analyzers in another order each time it is traced "
+                "preprocessing_fn calls its analyzers in a different order each time it is traced "
                 f"(at {name!r}). Iterate over sorted names rather than over a set, or give each "
-                "analyzer a name of its own (name=...)."
+                "analyzer its own name (name=...)."
             )

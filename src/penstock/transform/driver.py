@@ -315,5 +315,7 @@ def _transform_splits(
                 writer.write_framed(split, framed)
     counts = _count_rows(readers)
     if writer.row_counts != counts:
-        raise RuntimeError(f"Transform read {counts} rows a split, but wrote {writer.row_counts}.")
+        raise RuntimeError(
+            f"Transform read {counts} rows per split, but wrote {writer.row_counts}."
+        )
     return counts

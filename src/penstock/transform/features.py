@@ -101,7 +101,7 @@ class RawFeatures:
                     raise ValueError(
                         f"Feature {field.name!r} holds {column.type} in the examples, but the "
                         f"schema says {field.type}. Run ExampleValidator to see where the data "
-                        "departs from the schema, or correct the schema."
+                        "differs from the schema, or correct the schema."
                     ) from error
             columns.append(column)
         return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
@@ -121,9 +121,9 @@ def _check_lengths(name: str, column: pa.Array, values: int) -> None:
     if len(wrong):
         raise ValueError(
             f"Feature {name!r} has {lengths[wrong[0]]} values in a row (the {wrong[0] + 1}. of its "
-            f"batch; {len(wrong)} such rows of {len(lengths)}), but the schema's shape asks for {values} "
-            "in every row. Run ExampleValidator to see where the data departs from the schema, or take "
-            "the shape out of the schema: the feature is then a tf.SparseTensor."
+            f"batch; {len(wrong)} such rows of {len(lengths)}), but the schema's shape requires "
+            f"{values} in every row. Run ExampleValidator to see where the data differs from the "
+            "schema, or remove the shape from the schema: the feature is then a tf.SparseTensor."
         )
 
 

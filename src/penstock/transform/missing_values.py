@@ -68,7 +68,7 @@ def fill_missing(feature: Any, default: Any = None, *, values: int = 1) -> tf.Te
             most,
             tf.constant(values, tf.int64),
             f"fill_missing(..., values={values}): a row has more values than that. Give a larger number "
-            "in `values`, or use the feature as the tf.SparseTensor that it is.",
+            "in `values`, or use the feature as a tf.SparseTensor.",
         )
         with tf.control_dependencies([fits] if fits is not None else []):
             shape = tf.stack([feature.dense_shape[0], tf.constant(values, tf.int64)])

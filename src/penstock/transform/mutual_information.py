@@ -59,7 +59,7 @@ def _score_token(
     if round(occurrences) > round(total):
         raise ValueError(
             f"The token {token!r} occurs {occurrences} times in {total} rows. A vocabulary by mutual "
-            "information needs each token once a row: remove duplicates with "
+            "information needs each token at most once per row: remove duplicates with "
             "tft.deduplicate_tensor_per_row."
         )
     information = 0.0

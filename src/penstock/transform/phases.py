@@ -103,7 +103,7 @@ def plan_phases(trace: Trace) -> list[Phase]:
         if not settled:
             waiting = [sink.tensor.name for sink in sinks if sink not in settled]
             raise ValueError(
-                "The analyzers of preprocessing_fn depend on each other in a circle or on a tensor "
+                "The analyzers of preprocessing_fn depend on each other in a cycle, or on a tensor "
                 f"that is never computed: {waiting}"
             )
         sources = []

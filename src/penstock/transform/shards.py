@@ -168,8 +168,9 @@ class SplitReader:
             yield batch
         if self.rows not in (None, rows):
             raise RuntimeError(
-                f"Split {self.split!r} had {self.rows} rows when it was read first and {rows} "
-                f"now. Something changes its files while they are read: {list(self._source.files)}"
+                f"Split {self.split!r} had {self.rows} rows when it was first read and has {rows} "
+                "now. Something is changing its files while they are read: "
+                f"{list(self._source.files)}"
             )
         self._source.check_count(rows)
         self.rows = rows

@@ -96,7 +96,9 @@ def analyze_locally(
         return None
     except Exception as error:
         if no_rows():
-            error.add_note(f"There are no rows to analyze in {splits}, and an analyzer needs some.")
+            error.add_note(
+                f"There are no rows to analyze in {splits}, and an analyzer needs at least one."
+            )
         raise
     if analysis.phases and no_rows():
         _LOG.warning(

@@ -127,7 +127,7 @@ def write(
     if os.path.exists(path) and not filecmp.cmp(path, written, shallow=False):
         raise ValueError(
             "preprocessing_fn writes two different vocabularies to the file "
-            f"{operation.vocab_filename!r}. Give each a vocab_filename of its own."
+            f"{operation.vocab_filename!r}. Give each its own vocab_filename."
         )
     os.replace(written, path)
     return path

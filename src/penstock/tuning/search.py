@@ -62,7 +62,7 @@ def run_search(result: TunerFnResult, callbacks: Sequence[Any] = ()) -> list[dic
         reasons = sorted({lines[-1] for lines in told})
         where = "\n".join(told[0][-_LINES_OF_TRACEBACK:]) if told else ""
         raise ValueError(
-            f"None of {len(trials)} trials was completed. Last errors: {'; '.join(reasons)}\n{where}"
+            f"None of {len(trials)} trials completed. Last errors: {'; '.join(reasons)}\n{where}"
         )
     return trials
 

@@ -105,7 +105,7 @@ def test_extreme_columns_have_a_page(columns):
 
 def test_no_row_and_no_feature():
     nothing = statistics_pb2.DatasetFeatureStatisticsList(datasets=[{}])
-    assert "There is no feature." in check(visualize_statistics(nothing))
+    assert "There are no features." in check(visualize_statistics(nothing))
 
 
 def test_distances():
@@ -162,11 +162,11 @@ def test_anomalies():
     text = check(display_anomalies(found, "today"))
     assert "1 error" in text
     assert "ENUM_TYPE_UNEXPECTED_STRING_VALUES" in text
-    assert "Distances that were measured" in text
+    assert "Measured distances" in text
     clean = check(display_anomalies(validate_statistics(LEFT, schema)))
     assert "No anomalies" in clean
     empty = statistics_pb2.DatasetFeatureStatisticsList(datasets=[{}])
-    assert "There is no data" in display_anomalies(validate_statistics(empty, schema)).html
+    assert "No data" in display_anomalies(validate_statistics(empty, schema)).html
 
 
 def test_pages_are_shown_in_notebooks_and_written(tmp_path):

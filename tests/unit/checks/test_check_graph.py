@@ -178,10 +178,10 @@ def test_columns_of_an_eval_config_are_looked_up_in_the_header(root):
     evaluated = evaluator(gen, trainer, example_weight_key="quantity")
     weight, slicing = findings(root, gen, trainer, evaluated)
     assert weight.message == (
-        "Evaluator: model_specs[0].example_weight_key: the example weight 'quantity' is no feature of the "
+        "Evaluator: model_specs[0].example_weight_key: the example weight 'quantity' is not a feature of the "
         "examples. Features: carrier, label, weight"
     )
-    assert "'carier' is no feature of the examples. Did you mean 'carrier'?" in slicing.message
+    assert "'carier' is not a feature of the examples. Did you mean 'carrier'?" in slicing.message
     assert (weight.level, slicing.level) == ("error", "error")
 
 
@@ -229,7 +229,7 @@ def test_columns_are_looked_up_in_a_schema_file(root):
     trainer = train(gen)
     evaluated = evaluator(gen, trainer, schema=schema)
     (slicing,) = messages(root, gen, schema, trainer, evaluated)
-    assert "'carier' is no feature of the examples. Did you mean 'carrier'?" in slicing
+    assert "'carier' is not a feature of the examples. Did you mean 'carrier'?" in slicing
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_what_went_is_made_anew_and_why_says_so(six_runs, capsys):
     capsys.readouterr()
     assert main(["why", "latest", "CountWords"]) == 0
     text = capsys.readouterr().out
-    assert "the earlier result could not be used again" in text
+    assert "the earlier result could not be reused" in text
     assert "is DELETED" in text
 
 

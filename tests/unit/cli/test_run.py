@@ -91,8 +91,8 @@ def test_a_failed_run_tells_the_users_traceback_and_how_to_go_on(project, capsys
     assert 'modules/counting.py", line 2, in count' in error
     assert "src/penstock" not in error
     assert "CountWords failed: KeyError: 'boom'" in error
-    assert "go on with it: penstock resume bad\n" in error
-    assert "after a change of the pipeline file: penstock run pipelines/words.py" in error
+    assert "resume it: penstock resume bad\n" in error
+    assert "if you changed the pipeline file: penstock run pipelines/words.py" in error
     assert "--run-id" not in error
 
     module.write_text(good)

@@ -66,7 +66,7 @@ def why(capsys, node: str) -> dict:
 def test_resolvers_are_never_cached(flaky, capsys):
     run(1)
     assert why(capsys, "Resolver")["headline"] == (
-        "A resolver looks its artifacts up in every run; it is never cached."
+        "A resolver looks up its artifacts in every run; it is never cached."
     )
 
 
@@ -82,7 +82,7 @@ def test_nodes_that_did_not_run_say_for_whom_they_waited(flaky, capsys):
     after = why(capsys, "After")
     assert (after["state"], after["headline"]) == ("SKIPPED", "After did not run in this run.")
     assert after["reasons"] == ["Flaky failed: OSError: not yet"]
-    assert why(capsys, "Last")["reasons"] == ["it waits for After, which did not run either"]
+    assert why(capsys, "Last")["reasons"] == ["it waits for After, which also did not run"]
 
 
 def test_a_retried_node_tells_of_its_attempts(flaky, capsys):
@@ -101,7 +101,7 @@ def test_an_imported_value_that_changed_is_an_input_that_changed(flaky, capsys):
     (flaky / "data/value").write_text("other")
     run(0)
     assert why(capsys, "Flaky")["differences"][0]["sentence"] == (
-        "input text changed: Importer imported other content"
+        "input text changed: Importer imported different content"
     )
 
 

@@ -335,7 +335,7 @@ def test_lift_of_buckets_by_weight_and_limited():
     assert middle.weighted_y_count == 5
     assert [(v.x_string, v.weighted_x_count) for v in middle.lift_values] == [("b", 3), ("a", 1)]
     assert middle.lift_values[0].lift == pytest.approx(8 / 5)
-    with pytest.raises(TypeError, match="give boundaries for floats"):
+    with pytest.raises(TypeError, match="for floats, give boundaries"):
         compute(batch, generators=[LiftStats("y", x_features=["x"])])
     with pytest.raises(ValueError, match="needs x_features or a schema"):
         LiftStats("y")
@@ -387,7 +387,7 @@ def test_slices_of_values():
     assert StatsOptions.from_json(options.to_json()) == options
     with pytest.raises(ValueError, match="needs a feature"):
         FeatureValueSlicer({})
-    with pytest.raises(TypeError, match="strings and integers"):
+    with pytest.raises(TypeError, match="strings or integers"):
         list(FeatureValueSlicer({"x": None})(pa.record_batch({"x": [[1.5]]})))
 
 

@@ -148,7 +148,7 @@ def test_parts_of_statistics_are_put_together(stats, tmp_path):
     view = whole.get_slice("All Examples")
     assert {str(path) for path in view.list_features()} == {"fare", "trip.city", "d"}
     assert view.proto().num_examples == 3
-    with pytest.raises(ValueError, match="There are no statistics"):
+    with pytest.raises(ValueError, match="No files with statistics"):
         load_sharded_statistics(str(tmp_path / "zz"))
     with pytest.raises(ValueError, match="input_path_prefix or input_paths"):
         load_sharded_statistics()

@@ -119,7 +119,7 @@ def test_a_slicing_config_message_is_taken():
         ({"feature_allowlist": "a"}, TypeError, "feature_allowlist must be a list"),
         ({"generators": 1}, TypeError, "generators must be a list"),
         ({"slicing_config": {"a": None}}, TypeError, "slicing_config must be a SlicingConfig"),
-        ({"feature_allowlist": [("s", "a")]}, ValueError, "at the top level"),
+        ({"feature_allowlist": [("s", "a")]}, ValueError, "takes top-level features"),
         ({"semantic_domain_stats_sample_rate": 0.0}, ValueError, r"must be in \(0, 1\]"),
         ({"experimental_result_partitions": 0}, ValueError, "must be 1 or more"),
         (

@@ -99,7 +99,7 @@ def test_the_user_is_told(caplog):
     for part in (
         "Parts of the schema are not checked here: feature 'home': url_domain (only the type is checked",
         "feature 'trip.at': time_domain (only",
-        "feature 'fare': drift_comparator.infinity_norm (compares how often values occur",
+        "feature 'fare': drift_comparator.infinity_norm (it compares how often values occur",
         "feature 'plan': skew_comparator (there are no serving statistics to compare with)",
         "feature 's': sparse_feature (the statistics were made without the schema",
         "num_examples_version_comparator (there are no previous_version statistics",

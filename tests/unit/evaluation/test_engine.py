@@ -159,7 +159,7 @@ def test_parquet_gives_the_same(files, model, by_class, tmp_path):
             "returns no 'logits'. It returns: ",
         ),
         ({"metrics_specs": [{"metrics": [{"class_name": "Acc"}]}]}, "There is no metric 'Acc'"),
-        ({"metrics_specs": []}, "asks for no metric"),
+        ({"metrics_specs": []}, "requests no metric"),
         (
             {
                 "metrics_specs": [{"metrics": [{"class_name": "AUC"}]}],
@@ -193,7 +193,7 @@ def test_what_does_not_exist_is_named(files, model, by_class, change, message):
             {"slicing_specs": [{"feature_keys": ["sgn"]}]},
             "names the feature 'sgn'.* Did you mean 'sign'",
         ),
-        ({"model_specs": [{"label_key": "labl_xf"}]}, "names 'labl_xf', which is no feature"),
+        ({"model_specs": [{"label_key": "labl_xf"}]}, "names 'labl_xf', which is not a feature"),
     ],
 )
 def test_with_a_schema_a_faulty_name_is_found_before_any_row_is_read(

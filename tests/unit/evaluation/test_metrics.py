@@ -141,10 +141,12 @@ def test_the_confusion_matrix_counts_by_class_and_threshold():
 
 def test_accuracies_say_which_labels_they_need():
     with pytest.raises(
-        ValueError, match="SparseCategoricalAccuracy needs labels with a class id a row"
+        ValueError, match="SparseCategoricalAccuracy needs labels with one class id per row"
     ):
         value("SparseCategoricalAccuracy", ONE_HOT, CLASS_SCORES)
-    with pytest.raises(ValueError, match="CategoricalAccuracy needs labels with one value a class"):
+    with pytest.raises(
+        ValueError, match="CategoricalAccuracy needs labels with one value per class"
+    ):
         value("CategoricalAccuracy", CLASSES, CLASS_SCORES)
 
 
@@ -233,7 +235,9 @@ def test_a_cross_entropy_of_an_unknown_label_is_refused_with_label_and_classes(l
 
 
 def test_class_ids_are_whole_numbers():
-    with pytest.raises(ValueError, match=r"A class id is a whole number. Received: a label 1\.7"):
+    with pytest.raises(
+        ValueError, match=r"A class id must be a whole number. Received: a label 1\.7"
+    ):
         value("SparseCategoricalAccuracy", [1.0, 1.7, 0.0], CLASS_SCORES)
     with pytest.raises(ValueError, match="class ids from 0 to 65,534, or -1 .* Received: -2"):
         value("MultiClassConfusionMatrixAtThresholds", [0, -2, 1], CLASS_SCORES)

@@ -128,7 +128,7 @@ def test_a_misspelt_feature_is_named_with_the_nearest():
 
 
 def test_a_feature_cannot_be_key_and_value():
-    with pytest.raises(ValueError, match="'s' in feature_keys and in feature_values"):
+    with pytest.raises(ValueError, match="'s' in both feature_keys and feature_values"):
         Slicer([SlicingSpec(feature_keys=["s"], feature_values={"s": "x"})])
 
 

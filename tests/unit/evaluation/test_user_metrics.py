@@ -178,9 +178,9 @@ def test_labels_and_scores_have_a_dimension_more_where_there_are_classes():
         (
             "plain",
             "",
-            "own.plain is no metric. Expected: a class derived from penstock.evaluation.Metric",
+            "own.plain is not a metric. Expected: a class derived from penstock.evaluation.Metric",
         ),
-        ("Broken", "", "own.Broken cannot be made: RuntimeError: no"),
+        ("Broken", "", "own.Broken cannot be constructed: RuntimeError: no"),
         ("FBeta", "{beta}", "config of metric FBeta is not JSON"),
     ],
 )
@@ -192,7 +192,7 @@ def test_what_is_no_metric_is_named(class_name, config, message):
 def test_a_value_must_be_a_number_and_a_row_needs_one():
     with pytest.raises(ValueError, match="own.Words must return a number .* Received: 'much'"):
         values("Words")
-    with pytest.raises(ValueError, match=r"scalar must return a number a row, \[6\]"):
+    with pytest.raises(ValueError, match=r"scalar must return one number per row, \[6\]"):
         values("scalar")
 
 

@@ -63,5 +63,5 @@ def test_numbers_that_print_alike_and_nan_are_equal():
 def test_one_run_is_no_comparison(runs):
     store, ids = runs
     with MetadataStore.open(store) as opened:
-        with pytest.raises(ValueError, match="needs two runs or more"):
+        with pytest.raises(ValueError, match="needs two or more"):
             compare_runs(opened, ids[:1])

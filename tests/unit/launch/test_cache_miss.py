@@ -31,4 +31,4 @@ def test_the_nearest_of_the_last_executions_is_compared(store) -> None:
     ran(store, a=7, b=7, c=7)
     assert why(store, a=1, b=1, c=2) == "parameter c changed: 1 -> 2"
     assert why(store, a=1, b=2, c=2) == "parameter b changed: 1 -> 2 and 1 more"
-    assert why(store, a=7, b=7, c=7) == "its earlier outputs cannot be used again"
+    assert why(store, a=7, b=7, c=7) == "its earlier outputs cannot be reused"

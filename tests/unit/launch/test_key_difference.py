@@ -47,7 +47,7 @@ def changed(path: str, value: object) -> dict:
         ("code/modules.features", "cccc", "code", "modules.features",
          "modules/features.py changed"),
         ("code/modules.new", "dddd", "code", "modules.new",
-         "modules/new.py is imported now and was not before"),
+         "modules/new.py is imported now but was not before"),
         ("code/modules.features", ..., "code", "modules.features",
          "modules/features.py is no longer imported"),
         ("libraries/tensorflow", "2.21.0", "libraries", "tensorflow",
@@ -70,15 +70,15 @@ def changed(path: str, value: object) -> dict:
         ("inputs/examples", ["f1", "f9"], "inputs", "examples",
          "input examples changed: 1 -> 2 artifacts"),
         ("inputs/baseline", ["f3"], "inputs", "baseline",
-         "input baseline has an artifact now and had none before"),
+         "input baseline has an artifact now but had none before"),
         ("inputs/schema", ..., "inputs", "schema",
-         "input schema has no artifact now and had one before"),
+         "input schema has no artifact now but had one before"),
         ("external/input_base|a.csv", "d2", "external", "input_base/a.csv",
          "content of data file input_base/a.csv changed"),
         ("external/input_base|b.csv", "d2", "external", "input_base/b.csv",
          "data file input_base/b.csv is new"),
         ("external/input_base|a.csv", ..., "external", "input_base/a.csv",
-         "data file input_base/a.csv is no longer there"),
+         "data file input_base/a.csv is gone"),
         ("seed", 7, "seed", "", "the seed changed: none -> 7"),
         ("seed", ..., "seed", "", "the seed is gone; it was none"),
         ("deterministic", True, "deterministic", "",
@@ -104,7 +104,7 @@ def test_few_modules_of_penstock_are_named():
     new = copy.deepcopy(KEY)
     new["code"] |= {"penstock.io.csv.reader": "1111"}
     (found,) = key_differences(KEY, new)
-    assert found.sentence == "penstock.io.csv.reader is imported now and was not before"
+    assert found.sentence == "penstock.io.csv.reader is imported now but was not before"
 
 
 def test_equal_keys_do_not_differ():

@@ -39,8 +39,8 @@ def test_the_table_and_the_environment_name_other_places(tmp_path, monkeypatch):
     ("text", "message"),
     [
         ('[tool.penstock]\nstroe = "x"\n', "Received: 'stroe'"),
-        ("[tool.penstock]\nstore = 3\n", "store is text. Received: 3"),
-        ("[tool.penstock]\nstore = \n", "no valid TOML"),
+        ("[tool.penstock]\nstore = 3\n", "store must be a string. Received: 3"),
+        ("[tool.penstock]\nstore = \n", "not valid TOML"),
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path, text, message):

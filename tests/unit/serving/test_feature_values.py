@@ -82,7 +82,7 @@ def test_an_empty_list_is_missing_where_the_model_reads_a_fixed_number():
         ([1, 2**63], INTEGERS, r"Row 1 has 9223372036854775808 in 'c', which has more than 64 bits"),
         ([np.uint64(2**63)], INTEGERS, r"Row 0 has 9223372036854775808 in 'c'"),
         ([["a", None]], TEXTS, r"Row 0 has a missing value within the list in 'c'"),
-        ([1.0, [1.0, 2.0]], ONE_FLOAT, r"reads 'c' as 1 value a row. Received in row 1: 2 values"),
+        ([1.0, [1.0, 2.0]], ONE_FLOAT, r"reads 'c' as 1 value per row. Received in row 1: 2 values"),
         ([None, {"a"}], TEXTS, r"column 'c' of type list<item: list<item: string>> does not fit"),
         ([object()], TEXTS, r"Row 0 has <object .*Expected a number, a string"),
         ([1j], FLOATS, r"Row 0 has 1j \(complex\) in 'c'"),

@@ -126,7 +126,7 @@ def test_the_features_are_those_of_the_signature_alone(tmp_path):
         {"count": 0, "length": 0.0, "sum": 7},
     ]
     with pytest.raises(
-        ValueError, match="reads 'pair' as 2 values a row. Received in row 0: 1 val"
+        ValueError, match="reads 'pair' as 2 values per row. Received in row 0: 1 val"
     ):
         served.predict({"pair": 1})
 
@@ -219,7 +219,7 @@ def test_tensors_of_varying_size(tmp_path):
         ValueError, match="all rows need the same number of values. .* 1 to 2 values"
     ):
         served.predict([{"x": [1, 2]}, {"x": 3}])
-    with pytest.raises(ValueError, match="several sizes may vary"):
+    with pytest.raises(ValueError, match="several of whose sizes may vary"):
         ServedModel(str(tmp_path), "matrix").predict({"x": [[1, 2]]})
 
 

@@ -71,7 +71,7 @@ def no_graph_file(root):
 def graph_cut_short(root):
     data = (root / "saved_model.pb").read_bytes()
     (root / "saved_model.pb").write_bytes(data[:-5])
-    return "saved_model.pb is damaged or no SavedModel: DecodeError"
+    return "saved_model.pb is damaged or not a SavedModel: DecodeError"
 
 
 def another_file(root):

@@ -183,7 +183,7 @@ def test_what_is_no_database(tmp_path: Path) -> None:
         MetadataStore.open(text / "sub" / "m.db")
     with pytest.raises(StoreUnavailable, match="lost with the process"):
         MetadataStore.open("sqlite://")
-    with pytest.raises(StoreUnavailable, match="No store is known for oracle://"):
+    with pytest.raises(StoreUnavailable, match="Unknown kind of store: oracle://"):
         MetadataStore.open("oracle://host/x")
     with pytest.raises(ValueError, match="'normal' or 'full'. Received: 'fast'"):
         MetadataStore.open(tmp_path / "m.db", durability="fast")
@@ -236,7 +236,7 @@ def test_read_only(tmp_path: Path) -> None:
 
 
 def test_read_only_does_not_upgrade(golden: Path) -> None:
-    with pytest.raises(SchemaMismatch, match="Open it once for writing"):
+    with pytest.raises(SchemaMismatch, match="Open it for writing once"):
         MetadataStore.open(golden, read_only=True)
     assert golden.read_bytes() == GOLDEN.read_bytes()
 

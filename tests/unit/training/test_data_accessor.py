@@ -107,7 +107,7 @@ def test_keras_does_not_warn_of_a_dataset_that_ends(data, schema):
 
 def test_what_is_missing_is_named(data, schema):
     with pytest.raises(
-        ValueError, match="label_key='lable' is no feature of the schema. Features: kind_xf"
+        ValueError, match="label_key='lable' is not a feature of the schema. Features: kind_xf"
     ):
         batches(data, schema, label_key="lable")
     factory = create_data_accessor().tf_dataset_factory

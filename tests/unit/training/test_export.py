@@ -167,7 +167,7 @@ def test_equal_models_give_equal_bytes_in_other_processes_and_folders(data, tmp_
 
 def test_a_wrong_label_key_is_named(data, tmp_path):
     with pytest.raises(
-        ValueError, match="label_key='lable' is no raw feature. Features: kind, label, note, x"
+        ValueError, match="label_key='lable' is not a raw feature. Features: kind, label, note, x"
     ):
         export_model(build(), str(tmp_path / "m"), transform_output=data.graph, label_key="lable")
     with pytest.raises(ValueError, match="needs a transform_output, or the schema"):

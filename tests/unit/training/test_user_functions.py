@@ -37,7 +37,7 @@ def test_a_wrong_signature_is_shown(source):
 
 
 def test_what_is_no_function_is_refused():
-    with pytest.raises(UserFunctionError, match="is no function. Received: int"):
+    with pytest.raises(UserFunctionError, match="is not a function. Received: int"):
         user_function(module("run_fn = 3"), "run_fn")
 
 

@@ -106,7 +106,7 @@ def test_order_of_analyzers_that_changes(run, data):
         first, second = (age, name) if len(calls) % 2 else (name, age)
         return {"x": age * tft.mean(first) + tft.mean(second)}
 
-    assert "calls its analyzers in another order each time" in message_of(run, data, fn)
+    assert "calls its analyzers in a different order each time" in message_of(run, data, fn)
 
 
 def test_shape_that_an_example_cannot_hold(run, data):
@@ -152,7 +152,10 @@ def test_analyzer_of_a_placeholder(run, data):
 
     message = message_of(run, data, fn)
     assert "mine:0" in message
-    assert "An analyzer can read what is made of the features that preprocessing_fn rec" in message
+    assert (
+        "An analyzer can only read tensors computed from the features that preprocessing_fn rec"
+        in message
+    )
 
 
 def test_two_vocabularies_in_one_file(run, data_set):
@@ -167,7 +170,10 @@ def test_two_vocabularies_in_one_file(run, data_set):
 
     run(data, fn, name="equal")
     message = message_of(run, data, lambda inputs: fn(inputs, top_k=1))
-    assert "two different vocabularies to the file 'words'. Give each a vocab_filename" in message
+    assert (
+        "two different vocabularies to the file 'words'. Give each its own vocab_filename"
+        in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,7 @@ def test_row_with_other_values_than_the_shape_asks_for(run, data_set, ages):
     message = message_of(run, data, lambda inputs: dict(inputs), splits=("train", "eval"))
     assert "Feature 'age' has" in message
     assert "(the 2. of its batch; " in message
-    assert "the schema's shape asks for 1 in every row" in message
+    assert "the schema's shape requires 1 in every row" in message
     assert "It was read from" in message
     assert "Split-eval/data_tfrecord-00000-of-00001.gz" in message
 
@@ -251,4 +257,4 @@ def test_number_of_analyzers_that_changes(run, data):
             outputs["more"] = inputs["age"] - tft.max(inputs["age"])
         return outputs
 
-    assert "calls its analyzers in another order each time" in message_of(run, data, fn)
+    assert "calls its analyzers in a different order each time" in message_of(run, data, fn)

@@ -133,7 +133,7 @@ def test_files_that_change_between_passes(tmp_path: Path) -> None:
     list(reader())
     with TFRecordWriter(shards.files[0]) as writer:
         writer.write(b"")
-    with pytest.raises(RuntimeError, match="had 3000 rows when it was read first and 1 now"):
+    with pytest.raises(RuntimeError, match="had 3000 rows when it was first read and has 1 now"):
         list(reader())
 
 

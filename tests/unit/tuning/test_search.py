@@ -104,9 +104,7 @@ def test_a_search_without_a_result_says_why(make_tuner):
     def score(x):
         raise keras_tuner.errors.FailedTrialError("never works")
 
-    with pytest.raises(
-        ValueError, match="None of 5 trials was completed. Last errors: .*never works"
-    ):
+    with pytest.raises(ValueError, match="None of 5 trials completed. Last errors: .*never works"):
         run_search(TunerFnResult(make_tuner(score), {}))
 
 

@@ -270,8 +270,8 @@ def _single_string(name: str, feature: Any) -> bytes:
     if kind != "bytes_list" or len(values) != 1:
         what = f"{len(getattr(feature, kind).value)} values of {kind}"
         raise ValueError(
-            f"Confusion of values is counted for features with one string a row. Received: feature "
-            f"{name!r} with {what}."
+            "Confusion of values is counted for features with one string per row. Received: "
+            f"feature {name!r} with {what}."
         )
     value: bytes = values[0]
     return value

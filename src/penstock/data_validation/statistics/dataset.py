@@ -44,7 +44,7 @@ def _stats_type(path: PathSteps, kind: pa.DataType) -> int | None:
     if any(is_kind(kind) for is_kind in (*binary, *text)):
         return int(_Type.STRING)
     raise TypeError(
-        f"Feature {'.'.join(path)!r} holds values of type {kind}. Statistics know integers, "
+        f"Feature {'.'.join(path)!r} holds values of type {kind}. Statistics support integers, "
         f"floats, booleans, strings, bytes, and lists and structs of them."
     )
 
@@ -91,7 +91,7 @@ class FeatureStatistics:
         if self._type is not None:
             raise TypeError(
                 f"Feature {'.'.join(self.path)!r} has values of type {_Type.Type.Name(kind)} here "
-                f"and {_Type.Type.Name(self._type)} before. One feature needs one type."
+                f"and {_Type.Type.Name(self._type)} before. A feature must have one type."
             )
         self._type = kind
         weighted = self.presence.weighted

@@ -87,7 +87,8 @@ def statistics_of_record_batches(
     if schema is not None:
         if options.schema is not None and options.schema != schema:
             raise ValueError(
-                "Give the schema as schema=... or inside of the options. Received: two different ones."
+                "Give the schema either as schema=... or in the options. Received: two different "
+                "ones."
             )
         options = options.replaced(schema=schema)
     statistics = computed_statistics(batches, options)

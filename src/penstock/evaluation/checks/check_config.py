@@ -111,7 +111,7 @@ def _features(
             continue
         listed = ", ".join(sorted(features)[:20]) + (", ..." if len(features) > 20 else "")
         yield ConfigProblem(
-            place, f"the {what} {name!r} is no feature of the examples.{near} Features: {listed}"
+            place, f"the {what} {name!r} is not a feature of the examples.{near} Features: {listed}"
         )
 
 

@@ -29,8 +29,8 @@ NOT_COMPUTED = {
     "EvalConfig.cross_slicing_specs": "comparisons of slices with each other are not computed yet.",
     "MetricConfig.cross_slice_thresholds": "comparisons of slices with each other are not computed yet.",
     "MetricsSpec.cross_slice_thresholds": "comparisons of slices with each other are not computed yet.",
-    "SlicingSpec.slice_keys_sql": "slices by SQL are not computed. Name features in feature_keys, and make "
-    "what the query computes a feature in Transform.",
+    "SlicingSpec.slice_keys_sql": "slices by SQL are not computed. Name features in feature_keys, and "
+    "compute the query's result as a feature in Transform.",
     "ModelSpec.padding_options": "labels and predictions of different lengths are not padded.",
     "MetricsSpec.query_key": "query-based (ranking) metrics are not computed yet.",
     "Options.confidence_intervals": "confidence intervals are not computed yet.",
@@ -98,7 +98,7 @@ def _without_keys(config: Any) -> Iterator[ConfigProblem]:
     for i, spec in enumerate(config.metrics_specs):
         yield from metrics_spec_problems(config, spec, f"metrics_specs[{i}]")
     if not any(spec.metrics for spec in config.metrics_specs):
-        yield ConfigProblem("", "The EvalConfig asks for no metric: metrics_specs has no metrics.")
+        yield ConfigProblem("", "The EvalConfig requests no metrics: metrics_specs has none.")
     yield from _options(config.options)
 
 
@@ -116,7 +116,7 @@ def _fields(message: Message, place: str) -> Iterator[ConfigProblem]:
     if len(UnknownFieldSet(message)):
         unknown: Any = UnknownFieldSet(message)
         numbers = ", ".join(str(field.field_number) for field in unknown)
-        yield ConfigProblem(place, f"{name} has fields that are not known here: numbers {numbers}.")
+        yield ConfigProblem(place, f"{name} has unknown fields: numbers {numbers}.")
     for field, value in message.ListFields():
         where = f"{place}.{field.name}".removeprefix(".")
         if f"{name}.{field.name}" in NOT_COMPUTED:
@@ -159,17 +159,19 @@ def _models(config: Any) -> Iterator[ConfigProblem]:
             )
     names = [spec.name for spec in config.model_specs]
     if len(names) > 1 and (len(set(names)) < len(names) or "" in names):
-        yield ConfigProblem("model_specs", f"several models need a name each. Received: {names}")
+        yield ConfigProblem(
+            "model_specs", f"each of several models needs a name. Received: {names}"
+        )
     if sum(spec.is_baseline for spec in config.model_specs) > 1:
         yield ConfigProblem("model_specs", f"only one may be the baseline. Received: {names}")
     if names and all(spec.is_baseline for spec in config.model_specs):
-        yield ConfigProblem("model_specs", "the only one is the baseline; name the candidate too.")
+        yield ConfigProblem("model_specs", "the only model is the baseline; add the candidate.")
 
 
 def _slicing(spec: Any, place: str) -> Iterator[ConfigProblem]:
     if both := set(spec.feature_keys) & set(spec.feature_values):
         yield ConfigProblem(
-            place, f"{min(both)!r} is in feature_keys and in feature_values; one is enough."
+            place, f"{min(both)!r} is in both feature_keys and feature_values; use one of them."
         )
 
 
@@ -184,7 +186,8 @@ def _equal_names(requests: Sequence[MetricRequest]) -> Iterator[ConfigProblem]:
             told.add(request.place)
             yield ConfigProblem(
                 request.place,
-                f"{where} is a different metric of the same name, {request.key.name!r}. Name one of "
+                f"{where} is a different metric with the same name, {request.key.name!r}. Name "
+                "one of "
                 f'them: config=\'"name": "{request.key.name}_2"\'.',
             )
 
@@ -204,7 +207,7 @@ def _labels(config: Any, requests: Sequence[MetricRequest]) -> Iterator[ConfigPr
             told.add(request.place)
             yield ConfigProblem(
                 request.place,
-                f"{request.metric.class_name} needs labels, and the ModelSpec has no label_key.",
+                f"{request.metric.class_name} needs labels, but the ModelSpec has no label_key.",
             )
 
 

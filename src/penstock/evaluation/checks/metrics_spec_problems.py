@@ -66,7 +66,7 @@ def _outputs(config: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
         )
     if spec.output_weights and spec.HasField("aggregate"):
         yield ConfigProblem(
-            place, "output_weights and aggregate exclude each other; use two MetricsSpecs."
+            place, "output_weights and aggregate cannot be combined; use two MetricsSpecs."
         )
     for model in config.model_specs:
         if spec.model_names and model.name not in spec.model_names:
@@ -126,7 +126,7 @@ def _classes(spec: Any, place: str) -> Iterator[ConfigProblem]:
         )
     if spec.aggregate.class_weights and spec.aggregate.top_k_list.values:
         yield ConfigProblem(
-            f"{place}.aggregate", "class_weights and top_k_list exclude each other."
+            f"{place}.aggregate", "class_weights and top_k_list cannot be combined."
         )
 
 
@@ -138,7 +138,7 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
         yield ConfigProblem(
             place,
             f"TFMA's {metric.class_name} is not computed here.{nearest(metric.class_name, CATALOG)} "
-            "penstock.evaluation.metric_names() lists what is.",
+            "penstock.evaluation.metric_names() lists the supported ones.",
         )
         return
     try:
@@ -150,14 +150,14 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
     if own != SubKey() and (spec.HasField("binarize") or spec.HasField("aggregate")):
         yield ConfigProblem(
             place,
-            f"{metric.class_name} is for {own}, and its MetricsSpec binarizes or aggregates too; "
-            "set one of them.",
+            f"{metric.class_name} is for {own}, and its MetricsSpec also binarizes or aggregates; "
+            "use one of the two.",
         )
     if spec.aggregate.micro_average and not is_built_in(metric):
         yield ConfigProblem(
             place,
-            f"{metric.class_name} is a metric of your own, and has no micro average here; put it into a "
-            "MetricsSpec apart.",
+            f"{metric.class_name} is your own metric, which has no micro average here; put it in a "
+            "separate MetricsSpec.",
         )
     if spec.HasField("aggregate") and is_built_in(metric):
         declaration, kind = CATALOG[metric.class_name], spec.aggregate.WhichOneof("type")
@@ -165,5 +165,6 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
         if macro and declaration.is_structured and declaration.aggregates:
             yield ConfigProblem(
                 place,
-                f"{metric.class_name} is no number and has no {kind}; put it into a MetricsSpec apart.",
+                f"{metric.class_name} is not a number and has no {kind}; put it in a separate "
+                "MetricsSpec.",
             )

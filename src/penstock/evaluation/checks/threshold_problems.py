@@ -36,7 +36,7 @@ def threshold_problems(config: Any, requests: Sequence[MetricRequest]) -> Iterat
             yield ConfigProblem(found.place, _not_computed(found, requests))
         elif any(key in structured for key in found.keys):
             yield ConfigProblem(
-                found.place, f"{found.name} is no single number, so no threshold can be on it."
+                found.place, f"{found.name} is not a single number, so it cannot have a threshold."
             )
         yield from _bounds(found)
 
@@ -56,7 +56,7 @@ def _without_slices(config: Any) -> Iterator[ConfigProblem]:
                 if not entry.slicing_specs:
                     yield ConfigProblem(
                         f"{place}[{k}]",
-                        "names no slicing_specs. SlicingSpec() is the whole data set.",
+                        "has no slicing_specs. SlicingSpec() is the whole data set.",
                     )
 
 
@@ -65,7 +65,7 @@ def _not_computed(found: ThresholdRequest, requests: Sequence[MetricRequest]) ->
     if found.name in known:
         return (
             f"{found.name!r} is not computed for the models, outputs and classes of this MetricsSpec, "
-            "or for the baseline only."
+            "or only for the baseline."
         )
     return (
         f"the metric {found.name!r} is not computed.{nearest(found.name, known)} "

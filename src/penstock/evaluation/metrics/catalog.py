@@ -151,8 +151,8 @@ def read_metric_config(
     if class_name not in CATALOG:
         known = f" Metrics: {', '.join(sorted(CATALOG))}."
         raise ValueError(
-            f"There is no metric {class_name!r}.{nearest(class_name, CATALOG) or known} A metric of your "
-            "own needs MetricConfig(module=...), the module that defines it."
+            f"There is no metric {class_name!r}.{nearest(class_name, CATALOG) or known} Your own "
+            "metric needs MetricConfig(module=...), the module that defines it."
         )
     declaration = CATALOG[class_name]
     arguments = dict(parse_metric_config(class_name, config))
@@ -198,7 +198,7 @@ def _check_together(class_name: str, arguments: Mapping[str, Any]) -> None:
     for one, other in (("thresholds", "num_thresholds"), ("class_id", "top_k")):
         if one in arguments and other in arguments:
             raise ValueError(
-                f"{class_name}: {one} and {other} exclude each other. "
+                f"{class_name}: {one} and {other} cannot be combined. "
                 f"Received: {one}={arguments[one]}, {other}={arguments[other]}"
             )
     least = {"num_thresholds": 1 if class_name == "ConfusionMatrixPlot" else 2, "top_k": 1, "k": 1}
@@ -222,7 +222,7 @@ def _pop_dtype_and_reduction(class_name: str, arguments: dict[str, Any]) -> None
             "Leave it out."
         )
     if arguments.pop("reduction", "auto") not in ("auto", "sum_over_batch_size", None):
-        raise ValueError(f"The metric {class_name} averages; no other reduction is supported.")
+        raise ValueError(f"The metric {class_name} is a mean; no other reduction is supported.")
 
 
 def _check_value(

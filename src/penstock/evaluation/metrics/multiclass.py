@@ -78,7 +78,7 @@ def _scored(inputs: MetricInputs) -> Array:
 
 def _needs(name: str, inputs: MetricInputs, *, sparse: bool) -> None:
     if sparse != (inputs.labels.shape[1] == 1):
-        expected = "a class id a row" if sparse else "one value a class (one-hot)"
+        expected = "one class id per row" if sparse else "one value per class (one-hot)"
         raise ValueError(
             f"{name} needs labels with {expected}. Received: labels of shape {list(inputs.labels.shape)} "
             f"and predictions of shape {list(inputs.predictions.shape)}"

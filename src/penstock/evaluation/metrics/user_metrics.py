@@ -57,8 +57,8 @@ def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computatio
             _made(where, make)
         return Computation((KerasStates, make), lambda result: _value(where, result))
     raise ValueError(
-        f"{where} is no metric. Expected: a class derived from penstock.evaluation.Metric, a function "
-        "with the decorator penstock.evaluation.row_metric, or a Keras metric. Received: "
+        f"{where} is not a metric. Expected: a class derived from penstock.evaluation.Metric, a "
+        "function with the decorator penstock.evaluation.row_metric, or a Keras metric. Received: "
         f"{found!r}{_tfma_hint(found)}"
     )
 
@@ -105,13 +105,14 @@ def _find(metric: Any, modules: Mapping[str, ModuleType]) -> Any:
                 raise
             raise ValueError(
                 f"MetricConfig(class_name={metric.class_name!r}, module={name!r}): there is no module "
-                f"{error.name!r}. A module is named from the project's root, such as modules.metrics."
+                f"{error.name!r}. A module is named relative to the project's root, such as "
+                "modules.metrics."
             ) from error
     if not hasattr(module, metric.class_name):
         known = [key for key, value in vars(module).items() if callable(value)]
         raise ValueError(
-            f"{getattr(module, '__file__', None) or name} defines no {metric.class_name!r}, for which "
-            f"MetricConfig.module is {name!r}.{nearest(metric.class_name, known)}"
+            f"{getattr(module, '__file__', None) or name} defines no {metric.class_name!r}, which "
+            f"MetricConfig.module={name!r} should.{nearest(metric.class_name, known)}"
         )
     return getattr(module, metric.class_name)
 
@@ -133,7 +134,9 @@ def _made(where: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:
-        raise ValueError(f"{where} cannot be made: {type(error).__name__}: {error}") from error
+        raise ValueError(
+            f"{where} cannot be constructed: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _mean(state: Any) -> float:

@@ -48,7 +48,7 @@ def _of_pipeline(graph: Graph, config: KubeflowConfig) -> Iterator[Limit]:
         yield Limit(
             graph.name,
             f"RuntimeParameter({PIPELINE_ROOT!r})",
-            "Kubeflow's runs have a parameter of that name already. Rename it.",
+            "Kubeflow's runs already have a parameter of that name. Rename it.",
             fatal=True,
         )
     inside = {node.id for node in graph.nodes}
@@ -71,8 +71,8 @@ def _of(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
         yield Limit(
             node.id,
             "success_optional",
-            "a task of Kubeflow whose upstream failed has no inputs to run on. Leave it out, or let the "
-            "component write an optional output.",
+            "a Kubeflow task whose upstream failed has no inputs to run on. Leave the setting "
+            "out, or let the component write an optional output.",
             fatal=True,
         )
     if policy.retries:
@@ -81,9 +81,9 @@ def _of(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
             yield Limit(
                 node.id,
                 f"max_backoff_seconds={policy.max_backoff_seconds:g}",
-                f"Kubeflow doubles each wait without a bound; the last of {policy.retries} would be "
-                f"{policy.backoff_seconds * 2.0 ** (policy.retries - 1):g} s. Raise the bound or lower "
-                "retries.",
+                f"Kubeflow doubles each wait without a limit; the last of {policy.retries} would be "
+                f"{policy.backoff_seconds * 2.0 ** (policy.retries - 1):g} s. Raise the limit or "
+                "lower retries.",
                 fatal=True,
             )
         if sum(waits) > _RETRY_SECONDS:
@@ -117,7 +117,8 @@ def _without_store(node: GraphNode) -> Iterator[Limit]:
         yield Limit(
             node.id,
             "cache_max_age_seconds",
-            "Kubeflow's cache has no age. Give a metadata store (KubeflowConfig.store), or cache=False.",
+            "Kubeflow's cache does not know ages. Give a metadata store (KubeflowConfig.store), "
+            "or cache=False.",
             fatal=True,
         )
     if node.kind == "resolver":
@@ -136,7 +137,7 @@ def _of_resources(node: GraphNode) -> Iterator[Limit]:
             yield Limit(
                 node.id,
                 f"Resources.{field}=RuntimeParameter({value['$runtime_parameter']!r})",
-                "Kubeflow cannot change it when a run is created: its value now is compiled in",
+                "Kubeflow cannot change it when a run is created: its current value is compiled in",
                 fatal=False,
             )
     accelerator = node.resources.get("accelerator")

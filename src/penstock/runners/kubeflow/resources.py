@@ -49,7 +49,7 @@ def accelerator_of(resources: Resources) -> tuple[str | None, dict[str, str]]:
         labels[_GPU_LABEL] = name
     else:
         raise ParameterError(
-            f"Resources.accelerator={name!r} is not known on Kubeflow. It takes a Kubernetes resource "
+            f"Resources.accelerator={name!r} is unknown on Kubeflow. It takes a Kubernetes resource "
             f"('nvidia.com/gpu', 'google.com/tpu'), a GPU ('nvidia-l4') or one of "
             f"{', '.join(sorted(_TPU_SLICES))}."
         )

@@ -69,7 +69,8 @@ class AcceleratorTokens:
                 resources = node.bound_resources
                 raise AcceleratorMissing(
                     f"{node.id} asks for {count} x {resources.accelerator} ({kind}); this machine has "
-                    f"{len(there)}. Run it where they are, or take them from its Resources."
+                    f"{len(there)}. Run it on a machine that has them, or remove them from its "
+                    "Resources."
                 )
 
     def take(self, node: GraphNode) -> tuple[str, ...] | None:

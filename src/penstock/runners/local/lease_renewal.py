@@ -46,7 +46,7 @@ class LeaseRenewal:
             try:
                 asked = self._lease.renew()
             except LeaseHeld as error:
-                self._stop.request(f"the run belongs to another process now: {error}", lost=True)
+                self._stop.request(f"the run now belongs to another process: {error}", lost=True)
                 return
             except StoreError:
                 # A store that is away for a moment is met again; one that stays away fails a node.

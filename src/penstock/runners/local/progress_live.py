@@ -178,7 +178,7 @@ def remark(node: NodeResult) -> str:
     if node.state is NodeState.CACHED:
         return ", ".join(filter(None, ["cached", said]))
     if node.state is NodeState.RETRYING:
-        return f"attempt {node.attempts} failed, tries again: {node.error}"
+        return f"attempt {node.attempts} failed, retrying: {node.error}"
     if node.state is NodeState.FAILED and said and node.rejected:
         return said
     if node.state in (NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELED):

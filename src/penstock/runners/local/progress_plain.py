@@ -108,7 +108,7 @@ def describe(node: NodeResult) -> str:
     if node.state is NodeState.CACHED:
         return f"cached{said}"
     if node.state is NodeState.RETRYING:
-        return f"failed and is tried again: {node.error}"
+        return f"failed, retrying: {node.error}"
     if node.state is NodeState.FAILED:
         return f"FAILED after {elapsed(node.seconds)}: {short_error(node)}"
     if node.state is NodeState.SKIPPED:

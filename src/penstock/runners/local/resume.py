@@ -24,8 +24,8 @@ def graph_of(run: RunRecord) -> Graph:
     """
     if not run.graph_json:
         raise NotResumable(
-            f"The store holds no graph of run {run.run_id}, so that it cannot be resumed. Run its "
-            "pipeline again: what is in the cache is reused."
+            f"The store holds no graph of run {run.run_id}, so it cannot be resumed. Run its "
+            "pipeline again: cached results are reused."
         )
     return Graph.from_json(json.loads(run.graph_json))
 

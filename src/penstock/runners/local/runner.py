@@ -83,7 +83,7 @@ class LocalDagRunner:
         progress: ProgressKind = "auto",
     ) -> None:
         if max_parallel is not None and max_parallel < 1:
-            raise ValueError(f"max_parallel is a number from 1. Received: {max_parallel!r}")
+            raise ValueError(f"max_parallel must be 1 or more. Received: {max_parallel!r}")
         self._max_parallel = max_parallel or available_processors()
         self._in_process = in_process
         self._store = store

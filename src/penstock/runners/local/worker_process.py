@@ -162,7 +162,7 @@ class WorkerProcess:
         if self._killed_for is not None:
             return self._killed_for
         if not told:
-            return "its process was killed from outside, with all that watched over it"
+            return "its process was killed from outside, together with its keeper"
         reason = describe(json.loads(told))
         early = "" if self._has_log else self._early_output()
         return f"{reason}: {early}" if early else reason
@@ -220,11 +220,11 @@ def describe(ending: Mapping[str, int]) -> str:
         hint = {
             "SIGKILL": f" (out of memory?{_memory(ending.get('peak_rss_bytes', 0))})",
             "SIGSEGV": " (a native library crashed; the log says where)",
-            "SIGABRT": " (a native library gave up; the log says why)",
+            "SIGABRT": " (a native library aborted; the log says why)",
             "SIGBUS": " (a native library crashed, or the disk of a mapped file is full)",
         }.get(name, "")
         return f"killed by {name}{hint}"
-    return f"its process ended with exit status {ending['exit']}, before the component had returned"
+    return f"its process ended with exit status {ending['exit']} before the component returned"
 
 
 def _memory(peak: int) -> str:
@@ -234,5 +234,5 @@ def _memory(peak: int) -> str:
     if not peak:
         return ""
     there = machine.memory()
-    limit = f", of {there[0] / _GIB:.1f} GiB that may be used" if there else ""
-    return f" It had {peak / _GIB:.1f} GiB{limit}"
+    limit = f", of {there[0] / _GIB:.1f} GiB available" if there else ""
+    return f" It used {peak / _GIB:.1f} GiB{limit}"

@@ -188,7 +188,7 @@ class ExecutionRows(StoreBase):
                 number = artifact.id
                 if number is None:
                     raise StoreError(
-                        f"The artifact {artifact.uri!r} under {key!r} is in no store yet (its id "
+                        f"The artifact {artifact.uri!r} under {key!r} is not in a store yet (its id "
                         "is None). Publish the execution that wrote it first."
                     )
                 numbers[number] = None

@@ -35,7 +35,7 @@ class Runs(StoreBase):
 
     def _create_run(self, run: RunRecord) -> None:
         if self._session.query("SELECT 1 FROM penstock_run WHERE run_id = ?", (run.run_id,)):
-            raise StoreError(f"The store {self.location} has a run {run.run_id} already.")
+            raise StoreError(f"The store {self.location} already has a run {run.run_id}.")
         self._contexts.run(run.pipeline, run.run_id)
         if run.graph_json:
             self._session.insert(sql.PENSTOCK_GRAPH, [(run.graph_digest, run.graph_json)])
@@ -126,11 +126,11 @@ class Runs(StoreBase):
             return _record((exact or rows)[0])
         if not rows:
             raise RecordNotFound(
-                f"There is no run {run_id!r} in the store {self.location}. `penstock runs` lists "
-                "those there are."
+                f"There is no run {run_id!r} in the store {self.location}. `penstock runs` "
+                "lists all runs."
             )
         names = ", ".join(str(row[0]) for row in rows[:5])
-        raise RecordNotFound(f"Several runs begin with {run_id!r}: {names}. Give more of the id.")
+        raise RecordNotFound(f"Several runs start with {run_id!r}: {names}. Give more of the id.")
 
     def list_runs(self, pipeline: str | None = None, limit: int = 50) -> list[RunRecord]:
         """Return runs, the newest first, without graph and environment."""

@@ -69,7 +69,7 @@ class ArtifactQueries(StoreBase):
             limit: At most so many.
         """
         if node_id is not None and pipeline is None:
-            raise ValueError(f"A node is looked up within a pipeline. Received: {node_id=}")
+            raise ValueError(f"To look up a node, give its pipeline (or run). Received: {node_id=}")
         where: list[str] = []
         values: list[Any] = []
         if type_name is not None:
@@ -268,7 +268,7 @@ class ArtifactQueries(StoreBase):
         if not rows:
             there = ", ".join(self.aliases()) or "none"
             raise RecordNotFound(
-                f"No artifact bears the alias {alias!r} in the store {self.location}. There are: "
+                f"No artifact has the alias {alias!r} in the store {self.location}. Aliases: "
                 f"{there}."
             )
         return self.get_artifact(rows[0][0])

@@ -89,7 +89,7 @@ def check(session: Session) -> None:
     if not _is_current(session):
         raise SchemaMismatch(
             f"The store {session.location} lacks Penstock's tables of version {tables.VERSION}. "
-            "Open it once for writing to have them added."
+            "Open it for writing once to add them."
         )
 
 

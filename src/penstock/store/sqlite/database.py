@@ -162,7 +162,7 @@ def translate(error: Exception, location: str) -> StoreError:
     if code in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return StoreCorrupt(
             f"The store {location} is not a SQLite database, or is damaged ({error}). Restore a "
-            "backup, or move the file away to begin with an empty store."
+            "backup, or move the file away to start with an empty store."
         )
     if code in ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"):
         return StoreUnavailable(f"The store {location} cannot be opened ({error}).")

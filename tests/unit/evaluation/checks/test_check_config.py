@@ -36,13 +36,13 @@ def test_labels_weights_and_slices_are_features():
     )
     given["model_specs"][0].update(label_key="lat", example_weight_key="w")
     assert said(given, features=["late", "carrier"]) == [
-        "model_specs[0].label_key: the label 'lat' is no feature of the examples. Did you mean 'late'? "
+        "model_specs[0].label_key: the label 'lat' is not a feature of the examples. Did you mean 'late'? "
         "Features: carrier, late",
-        "model_specs[0].example_weight_key: the example weight 'w' is no feature of the examples. "
+        "model_specs[0].example_weight_key: the example weight 'w' is not a feature of the examples. "
         "Features: carrier, late",
-        "slicing_specs[0]: the slicing feature 'carier' is no feature of the examples. "
+        "slicing_specs[0]: the slicing feature 'carier' is not a feature of the examples. "
         "Did you mean 'carrier'? Features: carrier, late",
-        "slicing_specs[1]: the slicing feature 'origin' is no feature of the examples. "
+        "slicing_specs[1]: the slicing feature 'origin' is not a feature of the examples. "
         "Features: carrier, late",
     ]
 

@@ -144,7 +144,7 @@ def test_what_is_computed_has_no_problems(given):
     ("given", "message"),
     [
         (config(model={"label_keys": {"a": "y"}}), "label_key and label_keys are both set"),
-        (config(model={"label_key": ""}), "AUC needs labels, and the ModelSpec has no label_key"),
+        (config(model={"label_key": ""}), "AUC needs labels, but the ModelSpec has no label_key"),
         (config(spec={"model_names": ["other"]}), "there is no model 'other'"),
         (config(spec={"output_weights": {"a": 1.0}}), "'a' is not among the output_names: []"),
         (
@@ -165,7 +165,7 @@ def test_what_is_computed_has_no_problems(given):
         ),
         (
             config(slicing_specs=[{"feature_keys": ["a"], "feature_values": {"a": "1"}}]),
-            "'a' is in feature_keys and in feature_values",
+            "'a' is in both feature_keys and feature_values",
         ),
         (
             config({"class_name": "Acuracy"}),
@@ -210,17 +210,17 @@ def test_what_is_computed_has_no_problems(given):
                     }
                 }
             ),
-            "class_weights and top_k_list exclude each other",
+            "class_weights and top_k_list cannot be combined",
         ),
         (config(spec={"binarize": {}}), "set class_ids, k_list or top_k_list"),
         (config(spec={"binarize": {"k_list": {"values": [0]}}}), "must be at least 1. Received: 0"),
         (
             config({"config": '"class_id": 1'}, spec={"binarize": {"class_ids": {"values": [0]}}}),
-            "AUC is for class_id 1, and its MetricsSpec binarizes or aggregates too",
+            "AUC is for class_id 1, and its MetricsSpec also binarizes or aggregates",
         ),
         (
             {**config(), "model_specs": [{"name": "a", "label_key": "y"}, {"label_key": "y"}]},
-            "several models need a name each. Received: ['a', '']",
+            "each of several models needs a name. Received: ['a', '']",
         ),
     ],
 )
@@ -251,10 +251,10 @@ def test_what_cannot_be_is_said_in_words(given, message):
             "the change_threshold needs absolute or relative",
         ),
         (config(spec={"thresholds": {"acu": LOWER}}), "'acu' is not computed. Did you mean 'auc'?"),
-        (config({"per_slice_thresholds": [{"threshold": LOWER}]}), "names no slicing_specs"),
+        (config({"per_slice_thresholds": [{"threshold": LOWER}]}), "has no slicing_specs"),
         (
             config({"class_name": "ConfusionMatrixPlot", "threshold": LOWER}),
-            "confusion_matrix_plot is no single number",
+            "confusion_matrix_plot is not a single number",
         ),
     ],
 )
@@ -293,7 +293,7 @@ def test_fields_of_a_newer_tfma_are_refused():
     given = as_eval_config(config())
     given.MergeFromString(b"\x98\x06\x01")
     assert [str(p) for p in config_problems(given)] == [
-        "EvalConfig has fields that are not known here: numbers 99."
+        "EvalConfig has unknown fields: numbers 99."
     ]
 
 

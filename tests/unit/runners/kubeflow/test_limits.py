@@ -36,10 +36,10 @@ def test_a_plain_node_has_no_limits() -> None:
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        ({"success_optional": True}, "work: success_optional: a task of Kubeflow whose upstream"),
+        ({"success_optional": True}, "work: success_optional: a Kubeflow task whose upstream"),
         (
             {"retries": 5, "backoff_seconds": 10, "max_backoff_seconds": 60},
-            "work: max_backoff_seconds=60: Kubeflow doubles each wait without a bound; the last of 5 "
+            "work: max_backoff_seconds=60: Kubeflow doubles each wait without a limit; the last of 5 "
             "would be 160 s",
         ),
         (
@@ -48,7 +48,7 @@ def test_a_plain_node_has_no_limits() -> None:
         ),
         (
             {"cache_max_age_seconds": 60},
-            "work: cache_max_age_seconds: Kubeflow's cache has no age. Give a metadata store",
+            "work: cache_max_age_seconds: Kubeflow's cache does not know ages. Give a metadata store",
         ),
     ],
 )
@@ -122,7 +122,7 @@ def test_accelerators(accelerator: str, found: tuple[str | None, dict[str, str]]
 
 
 def test_an_unknown_accelerator() -> None:
-    with pytest.raises(ParameterError, match=r"'gpu' is not known on Kubeflow. It takes a Kub"):
+    with pytest.raises(ParameterError, match=r"'gpu' is unknown on Kubeflow. It takes a Kub"):
         accelerator_of(Resources(accelerator="gpu"))
 
 

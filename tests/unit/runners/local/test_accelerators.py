@@ -43,7 +43,7 @@ def test_what_is_missing_is_said_before_the_run(nodes) -> None:
     with pytest.raises(AcceleratorMissing) as caught:
         AcceleratorTokens(["GPU:0", "TPU:0"]).check(graph)
     assert str(caught.value) == (
-        "number asks for 3 x nvidia-l4 (GPU); this machine has 1. Run it where they are, or take "
+        "number asks for 3 x nvidia-l4 (GPU); this machine has 1. Run it on a machine that has them, or remove "
         "them from its Resources."
     )
 

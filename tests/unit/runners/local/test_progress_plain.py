@@ -41,7 +41,7 @@ def test_a_line_for_each_change(nodes) -> None:
     assert shown(stream) == [
         "run r1 of p, 1 node",
         "a runs (code of x changed)",
-        "a failed and is tried again: E: no",
+        "a failed, retrying: E: no",
         "a runs, attempt 2",
         "a complete in 1.3 s",
         "b cached",
@@ -104,8 +104,8 @@ def test_what_to_type_after_a_failure() -> None:
     result = RunResult("r1", "FAILED", {"c": failed}, resume_command="penstock resume r1")
     result.run_command = "penstock run p.py"
     assert resume_lines(result) == [
-        "go on with it: penstock resume r1",
-        "or, after a change of the pipeline file: penstock run p.py",
+        "resume it: penstock resume r1",
+        "or, if you changed the pipeline file: penstock run p.py",
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_failure_is_told_once_short_first() -> None:
         "  line",
         "  log: /l/log.txt",
         "run r1 failed in 2.0 s: 1 failed, 1 skipped",
-        "go on with it: penstock resume r1",
+        "resume it: penstock resume r1",
     ]
 
 

@@ -125,7 +125,7 @@ def test_the_message_of_a_failed_run(bench, nodes) -> None:
     assert lines[-3:] == [
         f"  log: {bench.root}/raises/.system/executor_execution/1/log.txt",
         "run r1 ended FAILED",
-        f"go on with it: penstock resume r1 --store {bench.store}",
+        f"resume it: penstock resume r1 --store {bench.store}",
     ]
 
 
@@ -329,7 +329,7 @@ def test_a_signal_stops_cleanly(bench, nodes, machine, in_process, number) -> No
     why = "interrupted (Ctrl-C)" if number == signal.SIGINT else "terminated (SIGTERM)"
     assert out.splitlines()[-2:] == [
         f"run r1 ended CANCELED: {why}",
-        f"go on with it: penstock resume r1 --store {bench.store}",
+        f"resume it: penstock resume r1 --store {bench.store}",
     ]
     assert f"sleeps canceled: {why}" in err
     with bench.open() as store:
@@ -404,7 +404,7 @@ def test_resources_are_recorded(bench, nodes) -> None:
 
 
 def test_wrong_settings() -> None:
-    with pytest.raises(ValueError, match="max_parallel is a number from 1. Received: 0"):
+    with pytest.raises(ValueError, match="max_parallel must be 1 or more. Received: 0"):
         LocalDagRunner(max_parallel=0)
     with pytest.raises(ValueError, match="progress is 'auto', 'live', 'plain' or 'none'"):
         from penstock.runners.local.progress import make_progress

@@ -147,11 +147,11 @@ def test_a_log_that_cannot_be_written_is_lost(pool, attempts, nodes, tmp_path) -
     [
         (
             "ends_process",
-            r"its process ended with exit status 4, before the component had returned",
+            r"its process ended with exit status 4 before the component returned",
         ),
         (
             "killed",
-            r"killed by SIGKILL \(out of memory\? It had 0\.\d GiB, of [\d.]+ GiB that may be used\)",
+            r"killed by SIGKILL \(out of memory\? It used 0\.\d GiB, of [\d.]+ GiB available\)",
         ),
         ("crashes", r"killed by SIGSEGV \(a native library crashed; the log says where\)"),
     ],
@@ -222,7 +222,7 @@ def test_a_killed_keeper_takes_its_worker_along(pool, attempts, nodes, tmp_path,
     assert machine.wait_until(lambda: pool.wait(0.05) or (started.exists() and started.read_text()))
     pool._workers[0]._process.kill()
     (finished,) = finish(pool)
-    assert finished.reason == "its process was killed from outside, with all that watched over it"
+    assert finished.reason == "its process was killed from outside, together with its keeper"
     assert machine.wait_until(lambda: not os.path.exists(f"/proc/{started.read_text()}"))
 
 

@@ -72,7 +72,7 @@ def _columns(batch: pa.RecordBatch, parts: Parts) -> list[_Column]:
     sizes = {len(column) for column in found.values() if column is not None}
     if len(sizes) > 1:
         raise ValueError(
-            f"The parts of a sparse or weighted feature must be side by side, in the same struct. "
+            f"The parts of a sparse or weighted feature must be in the same struct. "
             f"Received: {['.'.join(path) for path in found]} with {sorted(sizes)} entries."
         )
     size = sizes.pop() if sizes else 0

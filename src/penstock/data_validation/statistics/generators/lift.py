@@ -261,7 +261,7 @@ def _rows_by_value(leaves: Leaves | None, bounds: npt.NDArray[np.float64] | None
         names = [_plain(value) for value in encoded.dictionary.to_pylist()]
     else:
         raise TypeError(
-            f"Lift needs strings or integers; give boundaries for floats. Received: {values.type}"
+            f"Lift needs strings or integers; for floats, give boundaries. Received: {values.type}"
         )
     order = np.argsort(codes, kind="stable")
     found: _Present = {}

@@ -61,7 +61,7 @@ class ArtifactReference:
             found = value["format"] if isinstance(value, dict) else None
         except (OSError, ValueError, KeyError) as error:
             raise BrokenReference(
-                f"{path} is no reference to an artifact: {type(error).__name__}: {error}"
+                f"{path} is not a reference to an artifact: {type(error).__name__}: {error}"
             ) from None
         if found != FORMAT:
             raise BrokenReference(

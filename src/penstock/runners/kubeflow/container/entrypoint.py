@@ -87,8 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--executor-input", required=True, help="Kubeflow's ExecutorInput: JSON, or its file"
     )
-    parser.add_argument("--task", required=True, help="the node, as the compiler wrote it: JSON")
-    parser.add_argument("--project-root", help="folder of user code; by default the current one's")
+    parser.add_argument("--task", required=True, help="the node as JSON, as the compiler wrote it")
+    parser.add_argument(
+        "--project-root", help="folder of user code (default: that of the current folder's project)"
+    )
     given = parser.parse_args(arguments)
     try:
         executor_input = ExecutorInput.parse(given.executor_input)
@@ -118,8 +120,8 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
     pipeline_root = executor_input.parameters.get(PIPELINE_ROOT)
     if not pipeline_root:
         raise ExecutorInputError(
-            "The run was given no pipeline_root: a folder or URL that all its containers can write. "
-            "Give it when the run is created."
+            "The run has no pipeline_root: a folder or URL that all its containers can write. "
+            "Set it when the run is created."
         )
     if task.graph.main is not None:
         install_main(task.graph.main.text)

@@ -91,8 +91,8 @@ class ExecutorInput:
             )
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ExecutorInputError(
-                f"This is no ExecutorInput of Kubeflow Pipelines v2 ({type(error).__name__}: {error}). "
-                f"Received: {text[:200]}"
+                f"This is not an ExecutorInput of Kubeflow Pipelines v2 ({type(error).__name__}: "
+                f"{error}). Received: {text[:200]}"
             ) from None
 
     def write_output(self, metadata: Mapping[str, Mapping[str, Any]]) -> None:

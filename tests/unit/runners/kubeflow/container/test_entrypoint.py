@@ -183,8 +183,8 @@ def test_a_missing_input_is_named(
             {"--executor-input": "/nowhere.json"},
             "or a file that holds it. Received: '/nowhere.json'",
         ),
-        ({"--executor-input": "{}"}, "no ExecutorInput of Kubeflow Pipelines v2"),
-        ({"--executor-input": '{"outputs": {"outputFile": "x"}}'}, "was given no pipeline_root"),
+        ({"--executor-input": "{}"}, "not an ExecutorInput of Kubeflow Pipelines v2"),
+        ({"--executor-input": '{"outputs": {"outputFile": "x"}}'}, "has no pipeline_root"),
         ({"--task": "{}"}, "KeyError: 'graph'"),
     ],
 )
@@ -208,7 +208,7 @@ def test_a_damaged_reference_is_named(
     inputs = {"words": tmp_path / "words"}
     arguments = _call(runner_pipelines.failing(), "fail", tmp_path, project, inputs=inputs)
     assert main(arguments) == 2
-    assert f"{tmp_path / 'words'} is no reference to an artifact" in capsys.readouterr().err
+    assert f"{tmp_path / 'words'} is not a reference to an artifact" in capsys.readouterr().err
 
 
 @component
