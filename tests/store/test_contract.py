@@ -107,7 +107,7 @@ def test_runs_are_found_by_the_beginning_of_their_id(store: MetadataStore) -> No
     before = store.latest_run("penguin", before="a-20")
     assert before is not None
     assert before.run_id == "a-2"
-    with pytest.raises(StoreError, match="has a run a-1 already"):
+    with pytest.raises(StoreError, match="already has a run a-1"):
         begin_run(store, "a-1")
 
 
