@@ -279,7 +279,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _refusing(name: str, why: str) -> type:
-    """Make a class that cannot be used and say why: an AttributeError's text would be lost on import."""
+    """Return a class that cannot be used and says why: an AttributeError's text would be lost on import."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise NotImplementedError(f"{name} {why}.")

@@ -45,8 +45,8 @@ def validate_distributions(
         num_examples_comparator: Thresholds of the ratio of the numbers of rows.
 
     Returns:
-        Only what the comparison found; a feature that could not be compared is an anomaly
-        (STATS_NOT_AVAILABLE), so that a misspelt name does not pass in silence.
+        Only the findings of the comparison; a feature that could not be compared is an anomaly
+        (STATS_NOT_AVAILABLE), so that a misspelled name does not pass silently.
 
     Example:
         >>> limit = schema_pb2.FeatureComparator(infinity_norm={"threshold": 0.01})

@@ -26,7 +26,7 @@ class AnomalousExamples:
 
     Args:
         statistics: A data set for each reason, named `<feature>_<anomaly type>`.
-        samples: Rows of each reason, at most as many as were asked for.
+        samples: Rows for each reason, up to the requested number.
     """
 
     statistics: statistics_pb2.DatasetFeatureStatisticsList
@@ -40,15 +40,15 @@ def identify_anomalous_examples(
     *,
     null_is_absent: bool = True,
 ) -> AnomalousExamples:
-    """Find the rows that have anomalies and say which.
+    """Find the rows that have anomalies, and the anomalies of each.
 
-    A batch is checked as a whole first and halved where something is wrong; but row by row if the
-    schema limits fractions, which one row can break while its batch does not.
+    A batch is first checked as a whole, then halved if something is wrong; but row by row if the
+    schema limits fractions, which one row can violate while its batch does not.
 
     Args:
-        batches: Every column is a list of values a row.
+        batches: Every column holds one list of values per row.
         options: Must have a schema.
-        num_sampled_examples: How many rows of each reason to return.
+        num_sampled_examples: How many rows for each reason to return.
         null_is_absent: Whether a column that is null in a row does not belong to the row at all, as in
             tf.Examples; then a required one is missing (SCHEMA_MISSING_COLUMN). An empty list is the
             same where the schema requires one value in every row.
@@ -90,7 +90,7 @@ def validate_examples_in_tfrecord(
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
         stats_options: Must have a schema.
-        output_path: Where to write the statistics of the anomalous rows, too.
+        output_path: A file to which the statistics of the anomalous rows are also written.
         pipeline_options: None: the rows are read in this process.
         num_sampled_examples: How many examples of each reason to return.
 
@@ -137,7 +137,7 @@ def validate_examples_in_csv(
         stats_options: Must have a schema.
         column_names: The names of the columns, for files without a header line.
         delimiter: What separates cells.
-        output_path: Where to write the statistics of the anomalous rows, too.
+        output_path: A file to which the statistics of the anomalous rows are also written.
         pipeline_options: None: the rows are read in this process.
         num_sampled_examples: How many rows of each reason to return.
 

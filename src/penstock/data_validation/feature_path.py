@@ -1,4 +1,4 @@
-"""The path of a feature as TFDV's users handle it: a tuple of steps with methods."""
+"""The path of a feature in TFDV's form: a tuple of steps with methods."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 class FeaturePath(tuple[str, ...]):
     """The steps to a feature: the name of a column, then names of struct fields below it.
 
-    Everything that takes a path takes a plain tuple too.
+    Everything that takes a path also takes a plain tuple.
 
     Args:
         steps: The names, outermost first.
 
     Raises:
-        TypeError: If a name stands in the place of a list of names.
+        TypeError: If a name is given instead of a list of names.
 
     Example:
         >>> FeaturePath(["trip", "fare"]).parent()
@@ -49,7 +49,7 @@ class FeaturePath(tuple[str, ...]):
         """Return the path that a JSON list of names holds.
 
         Raises:
-            TypeError: If it is no list of strings.
+            TypeError: If it is not a list of strings.
         """
         steps = json.loads(path_json)
         if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
@@ -74,7 +74,7 @@ class FeaturePath(tuple[str, ...]):
         """Return the path without its last step.
 
         Raises:
-            ValueError: If there is no step.
+            ValueError: If the path has no steps.
         """
         if not self:
             raise ValueError("An empty path has no parent.")

@@ -114,7 +114,7 @@ def generate_statistics_from_tfrecord(
 def tfrecord_batches(
     data_location: FilePath, stats_options: StatsOptions | None
 ) -> Iterator[pa.RecordBatch]:
-    """Read TFRecord files of tf.Examples; each file tells by its first bytes if it is gzipped."""
+    """Read TFRecord files of tf.Examples; gzip is detected from each file's first bytes."""
     for path in _matching(data_location):
         yield from _tfrecord_reader(path, stats_options)([path])
 
@@ -142,9 +142,9 @@ def generate_statistics_from_parquet(
 ) -> Statistics:
     """Compute statistics of Parquet files; only the columns of interest are read.
 
-    Decimals are read as floats, dates and times as text in ISO 8601, categories as their values, and a
-    struct's fields as features of their own. Columns of other types, such as durations, are left out, and
-    a warning is logged.
+    Decimals are read as floats, dates and times as text in ISO 8601, categories as their values,
+    and a struct's fields as separate features. Columns of other types, such as durations, are left
+    out, and a warning is logged.
 
     Args:
         data_location: A path or glob pattern, local or an fsspec URL.
@@ -200,7 +200,7 @@ def generate_statistics_from_csv(
             is looked at, since the work is done by processes of this machine without Beam.
         compression_type: "auto" or None: a file's name says how it is compressed (`.gz`, `.bz2`). "gzip",
             "bzip2" or "uncompressed" must be what the names say.
-        na_values: Cells that mean "missing" besides the empty one.
+        na_values: Cells that mean "missing", in addition to empty ones.
 
     Raises:
         FileNotFoundError: If no file matches.
@@ -277,7 +277,7 @@ def generate_statistics_from_dataframe(
             times (text in ISO 8601), or lists and dicts of them. Others, such as durations, are left
             out, and a warning is logged.
         stats_options: What to compute.
-        n_jobs: Only 1: a DataFrame in memory is worked through in one process.
+        n_jobs: Only 1: a DataFrame in memory is processed in one process.
     """
     if n_jobs != 1:
         raise ValueError(f"n_jobs must be 1. Received: n_jobs={n_jobs!r}")
@@ -297,7 +297,7 @@ def _tell_types_are_known(options: StatsOptions | None) -> None:
 
 
 def _tell_left_out(columns: pa.Schema, path: str = "") -> None:
-    """Says which columns have no statistics, as TFDV does."""
+    """Log which columns have no statistics, as TFDV does."""
     for column in columns:
         if not has_list_form(column.type):
             _LOG.warning(

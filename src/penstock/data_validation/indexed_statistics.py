@@ -29,7 +29,7 @@ class FeatureView:
         return self._proto
 
     def custom_statistic(self, name: str) -> statistics_pb2.CustomStatistic | None:
-        """Return the custom statistic of a name, if there is one.
+        """Return the custom statistic of a name, or None.
 
         Raises:
             ValueError: If there are several.
@@ -40,23 +40,23 @@ class FeatureView:
         return found[0] if found else None
 
     def numeric_statistics(self) -> statistics_pb2.NumericStatistics | None:
-        """Return the statistics of numbers, if it has such."""
+        """Return the statistics of numbers, or None."""
         return self._stats("num_stats")
 
     def string_statistics(self) -> statistics_pb2.StringStatistics | None:
-        """Return the statistics of strings, if it has such."""
+        """Return the statistics of strings, or None."""
         return self._stats("string_stats")
 
     def bytes_statistics(self) -> statistics_pb2.BytesStatistics | None:
-        """Return the statistics of bytes, if it has such."""
+        """Return the statistics of bytes, or None."""
         return self._stats("bytes_stats")
 
     def struct_statistics(self) -> statistics_pb2.StructStatistics | None:
-        """Return the statistics of structs, if it has such."""
+        """Return the statistics of structs, or None."""
         return self._stats("struct_stats")
 
     def common_statistics(self) -> statistics_pb2.CommonStatistics | None:
-        """Return what features of every type have: presence and numbers of values."""
+        """Return the statistics that features of every type have: presence and numbers of values."""
         kind = self._proto.WhichOneof("stats")
         return getattr(self._proto, kind).common_stats if kind else None
 
@@ -123,13 +123,13 @@ class DatasetView:
         return found
 
     def get_feature(self, feature_id: str | Iterable[str]) -> FeatureView | None:
-        """Return a feature, by its name or its path, if there are statistics of it."""
+        """Return a feature by its name or its path; None if it has no statistics."""
         return self._features.get(_path_of(feature_id))
 
     def get_cross_feature(
         self, x_path: str | Iterable[str], y_path: str | Iterable[str]
     ) -> CrossFeatureView | None:
-        """Return the statistics of two features together, if there are any."""
+        """Return the statistics of two features together, or None."""
         return self._cross_features.get((_path_of(x_path), _path_of(y_path)))
 
     def list_features(self) -> KeysView[FeaturePath]:
@@ -146,8 +146,8 @@ class DatasetView:
         """Return the feature that was derived from others for validation, if there is one.
 
         Args:
-            deriver_name: What derived it.
-            source_paths: What it was derived from, in order.
+            deriver_name: The deriver's name.
+            source_paths: The paths of its sources, in order.
 
         Raises:
             ValueError: If there are several.
@@ -194,11 +194,11 @@ class DatasetListView:
         return found
 
     def get_slice(self, slice_key: str) -> DatasetView | None:
-        """Return a slice, if there is such."""
+        """Return a slice, or None."""
         return self._slices.get(slice_key)
 
     def get_default_slice(self) -> DatasetView | None:
-        """Return the only data set, or that of all examples, if there is such."""
+        """Return the only data set, or that of all examples; None if there is neither."""
         if len(self._slices) == 1:
             return next(iter(self._slices.values()))
         return self._slices.get(ALL_EXAMPLES)
@@ -229,7 +229,7 @@ def get_feature_stats(
         feature_path: A name, or the steps to a feature inside of structs.
 
     Raises:
-        TypeError: If `stats` is no DatasetFeatureStatistics.
+        TypeError: If `stats` is not a DatasetFeatureStatistics.
         ValueError: If there are no statistics of the feature.
     """
     if not isinstance(stats, statistics_pb2.DatasetFeatureStatistics):
@@ -252,7 +252,7 @@ def get_slice_stats(
     """Return the statistics of one slice.
 
     Raises:
-        ValueError: If there is no such slice.
+        ValueError: If the slice does not exist.
     """
     for dataset in stats.datasets:
         if dataset.name == slice_key:

@@ -31,10 +31,10 @@ _OF_DATA_SETS = frozenset(
 def validate_instance(
     instance: pa.Table | pa.RecordBatch, options: StatsOptions, environment: str | None = None
 ) -> anomalies_pb2.Anomalies:
-    """Check a few rows, often one, against the schema of `options`.
+    """Check a few rows, often just one, against the schema of `options`.
 
     Args:
-        instance: The rows; every column is a list of values a row.
+        instance: The rows; every column holds one list of values per row.
         options: Must have a schema.
         environment: Check for an environment of the schema's `default_environment`.
 
@@ -42,7 +42,7 @@ def validate_instance(
         The anomalies, without those types that describe a whole data set (a fraction present, drift).
 
     Raises:
-        ValueError: If `options` are no StatsOptions (as in TFDV), or have no schema.
+        ValueError: If `options` are not StatsOptions (as in TFDV), or have no schema.
 
     Example:
         >>> validate_instance(pa.table({"age": [[-1]]}), StatsOptions(schema=schema))
@@ -67,7 +67,7 @@ def schema_of(options: StatsOptions) -> schema_pb2.Schema:
     """Return the schema of options that must have one.
 
     Raises:
-        ValueError: If they are no options or have no schema.
+        ValueError: If they are not options or have no schema.
     """
     if not isinstance(options, StatsOptions):
         raise ValueError(

@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def tell_without_effect(options: "StatsOptions", former_name: bool) -> None:
-    """Log a warning for each option that is set and have no effect.
+    """Log a warning for each option that is set but has no effect.
 
     Args:
         options: The options.
@@ -105,7 +105,7 @@ def check_elements(generators: "Sequence[object] | None", slice_functions: list[
 
 
 def message_name(message: object) -> str | None:
-    """Return the full name of a protobuf message; None of what is none."""
+    """Return the full name of a protobuf message; None for anything else."""
     return getattr(getattr(message, "DESCRIPTOR", None), "full_name", None)
 
 
@@ -124,7 +124,7 @@ def column_of(feature: "str | Sequence[str]") -> str:
     """Return the name of a feature at the top level.
 
     Raises:
-        ValueError: If it is inside of a struct.
+        ValueError: If it is inside a struct.
     """
     path = path_of(feature)
     if len(path) != 1:

@@ -1,4 +1,4 @@
-"""Which features get which statistics."""
+"""The features that get certain statistics."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -12,7 +12,7 @@ class PerFeatureStatsConfig:
         histogram_mode: "include" for only these, "exclude" for all others.
 
     Raises:
-        ValueError: If the mode is another one.
+        ValueError: If the mode is neither of these.
 
     Example:
         >>> StatsOptions(per_feature_stats_config=PerFeatureStatsConfig(["text"], "exclude"))

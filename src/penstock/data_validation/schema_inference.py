@@ -18,10 +18,10 @@ SchemaTransformation = Callable[
 def default_dataset(
     statistics: Statistics, name: str = "statistics"
 ) -> statistics_pb2.DatasetFeatureStatistics:
-    """Return the one data set of statistics; of sliced statistics that of all examples.
+    """Return the only data set of statistics; for sliced statistics, that of all examples.
 
     Raises:
-        TypeError: If `statistics` is no DatasetFeatureStatisticsList.
+        TypeError: If `statistics` is not a DatasetFeatureStatisticsList.
         ValueError: If it holds no data set, or slices without all examples.
     """
     check_statistics(statistics, name)
@@ -38,7 +38,7 @@ def default_dataset(
 
 
 def check_statistics(statistics: Statistics, name: str = "statistics") -> None:
-    """Raise a TypeError if an argument is no DatasetFeatureStatisticsList."""
+    """Raise a TypeError if an argument is not a DatasetFeatureStatisticsList."""
     if not isinstance(statistics, statistics_pb2.DatasetFeatureStatisticsList):
         kind = type(statistics).__name__
         raise TypeError(
@@ -47,7 +47,7 @@ def check_statistics(statistics: Statistics, name: str = "statistics") -> None:
 
 
 def check_schema(schema: schema_pb2.Schema) -> None:
-    """Raise a TypeError if an argument is no Schema."""
+    """Raise a TypeError if an argument is not a Schema."""
     if not isinstance(schema, schema_pb2.Schema):
         raise TypeError(f"schema is of type {type(schema).__name__}, should be a Schema proto.")
 
@@ -58,7 +58,7 @@ def infer_schema(
     max_string_domain_size: int = 100,
     schema_transformations: Sequence[SchemaTransformation] | None = None,
 ) -> schema_pb2.Schema:
-    """Infers a schema that accepts the data that the statistics describe.
+    """Infer a schema that accepts the data that the statistics describe.
 
     Args:
         statistics: Statistics of one data set.
@@ -90,17 +90,17 @@ def update_schema(
     infer_feature_shape: bool = True,
     max_string_domain_size: int = 100,
 ) -> schema_pb2.Schema:
-    """Return a schema that accepts new data, too: every anomaly is fixed.
+    """Return a schema that also accepts new data: every anomaly is fixed.
 
     Args:
         schema: The schema so far; it is not changed.
         statistics: Statistics of the new data.
-        infer_feature_shape: Not used, as in TFDV: a feature that is new gets a number of values, and no
+        infer_feature_shape: Not used, as in TFDV: a new feature gets a number of values, and no
             shape.
         max_string_domain_size: As for `infer_schema`.
 
     Raises:
-        TypeError: If `schema` is no Schema proto.
+        TypeError: If `schema` is not a Schema proto.
     """
     check_schema(schema)
     updated = schema_pb2.Schema()

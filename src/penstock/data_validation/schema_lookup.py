@@ -45,7 +45,7 @@ def get_feature(schema: schema_pb2.Schema, feature_path: str | Iterable[str]) ->
 
 
 def get_domain(schema: schema_pb2.Schema, feature_path: str | Iterable[str]) -> Any:
-    """Return the domain of a feature, looked up in the schema's shared ones if need be.
+    """Return the domain of a feature, possibly one of the schema's shared domains.
 
     Args:
         schema: The schema.
@@ -108,7 +108,7 @@ def set_domain(schema: schema_pb2.Schema, feature_path: str | Iterable[str], dom
 
 
 def generate_dummy_schema_with_paths(paths: Iterable[Iterable[str]]) -> schema_pb2.Schema:
-    """Return a schema that has features at some paths and say nothing else about them.
+    """Return a schema that has features at some paths, with no other information about them.
 
     Args:
         paths: The steps to each feature.

@@ -1,4 +1,4 @@
-"""Statistics whose features lie in several files, as TFX's StatisticsGen can write them."""
+"""Statistics whose features are in several files, as TFX's StatisticsGen can write them."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from penstock.io.tfrecord.records import read_tfrecords
 
 
 def default_sharded_output_supported() -> bool:
-    """Whether statistics are written in several files unless asked for: they are not."""
+    """Return whether statistics are written in several files by default: False."""
     return False
 
 
@@ -22,10 +22,10 @@ def default_sharded_output_suffix() -> str:
 def load_sharded_statistics(
     input_path_prefix: str | None = None, input_paths: Iterable[str] | None = None
 ) -> DatasetListView:
-    """Read statistics whose features lie in several TFRecord files, and put them together.
+    """Read statistics whose features are in several TFRecord files, and join them.
 
     Args:
-        input_path_prefix: What the paths begin with; `-SSSSS-of-NNNNN` follows.
+        input_path_prefix: The prefix of the paths; `-SSSSS-of-NNNNN` follows.
         input_paths: The paths, instead.
 
     Raises:

@@ -22,10 +22,10 @@ def validate_corresponding_slices(
 
     Args:
         statistics: Statistics of slices; one of them of all examples.
-        schema: What every slice should be like.
+        schema: The schema that every slice should match.
         environment: Check for an environment of the schema's `default_environment`.
-        previous_statistics: Statistics of the previous span, sliced likewise.
-        serving_statistics: Statistics of serving data, sliced likewise.
+        previous_statistics: Statistics of the previous span, sliced in the same way.
+        serving_statistics: Statistics of serving data, sliced in the same way.
 
     Returns:
         Anomalies whose paths begin with the slice, such as `slice(country_ch)::fare`. The number of

@@ -19,11 +19,11 @@ class FeatureValueSlicer:
     order of the features' names. A row with several values is in several slices.
 
     Args:
-        features: The values by feature; None takes each value that there is.
+        features: The values by feature; None takes every value in the data.
 
     Raises:
-        ValueError: If there is no feature.
-        TypeError: If values are no list of strings and integers.
+        ValueError: If no feature is given.
+        TypeError: If values are not a list of strings and integers.
 
     Example:
         >>> slicer = FeatureValueSlicer({"country": ["ch", "fr"]})

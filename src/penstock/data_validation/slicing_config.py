@@ -1,4 +1,4 @@
-"""Which slices of the data get statistics of their own, as mappings or as tfx-bsl's SlicingConfig."""
+"""The slices of the data that get their own statistics, as mappings or as tfx-bsl's SlicingConfig."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Checking statistics against a schema: what is wrong with the data."""
+"""Checking statistics against a schema."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ def validate_statistics(
 
     Args:
         statistics: Statistics of the data.
-        schema: What the data should be like.
+        schema: The schema that the data should match.
         environment: Check for an environment of the schema's `default_environment`.
         previous_statistics: Statistics of the previous span, for drift comparators.
         serving_statistics: Statistics of serving data, for skew comparators.
@@ -56,9 +56,9 @@ def validate_statistics(
             the schema lacks.
 
     Returns:
-        One AnomalyInfo for each feature that something is wrong with, keyed by its path as text;
-        distances that were measured; `data_missing` if there is not one row. What the schema says and
-        nothing checks is logged as a warning.
+        One AnomalyInfo for each feature with anomalies, keyed by its path as text; the measured
+        distances; `data_missing` if there are no rows. Constraints of the schema that are not
+        checked are logged as a warning.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -105,7 +105,7 @@ def find_anomalies(
     severity_overrides: Mapping[str, str] | None = None,
     features_needed: Collection[PathSteps] | None = None,
 ) -> anomalies_pb2.Anomalies:
-    """Check statistics as `validate_statistics` does, and say nothing of what is not checked.
+    """Check statistics like `validate_statistics`, without logging what is not checked.
 
     Args:
         statistics: Statistics of the data.

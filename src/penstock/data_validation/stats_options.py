@@ -1,4 +1,4 @@
-"""What statistics to compute: TFDV's StatsOptions, importable without pyarrow."""
+"""Options of the statistics: TFDV's StatsOptions, importable without pyarrow."""
 
 import copy
 import json
@@ -40,32 +40,31 @@ class StatsOptions:
 
     Args:
         schema: Says which features are categorical integers, images or non-categorical strings.
-        weight_feature: The feature whose one numeric value a row is the row's weight.
+        weight_feature: The feature whose single numeric value per row is the row's weight.
         per_feature_weight_override: Another weight feature for some features, by name or path.
         experimental_slice_functions: Each maps a RecordBatch to (slice name, rows of the slice);
-            every slice gets statistics of its own beside "All Examples".
-        sample_rate: The fraction of rows to look at, in (0, 1].
+            every slice gets its own statistics beside "All Examples".
+        sample_rate: The fraction of rows to use, in (0, 1].
         num_top_values: How many most frequent values of a string feature to list.
         frequency_threshold: How often a value must occur to be listed.
         weighted_frequency_threshold: The same for weighted counts.
         num_rank_histogram_buckets: How many values of a string feature the rank histogram has.
-        num_values_histogram_buckets: Buckets of the histogram of values a row, 2 or more.
+        num_values_histogram_buckets: Buckets of the histogram of values per row, 2 or more.
         num_histogram_buckets: Buckets of a numeric feature's equi-width histogram.
         num_quantiles_histogram_buckets: Buckets of a numeric feature's quantiles histogram.
         epsilon: The error of the quantiles, as a fraction of the number of values.
         infer_type_from_schema: Take the types of CSV columns from `schema`.
         desired_batch_size: Rows that are decoded at once.
-        feature_allowlist: The names (or paths of one step) of the features to look at; by default
-            all.
-        generators: Further statistics: CrossFeatureStats, MutualInformation, ImageStats, or one's own
-            (CombinerStatsGenerator, CombinerFeatureStatsGenerator).
-        add_default_generators: Whether to compute the common statistics, too.
+        feature_allowlist: The names (or paths of one step) of the features to use; by default all.
+        generators: Further statistics: CrossFeatureStats, MutualInformation, ImageStats, or your
+            own (CombinerStatsGenerator, CombinerFeatureStatsGenerator).
+        add_default_generators: Whether to compute the common statistics as well.
         label_feature: A label; with `schema`, the lift of its values by categorical features.
         vocab_paths: Files of vocabularies by the names that the schema's natural-language domains
             give them.
         enable_semantic_domain_stats: Whether to recognize images, natural language and times.
-        semantic_domain_stats_sample_rate: Taken for TFDV's sake and without effect, which is logged:
-            all rows are looked at.
+        semantic_domain_stats_sample_rate: Accepted for compatibility with TFDV; it has no effect,
+            which is logged: all rows are used.
         slicing_config: Slices by values: a SlicingConfig, or a sequence of mappings from features to
             values (None for all).
         per_feature_stats_config: Which features get histograms and medians.
@@ -205,7 +204,7 @@ class StatsOptions:
         return default | set(self.per_feature_weight_override.values())
 
     def weight_of(self, path: "PathSteps") -> str | None:
-        """Return the name of the feature that has the weights of the one at `path`."""
+        """Return the name of the weight feature for the feature at `path`."""
         return self.per_feature_weight_override.get(path, self.weight_feature)
 
     def allows(self, name: str) -> bool:
@@ -235,7 +234,7 @@ class StatsOptions:
 
     @classmethod
     def from_json(cls, options_json: str) -> Self:
-        """Build the options from what `to_json` returned, here or in TFDV.
+        """Return the options from the result of `to_json`, here or in TFDV.
 
         Raises:
             ValueError: If the JSON is of something else, or has options that are not known.

@@ -52,7 +52,7 @@ def load_schema_text(input_path: FilePath) -> schema_pb2.Schema:
     """Read a schema from a text proto (`schema.pbtxt`).
 
     Raises:
-        ValueError: If the file is no schema; the message names the line.
+        ValueError: If the file is not a schema; the message names the line.
     """
     return _load_text(input_path, schema_pb2.Schema())
 
@@ -61,7 +61,7 @@ def write_schema_text(schema: schema_pb2.Schema, output_path: FilePath) -> None:
     """Write a schema as a text proto.
 
     Raises:
-        TypeError: If `schema` is no Schema.
+        TypeError: If `schema` is not a Schema.
     """
     _write_text(schema, output_path, "schema", schema_pb2.Schema)
 
@@ -79,11 +79,11 @@ def load_stats_text(input_path: FilePath) -> statistics_pb2.DatasetFeatureStatis
 def load_statistics(input_path: FilePath) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Read statistics: a TFRecord file with one record, a text proto, or serialized ones.
 
-    The ending of the path tells which (`.tfrecord`, `.tfrecords`, `.gz`; `.pbtxt`, `.txt`; `.pb`), or
+    The path's ending decides which (`.tfrecord`, `.tfrecords`, `.gz`; `.pbtxt`, `.txt`; `.pb`), or
     else the content.
 
     Raises:
-        ValueError: If the file holds no statistics.
+        ValueError: If the file does not hold statistics.
 
     Example:
         >>> load_statistics("stats.tfrecord").datasets[0].num_examples
@@ -123,7 +123,7 @@ def write_stats_text(
     """Write statistics as a text proto.
 
     Raises:
-        TypeError: If `stats` is no DatasetFeatureStatisticsList.
+        TypeError: If `stats` is not a DatasetFeatureStatisticsList.
     """
     _write_text(stats, output_path, "stats", statistics_pb2.DatasetFeatureStatisticsList)
 
@@ -147,6 +147,6 @@ def write_anomalies_text(anomalies: anomalies_pb2.Anomalies, output_path: FilePa
     """Write anomalies as a text proto.
 
     Raises:
-        TypeError: If `anomalies` are no Anomalies.
+        TypeError: If `anomalies` is not an Anomalies proto.
     """
     _write_text(anomalies, output_path, "anomalies", anomalies_pb2.Anomalies)

@@ -1,4 +1,4 @@
-"""What of a schema validation does not look at: it is said, so that nobody relies on it.
+"""The parts of a schema that validation does not check: they are reported, so that nobody relies on them.
 
 Each field of every message that a schema can hold stands in one of three lists: it is checked, it says
 something that is no constraint on the data, or it is a constraint that is not checked. TFDV 1.21 does not
@@ -140,7 +140,7 @@ def unchecked_fields(
     *,
     compared_with: Sequence[str] = ("previous", "serving", "previous_version"),
 ) -> list[str]:
-    """Names what a schema says and validation does not check.
+    """Return the constraints of a schema that validation does not check.
 
     Args:
         schema: The schema.
@@ -189,7 +189,7 @@ def unchecked_fields(
 def fields_without_statistics(
     schema: schema_pb2.Schema, dataset: statistics_pb2.DatasetFeatureStatistics
 ) -> list[str]:
-    """Names what a schema says and statistics that were made without the schema cannot tell.
+    """Return the constraints of a schema that need statistics computed with that schema.
 
     Args:
         schema: The schema.

@@ -1,4 +1,4 @@
-"""Options of the statistics that the data gave no occasion for, such as a misspelt name."""
+"""Options of the statistics that had no effect on the data, such as a misspelled name."""
 
 import logging
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def tell_unused_options(
 def unused_options(
     options: StatsOptions, statistics: statistics_pb2.DatasetFeatureStatisticsList
 ) -> list[str]:
-    """Return what options ask for and the statistics have not.
+    """Return the requests of options that are missing from the statistics.
 
     Args:
         options: The options.

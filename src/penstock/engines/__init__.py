@@ -1,7 +1,7 @@
-"""Where the data work of a component runs: on this machine or on Beam, by the same methods.
+"""Engines: they run the data work of a component on this machine or on Beam, with the same methods.
 
-Both engines drive the same kernels and give equal results; a component asks for one and does not know
-which it got.
+Both engines drive the same kernels and give equal results; a component asks for one and does not
+know which one it got.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ __all__ = ["Circumstances", "Engine", "RowSource", "engine_of"]
 
 
 def engine_of(context: Circumstances) -> Engine:
-    """Return the engine that an execution's `beam_pipeline_args` ask for.
+    """Return the engine that an execution's `beam_pipeline_args` select.
 
     Args:
-        context: Of the execution. No runner, and Beam's DirectRunner, mean this machine.
+        context: The context of the execution. No runner, and Beam's DirectRunner, mean this
+            machine.
 
     Raises:
         ValueError: If the arguments name a runner that gives wrong results.

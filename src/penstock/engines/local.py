@@ -1,4 +1,4 @@
-"""The engine that is this machine: shards in processes, no Beam."""
+"""The engine for this machine: shards in processes, without Beam."""
 
 from __future__ import annotations
 

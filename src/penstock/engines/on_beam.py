@@ -1,4 +1,4 @@
-"""The engine that is Beam: the same kernels on Dataflow, Flink, Spark, or in memory."""
+"""The engine for Beam: the same kernels on Dataflow, Flink, Spark, or in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BeamEngine:
 
     Args:
         setup: Where Beam pipelines run, and which user code travels with them.
-        log: Is told what is not done on Beam.
+        log: The log for work that is not done on Beam.
     """
 
     def __init__(self, setup: BeamSetup, log: logging.Logger) -> None:

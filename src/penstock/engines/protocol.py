@@ -1,4 +1,4 @@
-"""What an engine is able to do, and what it is given."""
+"""The interface of engines, and their inputs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RowSource:
 
 
 class RowObserver(Protocol):
-    """What sees rows on their way through a Transform, such as statistics.
+    """An observer of rows passing through a Transform, such as statistics.
 
     On this machine it is called with each batch; on Beam a kernel of its own works on the workers, and
     it takes the result.
@@ -62,7 +62,7 @@ class RowObserver(Protocol):
         """Take what the workers computed."""
 
     def __call__(self, split: str, batch: pa.RecordBatch) -> None:
-        """Sees a batch of a split."""
+        """See a batch of a split."""
 
 
 class Engine(Protocol):
@@ -86,11 +86,11 @@ class Engine(Protocol):
             uri: The artifact's folder.
             file_format: "tfrecords_gzip", "tfrecords" or "parquet".
             num_shards: How many shards a split gets; by default as many as its size requires.
-            quarantine: Where broken rows go; None: one is an error.
+            quarantine: The quarantine for broken rows; if None, a broken row is an error.
 
         Raises:
-            ValueError: If no row came in.
-            RuntimeError: If fewer or more rows were written than came in.
+            ValueError: If there were no input rows.
+            RuntimeError: If fewer or more rows were written than read.
         """
         ...
 
@@ -100,9 +100,9 @@ class Engine(Protocol):
         """Yield the name and the statistics of each split.
 
         Args:
-            splits: What to read.
+            splits: The splits to read.
             options: What to compute.
-            exchange_folder: A folder that all workers reach.
+            exchange_folder: A folder that all workers can reach.
 
         Raises:
             RuntimeError: If fewer or more rows were read than were written.
@@ -130,7 +130,7 @@ class Engine(Protocol):
             analyze: What the analyzers see.
             transform: What is transformed.
             folders: Where to write.
-            custom_config: Handed to `preprocessing_fn`.
+            custom_config: Passed to `preprocessing_fn`.
             before: Sees the analyzed rows as they come in.
             after: Sees the transformed rows.
             force_tf_compat_v1: Trace as a TensorFlow 1 graph.
@@ -151,8 +151,8 @@ class Engine(Protocol):
 
         Args:
             base: The split to compare with.
-            test: The split that is looked at.
-            make_detector: Makes what compares; picklable.
-            exchange_folder: A folder that all workers reach.
+            test: The split to examine.
+            make_detector: Makes the detector; picklable.
+            exchange_folder: A folder that all workers can reach.
         """
         ...

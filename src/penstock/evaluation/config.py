@@ -1,7 +1,8 @@
-"""What to evaluate: TensorFlow Model Analysis's configuration messages, without that package.
+"""The configuration of an evaluation: TensorFlow Model Analysis's messages, without that package.
 
-The messages have TFMA's fields, numbers, JSON and text forms, and cost neither TensorFlow nor TFMA to
-import. Wherever Penstock takes an `EvalConfig`, it also takes TFMA's own message, a dict, or text.
+The messages have TFMA's fields, numbers, JSON and text forms, and need neither TensorFlow nor TFMA
+to be imported. Wherever Penstock takes an `EvalConfig`, it also takes TFMA's own message, a dict,
+or text.
 
 Example:
     >>> config = EvalConfig(

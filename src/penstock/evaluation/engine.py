@@ -51,12 +51,12 @@ class SliceResult:
 
 @dataclass
 class Evaluation:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Args:
-        config: The EvalConfig as resolved for the models that there were.
+        config: The EvalConfig as resolved for the given models.
         slices: The overall slice first, then by name.
-        validation: What the thresholds said.
+        validation: The verdict of the thresholds.
         model_paths: The models' folders by name.
         num_examples: Rows read.
         seconds: Wall time of loading the models, and of reading, predicting and computing.
@@ -103,19 +103,19 @@ def evaluate(
         eval_config: An `EvalConfig`, TFMA's own, a dict or text.
         baseline: The SavedModel to compare with. Without one, change thresholds are dropped and the
             result says so.
-        schema: A `schema_pb2.Schema` of the raw examples; with it, misspelt features are named before
-            the first batch, and only what is needed is decoded.
+        schema: A `schema_pb2.Schema` of the raw examples; with it, misspelled features are reported
+            before the first batch, and only what is needed is decoded.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
-        batch_size: Rows a batch; a ModelSpec's `inference_batch_size` goes before it.
+        batch_size: Rows per batch; a ModelSpec's `inference_batch_size` takes precedence.
         modules: User modules with metrics, by the names that a `MetricConfig.module` may have. Others
             are imported by their dotted name.
 
     Returns:
-        Metrics by slice and what the thresholds said. Nothing is written.
+        Metrics by slice and the verdict of the thresholds. Nothing is written.
 
     Raises:
-        ValueError: If the config asks for what does not exist: a metric, a signature, a feature, a
-            label, a threshold on a metric that is not computed.
+        ValueError: If the config asks for something that does not exist: a metric, a signature, a
+            feature, a label, a threshold on a metric that is not computed.
 
     Example:
         >>> config = EvalConfig(

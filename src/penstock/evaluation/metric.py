@@ -1,4 +1,4 @@
-"""Metrics of one's own: a class with a state that merges, or a function of rows; without Beam."""
+"""Your own metrics: a class with a mergeable state, or a function of rows; without Beam."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Metric(ABC):
-    """A metric of one's own, exact in every slice.
+    """A user's metric, exact in every slice.
 
-    There is one object a slice. It is given the slice's rows in batches of any size and order, and keeps
-    what it needs of them: `merge` must make of two objects what one would be that had seen all rows.
+    There is one object per slice. It receives the slice's rows in batches of any size and order,
+    and keeps what it needs: after `merge`, it must be like one object that has seen all rows of
+    both.
 
-    An EvalConfig asks for it by class and module, and its `config` has the arguments of `__init__`. The
-    metric's name is `name` in the config, or the class's in snake case. It may be binarized by class and
-    averaged over classes as any other metric.
+    An EvalConfig asks for it by class and module, and its `config` has the arguments of `__init__`.
+    The metric's name is `name` in the config, or the class's in snake case. It may be binarized by
+    class and averaged over classes like any other metric.
 
     Example:
         # modules/metrics.py
@@ -63,7 +64,7 @@ class Metric(ABC):
 
     @abstractmethod
     def merge(self, other: Any) -> None:
-        """Add what another object of this class has seen."""
+        """Add the state of another object of this class."""
 
     @abstractmethod
     def result(self) -> Any:
@@ -71,10 +72,11 @@ class Metric(ABC):
 
 
 def row_metric(function: F) -> F:
-    """Declare a function of labels and predictions to be a metric: the weighted mean of its values.
+    """Declare a function of labels and predictions as a metric: the weighted mean of its values.
 
-    The function takes labels and predictions, `[rows]` or `[rows, values]`, and returns a number a row,
-    `[rows]`; rows where it is NaN are left out. Further arguments come from `MetricConfig.config`.
+    The function takes labels and predictions, `[rows]` or `[rows, values]`, and returns one number
+    per row, `[rows]`; rows where it is NaN are left out. Further arguments come from
+    `MetricConfig.config`.
 
     Example:
         # modules/metrics.py

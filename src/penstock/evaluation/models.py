@@ -1,4 +1,4 @@
-"""A SavedModel as evaluation sees it: serialized tf.Examples in, arrays out."""
+"""A SavedModel for evaluation: serialized tf.Examples in, arrays out."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SignatureModel:
         return list(self._model.signatures)
 
     def output_names(self, name: str) -> list[str]:
-        """Return what a signature returns."""
+        """Return the names of a signature's outputs."""
         return sorted(self._function(name).structured_outputs)
 
     def call(self, name: str, examples: Sequence[bytes], first_row: int = 0) -> dict[str, Array]:

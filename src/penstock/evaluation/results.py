@@ -46,9 +46,9 @@ def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str 
     """Write an evaluation.
 
     Args:
-        evaluation: What `evaluate` returned.
-        folder: Where to; made if missing.
-        data_location: Where the examples came from, for the record.
+        evaluation: The result of `evaluate`.
+        folder: The folder to write; created if missing.
+        data_location: The location of the examples, for the record.
     """
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)

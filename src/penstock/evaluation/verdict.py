@@ -23,7 +23,7 @@ MAX_CHECKS = 50
 
 @dataclass(frozen=True)
 class ThresholdCheck:
-    """What one threshold said of one slice, as data.
+    """The check of one threshold in one slice, as data.
 
     Args:
         metric: The metric, for people.
@@ -59,7 +59,7 @@ class ThresholdCheck:
         return "change" if self.direction else "value"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold; a value that is no number becomes None."""
+        """Return the check as JSON values; a value that is not a number becomes None."""
         hidden = ("key", "slice_key", "threshold", "spec", "bounds")
         values = {name: value for name, value in vars(self).items() if name not in hidden}
         for name in ("value", "change", "baseline"):
@@ -81,10 +81,11 @@ class Validation:
 
     Args:
         ok: Whether the model passes: there are thresholds, each holds, and each found its slices.
-        checks: One a threshold and slice.
+        checks: One per threshold and slice.
         missing_slices: Slicing specs of thresholds for which there was no data.
         missing_thresholds: Whether there were no thresholds at all.
-        dropped_change_thresholds: Whether change thresholds fell away for want of a baseline.
+        dropped_change_thresholds: Whether change thresholds were dropped because there was no
+            baseline.
     """
 
     ok: bool
@@ -100,7 +101,7 @@ class Validation:
         )
 
     def failures(self) -> list[str]:
-        """Return why the model is not blessed, a short sentence each; empty if it is.
+        """Return why the model is not blessed, in short sentences; empty if it is.
 
         Example:
             >>> validation.failures()
@@ -123,7 +124,7 @@ class Validation:
         return notes
 
     def verdict(self) -> dict[str, Any]:
-        """Return the verdict as JSON can hold it, with at most 50 checks, failed ones first."""
+        """Return the verdict as JSON values, with at most 50 checks, failed ones first."""
         failed = self.failed()
         passed = [check for check in self.checks if check.passed]
         shown = (failed + passed)[:MAX_CHECKS]
@@ -137,7 +138,7 @@ class Validation:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it."""
+        """Return everything as JSON values."""
         return {
             "ok": self.ok,
             "summary": summary(self.ok, self.reasons()),
@@ -165,12 +166,12 @@ def summary(blessed: bool, reasons: Sequence[str]) -> str:
 
 
 def failures(result: Any) -> list[str]:
-    """Return why a `ValidationResult` message, ours or TFMA's, say no, a short sentence each.
+    """Return why a `ValidationResult` message, ours or TFMA's, failed, in short sentences.
 
     Such a message does not hold how many examples a slice has, nor the baseline's value.
 
     Args:
-        result: What `read_validation` returned.
+        result: The result of `read_validation`.
     """
     from penstock.evaluation.keys import slice_key_from_proto, slice_name
 
@@ -233,7 +234,7 @@ def sentence(check: ThresholdCheck) -> str:
 
 
 def allowed_changes(bounds: Mapping[str, float], higher_is_better: bool) -> str:
-    """Return what change from the baseline is allowed, such as `may fall by 0.02 at most`."""
+    """Return the allowed change from the baseline, such as `may fall by 0.02 at most`."""
     said = []
     for name, bound in bounds.items():
         amount = f"{100 * abs(bound):g}%" if name == "relative" else f"{abs(bound):g}"

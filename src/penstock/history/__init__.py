@@ -1,4 +1,4 @@
-"""What runs did, side by side: parameters, code, data, metrics by slice, times."""
+"""Comparing runs: parameters, code, data, metrics by slice, times."""
 
 from penstock.history.comparison import ComparedRow, RunComparison, compare_runs
 

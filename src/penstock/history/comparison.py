@@ -1,4 +1,4 @@
-"""Comparing runs: what differs between them, as data."""
+"""Comparing runs: their differences, as data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ Section = Literal["run", "parameters", "inputs", "metrics", "slices", "verdicts"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ComparedRow:
-    """One thing, and what it was in each run.
+    """One compared item, and its value in each run.
 
     Attributes:
-        section: `run` (state, code version, environment, seed), `parameters` (runtime parameters, and
-            `node.parameter`), `inputs` (fingerprints of what nodes read from outside), `metrics`
-            (`node.metric`), `slices` (`slice: metric` of evaluations), `verdicts`, `seconds` (by node).
-        name: What it is.
-        values: One a run; None where it has none.
+        section: `run` (state, code version, environment, seed), `parameters` (runtime parameters,
+            and `node.parameter`), `inputs` (fingerprints of external data that nodes read),
+            `metrics` (`node.metric`), `slices` (`slice: metric` of evaluations), `verdicts`,
+            `seconds` (by node).
+        name: Name of the item.
+        values: One per run; None if the run has none.
     """
 
     section: Section
@@ -41,8 +42,8 @@ class RunComparison:
     """Runs side by side.
 
     Attributes:
-        runs: The runs, in the order asked for; the first is what the others are compared with.
-        rows: All that is compared, equal or not.
+        runs: The runs, in the given order; the others are compared with the first.
+        rows: Everything that is compared, equal or not.
         changes: Run and node to the sentences that say how its cache key differs from the first run's.
     """
 
@@ -84,7 +85,7 @@ def compare_runs(store: MetadataStore, run_ids: Sequence[str]) -> RunComparison:
 
     Raises:
         ValueError: If there are fewer than two.
-        penstock.store.RecordNotFound: If there is no such run.
+        penstock.store.RecordNotFound: If a run does not exist.
 
     Example:
         for row in compare_runs(store, ["20261121-093012-4f2a", "20261122-101500-90ab"]).differing():

@@ -1,4 +1,4 @@
-"""Serving: checking, pushing and asking models."""
+"""Serving: checking and pushing models, and predicting with them."""
 
 from typing import TYPE_CHECKING
 

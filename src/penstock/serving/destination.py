@@ -1,4 +1,4 @@
-"""Where a Pusher pushes to: TFX's message as dataclasses."""
+"""The destination of a Pusher: TFX's message as dataclasses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Filesystem:
 @names_its_arguments
 @dataclass(frozen=True)
 class PushDestination:
-    """Where to push to.
+    """The destination of a Pusher.
 
     Args:
         filesystem: A folder.

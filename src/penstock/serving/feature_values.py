@@ -1,7 +1,7 @@
-"""Columns of raw values in the type that a model reads, converted as ingestion converts them.
+"""Columns of raw values in the type that a model reads, converted as in ingestion.
 
-None, NaN, `pd.NA` and `NaT` are missing values. Dates and times become the text that ingestion makes of
-them (ISO 8601), decimals become floats, booleans integers.
+None, NaN, `pd.NA` and `NaT` are missing values. Dates and times become text, as in ingestion (ISO
+8601), decimals become floats, booleans integers.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ _INT64 = (-(2**63), 2**63 - 1)
 
 
 def feature_lists(name: str, column: Any, feature: FeatureInput | None) -> pa.LargeListArray:
-    """Convert a column to what a model reads of it.
+    """Convert a column to the type that a model reads.
 
     Args:
         name: The column's name, for messages.
         column: A `pa.Array`, or a list of Python values.
-        feature: What the model reads; None if that is not known, and the column's own type decides.
+        feature: The feature that the model reads; if None, it is unknown and the column's own type
+            decides.
 
     Returns:
-        A list of float64, int64 or bytes a row; null where the value is missing.
+        One list of float64, int64 or bytes per row; null if the value is missing.
 
     Raises:
         ValueError: If a value is of another type or size; the message names the row and the column.
@@ -266,7 +267,7 @@ def _check_range(name: str, values: pa.Array, dtype: str, lengths: Any) -> None:
 
 
 def _whole_numbers(name: str, values: pa.Array, lengths: Any) -> pa.Array:
-    """Return floats as int64: pandas makes floats of integers where some are missing."""
+    """Return floats as int64: pandas converts integers to floats if some are missing."""
     floats = to_numpy(values)
     fits = (np.floor(floats) == floats) & (np.abs(floats) < 2.0**63)
     if not fits.all():

@@ -1,4 +1,4 @@
-"""Asking a pushed model: rows in, rows as dicts out."""
+"""Predicting with a pushed model: rows in, dicts out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ROWS_AT_ONCE = 4096
 
 
 class ServedModel:
-    """A SavedModel that is asked with rows of raw features.
+    """A SavedModel that predicts from rows of raw features.
 
-    Its signature takes serialized tf.Examples, as `penstock.training.export_model` writes it, or tensors
-    by name, as Keras's `model.export` does.
+    Its signature takes serialized tf.Examples, as written by `penstock.training.export_model`, or
+    tensors by name, as written by Keras's `model.export`.
 
     Args:
         path: The SavedModel's folder.
@@ -32,7 +32,7 @@ class ServedModel:
 
     Raises:
         ModelError: If there is no whole SavedModel.
-        ValueError: If it has no such signature.
+        ValueError: If the signature does not exist.
     """
 
     def __init__(self, path: str | os.PathLike[str], signature: str = DEFAULT_SIGNATURE) -> None:
@@ -58,22 +58,23 @@ class ServedModel:
 
     @property
     def features(self) -> dict[str, str]:
-        """The features that the model reads, and their types; empty where its graph does not say."""
+        """The features that the model reads, and their types; empty if its graph does not show them."""
         return {name: feature.dtype for name, feature in (self.signature.features or {}).items()}
 
     def predict(self, rows: Any) -> list[dict[str, Any]]:
         """Return the model's outputs for each row.
 
-        Values are taken as ingestion takes them: dates and times as ISO 8601 text, decimals as floats,
-        booleans as integers. None, NaN, `pd.NA`, `NaT` and a name that is left out are missing values.
-        Columns that the model does not read are passed over, with one warning for each.
+        Values are converted as in ingestion: dates and times to ISO 8601 text, decimals to floats,
+        booleans to integers. None, NaN, `pd.NA`, `NaT` and an absent name are missing values.
+        Columns that the model does not read are ignored, with one warning for each.
 
         Args:
             rows: Raw features by name: a list of dicts, one dict, a pandas DataFrame, an Arrow table or
                 batch, or anything with Arrow's stream interface. Lists are features of several values.
 
         Returns:
-            A dict a row, also for one dict: numbers, strings, and lists of them by output name.
+            A list of one dict per row, even for a single dict: numbers, strings, and lists of them
+            by output name.
 
         Raises:
             ValueError: If a feature that the model needs is missing, or a value has another type or
@@ -194,12 +195,12 @@ def load_model(path: str | os.PathLike[str], *, version: int | str | None = None
     """Load a pushed model.
 
     Args:
-        path: A folder of versions, as `push_model` makes it, or a SavedModel's own.
+        path: A folder of versions, as written by `push_model`, or a SavedModel's folder.
         version: The version, a number or its digits; the latest one by default.
 
     Raises:
         ModelError: If there is no whole SavedModel.
-        ValueError: If there is no such version.
+        ValueError: If the version does not exist.
 
     Example:
         >>> model = load_model("serving/penguin")
@@ -270,7 +271,7 @@ def _readable(value: Any) -> Any:
 
 
 def _import_tensorflow() -> Any:
-    """Return TensorFlow, imported without the page about the machine that it writes to stderr."""
+    """Return TensorFlow, imported without its messages about the machine on stderr."""
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         sys.stderr.flush()

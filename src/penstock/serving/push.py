@@ -1,4 +1,4 @@
-"""Pushing a model into a folder that a server watches: versioned, and whole or not at all."""
+"""Pushing a model into a folder that a server watches: versioned and atomic."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PushedVersion:
     Args:
         path: Its folder, `<destination>/<version>`.
         version: The version.
-        model: What the SavedModel says of itself.
+        model: The SavedModel's description.
     """
 
     path: str
@@ -46,21 +46,21 @@ def push_model(
 ) -> PushedVersion:
     """Copy a SavedModel to `<destination>/<version>` in one visible step.
 
-    The copy is made in a hidden folder beside the versions, flushed to disk, checked, and renamed. A
-    server that watches the destination, as TensorFlow Serving does, never sees a part of it. What a
-    crash left behind is removed by the next push.
+    The copy is made in a hidden folder beside the versions, flushed to disk, checked, and renamed.
+    A server that watches the destination, as TensorFlow Serving does, never sees a part of it. The
+    next push removes the remains of a crash.
 
     Args:
         source: The SavedModel's folder.
-        destination: The folder of all versions; made if missing.
+        destination: The folder of all versions; created if missing.
         versioning: "timestamp" takes the time in seconds since 1970, as TFX does, "next" the latest
             version plus one. A version is always greater than those that are there.
 
     Returns:
-        Where the model went.
+        The pushed version.
 
     Raises:
-        ModelError: If the source, or its copy, is not whole.
+        ModelError: If the source, or its copy, is incomplete.
         ValueError: If the destination is no folder, or lies in the model's own folder.
 
     Example:
@@ -128,9 +128,9 @@ def _numbers(root: Path) -> list[str]:
 
 
 def sweep_staging(destination: str) -> list[str]:
-    """Remove what crashed pushes left in a destination, and return its names.
+    """Remove the remains of crashed pushes from a destination, and return their names.
 
-    A push that is under way holds a lock on its folder and is left alone.
+    A push in progress holds a lock on its folder and is left alone.
     """
     swept = []
     for folder in Path(destination).glob(_STAGING + "*"):

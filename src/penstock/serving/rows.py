@@ -1,4 +1,4 @@
-"""Rows as a user has them (dicts, DataFrames, Arrow tables) as columns to ask a model with."""
+"""Rows in a user's form (dicts, DataFrames, Arrow tables) as columns for a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Rows:
 
 
 def rows_of(data: Any) -> Rows:
-    """Return the columns of any of the forms that `ServedModel.predict` takes.
+    """Return the columns of rows in any form that `ServedModel.predict` takes.
 
     Raises:
         TypeError: If it is something else.

@@ -1,4 +1,4 @@
-"""Looking into a SavedModel without TensorFlow: is it whole, and which signatures does it have?
+"""Inspecting a SavedModel without TensorFlow: whether it is complete, and its signatures.
 
 `variables.index` is a sorted string table (tensorflow/core/lib/io/format.cc) and ends in its magic
 number.
@@ -20,12 +20,12 @@ _TABLE_MAGIC = 0xDB4775248B80FB57
 
 
 class ModelError(ValueError):
-    """A folder holds no SavedModel that can be served."""
+    """A folder does not hold a SavedModel that can be served."""
 
 
 @dataclass(frozen=True)
 class SavedModelInfo:
-    """What a SavedModel says of itself.
+    """The description of a SavedModel.
 
     Args:
         path: Its folder.
@@ -33,7 +33,7 @@ class SavedModelInfo:
         signatures: The names of its signatures.
         assets: The files that it needs, relative to `assets/`.
         num_bytes: The size of all its files.
-        inputs: What each signature takes and returns, by name.
+        inputs: The inputs and outputs of each signature, by name.
     """
 
     path: str
@@ -45,7 +45,7 @@ class SavedModelInfo:
 
 
 def inspect_saved_model(path: str) -> SavedModelInfo:
-    """Check that a SavedModel is whole, and return what it says of itself.
+    """Check that a SavedModel is complete, and return its description.
 
     Args:
         path: The SavedModel's folder.

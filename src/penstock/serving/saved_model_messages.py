@@ -1,9 +1,10 @@
-"""The messages of a SavedModel, as far as they say what it takes and returns.
+"""The messages of a SavedModel, as far as they describe its inputs and outputs.
 
 The fields are those of tensorflow/core/protobuf/{saved_model,meta_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,attr_value,tensor,tensor_shape}.proto; of its variables,
-tensor_bundle.proto and trackable_object_graph.proto of tensorflow/core/protobuf. They live in a
-pool of their own, so that TensorFlow, which registers the same names, can be imported beside them.
+tensorflow/core/framework/{graph,function,node_def,attr_value,tensor,tensor_shape}.proto; of its
+variables, tensor_bundle.proto and trackable_object_graph.proto of tensorflow/core/protobuf. They
+are in their own pool, so that TensorFlow, which registers the same names, can be imported beside
+them.
 """
 
 from __future__ import annotations

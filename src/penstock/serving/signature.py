@@ -1,7 +1,7 @@
-"""What a SavedModel's signature takes: tensors, or the features that it parses from tf.Examples.
+"""The inputs of a SavedModel's signature: tensors, or the features that it parses from tf.Examples.
 
-Read from the graph, without TensorFlow. The Pusher's check and `load_model` both use it, so a model that
-was pushed can be asked.
+They are read from the graph, without TensorFlow. The Pusher's check and `load_model` both use this,
+so a pushed model can be used to predict.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Signature:
     Args:
         name: Its name.
         inputs: Its tensors by name; the shapes are those of a row, without the batch.
-        outputs: The names of what it returns.
+        outputs: The names of its outputs.
         takes_examples: Whether its one tensor holds serialized tf.Examples.
-        features: What a row may hold, by name: what is parsed from the tf.Examples, else the inputs. None
-            where the graph does not say.
+        features: The features that a row may hold, by name: those parsed from the tf.Examples, or
+            else the inputs. None if the graph does not show them.
         batch_size: The number of rows that it takes at once: None for any number, 0 where an input is a
             scalar, so that there is no place for rows.
     """

@@ -19,8 +19,8 @@ class ComponentFailed(AssertionError):
 
     Args:
         message: The error and its traceback.
-        outputs: What is kept of what it wrote: all that a gate wrote which raised `Rejected`.
-        verdict: What it said with `report_verdict`.
+        outputs: The outputs that are kept: those of a gate that raised `Rejected`.
+        verdict: The verdict reported with `report_verdict`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ def run_component(
     deterministic: bool = False,
     execution_id: int = 1,
 ) -> dict[str, Artifact]:
-    """Run a component that was constructed with plain artifacts; return its outputs by key.
+    """Run a component constructed with plain artifacts, and return its outputs by key.
 
     Args:
         component: The component, such as `StatisticsGen(examples=Examples(uri))`.

@@ -1,4 +1,4 @@
-"""What every component owes its users, in one call."""
+"""The contract of every component, checked in one call."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def check_component(
 ) -> dict[str, Artifact]:
     """Check the contract of a component that was constructed with plain artifacts.
 
-    It refuses unknown, misspelt and missing arguments and artifacts of another type; its frozen form
-    survives JSON; it runs with no runner and no store, and writes what it declares where it is told to;
-    each output has a page that `penstock open` can show; in a pipeline its second run is a cache hit;
-    twice from scratch it gives the same fingerprints; and when it fails half-way, nothing of it stays but
-    its log.
+    It refuses unknown, misspelled and missing arguments and artifacts of another type; its frozen
+    form survives JSON; it runs without a runner and a store, and writes its declared outputs to
+    their folders; each output has a page that `penstock open` can show; in a pipeline its second
+    run is a cache hit; twice from scratch it gives the same fingerprints; and when it fails
+    half-way, only its log remains.
 
     Args:
         component: The component, such as `StatisticsGen(examples=Examples("folder"))`.
         folder: Empty folder to work in.
         project_root: Folder that relative paths and user modules are found from.
         seed: Seed of the runs.
-        reproducible: Whether the same fingerprints are asked for.
+        reproducible: Whether equal fingerprints are required.
 
     Returns:
-        What the component wrote when run alone.
+        The outputs of the component when run alone.
 
     Raises:
-        AssertionError: With the promise that was broken.
+        AssertionError: If the contract is broken; the message says how.
     """
     root = os.path.abspath(folder)
     _check_definition(component)

@@ -1,8 +1,8 @@
-"""Running a compiled Kubeflow pipeline without a cluster, node by node, as its IR says.
+"""Running a compiled Kubeflow pipeline without a cluster, node by node, according to its IR.
 
-What Kubeflow's driver and launcher do for a container is done here with the functions of Kubeflow's
-own SDK: the ExecutorInput is made from the IR, the placeholders of the command are replaced, the
-ExecutorOutput is read. Retries and timeouts are those of the IR.
+The work of Kubeflow's driver and launcher is done here with functions of Kubeflow's SDK: the
+ExecutorInput is made from the IR, the placeholders of the command are replaced, the ExecutorOutput
+is read. Retries and timeouts are those of the IR.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class CompiledPipeline:
         secrets: Values of secrets' keys, by (secret, key).
 
     Raises:
-        google.protobuf.json_format.ParseError: If the text is no pipeline.
+        google.protobuf.json_format.ParseError: If the text is not a pipeline.
     """
 
     def __init__(

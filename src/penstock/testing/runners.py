@@ -1,7 +1,7 @@
 """The contract suite of runners: the same pipelines come to the same end on each.
 
-A runner decides when and where a node runs, never how. So the suite asserts what came of each
-pipeline, down to the fingerprints of its artifacts, and knows nothing of a runner but `run`.
+A runner decides when and where a node runs, never how. So the suite asserts the results of each
+pipeline, down to the fingerprints of its artifacts, and knows only `run` of a runner.
 """
 
 # The names of the tests say what they assert.

@@ -1,4 +1,4 @@
-"""What a Trainer or Tuner is told about its data and its search: TFX's messages as dataclasses."""
+"""Arguments of a Trainer or Tuner about its data and its search: TFX's messages as dataclasses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _SplitsArgs:
 @names_its_arguments
 @dataclass(frozen=True)
 class TrainArgs(_SplitsArgs):
-    """What training sees.
+    """The data for training.
 
     Args:
         splits: The splits; `train` when empty.
@@ -37,7 +37,7 @@ class TrainArgs(_SplitsArgs):
 @names_its_arguments
 @dataclass(frozen=True)
 class EvalArgs(_SplitsArgs):
-    """What validation during training sees.
+    """The data for validation during training.
 
     Args:
         splits: The splits; `eval` when empty.
@@ -51,7 +51,7 @@ class TuneArgs:
     """How a search runs.
 
     Args:
-        num_parallel_trials: Trials at a time; 0 and 1 are one after another.
+        num_parallel_trials: Trials at a time; 0 and 1 run one after another.
     """
 
     num_parallel_trials: int = 0

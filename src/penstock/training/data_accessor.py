@@ -30,13 +30,13 @@ class TensorFlowDatasetOptions:
         drop_final_batch: Whether a last batch with fewer rows is left out.
         num_epochs: Passes over the data; None repeats it without end.
         shuffle: Whether rows are shuffled, anew in each epoch.
-        shuffle_buffer_size: Rows that are held to shuffle among.
+        shuffle_buffer_size: Size of the buffer for shuffling, in rows.
         shuffle_seed: Seed of the shuffling.
-        prefetch_buffer_size: Batches made ahead.
+        prefetch_buffer_size: Batches to prepare ahead.
         reader_num_threads: Files read at once.
         parser_num_threads: Batches parsed at once.
         sloppy_ordering: Whether the order may depend on timing.
-        label_key: The feature that is split off as the label: elements become (features, label).
+        label_key: The feature to split off as the label: elements become (features, label).
     """
 
     batch_size: int
@@ -53,7 +53,7 @@ class TensorFlowDatasetOptions:
 
     @classmethod
     def of(cls, options: Any) -> TensorFlowDatasetOptions:
-        """Return `options` as this class; tfx-bsl's own options are taken too."""
+        """Return `options` as this class; tfx-bsl's own options are accepted, too."""
         if isinstance(options, cls):
             return options
         names = [entry.name for entry in dataclasses.fields(cls)]
@@ -177,7 +177,7 @@ def _tf_dataset(
 
 
 def _num_batches(files: list[str], options: TensorFlowDatasetOptions) -> int | None:
-    """Return the length of the dataset, where the counts beside the splits tell it."""
+    """Return the length of the dataset, if the counts beside the splits are known."""
     if options.num_epochs is None:
         return None
     rows = 0

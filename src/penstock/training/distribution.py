@@ -13,7 +13,7 @@ DISTRIBUTIONS = ("none", "mirrored")
 
 
 def check_distribution(name: str) -> None:
-    """Raise a `ValueError` when `name` is no distribution."""
+    """Raise a `ValueError` if `name` is not a distribution."""
     if name not in DISTRIBUTIONS:
         hint = nearest(name, DISTRIBUTIONS)
         raise ValueError(
@@ -25,9 +25,9 @@ def create_strategy(distribution: str) -> tf.distribute.Strategy:
     """Return the `tf.distribute` strategy of a distribution.
 
     Args:
-        distribution: "none" is TensorFlow's default strategy, on one device. "mirrored" keeps a copy of
-            the model on each GPU, or on each logical CPU where there is no GPU, and adds up their
-            gradients; the batch is split between them.
+        distribution: "none" is TensorFlow's default strategy, on one device. "mirrored" keeps a
+            copy of the model on each GPU, or on each logical CPU if there is no GPU, and adds up
+            their gradients; the batch is split between them.
 
     Raises:
         ValueError: If there is no such distribution.
@@ -52,7 +52,7 @@ def create_strategy(distribution: str) -> tf.distribute.Strategy:
 def use_devices(distribution: str) -> None:
     """Give TensorFlow the devices that a distribution needs.
 
-    "mirrored" takes the GPUs that the process sees, and two logical CPU devices where it sees none.
+    "mirrored" uses the GPUs that the process sees, or two logical CPU devices if it sees none.
 
     Raises:
         RuntimeError: If TensorFlow has started with other devices.
@@ -68,7 +68,7 @@ def use_devices(distribution: str) -> None:
 def configure_devices(*, logical_devices: int = 1, threads: int = 0) -> None:
     """Set how many logical CPU devices and threads TensorFlow has in this process.
 
-    TensorFlow fixes its devices when it runs its first operation; this comes before it.
+    TensorFlow fixes its devices when it runs its first operation; call this before.
 
     Args:
         logical_devices: How many CPU devices TensorFlow shows; two and more let "mirrored" run without

@@ -28,23 +28,23 @@ def export_model(
 ) -> None:
     """Write a Keras model as a SavedModel with the transform graph inside.
 
-    Its signature `serving_default` takes serialized tf.Examples of raw features (`examples`, a vector of
-    strings) and returns the model's outputs. With a transform graph the signature `transform_features`
-    takes the same and returns the transformed features, labels included. Nothing of the transform
-    graph's folder is needed afterwards.
+    Its signature `serving_default` takes serialized tf.Examples of raw features (`examples`, a
+    vector of strings) and returns the model's outputs. With a transform graph the signature
+    `transform_features` takes the same and returns the transformed features, labels included. The
+    transform graph's folder is not needed afterwards.
 
     Args:
         model: A Keras model, or anything that is called with a dict of features and has `variables`.
-        directory: Where to write; `fn_args.serving_model_dir`.
+        directory: The folder to write; usually `fn_args.serving_model_dir`.
         transform_output: The transform graph: its folder (`fn_args.transform_graph_path`) or a
-            `tft.TFTransformOutput`. Without it the model is fed with the raw features.
+            `tft.TFTransformOutput`. Without it, the model receives the raw features.
         schema: The raw examples' schema; the transform graph's own when there is one.
         label_key: The raw feature (or features) that is absent when the model serves.
-        postprocess: Makes the signature's outputs, by name, from what the model returns. Without it a
-            single tensor is called `outputs`, and a dict stays as it is.
+        postprocess: Returns the signature's outputs, by name, from the model's. Without it, a
+            single tensor is called `outputs`, and a dict is not changed.
 
     Raises:
-        ValueError: If there is no schema, or `label_key` is no raw feature.
+        ValueError: If there is no schema, or `label_key` is not a raw feature.
 
     Example:
         >>> export_model(
@@ -138,7 +138,7 @@ def _named(outputs: Any) -> Mapping[str, Any]:
 def _model_state(model: Any) -> list[Any]:
     """Return a model's variables, and the lookup tables of its layers.
 
-    To save the model itself would save a function for each of its layers, which makes loading slow.
+    Saving the model itself would save a function for each of its layers, which makes loading slow.
     """
     import tensorflow as tf
 

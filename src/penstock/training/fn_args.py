@@ -1,4 +1,4 @@
-"""What `run_fn` and `tuner_fn` receive: TFX's `FnArgs`, and what Penstock adds."""
+"""The arguments of `run_fn` and `tuner_fn`: TFX's `FnArgs`, with Penstock's additions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class FnArgs:
 
     Attributes:
         working_dir: Scratch folder of a Tuner.
-        train_files: Patterns of the training examples, one a split.
-        eval_files: Patterns of the validation examples, one a split.
+        train_files: Patterns of the training examples, one per split.
+        eval_files: Patterns of the validation examples, one per split.
         train_steps: Training steps, or None when the module decides.
         eval_steps: Validation steps, or None for all.
         schema_path: The schema's file, `schema.pbtxt`; None without a schema.
@@ -31,10 +31,10 @@ class FnArgs:
         eval_model_dir: Where to export a model for evaluation, if there is one.
         model_run_dir: Where TensorBoard logs go.
         base_model: Folder of a model to start from, or None.
-        hyperparameters: What a Tuner found, as `HyperParameters.get_config()` gives it, or None.
-        custom_config: What the pipeline passes on.
-        num_examples: Rows a split, as counted by StatisticsGen; empty when not known.
-        distribution: "none" or "mirrored"; `strategy` makes use of it.
+        hyperparameters: A Tuner's result, as returned by `HyperParameters.get_config()`, or None.
+        custom_config: The pipeline's `custom_config`.
+        num_examples: Rows per split, as counted by StatisticsGen; empty if unknown.
+        distribution: "none" or "mirrored"; used by `strategy`.
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16"; it is set already.
         seed: Seed for everything random, or None; it is set already.
         deterministic: Whether equal inputs must give equal weights; it is set already.

@@ -25,7 +25,7 @@ def fn_args_from_artifacts(
     custom_config: Mapping[str, Any] | None,
     statistics: ExampleStatistics | None = None,
 ) -> FnArgs:
-    """Return what is equal for a Trainer and a Tuner.
+    """Return the `FnArgs` that Trainer and Tuner have in common.
 
     Raises:
         ValueError: If a split is named that the examples do not have.

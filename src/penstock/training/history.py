@@ -1,4 +1,4 @@
-"""What `run_fn` returned, as numbers by epoch."""
+"""The result of `run_fn`, as numbers by epoch."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _MOST_VALUES = 100
 
 
 def history_of(result: object) -> tuple[dict[str, list[float]], list[str]]:
-    """Return what a `run_fn` returned as numbers by epoch.
+    """Return the result of a `run_fn` as numbers by epoch.
 
     Args:
-        result: What Keras's `fit` returns, or a mapping of numbers, of lists of numbers by epoch, or of
-            such mappings; anything else has no history. A metric of several values, such as Keras's
-            F1Score, becomes one series a value.
+        result: The result of Keras's `fit`, or a mapping of numbers, of lists of numbers by epoch,
+            or of such mappings; anything else has no history. A metric of several values, such as
+            Keras's F1Score, becomes one series per value.
 
     Returns:
-        The numbers of each epoch by name, and the names of what holds no numbers.
+        The numbers of each epoch by name, and the names of entries without numbers.
 
     Example:
         >>> history_of({"loss": [0.5, 0.2], "f1": [[0.1, 0.3]], "eval": {"auc": 0.9}, "by": "me"})

@@ -8,12 +8,13 @@ PRECISIONS = ("float32", "float64", "bfloat16", "mixed_bfloat16", "float16", "mi
 
 
 def make_reproducible(seed: int | None, *, deterministic: bool = False) -> None:
-    """Seeds Python, NumPy and TensorFlow, and asks TensorFlow for deterministic operations.
+    """Seed Python, NumPy and TensorFlow, and make TensorFlow use deterministic operations.
 
     Args:
         seed: The seed, or None to leave the generators alone.
-        deterministic: Whether equal inputs and seeds must give bit-equal weights. Operations that cannot
-            raise an error, and some are slower. Without a seed it uses seed 0, as TensorFlow demands one.
+        deterministic: Whether equal inputs and seeds must give bit-equal weights. Operations that
+            cannot do so raise an error, and some are slower. Without a seed it uses seed 0, as
+            TensorFlow requires one.
     """
     if seed is None and not deterministic:
         return
@@ -26,7 +27,7 @@ def make_reproducible(seed: int | None, *, deterministic: bool = False) -> None:
 
 
 def check_precision(precision: str) -> None:
-    """Raise a `ValueError` when `precision` is no dtype policy."""
+    """Raise a `ValueError` if `precision` is not a dtype policy."""
     if precision not in PRECISIONS:
         hint = nearest(precision, PRECISIONS)
         raise ValueError(
@@ -35,7 +36,7 @@ def check_precision(precision: str) -> None:
 
 
 def set_precision(precision: str) -> None:
-    """Set Keras's dtype policy, for all layers that are made afterwards.
+    """Set Keras's dtype policy for all layers created afterwards.
 
     Args:
         precision: "float32", or "mixed_bfloat16" and "mixed_float16" for float32 weights with a faster
@@ -50,7 +51,7 @@ def set_precision(precision: str) -> None:
 def forget_layers() -> None:
     """Make Keras name layers as in a fresh process, so that equal models export equal bytes.
 
-    It also forgets the dtype policy; `set_precision` comes after it.
+    It also forgets the dtype policy; call `set_precision` after it.
     """
     import keras
 

@@ -31,7 +31,7 @@ def load_transform_output(transform_graph: str) -> Any:
 
 
 def import_tensorflow_transform() -> ModuleType:
-    """Import `tensorflow_transform`, and undoes that its import makes child processes run Keras 2."""
+    """Import `tensorflow_transform`, without its side effect that child processes run Keras 2."""
     before = os.environ.get(_LEGACY_KERAS)
     import tensorflow_transform
 
@@ -69,14 +69,14 @@ class AppliedTransformGraph:
         self._sources = self._find_sources()
 
     def inputs_for(self, model: Any) -> set[str]:
-        """Return the raw features that the model's inputs follow from; all, where they have no names."""
+        """Return the raw features that the model's inputs depend on; all if they have no names."""
         wanted = getattr(model, "input", None)
         if not isinstance(wanted, Mapping):
             return set(self._specs)
         return set().union(*(self._sources.get(name, set()) for name in wanted))
 
     def apply(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the transformed features that follow from the given ones."""
+        """Return the transformed features that can be computed from the given ones."""
         missing = [name for name in sorted(self._specs) if name not in features]
         rows = _num_rows(features)
         blanks = {name: _blank(self._specs[name], rows) for name in missing}

@@ -12,7 +12,7 @@ from penstock.spelling import nearest
 
 
 class UserFunctionError(ValueError):
-    """A function of the user's is missing, or does not do what it must."""
+    """A user's function is missing, or does not do what it must."""
 
 
 def place_of(function: Callable[..., Any]) -> str:
@@ -35,8 +35,8 @@ def user_function(source: ModuleType | Callable[..., Any] | str, name: str) -> C
         name: The function's name in a module.
 
     Raises:
-        UserFunctionError: If the module does not define it, with what it defines; if it is no function
-            of one argument.
+        UserFunctionError: If the module does not define it (the message lists what it defines), or
+            if it is not a function of one argument.
     """
     where = name
     function: Any = source

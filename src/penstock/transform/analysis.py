@@ -1,4 +1,4 @@
-"""Running the analyzers of a `preprocessing_fn` over data, one pass a phase."""
+"""Running the analyzers of a `preprocessing_fn` over data, one pass per phase."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Batches = Callable[[], Iterable[pa.RecordBatch]]
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """A `preprocessing_fn` with all its analyzers settled.
+    """A `preprocessing_fn` with the results of all its analyzers.
 
     Attributes:
         trace: the function, with the analyzers' results as constants and assets.
@@ -47,11 +47,11 @@ def analyze(
     temp_dir: str,
     cache: AnalyzerCache,
 ) -> Analysis:
-    """Settles the analyzers of a function.
+    """Run the analyzers of a function.
 
     Args:
         preprocessing_fn: from raw to transformed features.
-        features: how batches become tensors.
+        features: the conversion of batches to tensors.
         data_sets: what to analyze, with names; several count as one, and may have equal names if
             they are equal.
         temp_dir: where vocabularies are written; must outlive the result.

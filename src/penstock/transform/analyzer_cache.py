@@ -1,4 +1,4 @@
-"""What analyzers accumulated over a data set, kept so that the next run need not read it again.
+"""The accumulators of analyzers over a data set, kept so that the next run need not read it again.
 
 A cache is a folder with a folder for each data set, named by the content of its files:
 
@@ -42,7 +42,7 @@ class AnalyzerCache:
     """Reads accumulators of earlier runs and writes those of this one.
 
     Args:
-        read_from: folders that earlier runs wrote; anything else in them is passed over.
+        read_from: folders that earlier runs wrote; anything else in them is ignored.
         write_to: folder to write, or None.
     """
 
@@ -57,7 +57,7 @@ class AnalyzerCache:
         return bool(self._read_from) or self._write_to is not None
 
     def key(self, split: ExamplesSplit, schema: schema_pb2.Schema) -> str:
-        """Names a data set by what its files contain and how the schema reads them.
+        """Name a data set by the content of its files and how the schema reads them.
 
         Args:
             split: the data set.
@@ -125,7 +125,7 @@ class AnalyzerCache:
         return {key: join(self._write_to, data_set, name) for key, name in _names(keys).items()}
 
     def write_manifest(self, data_set: str, labels: Mapping[str, str]) -> None:
-        """Names the accumulators of a data set, after they are written to their `files`.
+        """Write the names of a data set's accumulators, after these are written to their `files`.
 
         Args:
             data_set: from `key`.
@@ -147,9 +147,9 @@ def _names(keys: Iterable[str]) -> dict[str, str]:
 def accumulator_keys(trace: Trace, phase: Phase) -> dict[str, str]:
     """Keys of the accumulators of a phase that can be kept, by the label of their operation.
 
-    Left out is what depends on something the graph does not show (a captured table or variable, Python
-    code) and what TensorFlow Transform itself cannot write down, such as the moments behind
-    `tft.scale_to_gaussian`.
+    Accumulators are left out if they depend on something that the graph does not show (a captured
+    table or variable, Python code), or if TensorFlow Transform cannot serialize them, such as the
+    moments behind `tft.scale_to_gaussian`.
     """
     graph_def = trace.graph.as_graph_def()
     used = {node.op for node in graph_def.node}

@@ -38,13 +38,13 @@ DEFAULT_BATCH_SIZE = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class TransformResult:
-    """What a Transform did.
+    """The result of a Transform.
 
     Attributes:
         transformed_schema: schema of the transformed features.
         rows_analyzed: rows of each split that was read for analysis.
         rows_transformed: rows of each split that was transformed.
-        phases: passes over the analyzed data; None where the fallback made them.
+        phases: passes over the analyzed data; None if the fallback made them.
     """
 
     transformed_schema: schema_pb2.Schema
@@ -55,7 +55,7 @@ class TransformResult:
 
 @dataclasses.dataclass(frozen=True)
 class TransformFolders:
-    """Where a Transform writes, and what it takes over from earlier ones.
+    """The folders that a Transform writes, and the caches that it reuses.
 
     Attributes:
         graph: local folder for `transform_fn/`, `metadata/` and `transformed_metadata/`.
@@ -63,7 +63,7 @@ class TransformFolders:
         earlier_caches: what earlier runs wrote as `updated_cache`; a data set whose accumulators are
             all there is not read for analysis.
         updated_cache: local folder for the accumulators of what is analyzed, or None to keep none.
-        scratch: where rows and vocabularies are kept meanwhile; by default the system's.
+        scratch: folder for temporary rows and vocabularies; by default the system's.
     """
 
     graph: str
@@ -75,7 +75,7 @@ class TransformFolders:
 
 @dataclasses.dataclass(frozen=True)
 class Observers:
-    """What sees the rows on their way, e.g. to compute statistics.
+    """Observers of the rows passing through, for example to compute statistics.
 
     Attributes:
         raw: sees each raw batch of the analyzed splits once.
@@ -88,12 +88,12 @@ class Observers:
 
 @dataclasses.dataclass(frozen=True)
 class AnalysisElsewhere:
-    """What runs the analysis where the local driver cannot, or is not to.
+    """Runs the analysis if the local driver cannot, or should not.
 
     Attributes:
         run: runs it, such as `penstock.beam.AnalyzeOnBeam`; by default that, on Beam in this process.
             The log says so when it is used.
-        always: use it in any case, e.g. on a cluster.
+        always: use it in every case, for example on a cluster.
         force_tf_compat_v1: trace as a TensorFlow 1 graph; implies `always`.
     """
 
@@ -125,19 +125,19 @@ def transform(
         preprocessing_fn: takes a dict of tensors by feature name (and `custom_config`, if it has such
             a parameter) and returns a dict of tensors with dtype int64, float32 or string.
         schema: schema of the raw examples.
-        analyze: what the analyzers see. Several of one name (the spans of a rolling window) make one
-            split; each has accumulators of its own in the cache.
-        transform: what is transformed.
-        folders: where to write.
-        custom_config: handed to `preprocessing_fn`.
+        analyze: the splits that the analyzers read. Several of the same name (the spans of a
+            rolling window) make one split; each has its own accumulators in the cache.
+        transform: the splits to transform.
+        folders: the folders to write.
+        custom_config: passed to `preprocessing_fn`.
         observers: see the rows on their way.
         elsewhere: runs the analysis where the local driver cannot, such as analyzers that are
             PTransforms (`tft.experimental.ptransform_analyzer`).
-        batch_size: rows a batch, at most.
+        batch_size: the most rows per batch.
 
     Raises:
         ValueError: if there is nothing to analyze, or rows out differ from rows in.
-        Exception: whatever `preprocessing_fn` raises, with a note of the features it received.
+        Exception: any error of `preprocessing_fn`, with a note about the features that it received.
 
     Example:
         train, evaluation = ExamplesSplit.all_of(examples)

@@ -26,10 +26,10 @@ _ANNOTATIONS = ("tft_schema_override", "annotated_")
 def infer_schema(
     analysis: Analysis, preprocessing_fn: TracedFn, temp_dir: str
 ) -> schema_pb2.Schema:
-    """Infers the schema of the transformed features from their tensors and annotations.
+    """Infer the schema of the transformed features from their tensors and annotations.
 
     Args:
-        analysis: the function with its analyzers settled.
+        analysis: the function with its analyzers' results.
         preprocessing_fn: the function itself; it is traced once more when it has annotations, such
             as the range of a vocabulary's indices.
         temp_dir: where vocabularies were written.
@@ -87,6 +87,6 @@ def write_transformed_metadata(
 
 
 def write_schema(schema: schema_pb2.Schema, directory: str) -> None:
-    """Write `schema.pbtxt` into a folder, which is made."""
+    """Write `schema.pbtxt` into a folder, which is created."""
     text = text_format.MessageToString(schema)
     location.write_bytes(f"{directory}/schema.pbtxt", text.encode())

@@ -24,7 +24,7 @@ from penstock.transform.optional_features import is_users_file
 
 
 class RawFeatures:
-    """What a schema says about the tensors that are made from batches of raw examples.
+    """The tensors that are made from batches of raw examples, as defined by a schema.
 
     A feature with a fixed shape becomes a dense tensor, one without becomes a `tf.SparseTensor`, and
     what `tensor_representation_group` says (ragged, sparse) wins, as in TFX.
@@ -69,7 +69,7 @@ class RawFeatures:
         return specs
 
     def conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Brings a batch into the column order and the types of the schema.
+        """Convert a batch to the column order and the types of the schema.
 
         Columns that the schema does not name are dropped, missing ones are filled with nulls.
 
@@ -128,7 +128,7 @@ def _check_lengths(name: str, column: pa.Array, values: int) -> None:
 
 
 def describe_features(tensors: Mapping[str, Any]) -> str:
-    """One line a feature: name, kind, dtype and shape, for error messages."""
+    """Return one line per feature with its name, kind, dtype and shape, for error messages."""
     lines = []
     for name in sorted(tensors):
         value = tensors[name]

@@ -11,7 +11,7 @@ _LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def import_tensorflow_transform() -> ModuleType:
-    """Import `tensorflow_transform` and undoes what that import does to Keras.
+    """Import `tensorflow_transform` and undo its effect on Keras.
 
     TensorFlow Transform sets `TF_USE_LEGACY_KERAS=1`. From then on `tf.keras` would be Keras 2 in this
     process, unless it has been used before, and in every child. So `tf.keras` is used first, and the

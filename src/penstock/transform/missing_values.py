@@ -1,4 +1,4 @@
-"""Optional features as dense tensors: what a missing value becomes."""
+"""Optional features as dense tensors, with missing values filled in."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 def fill_missing(feature: Any, default: Any = None, *, values: int = 1) -> tf.Tensor:
     """Make an optional feature dense: rows without a value get `default`.
 
-    A feature that the schema gives no fixed shape reaches `preprocessing_fn` as a `tf.SparseTensor` (or a
-    `tf.RaggedTensor`), which most of TensorFlow's functions do not take. A dense feature is returned as it
-    is, so that the same code serves whether or not the schema says that every row has a value. The function
-    consists of TensorFlow's own ops, and so becomes a part of the serving graph.
+    A feature that the schema gives no fixed shape reaches `preprocessing_fn` as a `tf.SparseTensor`
+    (or a `tf.RaggedTensor`), which most of TensorFlow's functions do not take. A dense feature is
+    returned unchanged, so the same code works whether or not the schema says that every row has a
+    value. The function consists of TensorFlow's ops, so it becomes part of the serving graph.
 
     Args:
         feature: A `tf.SparseTensor` or `tf.RaggedTensor` of two dimensions, rows and values, or a
             `tf.Tensor`.
         default: The value for missing ones: a Python value or a scalar tensor, such as
             `tft.mean(feature)`. By default 0, `False` or the empty string.
-        values: How many values a row has in the result. Shorter rows are filled up at their end.
+        values: How many values each row has in the result. Shorter rows are padded at the end.
 
     Returns:
         A tensor of the feature's dtype and the shape (rows, values); the feature itself if it is dense.

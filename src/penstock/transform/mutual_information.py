@@ -20,7 +20,7 @@ _EPSILON = 1e-6
 
 
 def score(label_means: Mapping[Any, Any], operation: Any) -> list[Entry]:
-    """Scores the tokens of a vocabulary.
+    """Score the tokens of a vocabulary.
 
     Args:
         label_means: weighted mean of the labels by token, with the sentinel token that stands for

@@ -1,4 +1,4 @@
-"""What to say when `preprocessing_fn` uses an optional feature as if every row had a value.
+"""Messages for a `preprocessing_fn` that uses an optional feature as if every row had a value.
 
 A feature without a fixed shape in the schema is a `tf.SparseTensor` or `tf.RaggedTensor`, and TensorFlow's
 own errors neither name the feature nor say why it is one.

@@ -1,4 +1,4 @@
-"""Running a KerasTuner search, and writing what it found in TFX's format."""
+"""Running a KerasTuner search, and writing its results in TFX's format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINES_OF_TRACEBACK = 7
 
 
 class TunerFnResult(NamedTuple):
-    """What `tuner_fn` returns.
+    """The result of `tuner_fn`.
 
     Attributes:
         tuner: A KerasTuner tuner, or anything with its `search`, `get_best_hyperparameters` and `oracle`.
@@ -35,14 +35,14 @@ def run_search(result: TunerFnResult, callbacks: Sequence[Any] = ()) -> list[dic
 
     Args:
         result: What `tuner_fn` returned.
-        callbacks: More Keras callbacks for the trials; a tuner with a `run_trial` of its own, which may
-            take none, goes without.
+        callbacks: More Keras callbacks for the trials; not used for a tuner with its own
+            `run_trial`, which may take none.
 
     Returns:
-        A dict a trial: `trial_id`, `status`, `score`, `metrics` and `hyperparameters`.
+        One dict per trial: `trial_id`, `status`, `score`, `metrics` and `hyperparameters`.
 
     Raises:
-        ValueError: If it is no `TunerFnResult`, or no trial was completed.
+        ValueError: If it is not a `TunerFnResult`, or no trial completed.
     """
     if not hasattr(result, "tuner") or not hasattr(result, "fit_kwargs"):
         raise ValueError(
@@ -160,7 +160,7 @@ def read_results(folder: str) -> list[dict[str, Any]]:
     """Read what `write_results` wrote: the trials, the best first.
 
     Raises:
-        FileNotFoundError: If there are none.
+        FileNotFoundError: If there are no results.
         ValueError: If the file is damaged.
     """
     path = Path(folder, RESULTS_FILE)

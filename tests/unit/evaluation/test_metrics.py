@@ -188,7 +188,7 @@ def test_an_unknown_argument_names_those_that_exist():
     with pytest.raises(ValueError, match="PrecisionAtRecall needs the argument 'recall'"):
         build_metric("PrecisionAtRecall")
     for config, message in {
-        '"class_id": 1, "top_k": 2': "class_id and top_k exclude each other",
+        '"class_id": 1, "top_k": 2': "class_id and top_k cannot be combined",
         '"top_k": 0': "Precision's top_k must be at least 1. Received: 0",
         '"num_thresholds": 1': "Precision's num_thresholds must be at least 2",
         '"thresholds": []': "Precision's thresholds are empty",

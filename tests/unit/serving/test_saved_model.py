@@ -76,12 +76,12 @@ def graph_cut_short(root):
 
 def another_file(root):
     (root / "saved_model.pb").write_bytes(b"<html></html>")
-    return "saved_model.pb is damaged or no SavedModel"
+    return "saved_model.pb is damaged or not a SavedModel"
 
 
 def an_empty_file(root):
     (root / "saved_model.pb").write_bytes(b"")
-    return "saved_model.pb holds no graph"
+    return "saved_model.pb contains no graph"
 
 
 def index_cut_short(root):

@@ -1,4 +1,4 @@
-"""Reading statistics the way the checks need it: by path, and by weight where there is one."""
+"""Reading statistics for the checks: by path, and by weight if there is one."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _SCHEMA_TYPES = {
 
 
 class CheckedDataset:
-    """The statistics of a data set with those that they are compared with.
+    """The statistics of a data set, and those to compare them with.
 
     Args:
         statistics: The data set's statistics.
@@ -66,7 +66,7 @@ class CheckedDataset:
         )
 
     def get(self, path: PathSteps) -> "CheckedFeature | None":
-        """Return the feature at a path, if there are statistics of it."""
+        """Return the feature at a path, or None if it has no statistics."""
         return self._by_path.get(path)
 
     def roots(self) -> "list[CheckedFeature]":

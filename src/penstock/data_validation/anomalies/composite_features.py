@@ -13,7 +13,7 @@ _MISSING_PARTS = {
 
 
 def check_sparse_feature(feature: schema_pb2.SparseFeature, view: CheckedFeature) -> list[Finding]:
-    """Check that value and index features come together and are of equal length."""
+    """Check that value and index features occur together and have equal lengths."""
     findings = []
     for stat in view.proto.custom_stats:
         if stat.name == "missing_value" and stat.num:
@@ -47,7 +47,7 @@ def check_sparse_feature(feature: schema_pb2.SparseFeature, view: CheckedFeature
 def check_weighted_feature(
     feature: schema_pb2.WeightedFeature, view: CheckedFeature
 ) -> list[Finding]:
-    """Check that value and weight features come together and are of equal length."""
+    """Check that value and weight features occur together and have equal lengths."""
     numbers = {stat.name: stat.num for stat in view.proto.custom_stats}
     findings = []
     for stat in view.proto.custom_stats:

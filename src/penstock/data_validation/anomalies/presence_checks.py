@@ -52,7 +52,7 @@ def _infer_value_counts(feature: schema_pb2.Feature, view: CheckedFeature) -> No
 
 
 def check_value_counts(feature: schema_pb2.Feature, view: CheckedFeature) -> list[Finding]:
-    """Check the number of values a row at each level of nesting."""
+    """Check the number of values per row at each level of nesting."""
     bounds = view.value_bounds
     if feature.HasField("value_count"):
         if len(bounds) == 1:

@@ -1,4 +1,4 @@
-"""Checking that a feature of a schema makes sense by itself, before looking at data."""
+"""Checking that a feature of a schema makes sense on its own, before looking at data."""
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 

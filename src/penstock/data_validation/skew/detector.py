@@ -34,13 +34,13 @@ class FeatureSkewDetector:
 
     Args:
         identifier_features: Features that together identify an example.
-        features_to_ignore: Features that are not compared, besides the identifiers.
+        features_to_ignore: Features that are not compared, in addition to the identifiers.
         sample_size: How many pairs of differing examples to keep; those with the least hash of the
             identifier, so that neither order nor machine matters.
         float_round_ndigits: Decimal digits to which floats are rounded first; None compares as is.
         allow_duplicate_identifiers: Whether to compare all pairs of examples that share an
             identifier; else such examples are skipped and counted.
-        confusion_features: Features with one string a row whose pairs of values are counted.
+        confusion_features: Features with one string per row whose pairs of values are counted.
 
     Raises:
         ValueError: If there is no identifier feature, or sample_size is negative.
@@ -141,7 +141,7 @@ class FeatureSkewDetector:
                     self._compare_pair(identifier, base_record, test_record)
 
     def merge(self, other: "FeatureSkewDetector") -> None:
-        """Add what another one has found in examples of other identifiers.
+        """Add the findings of another detector for examples with other identifiers.
 
         Args:
             other: With the same options; not used afterwards.
@@ -231,7 +231,7 @@ class FeatureSkewDetector:
             heapq.heapreplace(self._pairs, entry)
 
     def result(self) -> FeatureSkewResult:
-        """Return what was found so far."""
+        """Return the findings so far."""
         skew = []
         for name, counts in sorted(self._counts.items()):
             differing = counts["base_only"] + counts["test_only"] + counts["mismatch_count"]

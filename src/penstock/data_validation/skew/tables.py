@@ -1,4 +1,4 @@
-"""What a comparison of examples found, as pandas tables."""
+"""The results of a comparison of examples, as pandas tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ def _table(protos: Iterable[Any], kind: str) -> "pd.DataFrame":
 
 
 def get_skew_result_dataframe(skew_results: Iterable[Any]) -> "pd.DataFrame":
-    """Return FeatureSkew messages as a table, a row a feature, sorted by name."""
+    """Return FeatureSkew messages as a table, one row per feature, sorted by name."""
     table = _table(skew_results, "FeatureSkew")
     return table.sort_values("feature_name").reset_index(drop=True)
 
@@ -33,8 +33,8 @@ def get_confusion_count_dataframes(confusion: Iterable[Any]) -> "dict[str, pd.Da
     """Return ConfusionCount messages as a table for each feature.
 
     Returns:
-        By feature, the pairs of unequal values: how often they met, and how often each value stands
-        on its side.
+        By feature, the pairs of unequal values: how often they occur together, and how often each
+        value occurs on its side.
 
     Example:
         >>> get_confusion_count_dataframes(found.confusion)["city"].columns.tolist()

@@ -67,13 +67,14 @@ def statistics_of_record_batches(
     """Compute the statistics of RecordBatches.
 
     Args:
-        batches: Every column is a list of values a row, possibly nested; null is missing. A column of
-            single values, as tables have them, is one of lists of one.
+        batches: Every column holds one list of values per row, possibly nested; null is missing. A
+            column of single values, as in tables, is read as lists of one.
         options: What to compute.
         schema: The schema, if `options` has none.
 
     Returns:
-        One data set, and one more for every slice. Options that the data gave no occasion for are logged.
+        One data set, and one more for every slice. Options that had no effect on the data are
+        logged.
 
     Raises:
         ValueError: If `options` has another schema.
@@ -99,7 +100,7 @@ def statistics_of_record_batches(
 def computed_statistics(
     batches: Iterable[pa.RecordBatch], options: StatsOptions
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Compute the statistics of RecordBatches, and say nothing of options without effect."""
+    """Compute the statistics of RecordBatches, without logging options that have no effect."""
     kernel = SlicedStatistics(options)
     keep = RowSampler(options.sample_rate)
     for batch in batches:

@@ -1,1 +1,1 @@
-"""What is wrong with an EvalConfig, in words, before anything is loaded; without NumPy."""
+"""Checks of an EvalConfig before anything is loaded; without NumPy."""

@@ -1,4 +1,4 @@
-"""An EvalConfig against what is known before a run: itself, the features, the user's modules."""
+"""Checks of an EvalConfig against what is known before a run: itself, the features, the user's modules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_config(
     has_transform: bool = False,
     project_root: str | None = None,
 ) -> list[ConfigProblem]:
-    """Return what is wrong with an EvalConfig, as far as it is known before a run; empty if nothing.
+    """Return the problems of an EvalConfig that are known before a run; empty if there are none.
 
     Imports neither TensorFlow, pyarrow nor NumPy, and no user code.
 
@@ -30,15 +30,15 @@ def check_config(
         config: An `EvalConfig`, TFMA's own, a dict or text.
         features: The raw examples' features, from a schema or a CSV header. With them, the features that
             labels, weights and slices are taken from are checked.
-        has_transform: Whether the model may bring transformed features. A key that is not among
-            `features` is then told only if one of them has nearly the same name.
-        project_root: Where user modules are found. With it, the modules of own metrics are looked at.
+        has_transform: Whether the model may add transformed features. A key that is not among
+            `features` is then reported only if one of them has nearly the same name.
+        project_root: The folder of user modules. With it, the modules of user metrics are checked.
 
     Returns:
         Problems, each with its place in the config and a sentence.
 
     Raises:
-        TypeError: If `config` is no EvalConfig in any form.
+        TypeError: If `config` is not an EvalConfig in any form.
 
     Example:
         >>> config = {"metrics_specs": [{"metrics": [{"class_name": "Acuracy"}]}]}

@@ -73,7 +73,7 @@ DISABLED_OUTPUTS = ("plots", "attributions", "analysis")
 
 
 def config_problems(config: Any) -> Iterator[ConfigProblem]:
-    """Yield what is wrong with an EvalConfig, whatever the data and the model.
+    """Yield the problems of an EvalConfig that do not depend on the data or the model.
 
     Args:
         config: An `EvalConfig`.
@@ -111,7 +111,7 @@ def refuse_problems(config: Any) -> None:
 
 
 def _fields(message: Message, place: str) -> Iterator[ConfigProblem]:
-    """Yield each field that is set and have no effect, at any depth."""
+    """Yield each field that is set but has no effect, at any depth."""
     name = message.DESCRIPTOR.name
     if len(UnknownFieldSet(message)):
         unknown: Any = UnknownFieldSet(message)

@@ -1,4 +1,4 @@
-"""What metrics there are, what they are called and which arguments they take; without NumPy.
+"""The metrics, their names and their arguments; without NumPy.
 
 A pipeline file is checked against this table before anything runs. `registry.metric` holds each
 implementation to it.

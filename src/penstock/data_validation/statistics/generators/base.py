@@ -1,7 +1,7 @@
-"""The interface of further statistics, one's own included, with TFDV's method names.
+"""The interface of further statistics, including your own, with TFDV's method names.
 
-A generator folds batches into an accumulator; accumulators are merged in any order. Accumulators must
-be picklable, since parts of the data may be worked through in other processes.
+A generator folds batches into an accumulator; accumulators are merged in any order. Accumulators
+must be picklable, since parts of the data may be processed in other processes.
 """
 
 from abc import ABC, abstractmethod
@@ -37,11 +37,11 @@ class _Generator(ABC):
 
     @abstractmethod
     def create_accumulator(self) -> Any:
-        """Return an accumulator that has seen nothing."""
+        """Return an empty accumulator."""
 
     @abstractmethod
     def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
-        """Return one accumulator that has seen what all of them have."""
+        """Return one accumulator that combines all of them."""
 
     def setup(self) -> None:  # noqa: B027 (may be left as it is)
         """Prepare what cannot be pickled, such as an open file.
@@ -85,7 +85,7 @@ class CombinerStatsGenerator(_Generator):
 
 
 class CombinerFeatureStatsGenerator(_Generator):
-    """Statistics of each feature by itself; one accumulator a feature.
+    """Statistics of each feature alone, with one accumulator per feature.
 
     Args:
         name: A name for the statistics, which nothing else depends on.
