@@ -44,3 +44,20 @@ def anomalies(values, domain, kind, with_schema):
 @pytest.mark.parametrize("with_schema", [True, False])
 def test_bounds(values, domain, kind, expected, with_schema):
     assert anomalies(values, domain, kind, with_schema) == expected
+
+
+def test_unsigned_categories_beyond_int64_are_counted():
+    big = 2**64 - 1
+    schema = schema_pb2.Schema()
+    schema.feature.add(name="id", type=schema_pb2.INT).int_domain.is_categorical = True
+    batches = [
+        pa.record_batch({"id": pa.array([big, big, 1], pa.uint64())}),
+        pa.record_batch({"id": pa.array([1, 2], pa.int64())}),
+    ]
+    (feature,) = (
+        dv.statistics_of_record_batches(batches, dv.StatsOptions(schema=schema))
+        .datasets[0]
+        .features
+    )
+    top = {each.value: each.frequency for each in feature.string_stats.top_values}
+    assert top == {str(big): 2, "1": 2, "2": 1}

@@ -1,7 +1,12 @@
 import pyarrow as pa
 import pytest
 
-from penstock.data_validation import FeatureValueSlicer, get_feature_value_slicer
+from penstock.data_validation import (
+    FeatureValueSlicer,
+    StatsOptions,
+    get_feature_value_slicer,
+    statistics_of_record_batches,
+)
 
 BATCH = pa.record_batch(
     {
@@ -44,3 +49,14 @@ def test_what_slices_cannot_be_made_by_is_refused():
             FeatureValueSlicer({"s": values})
     with pytest.raises(TypeError, match="feature 'f' of type double"):
         slices({"f": None})
+
+
+def test_a_slice_of_two_specs_is_counted_once():
+    batch = pa.record_batch({"day": [["mon"], ["tue"], ["mon"]]})
+    options = StatsOptions(slicing_config=[{"day": None}, {"day": ["mon"]}])
+    datasets = statistics_of_record_batches([batch], options).datasets
+    assert {d.name: d.num_examples for d in datasets} == {
+        "All Examples": 3,
+        "day_mon": 2,
+        "day_tue": 1,
+    }

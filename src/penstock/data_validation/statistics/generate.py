@@ -39,8 +39,19 @@ class SlicedStatistics:
         """Add rows."""
         batch = with_list_columns(batch)
         self._slices[""].add(batch)
+        seen: dict[str, int] = {}
         for slice_function in self._slicers:
             for name, rows in slice_function(batch):
+                if isinstance(slice_function, FeatureValueSlicer):
+                    # One slice may come from several specs: {"day": None} and {"day": ["mon"]}.
+                    if name in seen and seen[name] != rows.num_rows:
+                        raise ValueError(
+                            f"Two slices of different rows are called {name!r}. Slice by one of them at a "
+                            f"time, or by a slice function that names them."
+                        )
+                    if name in seen:
+                        continue
+                    seen[name] = rows.num_rows
                 self._slice(name).add(rows)
 
     def _slice(self, name: str) -> DatasetStatistics:

@@ -38,7 +38,8 @@ class Text:
             shown = to_numpy(values).astype(np.float64).astype(str)
             self._total_length += int(np.char.str_len(shown).sum())
         elif not is_text(values.type):
-            values = values.cast(pa.int64())
+            if not pa.types.is_uint64(values.type):
+                values = values.cast(pa.int64())
             self._total_length += pc.sum(pc.binary_length(values.cast(pa.string()))).as_py() or 0
         else:
             self._total_length += pc.sum(pc.binary_length(values)).as_py() or 0

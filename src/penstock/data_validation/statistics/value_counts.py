@@ -170,15 +170,20 @@ def _grouped(table: pa.Table) -> pa.Table:
 
 
 def _unify(tables: list[pa.Table]) -> pa.Table:
-    """Join tables whose values may be of the small and the large binary type."""
+    """Join tables whose values may be of the small and the large binary type, or signed and not."""
     kinds = {table.schema.field("value").type for table in tables}
     if len(kinds) > 1:
-        kind = pa.large_binary()
         tables = [
-            table.set_column(table.column_names.index("value"), "value", table["value"].cast(kind))
+            table.set_column(table.column_names.index("value"), "value", _as_bytes(table["value"]))
             for table in tables
         ]
     return pa.concat_tables([table.select(sorted(table.column_names)) for table in tables])
+
+
+def _as_bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_integer(values.type):
+        values = values.cast(pa.large_string())
+    return values.cast(pa.large_binary())
 
 
 def _as_text(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.io.arrow.arrays import numbers, one_value_lists, to_numpy
 from penstock.io.arrow.list_columns import repeated
@@ -280,6 +281,10 @@ class CsvFiles:
         lists = self._split_cells(cells)
         offsets = to_numpy(lists.offsets).astype(np.int64)
         mask = lists.is_null() if lists.null_count else None
+        if kind is not ColumnType.STRING and pc.any(pc.equal(lists.values, "")).as_py():
+            raise ValueError(
+                f"there is no value beside a {self.secondary_delimiter!r}; leave one of the two out"
+            )
         values = convert(lists.values, kind)
         return pa.LargeListArray.from_arrays(numbers(offsets), values, mask=mask)
 

@@ -6,6 +6,8 @@ empty cells is UNKNOWN. Python's `int()` and `float()` of the cell's bytes decid
 (so digits and spaces beyond ASCII are text); Arrow's faster parsers are used where both agree.
 """
 
+import logging
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 from penstock.io.arrow.arrays import booleans, to_numpy
 from penstock.io.csv.cell_type import ColumnType, infer_cell_type
 
+_LOG = logging.getLogger(__name__)
 _INT64_BEYOND = 2.0**63
 
 
@@ -100,4 +103,11 @@ def convert(cells: pa.Array, kind: ColumnType) -> pa.Array:
         parsed = pa.array(
             [None if c is None else float(c) for c in cells.to_pylist()], pa.float64()
         )
-    return parsed.cast(pa.float32(), safe=False)
+    single = parsed.cast(pa.float32(), safe=False)
+    beyond = pc.and_(pc.is_inf(single), pc.invert(pc.is_inf(parsed)))
+    if pc.any(beyond).as_py():
+        _LOG.warning(
+            "Numbers beyond 3.4e38, such as %s, are infinite in single precision.",
+            parsed.filter(beyond)[0].as_py(),
+        )
+    return single

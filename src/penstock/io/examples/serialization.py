@@ -11,6 +11,7 @@ of one flat buffer by the list's offsets). Arrow then joins headers and payloads
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -171,12 +172,11 @@ def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, p
     kind = values.type
     data: npt.NDArray[np.uint8] | pa.Buffer
     if pa.types.is_floating(kind):
-        label, data = "float", np.ascontiguousarray(to_numpy(values), "<f4")
-        data = data.view(np.uint8)
+        label, data = "float", _single_precision(name, to_numpy(values)).view(np.uint8)
         offsets = 4 * row_ends
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         label = "int64"
-        integers = to_numpy(values.cast(pa.int64()))
+        integers = to_numpy(_signed(name, values))
         value_offsets, data = _varint_payloads(np.ascontiguousarray(integers))
         offsets = value_offsets[row_ends]
     elif pa.types.is_null(kind):
@@ -191,6 +191,28 @@ def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, p
             f"integers, floats, booleans, strings or bytes, or lists of them."
         )
     return label, np.diff(offsets), _binary_array(offsets, data)
+
+
+def _single_precision(name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(values, "<f4")
+    if values.dtype == np.float64:
+        beyond = np.isinf(single) & np.isfinite(values)
+        if beyond.any():
+            raise ValueError(
+                f"Column {name!r} holds {values[beyond][0]}, beyond the floats of a tf.Example (3.4e38 at "
+                f"most). Rescale it, or write its logarithm."
+            )
+    return single
+
+
+def _signed(name: str, values: pa.Array) -> pa.Array:
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"Column {name!r} holds an integer beyond those of a tf.Example (2**63 - 1 at most): {error}"
+        ) from error
 
 
 def _row_ends(lists: pa.Array) -> _Lengths:
@@ -245,6 +267,7 @@ def serialize_examples(
 
     Raises:
         TypeError: If a column's type does not fit into a tf.Example.
+        ValueError: If a value does not: a null in a list, or a number beyond int64 or float32.
 
     Example:
         >>> batch = pa.record_batch({"age": [37, None], "name": ["Ann", "Bo"]})

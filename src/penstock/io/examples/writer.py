@@ -70,6 +70,7 @@ class ExamplesWriter:
         if num_shards is not None and num_shards < 1:
             raise ValueError(f"num_shards must be 1 or more. Received: num_shards={num_shards}")
         self.quarantined: int | None = None
+        self._kinds: dict[tuple[str, str], str] = {}
         self._uri = uri
         self._parquet = not stored.holds_records
         self._missing = missing
@@ -127,12 +128,25 @@ class ExamplesWriter:
         """Append the rows of a batch to a split.
 
         Raises:
-            ValueError: If the payload format cannot be made from columns.
+            ValueError: If the payload format cannot be made from columns, or a column holds values of another
+                kind than in an earlier batch of the split.
         """
+        self._see_kinds(split, batch.schema)
         if self._parquet:
             self._shards_of(split).write_batch(batch)
         else:
             self.write_records(split, self._payload.serialize(batch, self._missing))
+
+    def _see_kinds(self, split: str, columns: pa.Schema) -> None:
+        """Notices a feature of two kinds, which nobody could read."""
+        for column in columns:
+            kind = _kind_of(column.type)
+            known = self._kinds.setdefault((split, column.name), kind) if kind else kind
+            if known != kind:
+                raise ValueError(
+                    f"Column {column.name!r} of split {split!r} holds {kind} here and {known} in an "
+                    f"earlier batch. Give all batches the same types, such as by batch.cast(schema)."
+                )
 
     def write_rows(self, split: str, rows: Rows) -> None:
         """Append rows to a split: their records if the format stores records, else their columns.
@@ -202,6 +216,18 @@ class ExamplesWriter:
     def _abort(self, error: BaseException) -> None:
         for shards in self._shards.values():
             shards.abort(error)
+
+
+def _kind_of(column: pa.DataType) -> str | None:
+    """Return what a feature of a column holds; None if that is not known."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    while any(test(column) for test in lists):
+        column = column.value_type
+    if pa.types.is_floating(column):
+        return "floats"
+    if pa.types.is_integer(column) or pa.types.is_boolean(column):
+        return "integers"
+    return None if pa.types.is_null(column) or pa.types.is_nested(column) else "strings or bytes"
 
 
 def read_row_counts(uri: str) -> dict[str, int] | None:

@@ -142,9 +142,23 @@ def _values(name: str, values: pa.Array, kind: pa.DataType) -> pa.Array:
         values = iso_8601(values)
     try:
         if pa.types.is_float32(kind):
-            return values.cast(pa.float32(), safe=False)
+            return _single_precision(name, values)
         if pa.types.is_large_binary(kind) and str(values.type).endswith("_view"):
             values = values.cast(pa.large_string() if "string" in str(values.type) else kind)
         return values.cast(kind)
     except pa.ArrowInvalid as error:
         raise ColumnError(name, f"has a value that does not fit: {error}") from error
+
+
+def _single_precision(name: str, values: pa.Array) -> pa.Array:
+    single = values.cast(pa.float32(), safe=False)
+    if pa.types.is_float64(values.type):
+        beyond = pc.and_(pc.is_inf(single), pc.invert(pc.is_inf(values)))
+        if pc.any(beyond).as_py():
+            found = values.filter(beyond)[0].as_py()
+            raise ColumnError(
+                name,
+                f"has a value that does not fit: {found} is beyond the floats of a tf.Example (3.4e38 at "
+                f"most)",
+            )
+    return single

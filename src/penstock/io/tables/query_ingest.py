@@ -173,7 +173,10 @@ def _as_batch(names: Sequence[str], rows: Sequence[Any], query: str) -> pa.Recor
     columns = []
     for name, cells in zip(names, zip(*rows, strict=True), strict=True):
         plain = [plain_value(cell) for cell in cells]
-        columns.append(pa.array(plain, _kind_of(name, plain, query)))
+        kind = _kind_of(name, plain, query)
+        if pa.types.is_float64(kind):  # Arrow takes no integer beyond 2**53 among floats
+            plain = [None if cell is None else float(cell) for cell in plain]
+        columns.append(pa.array(plain, kind))
     return pa.RecordBatch.from_arrays(columns, list(names))
 
 

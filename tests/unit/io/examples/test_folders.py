@@ -214,3 +214,15 @@ def test_large_rows_come_in_small_batches(tmp_path, monkeypatch, file_format):
     assert [value for batch in batches for value in batch["s"].to_pylist()] == [
         [b"%05d" % n * 2_000] for n in range(100)
     ]
+
+
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])
+def test_a_column_keeps_its_kind(tmp_path, file_format):
+    ints = pa.record_batch({"a": pa.nulls(1, pa.list_(pa.int64())), "b": [[1]]})
+    floats = pa.record_batch({"a": [[1.5]], "b": [[2]]})
+    with (
+        pytest.raises(ValueError, match="'a' of split 'x' holds floats here and integers in an"),
+        ExamplesWriter(str(tmp_path), ["x"], file_format=file_format) as writer,
+    ):
+        writer.write("x", ints)
+        writer.write("x", floats)

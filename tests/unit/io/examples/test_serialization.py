@@ -106,3 +106,19 @@ def test_what_does_not_fit_is_named():
     twice = pa.RecordBatch.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
     with pytest.raises(ValueError, match="two features of the same name"):
         serialize_examples(twice)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([1.5, -1e300]), r"'x' holds -1e\+300, beyond the floats"),
+        (pa.array([2**64 - 1], pa.uint64()), "'x' holds an integer beyond"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(column, message):
+    with pytest.raises(ValueError, match=message):
+        serialize_examples(pa.record_batch({"x": column}))
+
+
+def test_infinity_fits():
+    assert len(serialize_examples(pa.record_batch({"x": pa.array([float("inf"), 1.0])}))) == 2

@@ -375,3 +375,23 @@ def test_query_faults_are_named(database, monkeypatch):
         expand_database("postgresql://me:${PASSWORD_OF_NOBODY}@host/d")
     monkeypatch.setenv("PASSWORD_OF_NOBODY", "secret")
     assert expand_database("x://me:${PASSWORD_OF_NOBODY}@h") == "x://me:secret@h"
+
+
+def test_a_float_beyond_single_precision_is_refused(tmp_path):
+    path = str(tmp_path / "big.parquet")
+    pq.write_table(pa.table({"a": [1.5, 1e300]}), path)
+    with pytest.raises(ParquetError, match=r"column 'a': .*1e\+300 is beyond the floats"):
+        list(read_parquet([path]))
+    pq.write_table(pa.table({"a": [1.5, float("inf")]}), path)
+    assert next(read_parquet([path])).column("a").to_pylist() == [[1.5], [float("inf")]]
+
+
+def test_large_integers_beside_floats_are_floats(tmp_path):
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "t.db") as connection:
+        connection.execute("create table t(a)")
+        connection.execute("insert into t values (9007199254740993), (2.5)")
+    connection.close()
+    batch = next(read_query(f"sqlite:///{tmp_path}/t.db", "select a from t"))
+    assert batch.column("a").to_pylist() == [[9007199254740992.0], [2.5]]
