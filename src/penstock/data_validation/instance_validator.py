@@ -42,12 +42,18 @@ def validate_instance(
         The anomalies, without those types that describe a whole data set (a fraction present, drift).
 
     Raises:
+        TypeError: If the rows are no table.
         ValueError: If `options` are not StatsOptions (as in TFDV), or have no schema.
 
     Example:
         >>> validate_instance(pa.table({"age": [[-1]]}), StatsOptions(schema=schema))
     """
     schema = schema_of(options)
+    if not isinstance(instance, pa.Table | pa.RecordBatch):
+        raise TypeError(
+            f"instance must be a pyarrow Table or RecordBatch, such as pa.table({{'age': [[-1]]}}). "
+            f"Received: {type(instance).__name__}"
+        )
     batches = instance.to_batches() if isinstance(instance, pa.Table) else [instance]
     found = find_anomalies(computed_statistics(batches, options), schema, environment)
     for name in list(found.anomaly_info):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from numbers import Number
+from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ def check_values(options: "StatsOptions") -> None:
         value = getattr(options, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, Number)):
             raise TypeError(f"{name} must be a number. Received: {name}={value!r}")
+    for name in (*_INTEGERS_FROM_ONE, "num_values_histogram_buckets"):
+        value = getattr(options, name)
+        if value is not None and not isinstance(value, Integral):
+            raise TypeError(f"{name} must be a whole number. Received: {name}={value!r}")
     for name in _INTEGERS_FROM_ONE:
         value = getattr(options, name)
         if value is not None and value < 1:

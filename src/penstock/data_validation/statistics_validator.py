@@ -17,7 +17,12 @@ from penstock.data_validation.schema_inference import (
     default_dataset,
     update_schema,
 )
-from penstock.data_validation.unchecked_schema import fields_without_statistics, unchecked_fields
+from penstock.data_validation.unchecked_schema import (
+    fields_without_effect,
+    fields_without_statistics,
+    incomparable_features,
+    unchecked_fields,
+)
 
 __all__ = ["update_schema", "validate_statistics"]
 
@@ -78,7 +83,14 @@ def validate_statistics(
     }
     given = [name for name, other in others.items() if other is not None]
     unchecked = unchecked_fields(schema, compared_with=given)
-    _tell([*unchecked, *fields_without_statistics(schema, default_dataset(statistics))])
+    dataset = default_dataset(statistics)
+    unchecked += fields_without_effect(schema) + fields_without_statistics(schema, dataset)
+    for name, comparator in (("previous", "drift_comparator"), ("serving", "skew_comparator")):
+        other = others[name]
+        if other is not None:
+            control = default_dataset(other, f"{name}_statistics")
+            unchecked += incomparable_features(schema, dataset, control, comparator)
+    _tell(unchecked)
     return find_anomalies(
         statistics,
         schema,

@@ -5,6 +5,7 @@ something that is no constraint on the data, or it is a constraint that is not c
 check the last either, and says nothing about it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -132,6 +133,7 @@ _COMPARED = {
 _MADE_WITHOUT = (
     "the statistics were made without the schema: give it to StatisticsGen or StatsOptions"
 )
+_WORD_DOMAINS = ("domain", "string_domain", "bool_domain", "int_domain", "float_domain")
 _OF_COUNTED_VALUES = ("infinity_norm", "normalized_abs_difference")
 
 
@@ -186,6 +188,55 @@ def unchecked_fields(
     return list(dict.fromkeys(visit(schema, ())))
 
 
+def fields_without_effect(schema: schema_pb2.Schema) -> list[str]:
+    """Names comparators that set no threshold, and features that come again under one name."""
+    features = list(all_features(schema))
+    phrases = [
+        f"feature {'.'.join(path)!r} (comes {times} times: only the first is checked)"
+        for path, times in Counter(path for path, _ in features).items()
+        if times > 1
+    ]
+    for path, feature in features:
+        for name in ("drift_comparator", "skew_comparator"):
+            if not feature.HasField(name):
+                continue
+            limits = getattr(feature, name).ListFields()
+            unset = [f".{limit.name}" for limit, value in limits if not value.HasField("threshold")]
+            for limited in unset if limits else [""]:
+                phrases.append(
+                    f"feature {'.'.join(path)!r}: {name}{limited} (it sets no threshold)"
+                )
+    return phrases
+
+
+def incomparable_features(
+    schema: schema_pb2.Schema,
+    dataset: statistics_pb2.DatasetFeatureStatistics,
+    control: statistics_pb2.DatasetFeatureStatistics,
+    comparator: str,
+) -> list[str]:
+    """Names features to be compared that are numbers on one side and words on the other.
+
+    Args:
+        schema: The schema.
+        dataset: The statistics that are checked.
+        control: Those that they are compared with.
+        comparator: "drift_comparator" or "skew_comparator".
+    """
+
+    def kinds(of: statistics_pb2.DatasetFeatureStatistics) -> dict[tuple[str, ...], str | None]:
+        return {path_from_proto(f.path, f.name): f.WhichOneof("stats") for f in of.features}
+
+    mine, theirs = kinds(dataset), kinds(control)
+    return [
+        f"feature {'.'.join(path)!r}: {comparator} (its values are numbers on one side and words on the "
+        f"other)"
+        for path, feature in all_features(schema)
+        if feature.HasField(comparator)
+        and {mine.get(path), theirs.get(path)} == {"num_stats", "string_stats"}
+    ]
+
+
 def fields_without_statistics(
     schema: schema_pb2.Schema, dataset: statistics_pb2.DatasetFeatureStatistics
 ) -> list[str]:
@@ -203,7 +254,17 @@ def fields_without_statistics(
             if not is_deprecated(composite) and (statistics is None or not statistics.custom_stats):
                 phrases.append(f"feature {composite.name!r}: {kind} ({_MADE_WITHOUT})")
     for path, feature in all_features(schema):
-        if feature.WhichOneof("domain_info") != "image_domain" or path not in found:
+        if path not in found:
+            continue
+        if feature.WhichOneof("domain_info") in _WORD_DOMAINS:
+            words = found[path].string_stats
+            listed = len(words.rank_histogram.buckets)
+            if 0 < listed < words.unique:
+                phrases.append(
+                    f"feature {'.'.join(path)!r}: all but the {listed} most frequent of {words.unique} "
+                    f"values (the statistics list no more: raise StatsOptions.num_rank_histogram_buckets)"
+                )
+        if feature.WhichOneof("domain_info") != "image_domain":
             continue
         names = {stat.name for stat in found[path].custom_stats}
         where = f"feature {'.'.join(path)!r}: image_domain"

@@ -207,3 +207,13 @@ def test_two_schemas_are_one_too_many():
     other = schema_pb2.Schema()
     with pytest.raises(ValueError, match="two different ones"):
         dv.statistics_of_record_batches([BATCH], dv.StatsOptions(schema=SCHEMA), other)
+
+
+def test_numbers_of_buckets_are_whole():
+    with pytest.raises(TypeError, match="num_top_values must be a whole number"):
+        dv.StatsOptions(num_top_values=2.5)
+
+
+def test_an_instance_is_a_table():
+    with pytest.raises(TypeError, match=r"must be a pyarrow Table.* Received: dict"):
+        dv.validate_instance({"a": 1}, dv.StatsOptions(schema=schema_pb2.Schema()))

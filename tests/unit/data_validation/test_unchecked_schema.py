@@ -12,6 +12,7 @@ from penstock.data_validation.unchecked_schema import (
     CHECKED,
     DESCRIPTIVE,
     UNCHECKED,
+    fields_without_effect,
     unchecked_fields,
 )
 
@@ -134,3 +135,41 @@ def test_constraints_of_the_whole_are_not_those_of_slices(caplog):
     with caplog.at_level(logging.WARNING):
         dv.validate_corresponding_slices(statistics, schema)
     assert caplog.messages == ["The schema's dataset_constraints are not checked for slices."]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("feature { name: 'a' type: INT } feature { name: 'a' type: FLOAT }", "'a' (comes 2 times"),
+        (
+            "feature { name: 'a' type: BYTES drift_comparator { infinity_norm {} } }",
+            "drift_comparator.infinity_norm (it sets no threshold)",
+        ),
+        (
+            "feature { name: 'a' type: BYTES skew_comparator {} }",
+            "skew_comparator (it sets no threshold)",
+        ),
+    ],
+)
+def test_what_cannot_have_an_effect_is_told(schema, said):
+    (phrase,) = fields_without_effect(parse(schema))
+    assert said in phrase
+
+
+def test_values_too_rare_to_be_listed_are_told(caplog):
+    batch = pa.record_batch({"a": [["x"], ["x"], ["y"]]})
+    schema = parse("feature { name: 'a' type: BYTES string_domain { value: 'x' } }")
+    statistics = dv.statistics_of_record_batches([batch], dv.StatsOptions(frequency_threshold=2))
+    dv.validate_statistics(statistics, schema)
+    assert "'a': all but the 1 most frequent of 2 values" in caplog.text
+    assert not dv.infer_schema(statistics).string_domain
+
+
+def test_numbers_are_not_compared_with_words(caplog):
+    numbers, words = (
+        dv.statistics_of_record_batches([pa.record_batch({"a": [[value]]})]) for value in (1.5, "x")
+    )
+    limit = "drift_comparator { jensen_shannon_divergence { threshold: 0.1 } }"
+    schema = parse(f"feature {{ name: 'a' type: FLOAT {limit} }}")
+    dv.validate_statistics(numbers, schema, previous_statistics=words)
+    assert "'a': drift_comparator (its values are numbers on one side and words" in caplog.text

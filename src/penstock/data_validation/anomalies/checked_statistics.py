@@ -229,6 +229,11 @@ class CheckedFeature:
         """How many values of a string feature the statistics list."""
         return len(self._ranks)
 
+    @property
+    def lists_all_values(self) -> bool:
+        """Whether no value of a string feature was too rare to be listed."""
+        return (self.num_unique or 0) <= self.num_listed
+
     def listed_values(self) -> Iterator[str]:
         """Yield the listed values of a string feature, the most frequent one first."""
         for bucket in self._ranks:

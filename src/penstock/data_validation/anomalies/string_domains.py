@@ -16,8 +16,9 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'", "\\":
 
 
 def is_string_domain_candidate(view: CheckedFeature, max_size: int) -> bool:
-    """Whether a feature has few enough distinct values to list them."""
-    return not view.has_invalid_utf8 and 0 < view.num_listed <= max_size
+    """Whether a feature has few enough distinct values to list them, and the statistics list them all."""
+    few = not view.has_invalid_utf8 and 0 < view.num_listed <= max_size
+    return few and view.lists_all_values
 
 
 def add_missing_values(domain: schema_pb2.StringDomain, view: CheckedFeature) -> dict[str, float]:
@@ -84,7 +85,7 @@ def is_bool_domain_candidate(view: CheckedFeature) -> bool:
     """Whether a feature's values are 0 and 1, or one word for true and one for false."""
     if view.stats_type == _Stats.INT:
         return bool(view.numbers.min >= 0.0 and view.numbers.max == 1.0)
-    if view.stats_type != _Stats.STRING or view.num_listed > 2:
+    if view.stats_type != _Stats.STRING or view.num_listed > 2 or not view.lists_all_values:
         return False
     values = list(view.value_counts)
     true = sum(value in TRUE_VALUES for value in values)

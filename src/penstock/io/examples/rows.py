@@ -45,7 +45,14 @@ class Rows(NamedTuple):
         Example:
             >>> rows.filter(pc.greater(rows.batch["age"].flatten(), 17))
         """
-        mask = keep if isinstance(keep, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(keep))
+        if isinstance(keep, pa.Array | pa.ChunkedArray):
+            mask = keep
+        elif np.ndim(keep) == 1:
+            mask = pa.array(np.asarray(keep))
+        else:
+            raise ValueError(
+                f"filter takes {self.batch.num_rows} booleans, one per row. Received: {keep!r}"
+            )
         if not pa.types.is_boolean(mask.type) or len(mask) != self.batch.num_rows:
             raise ValueError(
                 f"filter takes {self.batch.num_rows} booleans, one per row. "

@@ -128,8 +128,8 @@ class ExamplesWriter:
         """Append the rows of a batch to a split.
 
         Raises:
-            ValueError: If the payload format cannot be made from columns, or a column holds values of another
-                kind than in an earlier batch of the split.
+            ValueError: If the payload format cannot be made from columns, or a column holds values
+                of another kind than in an earlier batch of the split.
         """
         self._see_kinds(split, batch.schema)
         if self._parquet:

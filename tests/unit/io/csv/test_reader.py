@@ -367,7 +367,6 @@ def test_faulty_options_are_refused(options, message):
         CsvFiles(["data.csv"], **options)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_another_delimiter_is_told(csv, delimiter):
     path = csv(f"a{delimiter}b\n1,5{delimiter}x\n2{delimiter}y\n")
@@ -388,7 +387,8 @@ def test_one_file_may_be_given_alone_and_as_a_path(csv):
     assert rows(path) == [{"a": [1], "b": [2]}]
     for files in (path, Path(path), [Path(path)]):
         assert next(iter(read_csv(files))).num_rows == 1
-=======
+
+
 def test_numbers_beyond_single_precision_are_said(tmp_path, caplog):
     (tmp_path / "a.csv").write_text("a\n1.5\n1e39\n")
     next(read_csv([str(tmp_path / "a.csv")]))
@@ -401,4 +401,3 @@ def test_a_value_missing_between_separators_is_said(tmp_path):
         list(
             read_csv([str(tmp_path / "a.csv")], multivalent_columns=["a"], secondary_delimiter="|")
         )
->>>>>>> aebd092 (Refuse floats beyond single precision and columns that change kind; count a slice of two specs once)

@@ -6,7 +6,14 @@ import pyarrow as pa
 import pytest
 
 from penstock.artifacts import Examples
-from penstock.io import ExamplesSplit, ExamplesWriter, TFRecordWriter, joined_split, read_tfrecords
+from penstock.io import (
+    ExamplesSplit,
+    ExamplesWriter,
+    Rows,
+    TFRecordWriter,
+    joined_split,
+    read_tfrecords,
+)
 from penstock.io.examples.messages import example_class, sequence_example_class
 
 BATCH = pa.record_batch({"n": [[1], [2, 3], None], "s": [[b"a"], [], [b"c"]]})
@@ -159,3 +166,10 @@ def test_unknown_formats_are_refused(tmp_path):
         ExamplesSplit("train", ["a"], payload_format="FORMAT_PROTO").with_payload(
             "FORMAT_TF_EXAMPLE", "Evaluator"
         )
+
+
+@pytest.mark.parametrize("keep", [None, True, [[True]]])
+def test_what_is_no_list_of_booleans_is_refused(keep):
+    rows = Rows(pa.record_batch({"a": [[1]]}), ())
+    with pytest.raises(ValueError, match="filter takes 1 booleans, one per row. Received: "):
+        rows.filter(keep)
