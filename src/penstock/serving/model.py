@@ -31,7 +31,7 @@ class ServedModel:
         signature: What the signature takes and returns.
 
     Raises:
-        ModelError: If there is no whole SavedModel.
+        ModelError: If there is no complete SavedModel.
         ValueError: If the signature does not exist.
     """
 
@@ -199,7 +199,7 @@ def load_model(path: str | os.PathLike[str], *, version: int | str | None = None
         version: The version, a number or its digits; the latest one by default.
 
     Raises:
-        ModelError: If there is no whole SavedModel.
+        ModelError: If there is no complete SavedModel.
         ValueError: If the version does not exist.
 
     Example:
