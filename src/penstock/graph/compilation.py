@@ -1,4 +1,4 @@
-"""From a pipeline to its graph."""
+"""Compiling a pipeline to its graph."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def compile_pipeline(pipeline: Pipeline) -> Graph:
     Raises:
         DefinitionError: If a component or parameter has no name that another process can import, or
             two runtime parameters of one name differ.
-        PipelineError: If nodes were named or wired after the pipeline was made, so that it is none.
+        PipelineError: If nodes were renamed or wired after the pipeline was created, so that it is
+            no longer valid.
     """
     pipeline = pipeline.settled()
     inside = {id(node) for node in pipeline.nodes}

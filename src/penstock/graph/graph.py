@@ -31,10 +31,10 @@ class Graph:
         nodes: In a topological order.
         parameters: Runtime parameters by name.
         enable_cache: Whether earlier results are reused.
-        left_out: Runtime parameters by name that only nodes have which a part of a pipeline leaves out;
-            a value for one of them has no effect.
-        main: Source of what a notebook or a prompt defines that the nodes name; None where they name
-            nothing of that kind.
+        left_out: Runtime parameters, by name, of nodes that a part of a pipeline leaves out; a
+            value for one of them has no effect.
+        main: Source of the notebook's or prompt's definitions that the nodes use; None if they use
+            none.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Graph:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return the graph of which `to_json` made `value`.
+        """Return the graph that `to_json` returned as `value`.
 
         Raises:
             ValueError: If it is of a newer form.
@@ -114,7 +114,7 @@ class Graph:
         )
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a value for each runtime parameter: the given one, else its default.
+        """Return a value for each runtime parameter: the given one, or else its default.
 
         Args:
             given: Values by name; text is parsed as the parameter's type. Those of nodes that are left

@@ -1,4 +1,4 @@
-"""The frozen form of a node: what it reads, writes and needs."""
+"""The frozen form of a node: its inputs, outputs and requirements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from penstock.dsl.resources import Resources
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Edge:
-    """What an input reads: an output key of a producer."""
+    """A source of an input: an output key of a producer."""
 
     producer: str
     key: str
@@ -36,7 +36,7 @@ class OutputDeclaration:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GraphNode:
-    """A node with everything that its execution needs, but for what the run decides.
+    """A node with everything that its execution needs, except what the run decides.
 
     Attributes:
         id: Its name.
@@ -50,13 +50,13 @@ class GraphNode:
         special: Parameters that are a `module_file` or an `external_path`.
         upstream: All nodes of the graph that end before it starts.
         gates: The nodes, of the graph or not, that hold it back when they reject what it reads.
-        judges: What it rejects if it fails as a gate; empty if it is none.
+        judges: What it rejects if it fails as a gate; empty if it is not a gate.
         policy: Retries, timeout, caching.
         resources: Fields of `Resources`, encoded.
         libraries: Distributions whose versions are keyed.
         uses_tensorflow: Whether a worker with TensorFlow runs it.
         uses_seed: Whether the seed is keyed.
-        uses_lineage: Whether it is told what led to its inputs.
+        uses_lineage: Whether it receives the lineage of its inputs.
         beam_pipeline_args: Arguments for Beam.
         made_at: File and line that made it, for messages; not in the JSON form.
     """
@@ -107,7 +107,7 @@ class GraphNode:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return the node of which `to_json` made `value`."""
+        """Return the node that `to_json` returned as `value`."""
         return cls(
             id=value["id"],
             kind=value["kind"],

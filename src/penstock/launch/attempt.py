@@ -24,7 +24,7 @@ class RunSettings:
         project_root: Absolute folder that user code is imported from.
         seed: Seed for everything random, or None.
         deterministic: Whether equal inputs must give bit-equal outputs.
-        main_source: Source of what a notebook or a prompt defines (`Graph.main`), or None.
+        main_source: Source of a notebook's or prompt's definitions (`Graph.main`), or None.
         unknown: Names in it whose values no key can hold.
     """
 
@@ -47,7 +47,7 @@ class RunSettings:
         return cls(**{**value, "unknown": tuple(value["unknown"])})
 
     def with_main(self, main: MainSource | None) -> Self:
-        """Return the settings with what a notebook or a prompt defines."""
+        """Return the settings with a notebook's or prompt's definitions."""
         if main is None:
             return self
         return dataclasses.replace(self, main_source=main.text, unknown=tuple(main.refused))
@@ -168,7 +168,7 @@ class AttemptResult:
         traceback: The user's traceback, innermost frame last; empty if there is none.
         usage: What it used.
         metrics: What it reported.
-        verdict: What it said of what it judged.
+        verdict: Its verdict, if it judged something.
         rejected: Whether it is a gate that rejected what it judged: trying again changes nothing.
     """
 

@@ -129,7 +129,7 @@ class Launcher:
         )
 
     def adopt(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
-        """Take over what an earlier session of this run published.
+        """Adopt what an earlier session of this run published.
 
         Args:
             node: The node.

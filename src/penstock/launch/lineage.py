@@ -1,4 +1,4 @@
-"""What led to a node's inputs, as a component with `USES_LINEAGE` is told it."""
+"""The lineage of a node's inputs, for components with `USES_LINEAGE`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project: the folder that user code is imported from, and where its runs keep what they write."""
+"""A project: the folder that user code is imported from, and the places for its runs' files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProjectError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Project:
-    """Where a project's runs keep what they write.
+    """The places for the files of a project's runs.
 
     Attributes:
         root: Absolute folder that user code is imported from.
@@ -42,7 +42,7 @@ class Project:
         `PENSTOCK_STORE` goes before it.
 
         Raises:
-            ProjectError: If the table has another key, or a value that is no text.
+            ProjectError: If the table has another key, or a value that is not a string.
         """
         root = find_project_root(start)
         settings = _settings(root / "pyproject.toml")
@@ -65,7 +65,7 @@ class Project:
 
     @property
     def memo(self) -> str:
-        """File that remembers what files were found to contain."""
+        """File that keeps the digests of files."""
         return os.path.join(self.root, HOME, "digests.json")
 
 

@@ -20,7 +20,7 @@ LARGEST_BYTES = 64 << 20
 
 
 class ArchiveError(ValueError):
-    """A project cannot be packed, or an archive is not what its name says."""
+    """A project cannot be packed, or an archive does not match the digest in its name."""
 
 
 def pack_project(project_root: str) -> tuple[bytes, str]:
@@ -79,7 +79,7 @@ def unpack_project(url: str, folder: str | None = None) -> str:
         folder: Where to unpack; a new temporary folder by default.
 
     Raises:
-        ArchiveError: If the content is not what its name says.
+        ArchiveError: If the content does not match the digest in its name.
         FileNotFoundError: If there is no such archive.
     """
     content = location.read_bytes(url)

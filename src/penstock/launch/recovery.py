@@ -1,4 +1,4 @@
-"""What a process leaves behind that died, and what of a run can be taken over."""
+"""Recovery from dead processes: cleaning up after them, and what of a run can be reused."""
 
 from __future__ import annotations
 

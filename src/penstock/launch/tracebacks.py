@@ -1,4 +1,4 @@
-"""What of a traceback a person is told on the terminal; the node's log has it whole."""
+"""The part of a traceback shown on the terminal; the node's log has all of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a runner is: it decides when and where nodes run, and says what it is able to do."""
+"""The interface of runners: a runner decides when and where nodes run, and declares its abilities."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Runner(Protocol):
 
     Attributes:
         NAME: What it is called on the command line.
-        ABILITIES: What it is able to do; the command offers a verb for what is declared here.
+        ABILITIES: Its abilities; the command offers a verb for each one declared here.
         OPTIONS: What `from_options` takes: option to what it says in the help.
     """
 
@@ -79,19 +79,19 @@ class Runner(Protocol):
         ...
 
     def limits(self, graph: Graph) -> Sequence[Limit]:
-        """Return what of a pipeline it cannot honour; said before anything runs."""
+        """Return the settings of a pipeline that it does not support; reported before anything runs."""
         ...
 
     def run(
         self, pipeline: Pipeline | Graph, *, parameters: Mapping[str, Any] | None = None
     ) -> Any:
-        """Run the pipeline, or write what another system runs."""
+        """Run the pipeline, or write it for another system."""
         ...
 
 
 @runtime_checkable
 class CompilingRunner(Runner, Protocol):
-    """A runner that writes what another system runs."""
+    """A runner that writes a pipeline for another system."""
 
     def compile(self, graph: Graph, parameters: Mapping[str, Any] | None = None) -> str:
         """Return the text of the file.

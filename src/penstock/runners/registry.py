@@ -38,7 +38,8 @@ def runner_class(name: str) -> type[Runner]:
     """Return a runner's class; its module is imported, but nothing that it runs on.
 
     Raises:
-        DefinitionError: If there is none of that name, or what is installed under it is no runner.
+        DefinitionError: If no runner has that name, or the object installed under it is not a
+            runner.
 
     Example:
         >>> runner_class("kubeflow").ABILITIES.compiles

@@ -48,10 +48,10 @@ class NodeResult:
         log_path: Log of its last attempt, or None.
         outputs: Artifacts by key.
         metrics: What it reported.
-        why: Why it was not found in the cache, where that is shown.
+        why: Why it was not found in the cache, if that is shown.
         progress: How far it is, while it runs.
         kept: Whether an earlier session of the run had done it.
-        verdict: What it said of what it judged.
+        verdict: Its verdict, if it judged something.
         rejected: Whether it failed because it rejected what it judged.
         start_seconds: How long its last attempt waited for its process to start and make its imports.
     """
@@ -87,7 +87,7 @@ class RunResult:
         seconds: Wall time.
         error: Why it did not complete, one line.
         resume_command: What to type to go on with it as it was compiled.
-        run_command: What to type to run the pipeline anew, after a change of its definition.
+        run_command: The command that runs the pipeline again after a change of its definition.
         told: Whether the progress has shown all this.
     """
 

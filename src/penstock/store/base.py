@@ -1,4 +1,4 @@
-"""What the parts of the store share."""
+"""The base of the parts of the store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def milliseconds(seconds: float | None = None) -> int:
 
 
 class StoreBase:
-    """The session and what is remembered of the store.
+    """The session, and facts about the store that are kept.
 
     Args:
         session: An open session.
@@ -40,7 +40,7 @@ class StoreBase:
         """Return the pipeline of a run.
 
         Raises:
-            RecordNotFound: If there is no such run.
+            RecordNotFound: If the run does not exist.
         """
         pipeline = self._pipelines.get(run_id)
         if pipeline is None:

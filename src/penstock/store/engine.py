@@ -1,4 +1,4 @@
-"""From a path or URL to an open session."""
+"""Opening a session from a path or URL."""
 
 from __future__ import annotations
 

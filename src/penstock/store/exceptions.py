@@ -1,4 +1,4 @@
-"""What can go wrong with a store, named by what one does about it.
+"""Errors of the store, named by what to do about them.
 
 StoreError                  anything below
 ├── StoreUnavailable        cannot be reached or opened: check the path or URL
@@ -27,7 +27,7 @@ class MissingDriver(StoreUnavailable, ImportError):
 
 
 class StoreCorrupt(StoreError):
-    """The file is no SQLite database, or is damaged, or holds part of a schema."""
+    """The file is not a SQLite database, or is damaged, or holds only part of a schema."""
 
 
 class StoreReadOnly(StoreError):

@@ -17,10 +17,10 @@ DEAD = "killed: the process that ran it is gone"
 
 
 class Lease:
-    """What makes a run, and the executions that it registers, count as alive.
+    """A lease: while it is held, a run and the executions that it registers count as alive.
 
-    On SQLite a locked file, which needs no renewal; on a server a row that lasts for a minute by
-    the server's clock, and is to be renewed every `interval` seconds.
+    On SQLite it is a locked file, which needs no renewal; on a server, a row that lasts for a
+    minute by the server's clock and must be renewed every `interval` seconds.
 
     Made by `MetadataStore.acquire_lease`; a context manager that releases it.
     """
@@ -34,7 +34,7 @@ class Lease:
 
     @property
     def name(self) -> str:
-        """Name of the lease: its run's id, unless said otherwise."""
+        """Name of the lease: its run's id by default."""
         return self._held.name
 
     @property
@@ -95,7 +95,7 @@ class Leases(Executions):
         return self._session.is_lease_held(name)
 
     def take_over_dead(self) -> list[str]:
-        """Make the executions and runs FAILED whose process is gone; return those leases' names.
+        """Mark executions and runs whose process is gone as FAILED; return their leases' names.
 
         Each dead lease is taken, so that of several callers one does the work, and given back.
         """

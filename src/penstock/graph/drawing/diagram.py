@@ -1,4 +1,4 @@
-"""What every drawing of a graph shows: boxes, lines, and how a run went."""
+"""The content of every drawing of a graph: boxes, lines, and the states of a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ OUTSIDE = "outside"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """How a node fared in a run.
+    """The outcome of a node in a run.
 
     Attributes:
         state: One of `penstock.runners.result.NodeState`.
         note: A few words beside it, such as its time.
-        verdict: What it said of what it judged.
+        verdict: Its verdict, if it judged something.
     """
 
     state: str
@@ -42,7 +42,7 @@ class Box:
         id: Name of the node.
         kind: component, resolver, importer or outside.
         label: Name of its component, where that differs from `id`; else empty.
-        status: How it fared; None where no run is shown.
+        status: Its outcome; None if no run is shown.
     """
 
     id: str
@@ -110,7 +110,7 @@ class Diagram:
 
 
 def diagram_of(graph: Graph, statuses: Mapping[str, NodeStatus] | None = None) -> Diagram:
-    """Return what is drawn of a graph.
+    """Return the diagram of a graph.
 
     Args:
         graph: The graph.

@@ -1,4 +1,4 @@
-"""A graph as text: one line a node, with rails between what writes and what reads.
+"""A graph as text: one line per node, with rails from producers to consumers.
 
 A rail goes down from each node that a later one reads; it turns right into its readers and ends at
 the last one. A rail that is only crossed is drawn whole: `|` between two ends of the line.

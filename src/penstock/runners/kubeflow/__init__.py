@@ -1,4 +1,4 @@
-"""The Kubeflow runner: a pipeline as Kubeflow Pipelines IR, one container a node."""
+"""The Kubeflow runner: a pipeline as Kubeflow Pipelines IR, one container per node."""
 
 from penstock.runners.kubeflow.config import KubeflowConfig, SecretKey
 from penstock.runners.kubeflow.limits import limits

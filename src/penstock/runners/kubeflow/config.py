@@ -1,4 +1,4 @@
-"""What a compilation for Kubeflow is told beside the pipeline."""
+"""The settings of a compilation for Kubeflow, in addition to the pipeline."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class KubeflowConfig:
         pipeline_root: Folder or URL of the artifacts, before the pipeline's own. It is the default of
             the run's parameter `pipeline_root`.
         volumes: Persistent volume claim to the folder where it is mounted, in every container.
-        store: Where the URL of the metadata store is kept; None for no store.
+        store: The secret that holds the URL of the metadata store; None for no store.
         project_archive: URL of the project's archive (`upload_project`); None if the project is in the
             image.
         seed: Seed of the runs for everything random.

@@ -16,7 +16,7 @@ _RETRY_SECONDS = 3600.0
 
 
 def limits(graph: Graph, config: KubeflowConfig) -> list[Limit]:
-    """Return what of a graph Kubeflow cannot honour.
+    """Return the settings of a graph that Kubeflow does not support.
 
     Args:
         graph: The pipeline.

@@ -59,7 +59,7 @@ def accelerator_of(resources: Resources) -> tuple[str | None, dict[str, str]]:
 
 
 def set_resources(task: Any, resources: Resources, memory: Any) -> None:
-    """Give a `kfp.dsl.PipelineTask` what a node asks of its machine.
+    """Give a `kfp.dsl.PipelineTask` the resources that a node asks for.
 
     Requests and limits are equal, so that what a node was promised it also gets.
 

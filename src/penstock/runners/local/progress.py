@@ -68,7 +68,7 @@ class SilentProgress:
 
 
 def make_progress(kind: ProgressKind, stream: TextIO | None = None) -> Progress:
-    """Return what shows a run's progress.
+    """Return the object that shows a run's progress.
 
     Args:
         kind: `live`, `plain`, `none`, or `auto` to choose by whether `stream` is a terminal.

@@ -182,7 +182,7 @@ class LocalDagRunner:
         return result
 
     def resume(self, run_id: str, *, project_root: str | None = None) -> RunResult:
-        """Go on with a run that failed, was stopped or was killed: run only what is missing.
+        """Resume a run that failed, was stopped or was killed: run only what is missing.
 
         The run keeps its graph, parameters, seed and switches. What its nodes published is taken over
         where it still lies there unchanged, and so does what they read from outside.

@@ -31,7 +31,7 @@ class Executions(ExecutionRows):
         log_path: str | None = None,
         lease: str | None = None,
     ) -> int:
-        """Write an execution that begins, RUNNING, and return its id.
+        """Write a new RUNNING execution and return its id.
 
         Args:
             run_id: A run that `create_run` wrote.
@@ -78,7 +78,7 @@ class Executions(ExecutionRows):
         verdict: Verdict | None = None,
         judged: Sequence[int] = (),
     ) -> None:
-        """Make a running execution COMPLETE and its outputs live, all at once.
+        """Mark a running execution as COMPLETE and its outputs as live, atomically.
 
         Each output gets its `id`, and its `state` becomes LIVE.
 
@@ -251,14 +251,14 @@ class Executions(ExecutionRows):
         verdict: Verdict | None = None,
         judged: Sequence[int] = (),
     ) -> None:
-        """Make a running execution FAILED; on a full disk too. Does nothing if it has ended.
+        """Mark a running execution as FAILED, even on a full disk. Do nothing if it has ended.
 
         Args:
             execution_id: From `register_execution`.
-            reason: What a person reads: the exception, the signal, the timeout.
+            reason: The reason for people: the exception, the signal or the timeout.
             usage: What the attempt used.
             metrics: What it reported.
-            outputs: What is kept of what it wrote; each gets its `id` and is LIVE then.
+            outputs: The outputs that are kept; each gets its `id` and becomes LIVE.
             verdict: What it said of what it judged.
             judged: Artifacts that it rejected, if it is a gate.
         """
@@ -276,7 +276,7 @@ class Executions(ExecutionRows):
     def cancel(
         self, execution_id: int, reason: str = "canceled", *, usage: Usage | None = None
     ) -> None:
-        """Make a running execution CANCELED; on a full disk too. Does nothing if it has ended."""
+        """Mark a running execution as CANCELED, even on a full disk. Do nothing if it has ended."""
         self._with_reserve(
             partial(self._fail_running, execution_id, ExecutionState.CANCELED, reason, usage, None)
         )

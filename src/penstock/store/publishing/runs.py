@@ -28,7 +28,7 @@ class Runs(StoreBase):
         dead.
 
         Raises:
-            StoreError: If there is a run of that id.
+            StoreError: If a run with that id exists.
         """
         self._session.atomically(lambda: self._create_run(run))
         self._pipelines[run.run_id] = run.pipeline
@@ -89,7 +89,7 @@ class Runs(StoreBase):
 
         Args:
             run_id: The run.
-            idle_since: Unix seconds from which on nobody worked on it; by default since its end.
+            idle_since: Unix seconds since when nobody has worked on it; by default since its end.
         """
 
         def write() -> None:
@@ -109,10 +109,10 @@ class Runs(StoreBase):
         self._session.atomically(write)
 
     def get_run(self, run_id: str) -> RunRecord:
-        """Return a run with its graph and environment, by its id or the beginning of it.
+        """Return a run with its graph and environment, by its id or the start of it.
 
         Raises:
-            RecordNotFound: If no run's id begins so, or several do.
+            RecordNotFound: If no run's id starts this way, or several do.
         """
         rows = self._session.query(
             f"SELECT {_COLUMNS}, g.graph, e.environment FROM penstock_run r "
@@ -154,7 +154,7 @@ class Runs(StoreBase):
         return _record(rows[0]) if rows else None
 
     def request_stop(self, run_id: str) -> None:
-        """Ask the process of a run to stop; its lease's `renew` tells it so.
+        """Ask the process of a run to stop; it learns this from its lease's `renew`.
 
         Raises:
             RecordNotFound: If there is no such run.

@@ -66,7 +66,7 @@ class ArtifactQueries(StoreBase):
             uri: Its URI, exactly.
             ids: Only these.
             states: Any of these states; LIVE by default. Empty: any.
-            limit: At most so many.
+            limit: At most this many.
         """
         if node_id is not None and pipeline is None:
             raise ValueError(f"To look up a node, give its pipeline (or run). Received: {node_id=}")
@@ -132,10 +132,10 @@ class ArtifactQueries(StoreBase):
         return f"{text} WHERE ev.artifact_id = a.id AND ev.type = 4) IS NOT NULL", values
 
     def get_artifact(self, artifact_id: int) -> ArtifactRecord:
-        """Return an artifact, in whatever state.
+        """Return an artifact, in any state.
 
         Raises:
-            RecordNotFound: If there is none of that id.
+            RecordNotFound: If no artifact has that id.
         """
         found = self.find_artifacts(ids=[artifact_id], states=())
         if not found:
@@ -160,7 +160,7 @@ class ArtifactQueries(StoreBase):
             pipeline: Only what executions of this pipeline output.
             node_id: Only what this node of it output.
             key: Only what was output under this key.
-            count: How many.
+            count: How many to return at most.
         """
         records = self.find_artifacts(
             type_name=type_name, pipeline=pipeline, node_id=node_id, key=key, limit=count
@@ -214,7 +214,7 @@ class ArtifactQueries(StoreBase):
         return found[model], found[blessing]
 
     def mark_deleted(self, artifact_ids: Iterable[int]) -> None:
-        """Make artifacts DELETED: their executions are cache hits no more."""
+        """Mark artifacts as DELETED: their executions are no longer cache hits."""
         rows = [(int(ArtifactState.DELETED), milliseconds(), number) for number in artifact_ids]
         self._session.atomically(
             lambda: self._session.execute_each(
@@ -229,10 +229,10 @@ class ArtifactQueries(StoreBase):
         return {str(uri): number for uri, number in rows if uri}
 
     def set_alias(self, alias: str, artifact_id: int) -> None:
-        """Give an artifact a name that is unique in the store; it leaves who bore it before.
+        """Give an artifact an alias that is unique in the store; an artifact that had it loses it.
 
         Raises:
-            RecordNotFound: If there is no such artifact.
+            RecordNotFound: If the artifact does not exist.
         """
 
         def write() -> None:
@@ -246,7 +246,7 @@ class ArtifactQueries(StoreBase):
         self._session.atomically(write)
 
     def remove_alias(self, alias: str) -> None:
-        """Take a name away; nothing happens if nobody bears it."""
+        """Remove an alias; do nothing if no artifact has it."""
         self._session.atomically(
             lambda: self._session.execute("DELETE FROM penstock_alias WHERE alias = ?", (alias,))
         )
@@ -257,10 +257,10 @@ class ArtifactQueries(StoreBase):
         return {str(alias): number for alias, number in rows}
 
     def artifact_by_alias(self, alias: str) -> ArtifactRecord:
-        """Return the artifact that bears `alias`.
+        """Return the artifact with the alias `alias`.
 
         Raises:
-            RecordNotFound: If nobody does.
+            RecordNotFound: If no artifact has it.
         """
         rows = self._session.query(
             "SELECT artifact_id FROM penstock_alias WHERE alias = ?", (alias,)

@@ -70,14 +70,14 @@ def execution_record(row: Row) -> ExecutionRecord:
 
 
 class Cache(StoreBase):
-    """The part of the store that looks executions up by what they did."""
+    """The part of the store that finds executions by their cache keys."""
 
     def find_cached(
         self, cache_key: str, *, max_age_seconds: float | None = None
     ) -> CachedExecution | None:
         """Return the newest COMPLETE or CACHED execution of a key whose outputs are all live.
 
-        One indexed query. Whether the outputs still lie at their URIs is for the caller to see.
+        One indexed query. The caller must check whether the outputs still exist at their URIs.
 
         Args:
             cache_key: The hex digest.
@@ -117,7 +117,7 @@ class Cache(StoreBase):
             pipeline: Name of the pipeline.
             node_id: The node.
             before: Only executions with a smaller id.
-            limit: At most so many.
+            limit: At most this many.
         """
         # Good ones have ended without an error; asking Execution instead would lose the index.
         rows = self._session.query(

@@ -25,10 +25,10 @@ class ExecutionQueries(StoreBase):
     """The part of the store that finds executions."""
 
     def get_execution(self, execution_id: int) -> ExecutionRecord:
-        """Return an execution; one that TFX wrote, too.
+        """Return an execution, including one that TFX wrote.
 
         Raises:
-            RecordNotFound: If there is none of that id.
+            RecordNotFound: If no execution has that id.
         """
         found = self.get_executions([execution_id])
         if not found:
@@ -38,7 +38,7 @@ class ExecutionQueries(StoreBase):
         return found[0]
 
     def get_executions(self, execution_ids: Sequence[int]) -> list[ExecutionRecord]:
-        """Return those of the executions that there are, in the order of their ids."""
+        """Return the executions that exist, in the order of their ids."""
         if not execution_ids:
             return []
         rows = self._session.query(
@@ -68,7 +68,7 @@ class ExecutionQueries(StoreBase):
         return {number: ExecutionState(state or 0) for number, state in rows}
 
     def run_outputs(self, run_id: str) -> dict[str, OutputsByKey]:
-        """Return what each node of a run put out, by node and key, of its last good execution.
+        """Return the outputs of each node of a run from its last good execution, by node and key.
 
         Good is COMPLETE or CACHED. Works on runs that TFX wrote, too.
         """
@@ -160,7 +160,7 @@ class ExecutionQueries(StoreBase):
     def node_outputs(
         self, pipeline: str, node_id: str, *, run_id: str | None = None
     ) -> OutputsByKey | None:
-        """Return what a node last put out, by key; None if it has no good execution.
+        """Return the last outputs of a node, by key; None if it has no good execution.
 
         Args:
             pipeline: Name of the pipeline.
@@ -198,12 +198,12 @@ class ExecutionQueries(StoreBase):
         )
 
     def outputs_of(self, execution_id: int) -> OutputsByKey:
-        """Return what an execution put out, by key and in order; a resolver's too."""
+        """Return the outputs of an execution, by key and in order, including a resolver's."""
         kinds = (EventType.OUTPUT, EventType.INTERNAL_OUTPUT)
         return self._artifacts_of([execution_id], kinds).get(execution_id, {})
 
     def inputs_of(self, execution_id: int) -> OutputsByKey:
-        """Return what an execution read, by key and in order."""
+        """Return the inputs of an execution, by key and in order."""
         return self._artifacts_of([execution_id], (EventType.INPUT,)).get(execution_id, {})
 
     def parameters_of(self, execution_id: int) -> dict[str, Any]:

@@ -35,9 +35,9 @@ class LineageQueries(ArtifactQueries, ExecutionQueries):
         execution that ran.
 
         Args:
-            artifact_ids: Where to begin.
+            artifact_ids: The artifacts to start from.
             direction: "upstream": what they were made from; "downstream": what was made from them.
-            max_hops: At most so many executions away.
+            max_hops: At most this many executions away.
         """
         up = direction == "upstream"
         near, far = (_OUTPUT, _INPUT) if up else (_INPUT, _OUTPUT)

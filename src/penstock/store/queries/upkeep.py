@@ -1,4 +1,4 @@
-"""What the upkeep of a store asks: who is alive, what is in use, whether the database is whole."""
+"""Queries for the upkeep of a store: what is alive, what is in use, whether the database is intact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from penstock.store.leases import Leases
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExecutionSummary:
-    """An execution as the rules of upkeep see it.
+    """The facts about an execution that upkeep needs.
 
     Attributes:
         pipeline: Its pipeline.
@@ -28,7 +28,7 @@ class ExecutionSummary:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """What a store says of itself.
+    """The health of a store.
 
     Attributes:
         mlmd_version: ML Metadata's schema version.
@@ -54,7 +54,7 @@ class UpkeepQueries(Leases):
     """The part of the store that its upkeep reads."""
 
     def health(self) -> StoreHealth:
-        """Return whether the database is whole, and which runs live."""
+        """Return whether the database is intact, and which runs are alive."""
         ((mlmd, own, runs, executions),) = self._session.query(
             "SELECT (SELECT max(schema_version) FROM MLMDEnv), "
             "(SELECT max(version) FROM penstock_version), "
@@ -74,7 +74,7 @@ class UpkeepQueries(Leases):
         )
 
     def live_runs(self) -> list[str]:
-        """Return the runs that go on, the newest first."""
+        """Return the runs in progress, the newest first."""
         return [run_id for run_id in self._begun_runs() if self.is_held(run_id)]
 
     def _begun_runs(self) -> list[str]:

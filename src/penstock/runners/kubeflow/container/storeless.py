@@ -1,4 +1,4 @@
-"""One node's life where no metadata store is to be had: nothing is looked up, nothing recorded."""
+"""One node's execution without a metadata store: nothing is looked up or recorded."""
 
 from __future__ import annotations
 
