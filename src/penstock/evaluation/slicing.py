@@ -42,7 +42,9 @@ class Slicer:
     """
 
     def __init__(self, specs: Iterable[Any]) -> None:
-        self.specs = [(tuple(s.feature_keys), dict(s.feature_values)) for s in specs] or [((), {})]
+        self.specs = [
+            (tuple(dict.fromkeys(s.feature_keys)), dict(s.feature_values)) for s in specs
+        ] or [((), {})]
         for keys, values in self.specs:
             if both := set(keys) & set(values):
                 raise ValueError(

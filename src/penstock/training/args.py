@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from penstock.spelling import names_its_arguments
 
@@ -20,7 +21,13 @@ class _SplitsArgs:
                 f"{type(self).__name__}.splits is a list of names. Received: {self.splits!r}"
             )
         object.__setattr__(self, "splits", tuple(self.splits))
-        _check_whole_number(f"{type(self).__name__}.num_steps", self.num_steps)
+        if repeated := {each for each in self.splits if self.splits.count(each) > 1}:
+            raise ValueError(
+                f"{type(self).__name__}.splits names {min(map(str, repeated))!r} twice. "
+                f"Received: {list(self.splits)}"
+            )
+        steps = _whole_number(f"{type(self).__name__}.num_steps", self.num_steps)
+        object.__setattr__(self, "num_steps", steps)
 
 
 @names_its_arguments
@@ -57,12 +64,16 @@ class TuneArgs:
     num_parallel_trials: int = 0
 
     def __post_init__(self) -> None:
-        _check_whole_number("num_parallel_trials", self.num_parallel_trials)
+        trials = _whole_number("num_parallel_trials", self.num_parallel_trials)
+        object.__setattr__(self, "num_parallel_trials", trials)
 
 
-def _check_whole_number(name: str, value: object) -> None:
-    # A runtime parameter, which has no value yet, is of a type of its own.
+def _whole_number(name: str, value: Any) -> Any:
+    """Return a whole number as an int, also one of NumPy's; a runtime parameter stays as it is."""
     if value is None or isinstance(value, bool | float | str | bytes | list | tuple | dict):
         raise TypeError(f"{name} must be a whole number. Received: {value!r}")
-    if isinstance(value, int) and value < 0:
-        raise ValueError(f"{name} must not be negative. Received: {value}")
+    if hasattr(type(value), "__index__"):
+        value = int(value)
+        if value < 0:
+            raise ValueError(f"{name} must not be negative. Received: {value}")
+    return value

@@ -50,14 +50,16 @@ def _series(name: str, value: Any) -> dict[str, list[float]] | None:
 
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "biuf" and (value is None or array.dtype.kind in "SUMm"):
+        if array.dtype.kind not in "biuf" and (value is None or array.dtype.kind in "SUMmc"):
             return None
         # An object's array: a None among numbers is an epoch without a value.
         array = array.astype(float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if array.ndim < 2:
         return {name: np.atleast_1d(array).tolist()}
+    if not array.size:
+        return None
     by_epoch = array.reshape(len(array), -1).T
     if len(by_epoch) > _MOST_VALUES:
         return None

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,13 +59,33 @@ def run_search(result: TunerFnResult, callbacks: Sequence[Any] = ()) -> list[dic
         gc.unfreeze()
     trials = search_results(result.tuner)
     if not any(trial["status"] == "COMPLETED" for trial in trials):
-        told = [str(trial["message"]).strip().split("\n") for trial in trials]
-        reasons = sorted({lines[-1] for lines in told})
-        where = "\n".join(told[0][-_LINES_OF_TRACEBACK:]) if told else ""
-        raise ValueError(
-            f"None of {len(trials)} trials completed. Last errors: {'; '.join(reasons)}\n{where}"
-        )
+        raise ValueError(_why_none(result.tuner, trials))
     return trials
+
+
+def _why_none(tuner: Any, trials: Sequence[Mapping[str, Any]]) -> str:
+    told = [str(trial["message"]).strip().split("\n") for trial in trials if trial["message"]]
+    lead = f"None of {len(trials)} trials completed."
+    if not told:
+        return (
+            f"{lead} The objective {_objective_names(tuner)} was NaN, or had no value, in each. Look at "
+            "the loss, the learning rate and the data."
+        )
+    reasons = sorted({lines[-1] for lines in told})
+    names = _objective_names(tuner)
+    if all(reason.startswith("KeyError") and reason.endswith(f"{names}") for reason in reasons):
+        return (
+            f"{lead} The model reports no {names}, which is the tuner's objective. Name a metric as Keras "
+            "does, such as 'val_accuracy'; those with 'val_' need validation_data in fit_kwargs."
+        )
+    where = "\n".join(told[0][-_LINES_OF_TRACEBACK:])
+    return f"{lead} Last errors: {'; '.join(reasons)}\n{where}"
+
+
+def _objective_names(tuner: Any) -> str:
+    objective = getattr(tuner.oracle, "objective", None)
+    each = getattr(objective, "objectives", [objective])
+    return ", ".join(repr(getattr(one, "name", one)) for one in each)
 
 
 @contextlib.contextmanager
@@ -92,7 +113,7 @@ def _told(tuner: Any) -> Iterator[None]:
 
 
 def _fit_kwargs(result: TunerFnResult, callbacks: Sequence[Any]) -> dict[str, Any]:
-    arguments = dict(result.fit_kwargs)
+    arguments = dict(result.fit_kwargs or {})
     run_trial = getattr(type(result.tuner), "run_trial", None)
     if callbacks and getattr(run_trial, "__module__", "").startswith("keras_tuner."):
         arguments["callbacks"] = [*(arguments.get("callbacks") or ()), *callbacks]
@@ -100,14 +121,17 @@ def _fit_kwargs(result: TunerFnResult, callbacks: Sequence[Any]) -> dict[str, An
 
 
 def search_results(tuner: Any) -> list[dict[str, Any]]:
-    """Return a tuner's trials, the best first; failed ones last."""
+    """Return a tuner's trials, the best first; failed ones last.
+
+    A score or metric that is not finite is None: JSON has no such number, and it is no score.
+    """
     trials = [
         {
             "trial_id": trial.trial_id,
             "status": str(trial.status),
-            "score": None if trial.score is None else float(trial.score),
+            "score": _finite(trial.score),
             "metrics": {
-                name: float(trial.metrics.get_statistics(name)["mean"])
+                name: _finite(trial.metrics.get_statistics(name)["mean"])
                 for name in getattr(trial.metrics, "metrics", {})
                 if trial.metrics.get_history(name)
             },
@@ -121,6 +145,10 @@ def search_results(tuner: Any) -> list[dict[str, Any]]:
         trials,
         key=lambda t: (t["score"] is None, sign * t["score"] if t["score"] is not None else 0.0),
     )
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def write_best_hyperparameters(tuner: Any, folder: str) -> dict[str, Any]:
@@ -153,7 +181,7 @@ def write_results(trials: list[dict[str, Any]], folder: str) -> None:
     """Write all trials as `tuner_results.json`."""
     path = Path(folder, RESULTS_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(trials, indent=2, sort_keys=True) + "\n")
+    path.write_text(json.dumps(trials, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def read_results(folder: str) -> list[dict[str, Any]]:

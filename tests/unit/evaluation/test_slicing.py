@@ -144,3 +144,11 @@ def test_spec_matches_the_slices_that_it_may_yield():
     assert not spec_matches(spec, (("a", "x"),))
     assert spec_name(spec) == "a, b=1"
     assert spec_name(SlicingSpec()) == "Overall"
+
+
+def test_a_feature_that_is_named_twice_counts_once():
+    slicer = Slicer([SlicingSpec(feature_keys=["s", "s"])])
+    assert slices(slicer, batch(s=[[b"a"], [b"b"], [b"a"]])) == {
+        (("s", "a"),): [0, 2],
+        (("s", "b"),): [1],
+    }

@@ -46,3 +46,13 @@ def test_hyperparameter_values_are_those_of_the_config():
     assert FnArgs(hyperparameters={"space": [], "values": {"units": 8}}).hyperparameter_values == {
         "units": 8
     }
+
+
+def test_steps_may_be_numpys_and_a_split_is_named_once():
+    import numpy as np
+
+    assert type(TrainArgs(num_steps=np.int64(3)).num_steps) is int
+    with pytest.raises(ValueError, match="must not be negative. Received: -3"):
+        EvalArgs(num_steps=np.int64(-3))
+    with pytest.raises(ValueError, match="TrainArgs.splits names 'train' twice"):
+        TrainArgs(["train", "eval", "train"])

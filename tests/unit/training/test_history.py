@@ -69,6 +69,9 @@ def test_mappings_within_are_told_by_their_names():
         [object()],
         [[1.0], [2.0, 3.0]],
         np.ones((2, 101)),
+        np.ones((0, 3)),
+        10**400,
+        1 + 2j,
     ],
 )
 def test_what_holds_no_numbers_is_named(value):

@@ -120,3 +120,32 @@ def test_missing_hyperparameters_are_named(tmp_path):
         FileNotFoundError, match=r"No hyperparameters at .*best_hyperparameters\.txt"
     ):
         read_best_hyperparameters(str(tmp_path))
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN axis")
+def test_a_score_that_is_nan_is_none_and_last(make_tuner, tmp_path):
+    tuner = make_tuner(lambda x: {"score": x if x > 0 else float("nan"), "other": float("inf")})
+    trials = run_search(TunerFnResult(tuner, None))
+    scores = [trial["score"] for trial in trials]
+    known = [score for score in scores if score is not None]
+    assert known == sorted(known, reverse=True) == scores[: len(known)]
+    assert 0 < len(known) < len(scores)
+    write_results(trials, str(tmp_path))
+    text = (tmp_path / "tuner_results.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN axis")
+def test_only_nan_scores_are_said_to_be_that(make_tuner):
+    tuner = make_tuner(lambda x: {"score": float("nan")}, max_trials=2)
+    with pytest.raises(ValueError, match="None of 2 trials completed. The objective 'score' was NaN"):
+        run_search(TunerFnResult(tuner, {}))
+
+
+def test_an_objective_that_the_model_does_not_report_is_named(make_tuner):
+    def score(x):
+        raise KeyError("score")
+
+    with pytest.raises(ValueError, match="The model reports no 'score', which is the tuner's obj"):
+        run_search(TunerFnResult(make_tuner(score, max_trials=2), {}))
