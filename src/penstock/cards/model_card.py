@@ -158,7 +158,8 @@ def _confusion(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
 def _calibration(buckets: Any) -> list[list[float]]:
     """Mean prediction, mean label and weight, by bins of the prediction.
 
-    Probabilities have ten bins from 0 to 1, other predictions twenty over their range.
+    Probabilities have ten bins from 0 to 1, other predictions twenty over their range; infinite ones have
+    no place in a plot.
     """
     found = [
         (
@@ -168,7 +169,11 @@ def _calibration(buckets: Any) -> list[list[float]]:
         )
         for bucket in buckets
         if bucket.num_weighted_examples.value > 0
+        and math.isfinite(bucket.total_weighted_refined_prediction.value)
+        and math.isfinite(bucket.total_weighted_label.value)
     ]
+    if not found:
+        return []
     means = [prediction / weight for prediction, _, weight in found]
     low, high, bins = 0.0, 1.0, 10
     if any(not 0 <= mean <= 1 for mean in means):

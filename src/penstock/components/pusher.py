@@ -50,6 +50,13 @@ class Pusher(Component):
         """Check the destination."""
         if self.push_destination == "":
             raise ValueError("Pusher needs a push_destination (a folder). Received: ''")
+        destination: Any = self.push_destination
+        if isinstance(destination, PushDestination):
+            destination = destination.filesystem.base_directory
+        if isinstance(destination, str) and "://" in destination:
+            raise ValueError(
+                f"Models are pushed to local folders so far. Received: push_destination={destination!r}"
+            )
 
     def is_current(
         self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]

@@ -239,9 +239,11 @@ def _results(
                 f"The slice has {result.num_examples} examples; min_slice_size is {least}."
             )
             continue
-        for metric in metrics:
-            values = result.plots if metric.computation.is_plot else result.metrics
-            values[metric.key] = accumulators.value(metric, group)
+        # What is infinite or no number comes out as such; NumPy need not warn of it.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for metric in metrics:
+                values = result.plots if metric.computation.is_plot else result.metrics
+                values[metric.key] = accumulators.value(metric, group)
         result.metrics.update(_differences(result.metrics, baselines))
     return sorted(results, key=lambda r: [(column, str(value)) for column, value in r.key])
 

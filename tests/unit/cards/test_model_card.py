@@ -146,6 +146,12 @@ def test_probabilities_show_their_calibration():
     assert "Residuals" not in page
 
 
+def test_infinite_predictions_have_no_place_in_a_plot():
+    infinite = Bucket(float("inf"), 1.0, 1.0)
+    assert _calibration([Bucket(0.15, 0.2, 1.0), infinite]) == [[0.15, 0.2, 1.0]]
+    assert _calibration([infinite]) == []
+
+
 def test_bars_show_shares_alone():
     metrics = {"auc": 0.75, "example_count": 1.0, "mean_absolute_error": 0.5}
     page = render(

@@ -275,6 +275,12 @@ def test_an_infra_blessing_counts_too(model, tmp_path):
     assert pushed.custom_properties["pushed"] == 0
 
 
+def test_a_destination_that_is_no_local_folder_is_refused_at_definition(model):
+    for destination in ("s3://bucket/x", PushDestination(Filesystem("gs://bucket/x"))):
+        with pytest.raises(ValueError, match="pushed to local folders so far. Received: push_dest"):
+            Pusher(model=model, push_destination=destination)
+
+
 def test_versions_may_count(model, tmp_path):
     destination = PushDestination(filesystem=Filesystem("served", "next"))
     for i in (1, 2):

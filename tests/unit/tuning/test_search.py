@@ -122,7 +122,7 @@ def test_missing_hyperparameters_are_named(tmp_path):
         read_best_hyperparameters(str(tmp_path))
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN axis")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_score_that_is_nan_is_none_and_last(make_tuner, tmp_path):
     tuner = make_tuner(lambda x: {"score": x if x > 0 else float("nan"), "other": float("inf")})
     trials = run_search(TunerFnResult(tuner, None))
@@ -136,10 +136,12 @@ def test_a_score_that_is_nan_is_none_and_last(make_tuner, tmp_path):
     assert "Infinity" not in text
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN axis")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_only_nan_scores_are_said_to_be_that(make_tuner):
     tuner = make_tuner(lambda x: {"score": float("nan")}, max_trials=2)
-    with pytest.raises(ValueError, match="None of 2 trials completed. The objective 'score' was NaN"):
+    with pytest.raises(
+        ValueError, match="None of 2 trials completed. The objective 'score' was NaN"
+    ):
         run_search(TunerFnResult(tuner, {}))
 
 
