@@ -30,6 +30,8 @@ def change(old: Any, new: Any, *, quote: bool = True) -> str:
     Example:
         >>> change(5, 20), change(ABSENT, 0.1)
         ('changed: 5 -> 20', 'is new: 0.1')
+        >>> change(["a"], {"$tuple": ["a"]})
+        'changed: list ["a"] -> tuple ["a"]'
     """
     show = shown if quote else str
     if old is ABSENT:
@@ -37,8 +39,19 @@ def change(old: Any, new: Any, *, quote: bool = True) -> str:
     if new is ABSENT:
         return f"is gone; it was {_cut(show(old))}"
     first, second = show(old), show(new)
+    if first == second:
+        # A list and a tuple look alike, as do a string and a path.
+        first, second = (f"{_kind(each)} {text}" for each, text in ((old, first), (new, second)))
+    if first == second:
+        first, second = json.dumps(old, default=str), json.dumps(new, default=str)
     start = _first_difference(first, second)
     return f"changed: {_cut(first, start)} -> {_cut(second, start)}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping) and len(value) == 1:
+        return str(next(iter(value))).removeprefix("$")
+    return type(value).__name__
 
 
 def shown(value: Any) -> str:

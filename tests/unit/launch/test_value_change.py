@@ -32,3 +32,12 @@ def test_long_values_are_shown_where_they_differ(place):
     assert before != after
     assert f"feature_{place}" in before
     assert "another" in after
+
+
+def test_values_that_look_alike_are_told_apart():
+    assert change(["a"], {"$tuple": ["a"]}) == 'changed: list ["a"] -> tuple ["a"]'
+    assert change({"$path": "x"}, "x") == 'changed: path "x" -> str "x"'
+    assert change({"$name": "m:f", "x": 1}, {"$name": "m:f", "x": 2}) == (
+        'changed: {"$name": "m:f", "x": 1} -> {"$name": "m:f", "x": 2}'
+    )
+    assert change(1, "1", quote=False) == "changed: int 1 -> str 1"
