@@ -12,6 +12,7 @@ from types import TracebackType
 from penstock.launch.error_line import message_of, printable, without_graph_stack
 
 _PENSTOCK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
 _INSTALLED = (
     _PENSTOCK,
     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")},
@@ -89,4 +90,7 @@ def _files(error: BaseException) -> Iterator[str]:
 
 
 def _is_users(file: str) -> bool:
-    return os.path.isabs(file) and not file.startswith(_INSTALLED)
+    if not os.path.isabs(file) or file.startswith(_INSTALLED):
+        return False
+    # Packages also come from another folder than this environment's: ~/.local, Debian's, a parent's.
+    return _PACKAGES.isdisjoint(file.split(os.sep))

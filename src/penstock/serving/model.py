@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.serving.push import version_folders
-from penstock.serving.saved_model import inspect_saved_model
+from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
 from penstock.spelling import closest
 
@@ -209,6 +209,12 @@ def load_model(path: str | os.PathLike[str], *, version: int | str | None = None
     """
     path = os.fspath(path)
     folders = version_folders(path)
+    if version is None and not folders and not os.path.exists(f"{path}/saved_model.pb"):
+        what = "no model in it" if os.path.isdir(path) else "no such folder"
+        raise ModelError(
+            f"No model at {path}: there is {what}, seen from {os.getcwd()}. A model that is not blessed is "
+            "not pushed: `penstock show latest` says which."
+        )
     if isinstance(version, str) and version.isdecimal():
         version = int(version)
     if version is not None and version not in folders:

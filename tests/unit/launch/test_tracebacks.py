@@ -96,3 +96,20 @@ def test_what_a_running_graph_raises_is_told_without_the_stack_of_its_node():
     assert (
         error_line(RuntimeError("Graph execution error:")) == "RuntimeError: Graph execution error:"
     )
+
+
+@pytest.mark.parametrize(
+    "folder", ["lib/python3.11/site-packages", "usr/lib/python3/dist-packages"]
+)
+def test_packages_of_another_environment_are_not_the_users_code(folder):
+    call = "def call(function):\n    function()\n"
+    library: dict[str, object] = {}
+    exec(compile(call, f"/{folder}/tensorflow_x/io.py", "exec"), library)
+
+    def preprocess():
+        raise TypeError("not a number")
+
+    error = _raised(functools.partial(library["call"], preprocess))
+    told = told_traceback(error, error.__traceback__)
+    assert "tensorflow_x" not in told
+    assert 'raise TypeError("not a number")' in told

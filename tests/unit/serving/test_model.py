@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from penstock.serving import ServedModel, list_versions, load_model, push_model
+from penstock.serving import ModelError, ServedModel, list_versions, load_model, push_model
 
 pytestmark = pytest.mark.tensorflow
 
@@ -271,3 +271,13 @@ def test_a_version_is_a_number_or_its_digits(model, tmp_path):
     assert load_model(tmp_path, version=str(pushed.version)).path == pushed.path
     with pytest.raises(ValueError, match="has no version 'latest'"):
         load_model(tmp_path, version="latest")
+
+
+def test_what_was_never_pushed_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ModelError, match=f"No model at serving/x: there is no such folder, seen from {tmp_path}"
+    ):
+        load_model("serving/x")
+    with pytest.raises(ModelError, match="no model in it.*not blessed is not pushed"):
+        load_model(tmp_path)
