@@ -1,4 +1,4 @@
-"""How far long work is: told from where it is done, to whoever follows the attempt.
+"""Progress of long work: reported where it is done, to the observer of the attempt.
 
 What does the work calls `report`; what executes an attempt listens. Where nobody does, a report costs one
 comparison.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 Listener = Callable[[str], None]
-"""Is told how far the work is, as "3 of 10 epochs"."""
+"""Called with the progress, such as "3 of 10 epochs"."""
 
 _SECONDS_BETWEEN = 0.2
 
@@ -29,7 +29,7 @@ _telling = _Telling()
 
 @contextlib.contextmanager
 def telling(listener: Listener | None) -> Iterator[None]:
-    """Tells a listener what is reported within the block, at most five times a second.
+    """Pass reports within the block on to a listener, at most five times a second.
 
     The listener may be called from any thread.
     """
@@ -54,7 +54,7 @@ def stage(text: str) -> Iterator[None]:
 
 
 def report(done: float, total: float | None = None, unit: str = "rows", detail: str = "") -> None:
-    """Says how far the work is.
+    """Report how far the work is.
 
     Args:
         done: How much is done.

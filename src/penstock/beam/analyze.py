@@ -1,4 +1,4 @@
-"""TensorFlow Transform's analyzers on Beam: on a cluster, or for what the local driver does not know."""
+"""TensorFlow Transform's analyzers on Beam: on a cluster, or where the local driver lacks them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _DIGEST_BYTES = 20  # "<version><label>-<SHA-1>"
 
 @dataclasses.dataclass(frozen=True)
 class BeamAnalyzerCache:
-    """What is known of some data sets, and where to keep what is found out.
+    """The cached accumulators of some data sets, and where to keep new ones.
 
     Args:
         cache: The local driver's cache.
@@ -92,7 +92,7 @@ class BeamAnalyzerCache:
         return [DatasetKey(f"data-{number:05d}") for number in range(len(self.data_sets))]
 
     def read(self, pipeline: Any) -> dict[Any, Any]:
-        """Return what earlier runs know, as TensorFlow Transform takes it."""
+        """Return the accumulators of earlier runs in TensorFlow Transform's form."""
         from tensorflow_transform.beam.analyzer_cache import DatasetCache
 
         known = {}
@@ -133,7 +133,7 @@ class BeamAnalyzerCache:
                     )
 
     def complete(self) -> None:
-        """Add what earlier runs knew, and the manifests."""
+        """Add the accumulators of earlier runs, and the manifests."""
         for data_set in self.data_sets:
             files = self._files(data_set)
             for label, file in files.items():

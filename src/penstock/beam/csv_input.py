@@ -84,7 +84,7 @@ class CsvInput:
         return {name: int(kind) for name, kind in types.items()}, rows
 
     def plan(self, surveys: Sequence[CsvSurvey], on_broken: OnBroken | None = None) -> CsvPlan:
-        """Return what the files agree on.
+        """Return the columns that the files agree on.
 
         Raises:
             CsvError: If headers differ, or no file has a row.
@@ -111,7 +111,7 @@ class CsvInput:
         return CsvPlan(types, frozenset(survey.path for survey in surveys if survey.exact))
 
     def parts(self, path: str, plan: CsvPlan, on_broken: OnBroken | None = None) -> Iterator[Part]:
-        """Read the file a block at a time; the survey has told of its broken rows."""
+        """Read the file one block at a time; the survey has already reported its broken rows."""
         from penstock.io.csv.string_columns import exact_batches, fast_batches
         from penstock.io.ingestion.broken_rows import leave_out
 

@@ -32,7 +32,7 @@ class _Example(NamedTuple):
 
 
 class DetectFeatureSkew(beam.PTransform):  # type: ignore[misc]
-    """Compares a pair of PCollections of serialized tf.Examples: the baseline, and what is looked at.
+    """Compares a pair of PCollections of serialized tf.Examples: the baseline, and the examples to examine.
 
     Args:
         identifier_features: See `penstock.data_validation.FeatureSkewDetector`, as for all that

@@ -1,4 +1,4 @@
-"""Kernels on Beam: what `add`s batches, `merge`s and has a `result`, as a CombineFn."""
+"""Kernels on Beam: objects with `add`, `merge` and `result`, as a CombineFn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Kernel(Protocol):
         """Add rows."""
 
     def merge(self, other: Any) -> None:
-        """Add what another kernel has seen; that one is not used afterwards."""
+        """Add the state of another kernel, which is not used afterwards."""
 
     def result(self) -> Any:
         """Says what all rows gave."""

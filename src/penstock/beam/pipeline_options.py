@@ -122,7 +122,7 @@ class BeamSetup:
         return options
 
     def check_reachable(self, paths: Iterable[str]) -> None:
-        """Refuses what the runner's workers surely cannot open, before machines are started.
+        """Refuse paths that the runner's workers surely cannot open, before machines are started.
 
         Args:
             paths: files and folders that workers are to read or write.
@@ -205,7 +205,7 @@ def _name_job(options: Any, labels: Mapping[str, str]) -> None:
 
 
 def _label(value: str) -> str:
-    """Return a value as Google Cloud's labels allow it: lower case, digits, `-` and `_`, 63 at most."""
+    """Return a value as a valid Google Cloud label: lower case, digits, `-` and `_`, at most 63."""
     return re.sub(r"[^a-z0-9_-]+", "-", value.lower()).strip("-_")[:63]
 
 

@@ -1,4 +1,4 @@
-"""Shards that Beam's workers write: whole or not at all, the same bytes whoever wins a race."""
+"""Shards that Beam's workers write: atomically, and with the same bytes whichever worker wins a race."""
 
 from __future__ import annotations
 

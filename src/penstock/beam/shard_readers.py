@@ -36,7 +36,7 @@ class InputReader(Protocol):
     """
 
     def survey(self, path: str, on_broken: OnBroken | None = None) -> Any:
-        """Look at one file for what all files must agree on, such as column types."""
+        """Return one file's facts that all files must agree on, such as column types."""
 
     def plan(self, surveys: Sequence[Any], on_broken: OnBroken | None = None) -> Any:
         """Make of all files' surveys, ordered by file, what `parts` and `rows` go by."""

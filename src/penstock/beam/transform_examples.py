@@ -193,7 +193,7 @@ def _raw_samples(
 
 
 def split_by_file(shards: ExamplesSplit) -> list[ExamplesSplit]:
-    """One description for each file, so that several workers share a split."""
+    """Return one description per file, so that several workers share a split."""
     return [dataclasses.replace(shards, files=[file]) for file in shards.files]
 
 

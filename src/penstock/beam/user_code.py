@@ -17,7 +17,7 @@ OPTION = "penstock_project"
 
 
 def stage_user_code(options: Any, project_root: str, scratch: str | None = None) -> str:
-    """Add a project's archive to what Beam stages, and return the archive's path.
+    """Add a project's archive to the files that Beam stages, and return the archive's path.
 
     Args:
         options: Beam's PipelineOptions; changed in place.

@@ -1,4 +1,4 @@
-"""A Beam worker without a container: fetches what the job staged, then runs Beam's SDK harness.
+"""A Beam worker without a container: fetches the job's staged files, then runs Beam's SDK harness.
 
     python -m penstock.beam.worker --id=1 --provision_endpoint=HOST:PORT ...
 

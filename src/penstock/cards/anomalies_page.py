@@ -44,7 +44,7 @@ def display_anomalies(anomalies: anomalies_pb2.Anomalies, title: str = "Anomalie
 
 
 def anomalies_content(anomalies: anomalies_pb2.Anomalies, of: str = "") -> PageContent:
-    """Return what the page about anomalies shows.
+    """Return the content of the page about anomalies.
 
     Args:
         anomalies: What is wrong with a data set.

@@ -32,7 +32,7 @@ def collect(
     class_names: Sequence[str] = (),
     provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Gathers a card's content; what is not given is left out.
+    """Collect a card's content; absent artifacts are left out.
 
     Args:
         title: The model's name.

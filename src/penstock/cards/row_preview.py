@@ -84,7 +84,7 @@ def first_rows(
         raise NoRowsError(f"{artifact.TYPE_NAME} has no rows")
     names = _names(artifact)
     if split is not None and split not in names:
-        near = nearest(split, names) or (f" There are {', '.join(names)}." if names else "")
+        near = nearest(split, names) or (f" It has {', '.join(names)}." if names else "")
         kind = "vocabulary" if isinstance(artifact, TransformGraph) else "split"
         raise KeyError(f"{artifact.TYPE_NAME} has no {kind} {split!r}.{near}")
     chosen = names if split is None else [split]
@@ -194,7 +194,7 @@ def _with_columns(found: FirstRows, columns: Sequence[str] | None) -> FirstRows:
         return found
     for name in columns:
         if name not in found.columns:
-            near = nearest(name, found.columns) or f" There are {', '.join(found.columns)}."
+            near = nearest(name, found.columns) or f" Columns: {', '.join(found.columns)}."
             of = f" in {found.name}" if found.name else ""
             raise KeyError(f"There is no column {name!r}{of}.{near}")
     places = [list(found.columns).index(name) for name in columns]

@@ -1,4 +1,4 @@
-"""The page about a schema: what every feature must be like."""
+"""The page about a schema: the constraints on every feature."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def display_schema(schema: schema_pb2.Schema, title: str = "Schema") -> HtmlPage
 
 
 def schema_content(schema: schema_pb2.Schema) -> PageContent:
-    """Return what the page about a schema shows."""
+    """Return the content of the page about a schema."""
     rows = schema_rows(schema)
     facts = [(len(rows), "features"), (sum(r.presence == "required" for r in rows), "required")]
     facts.append((sum(bool(r.listed) for r in rows), "with listed values"))

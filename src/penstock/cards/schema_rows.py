@@ -1,4 +1,4 @@
-"""What a page shows of a schema: for each feature what is expected, in words."""
+"""The rows of a page about a schema: for each feature, its constraints in words."""
 
 from __future__ import annotations
 

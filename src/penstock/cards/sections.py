@@ -42,7 +42,7 @@ def training_section(data: Mapping[str, Any]) -> Section | None:
 
 
 def data_section(data: Mapping[str, Any]) -> Section | None:
-    """Each feature with a histogram a split."""
+    """Return each feature with one histogram per split."""
     splits: Mapping[str, Any] = data.get("data") or {}
     if not splits:
         return None

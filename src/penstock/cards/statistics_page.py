@@ -102,7 +102,7 @@ def statistics_content(
     names: Sequence[str],
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> PageContent:
-    """Return what the page about statistics shows, for any number of data sets side by side.
+    """Return the content of the page about statistics, for any number of data sets side by side.
 
     Args:
         datasets: The data sets.

@@ -1,4 +1,4 @@
-"""Reading what was typed: argparse, with one-line errors that name the nearest right word."""
+"""Reading the command line: argparse, with one-line errors that suggest the nearest word."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
         return action
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Return what was typed.
+        """Return the parsed arguments.
 
         Raises:
             UsageError: If it is wrong, in one line.
@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         return known
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse has to say as one line."""
+        """Raise argparse's error as one line."""
         text = message.replace("the following arguments are required: ", "missing: ")
         text = text if text.endswith((".", "?")) else f"{text}."
         raise UsageError(f"{self.prog}: {text} See `{self.prog} --help`.")

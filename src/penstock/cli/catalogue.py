@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb: what is typed, and what it does in one line.
+    """A verb: its name, and what it does in one line.
 
     Its module is `penstock.cli.verbs.<name>`, imported only when it is typed.
     """

@@ -1,4 +1,4 @@
-"""The entry point: finds the verb, calls it, and turns what goes wrong into a line and a code."""
+"""The entry point: finds the verb, calls it, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def help_text() -> str:
-    """Return what `penstock --help` prints."""
+    """Return the text of `penstock --help`."""
     width = max(map(len, VERBS)) + 3
     lines = ["usage: penstock VERB [ARGUMENTS]      penstock VERB --help", ""]
     lines += [penstock.__doc__.strip() if penstock.__doc__ else "", ""]

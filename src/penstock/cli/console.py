@@ -53,7 +53,7 @@ class Console:
         print(text, file=self.stream)
 
     def style(self, text: str, what: str) -> str:
-        """Return text in the colour of what it is, if colours are on."""
+        """Return text in the colour for its kind, if colours are on."""
         code = _CODES.get(what)
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code and text else text
 

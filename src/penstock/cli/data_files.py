@@ -1,4 +1,4 @@
-"""Statistics of whatever a person names on the command line: data, or statistics of it."""
+"""Statistics for a path on the command line, which holds data or statistics."""
 
 from __future__ import annotations
 

@@ -88,9 +88,9 @@ def check_there(record: ArtifactRecord) -> None:
     """
     artifact = record.artifact
     what = f"{record.type_name} {artifact.id}"
-    more = f"`penstock artifacts {artifact.id}` says what it was made from."
+    more = f"`penstock artifacts {artifact.id}` shows what it was made from."
     if artifact.state is ArtifactState.DELETED:
-        raise NotFound(f"{what} was deleted, by `penstock gc` or the like: {artifact.uri}. {more}")
+        raise NotFound(f"{what} was deleted, for example by `penstock gc`: {artifact.uri}. {more}")
     if not location.exists(artifact.uri):
         raise NotFound(f"the files of {what} are missing: {artifact.uri}. {more}")
 
@@ -125,7 +125,7 @@ def load_class(store: MetadataStore, record: ArtifactRecord) -> tuple[ArtifactRe
 
 
 def facts_of(store: MetadataStore, record: ArtifactRecord, notes: list[str]) -> ArtifactFacts:
-    """Return what the store knows of an artifact, for its page."""
+    """Return the store's facts about an artifact, for its page."""
     from penstock.cards import ArtifactFacts
 
     number = record.artifact.id

@@ -1,4 +1,4 @@
-"""What `run` and `resume` share: how the local runner is set up, and how a run's end is told."""
+"""The common part of `run` and `resume`: setting up the local runner, and reporting the end of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_runner_options(parser: Parser) -> None:
-    """Add what says how nodes are executed."""
+    """Add the options that control how nodes are executed."""
     parser.add_argument(
         "--max-parallel",
         metavar="N",

@@ -50,7 +50,7 @@ class NodeReport:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What its last execution said of what it judged."""
+        """The verdict of its last execution."""
         return self.last.verdict if self.last else None
 
 
@@ -99,7 +99,7 @@ def find_run(store: MetadataStore, name: str) -> RunRecord:
 
 
 def run_state(store: MetadataStore, run: RunRecord) -> str:
-    """Return the state of a run; KILLED if it counts as RUNNING and nobody runs it."""
+    """Return the state of a run; KILLED if it is RUNNING in the store but no process runs it."""
     if run.state is RunState.RUNNING and not store.is_held(run.run_id):
         return KILLED
     return run.state.value
@@ -151,7 +151,7 @@ def report_run(store: MetadataStore, run: RunRecord) -> RunReport:
 
 
 def sums(report: RunReport) -> dict[str, Any]:
-    """Return what a run used in all, the failed attempts too.
+    """Return the total usage of a run, including failed attempts.
 
     Cached nodes count with nothing.
     """

@@ -1,4 +1,4 @@
-"""Upkeep of a store and its pipeline roots: what nothing needs is removed, what is wrong is found."""
+"""Upkeep of a store and its pipeline roots: removing what nothing needs, and finding problems."""
 
 from penstock.upkeep.collection import Collected, collect_garbage
 from penstock.upkeep.leftovers import Leftover, find_leftovers

@@ -16,7 +16,7 @@ Reason = Literal[
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rules:
-    """What is kept, besides what kept artifacts were made from.
+    """What to keep, in addition to the lineage of kept artifacts.
 
     Attributes:
         keep: Outputs of the newest so many successful executions of each node.
@@ -33,7 +33,7 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """What is kept and what goes.
+    """The artifacts to keep and to remove.
 
     Attributes:
         kept: Artifact id to the first reason for keeping it.

@@ -66,7 +66,7 @@ def test_a_parameter_without_default_must_be_given():
     graph = compile_pipeline(
         Pipeline("p", components=[Gen(path="d", rows=RuntimeParameter("n", int))])
     )
-    with pytest.raises(ParameterError, match="Give it: --param n=VALUE"):
+    with pytest.raises(ParameterError, match="Set it with --param n=VALUE"):
         graph.bind({})
 
 

@@ -12,7 +12,7 @@ from penstock.data_validation import load_anomalies_binary
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, ExampleAnomalies)
     files = files_by_split(artifact, "SchemaDiff.pb")
     if not files:

@@ -12,7 +12,7 @@ _ROWS = 20
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     import numpy as np
 
     assert isinstance(artifact, Array)

@@ -12,7 +12,7 @@ from penstock.cards.markup import Child, Markup, tag
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, (ModelBlessing, InfraBlessing))
     files = {path for path, _ in location.list_files(artifact.uri)}
     blessed = artifact.BLESSED_FILE in files

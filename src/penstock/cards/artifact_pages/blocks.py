@@ -39,7 +39,7 @@ def verdict(title: str, lines: Sequence[str] = (), *, ok: bool | None = None) ->
 
 
 def fact_table(facts: Mapping[str, Any]) -> Markup:
-    """Return names and values; what is None or empty text is left out."""
+    """Return names and values; None and empty strings are left out."""
     rows = [
         tag("tr", tag("td", name, class_="soft"), tag("td", value_markup(value), class_="wide"))
         for name, value in facts.items()

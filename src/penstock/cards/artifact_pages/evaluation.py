@@ -34,7 +34,7 @@ _LOWER_IS_BETTER = (
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     from penstock.evaluation import read_checks, read_validation
 
     found = collect_evaluation(artifact.uri)

@@ -20,7 +20,7 @@ _BROKEN = 20
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, Examples)
     names = names_of_splits(artifact)
     counts = read_row_counts(artifact.uri) or {}

@@ -26,7 +26,7 @@ _MATCHES = {
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     files = [path for path, _ in location.list_files(artifact.uri) if path.startswith(_PAIR)]
     folders = dict.fromkeys(path.partition("/")[0] for path in files)
     differing: dict[str, None] = {}

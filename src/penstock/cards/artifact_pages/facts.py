@@ -25,7 +25,7 @@ class RelatedArtifact:
 
 @dataclasses.dataclass(frozen=True)
 class ArtifactFacts:
-    """What the store knows of an artifact besides its properties.
+    """Facts about an artifact in the store, in addition to its properties.
 
     Args:
         created: Unix seconds.

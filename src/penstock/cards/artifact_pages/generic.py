@@ -14,7 +14,7 @@ _BEGINNING = 4_000
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     files = location.list_files(artifact.uri)
     total = size(sum(count for _, count in files))
     body: list[Child] = []

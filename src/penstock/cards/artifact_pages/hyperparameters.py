@@ -13,7 +13,7 @@ from penstock.tuning import read_best_hyperparameters
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     config = read_best_hyperparameters(artifact.uri)
     values: dict[str, Any] = config.get("values") or {}
     space = {each["config"]["name"]: each for each in config.get("space") or []}

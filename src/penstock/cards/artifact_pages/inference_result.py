@@ -10,7 +10,7 @@ from penstock.quantities import size
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     files = location.list_files(artifact.uri)
     total = size(sum(count for _, count in files))
     figures = [(len(files), "file" if len(files) == 1 else "files"), (total, "in all")]

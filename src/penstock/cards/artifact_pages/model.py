@@ -9,7 +9,7 @@ from penstock.cards.html_page import PageContent
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, Model)
     if not is_saved_model(artifact.serving_uri):
         return PageContent(

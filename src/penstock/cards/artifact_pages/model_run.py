@@ -15,7 +15,7 @@ _FILE = "history.json"
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     path = f"{artifact.uri}/{_FILE}"
     head: list[Child] = [verdict("Training left no history: run_fn returned no numbers by epoch")]
     body: list[Child] = []

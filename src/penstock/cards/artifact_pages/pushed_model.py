@@ -10,7 +10,7 @@ from penstock.cards.markup import Child
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     said = artifact.custom_properties
     pushed = bool(said.get("pushed"))
     reasons = said.get("reasons") or []

@@ -32,7 +32,7 @@ class PageEntry:
     reads_local_files: bool = False
 
     def content(self, artifact: Artifact) -> PageContent | HtmlPage:
-        """Return what the page of an artifact shows."""
+        """Return the content of an artifact's page."""
         module = importlib.import_module(f"{__package__}.{self.module}")
         make = cast("Content", module.content)
         if not self.reads_local_files or location.is_local(artifact.uri):

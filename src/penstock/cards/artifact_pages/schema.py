@@ -9,6 +9,6 @@ from penstock.data_validation import load_schema_text
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, Schema)
     return schema_content(load_schema_text(artifact.file))

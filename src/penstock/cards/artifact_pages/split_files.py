@@ -1,4 +1,4 @@
-"""The files of an artifact that has one file a split, or one file and no splits."""
+"""The files of an artifact with one file per split, or one file and no splits."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _MOST_SPLITS = 6
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, ExampleStatistics)
     files = files_by_split(artifact, "FeatureStats.pb")
     if not files:

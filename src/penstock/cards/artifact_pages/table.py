@@ -11,7 +11,7 @@ _ROWS = 50
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, Table)
     (found,) = first_rows(artifact, _ROWS)
     columns = [[name, kind] for name, kind in column_types(artifact).items()]

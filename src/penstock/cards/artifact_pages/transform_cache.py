@@ -15,7 +15,7 @@ _MANIFEST = "MANIFEST.json"
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     files = dict(location.list_files(artifact.uri))
     manifests = [path for path in files if path.endswith(f"/{_MANIFEST}")]
     body, accumulators = [], 0

@@ -19,7 +19,7 @@ _SIDES = (("metadata", "Features in"), ("transformed_metadata", "Features out"))
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, TransformGraph)
     body: list[Child] = []
     figures: list[tuple[object, str]] = []

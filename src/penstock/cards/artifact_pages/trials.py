@@ -15,7 +15,7 @@ from penstock.tuning import read_results
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     trials = read_results(artifact.uri)
     scored = [trial for trial in trials if trial.get("score") is not None]
     best = scored[0] if scored else None

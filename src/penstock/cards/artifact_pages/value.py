@@ -18,7 +18,7 @@ _LINES = 64
 
 
 def content(artifact: Artifact) -> PageContent:
-    """Return what the page shows."""
+    """Return the content of the page."""
     assert isinstance(artifact, ValueArtifact)
     try:
         value = artifact.value

@@ -21,7 +21,7 @@ _CLAUSE = re.compile(r"^(>=|<=|==|!=|~=|>|<)\s*([0-9A-Za-z.*+!-]+)$")
 
 
 def check_python() -> Iterator[Diagnosis]:
-    """Yield what is to say of the interpreter."""
+    """Yield diagnoses of the interpreter."""
     version = sys.version_info
     text = f"{platform.python_version()} ({sys.executable})"
     if (3, 11) <= version < (3, 14):
@@ -40,7 +40,7 @@ def check_python() -> Iterator[Diagnosis]:
 def check_packages(
     requirements: Iterable[str] | None = None, installed: Mapping[str, str] | None = None
 ) -> Iterator[Diagnosis]:
-    """Yield, for the base install and each extra, what is missing or of a version out of bounds.
+    """Yield, for the base install and each extra, packages that are missing or have a wrong version.
 
     Args:
         requirements: Lines of `Requires-Dist`; those of the installed Penstock by default.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_store(location: str) -> Iterator[Diagnosis]:
-    """Yield what is to say of the store at `location`, a URL or an absolute path."""
+    """Yield diagnoses of the store at `location`, a URL or an absolute path."""
     path = location.removeprefix("sqlite:///")
     is_file = "://" not in path
     if is_file and not os.path.exists(path):

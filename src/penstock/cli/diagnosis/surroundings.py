@@ -23,7 +23,7 @@ _LEAST_SHARED = 64 * 2**20
 
 
 def check_machine(folders: dict[str, str]) -> Iterator[Diagnosis]:
-    """Yield what is to say of processors, memory and disk.
+    """Yield diagnoses of processors, memory and disk.
 
     Args:
         folders: What is kept where: a label and a local folder each.

@@ -1,1 +1,1 @@
-"""What `penstock init` does: looks at a table, decides what each column is, writes a project."""
+"""The work of `penstock init`: looking at a table, deciding what each column is, writing a project."""

@@ -119,7 +119,7 @@ class Column:
 
 
 def kind_of(column: Column) -> tuple[Kind, str]:
-    """Return what a column is, and in a few words what was seen, or why it is left out."""
+    """Return a column's kind, and a short note about its values or why it is left out."""
     missing = f"{column.missing} missing" if column.missing else ""
     if not column.present:
         return Kind.IGNORED, "has no values"

@@ -22,7 +22,7 @@ _SHOWN_COLUMNS = 20
 
 @dataclasses.dataclass(frozen=True)
 class PlannedColumn:
-    """A column, its kind, and in a few words what was seen or why it is left out."""
+    """A column, its kind, and a short note about its values or why it is left out."""
 
     column: Column
     kind: Kind
@@ -35,7 +35,7 @@ class PlannedColumn:
 
     @property
     def is_flagged(self) -> bool:
-        """Whether the model is told which values were missing."""
+        """Whether the model gets a flag for missing values."""
         share = self.column.missing / self.column.rows
         return self.kind in (Kind.NUMERIC, Kind.LONG_TAILED) and share >= FLAG_MISSING
 

@@ -104,7 +104,7 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 
 def _values(plan: Plan, installed: Installed) -> dict[str, object]:
-    """Return what the template's files are filled with."""
+    """Return the values for the template's files."""
     return {
         **_table_values(plan),
         **_task_values(plan.task),
@@ -218,7 +218,7 @@ def _column_values(plan: Plan) -> dict[str, object]:
 
 
 def describe(task: Task) -> str:
-    """Return in a line what is predicted."""
+    """Return the prediction task in one line."""
     if not task.classes:
         numbers = task.label.numbers
         return f"a number, {numbers[0][0]:.6g} to {numbers[-1][0]:.6g}"

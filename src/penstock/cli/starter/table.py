@@ -1,4 +1,4 @@
-"""Reading a CSV file as a person gives it: delimiter, encoding, header, and what means "missing"."""
+"""Reading a user's CSV file: its delimiter, encoding, header, and the cells that mean "missing"."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def parser() -> Parser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, and print what is wrong."""
+    """Check, and print the findings."""
     from penstock.checks.finding import told_once
     from penstock.cli.pipeline_file import load_pipeline
 
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 def findings(
     loaded: PipelineFile, graph: Graph, parameters: dict[str, str], runner: str
 ) -> list[Finding]:
-    """Return what is wrong with a pipeline.
+    """Return the findings about a pipeline.
 
     Args:
         loaded: The file.

@@ -1,4 +1,4 @@
-"""`penstock doctor`: whether this machine is fit, and what is wrong, in words."""
+"""`penstock doctor`: check this machine and explain what is wrong."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def examine(store: str | None, *, devices: bool) -> list[Diagnosis]:
-    """Return what was found.
+    """Return the diagnoses.
 
     Args:
         store: What `--store` says.

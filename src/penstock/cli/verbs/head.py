@@ -32,7 +32,7 @@ def parser() -> Parser:
     )
     parser.add_argument("artifact", metavar="ID|ALIAS", help="an artifact's id or alias")
     parser.add_argument(
-        "--rows", metavar="N", type=positive_integer, default=10, help="how many (default: 10)"
+        "--rows", metavar="N", type=positive_integer, default=10, help="how many rows (default: 10)"
     )
     parser.add_argument("--split", metavar="NAME", help="only this split, or this vocabulary")
     parser.add_argument("--columns", metavar="A,B", help="only these columns")
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.columns is not None:
         columns = [name.strip() for name in arguments.columns.split(",") if name.strip()]
         if not columns:
-            raise UsageError("penstock head: --columns takes names with commas between them.")
+            raise UsageError("penstock head: --columns takes names separated by commas.")
     with open_store(arguments.store) as store:
         record = find_artifact(store, arguments.artifact)
         check_there(record)

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_plan(plan: Plan) -> None:
-    """Say what was seen and decided."""
+    """Print what was found and decided."""
     from penstock.cli.starter.columns import Kind
     from penstock.cli.starter.project import describe
 
@@ -106,7 +106,7 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _doubts(plan: Plan) -> Iterator[str]:
-    """Yield what of a table makes the project's verdict worth little."""
+    """Yield the reasons, in the table, why the project's verdict is worth little."""
     few = {name: count for name, count in plan.task.classes.items() if count < _FEW_ROWS}
     if few:
         name = min(few, key=few.__getitem__)

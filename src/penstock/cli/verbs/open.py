@@ -35,14 +35,14 @@ def parser() -> Parser:
     parser.add_argument(
         "what",
         metavar="ID|ALIAS|RUN",
-        help="an artifact's id or alias, a run's id, the beginning of it, or `latest`",
+        help="an artifact's id or alias, a run's id, the start of one, or `latest`",
     )
     parser.add_argument(
         "-o", "--output", metavar="PAGE", help="where to write the page (default: a temporary file)"
     )
-    parser.add_argument("--no-browser", action="store_true", help="only write it")
+    parser.add_argument("--no-browser", action="store_true", help="only write the page")
     parser.add_argument(
-        "--json", action="store_true", help="print where the page is as JSON; opens no browser"
+        "--json", action="store_true", help="print the page's path as JSON; do not open a browser"
     )
     add_store_option(parser)
     return parser

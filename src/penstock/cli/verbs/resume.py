@@ -1,4 +1,4 @@
-"""`penstock resume`: what is missing of a run."""
+"""`penstock resume`: finish a run."""
 
 from __future__ import annotations
 

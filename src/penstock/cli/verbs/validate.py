@@ -46,7 +46,7 @@ def parser() -> Parser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, and say what is wrong."""
+    """Check, and print the anomalies."""
     from penstock.cards import display_anomalies
     from penstock.data_validation import infer_schema, update_schema, validate_statistics
     from penstock.data_validation.storage import write_schema_text

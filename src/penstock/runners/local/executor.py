@@ -29,7 +29,7 @@ class Finished:
 
 
 ProgressListener = Callable[[Attempt, str], None]
-"""Is told how far an attempt is."""
+"""Called with the progress of an attempt."""
 
 
 class Executor(Protocol):
