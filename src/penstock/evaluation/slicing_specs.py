@@ -49,13 +49,11 @@ def value_matches(value: str | int | float, text: str) -> bool:
 def key_value(text: str, value: str | int | float) -> str | int | float:
     """Return what stands in the slice's key for a spec's `text` that matched `value`.
 
-    TFMA writes numbers as numbers, also where the feature holds strings; a text that is not a
-    number's usual form stays as it is.
+    For a text feature that is the text, so that `1` and `1.0` are two slices, and the slice is the same
+    as that of a spec which names the feature in `feature_keys`.
     """
     number = _number(text)
-    if number is None or (isinstance(value, str) and str(number) != text):
-        return text
-    return number
+    return text if number is None or isinstance(value, str) else number
 
 
 def _number(text: str) -> int | float | None:

@@ -74,7 +74,7 @@ def test_feature_values_select_by_text_and_number():
     [
         # Text features match as written; TFMA's key of a number in its usual form is the number.
         ("s", "02134", [[b"02134"], [b"2134"]], "02134"),
-        ("s", "10001", [[b"10001"], [b"2"]], 10001),
+        ("s", "10001", [[b"10001"], [b"2"]], "10001"),
         ("s", "10.50", [[b"10.50"], [b"10.5"]], "10.50"),
         ("s", "1_000", [[b"1_000"], [b"1000"]], "1_000"),
         ("s", "+1", [[b"+1"], [b"1"]], "+1"),
@@ -151,4 +151,13 @@ def test_a_feature_that_is_named_twice_counts_once():
     assert slices(slicer, batch(s=[[b"a"], [b"b"], [b"a"]])) == {
         (("s", "a"),): [0, 2],
         (("s", "b"),): [1],
+    }
+
+
+def test_texts_of_equal_numbers_are_different_slices():
+    specs = [SlicingSpec(feature_values={"s": text}) for text in ("1", "1.0")]
+    slicer = Slicer([*specs, SlicingSpec(feature_keys=["s"])])
+    assert slices(slicer, batch(s=[[b"1"], [b"1.0"], [b"1"]])) == {
+        (("s", "1"),): [0, 2],
+        (("s", "1.0"),): [1],
     }
