@@ -38,6 +38,10 @@ class Split:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("A split needs a name. Received: name=''")
+        if "/" in self.name:
+            raise ValueError(
+                f"A split is one folder: its name has no '/'. Received: name={self.name!r}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -36,6 +36,7 @@ def test_the_default_output_depends_on_the_input():
     ("make", "message"),
     [
         (lambda: Split(""), "needs a name"),
+        (lambda: Split("a/b"), "its name has no '/'. Received: name='a/b'"),
         (lambda: Input([]), "at least one split"),
         (lambda: Input([Split("a", "")]), "Input split 'a' needs a pattern"),
         (lambda: Input([Split("a"), Split("a")]), "has two splits of the same name"),
