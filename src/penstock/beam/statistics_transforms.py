@@ -1,4 +1,4 @@
-"""Statistics as steps of a Beam pipeline of one's own, under TFDV's names."""
+"""Statistics as steps of a Beam pipeline of your own, under TFDV's names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class GenerateStatistics(beam.PTransform):  # type: ignore[misc]
     """Makes of RecordBatches one DatasetFeatureStatisticsList.
 
-    Every column is a list of values a row, as `penstock.io.read_record_batches` and tfx-bsl's TFXIO
+    Every column is one list of values per row, as `penstock.io.read_record_batches` and tfx-bsl's TFXIO
     give it. The rows of a sample are chosen by the content of their batch, so that a bundle that is run
     again chooses the same.
 

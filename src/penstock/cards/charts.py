@@ -184,7 +184,7 @@ def histogram(
 
 
 def heatmap(cells: Sequence[Sequence[float]], names: Sequence[str]) -> Markup:
-    """Return a confusion matrix: a row an actual class, a column a predicted one."""
+    """Return a confusion matrix: one row per actual class, one column per predicted class."""
     count = len(names)
     size = max(34, min(76, 380 // max(count, 1)))
     margin = 8.0 + min(110, 7 * max((len(name) for name in names), default=1))

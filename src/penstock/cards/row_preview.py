@@ -158,7 +158,7 @@ def cell_text(value: Any, longest: int = 60) -> str:
 
 
 def is_numeric(values: Sequence[Any]) -> bool:
-    """Return whether the JSON values of a column are numbers, one a row, some of them missing.
+    """Return whether the JSON values of a column are numbers, one per row, some of them missing.
 
     Example:
         >>> is_numeric([[1], None, []]), is_numeric([[1, 2]]), is_numeric([None])

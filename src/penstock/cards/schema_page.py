@@ -53,7 +53,7 @@ def schema_content(schema: schema_pb2.Schema) -> PageContent:
 
 def features_table(rows: list[SchemaRow]) -> Markup:
     """Return the features of a schema as a table."""
-    titles = ("feature", "type", "presence", "values a row", "domain", "")
+    titles = ("feature", "type", "presence", "values per row", "domain", "")
     body = [
         tag(
             "tr",

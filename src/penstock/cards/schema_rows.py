@@ -26,7 +26,7 @@ class SchemaRow:
         name: Its path as text.
         type: INT, FLOAT, STRING (bytes with a domain of strings), BYTES or STRUCT.
         presence: "required", "optional", or at least which share of rows has it.
-        values: How many values a row has.
+        values: How many values each row has.
         domain: What the values may be, in words.
         listed: The values it may have, if they are listed.
         notes: Stage of life, environments, drift and skew limits.

@@ -25,7 +25,7 @@ _LABELS = {
     "invalid_utf8": "invalid UTF-8",
     "avg_bytes": "avg bytes",
     "max_bytes": "max bytes",
-    "values_a_row": "values a row",
+    "values_a_row": "values per row",
 }
 _SHARES = ("missing", "zeros")
 _MUCH = {"missing": 0.2, "zeros": 0.5}

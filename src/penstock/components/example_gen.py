@@ -206,7 +206,7 @@ class FileBasedExampleGen(ExampleGen):
             )
 
     def _read(self, files: list[str], on_broken: OnBroken | None) -> Iterable[Rows]:
-        # An ExampleGen of one's own may leave out the argument as long as nothing is skipped.
+        # An ExampleGen of your own may leave out the argument as long as nothing is skipped.
         return self.read_rows(files) if on_broken is None else self.read_rows(files, on_broken)
 
     def _on_beam(self, files: Mapping[str, list[str]]) -> BeamSource:

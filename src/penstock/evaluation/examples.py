@@ -39,7 +39,7 @@ class ExampleBatch:
         )
 
     def weights(self, name: str) -> Array:
-        """Return a feature as a weight a row, `[rows]`; a row without one weighs 1, as in TFMA.
+        """Return a feature as one weight per row, `[rows]`; a row without one weighs 1, as in TFMA.
 
         Raises:
             ValueError: If the feature is missing, holds text, or a row has several values.

@@ -60,19 +60,19 @@ class MetricInputs:
         self.predictions = _two_dimensional("predictions", self.predictions)
 
     def row_weights(self, weighted: bool) -> Array:
-        """Return a weight a row, `[rows]`."""
+        """Return one weight per row, `[rows]`."""
         if weighted and self.weights is not None:
             return self.weights
         return np.ones(len(self.predictions))
 
     @property
     def is_sparse(self) -> bool:
-        """Whether labels are class ids beside one score a class."""
+        """Whether labels are class ids beside one score per class."""
         return bool(self.labels.shape[1] == 1 and self.predictions.shape[1] > 1)
 
     @cached_property
     def class_ids(self) -> Array:
-        """The label as a class id a row, `[rows]`; -1 where no class is marked.
+        """The label as one class id per row, `[rows]`; -1 where no class is marked.
 
         Raises:
             ValueError: If a label is no whole number.
@@ -139,7 +139,7 @@ class MetricInputs:
         class_weights: tuple[tuple[int, float], ...] = (),
         weighted: bool = False,
     ) -> Pairs:
-        """Return labels and scores as binary pairs, one a row and class.
+        """Return labels and scores as binary pairs, one per row and class.
 
         Args:
             sub_key: The class, or the best classes, to keep. Without one all classes are kept.

@@ -127,7 +127,7 @@ class Count(Sums):
 
 
 class WeightedMean(Sums):
-    """Weighted sum of a value a row, and the weights' sum. Params: a function of the inputs.
+    """Weighted sum of one value per row, and the weights' sum. Params: a function of the inputs.
 
     The function takes `MetricInputs` and returns `[rows]`.
     """
@@ -223,7 +223,7 @@ class ThresholdCounts(Sums):
 
     @property
     def width(self) -> int:
-        """Four counts a threshold."""
+        """Four counts per threshold."""
         return 4 * len(self.params)
 
     def terms(self, inputs: MetricInputs) -> FloatArray:

@@ -178,7 +178,7 @@ def _entries_in(value: Any) -> list[str]:
             in ("$name", "$object", "$dataclass", "$enum", "$flags", "$named_tuple", "$message")
         ]
         if "$message" in value:
-            # A MetricConfig names the class and module of a metric of one's own.
+            # A MetricConfig names the class and module of a metric of your own.
             named += _metrics_in(value["fields"])
         return named + [name for each in value.values() for name in _entries_in(each)]
     if isinstance(value, list):

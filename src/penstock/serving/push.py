@@ -156,7 +156,7 @@ def _staging(root: Path) -> Iterator[Path]:
 
 
 def _locked_folder(root: Path) -> tuple[Path, int]:
-    """Make a folder that is locked; one that a sweep took before it was locked is made anew."""
+    """Make a folder that is locked; one that a sweep took before it was locked is made again."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
         with contextlib.suppress(FileNotFoundError):

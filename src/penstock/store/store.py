@@ -119,5 +119,5 @@ class MetadataStore(Runs, UpkeepQueries, Cache, LineageQueries):
 
     @property
     def session(self) -> Session:
-        """The connection, for statements of one's own."""
+        """The connection, for statements of your own."""
         return self._session

@@ -25,7 +25,7 @@ from penstock.dsl import (
 
 
 class Words(Artifact):
-    """A list of words, one a line."""
+    """A list of words, one per line."""
 
     PROPERTIES: ClassVar = {"count": PropertyType.INT, "language": PropertyType.STRING}
 
@@ -167,7 +167,7 @@ def values() -> Pipeline:
 
 
 def several() -> Pipeline:
-    """One input that reads several nodes, in order; an artifact type of one's own."""
+    """One input that reads several nodes, in order; an artifact type of your own."""
     one = write_words(text="a b").with_id("one")
     two = write_words(text="c").with_id("two")
     both = join(words=[two.outputs["words"], one.outputs["words"]], prefix="both")

@@ -37,7 +37,7 @@ def shard_reader(
 
     Args:
         features: what the schema says.
-        batch_size: rows a batch, at most; large rows come in smaller batches.
+        batch_size: the most rows per batch; large rows come in smaller batches.
         processes: how many processes decode, this one among them; None: one a core. The batches are
             the same.
     """

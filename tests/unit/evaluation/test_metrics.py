@@ -262,7 +262,7 @@ def test_a_prediction_that_is_no_number_is_no_hit_and_no_small_error():
 
 def test_accuracy_of_scores_by_class_names_the_metric_for_them():
     with pytest.raises(
-        ValueError, match="class ids beside one score a class use SparseCategorical"
+        ValueError, match="class ids beside one score per class use SparseCategorical"
     ):
         value("Accuracy", [0, 1], [[0.3, 0.7], [0.4, 0.6]])
 

@@ -54,7 +54,7 @@ def _signature(signature: Signature) -> Markup:
     table: Child = tag("p", "The graph does not say which features it parses.")
     if features is not None:
         rows = [_input(name, each) for name, each in features.items()]
-        table = row_table(["input", "type", "values a row", ""], rows)
+        table = row_table(["input", "type", "values per row", ""], rows)
     text = tag("p", f"It {takes}, and returns {returns}.")
     return section(f"Signature {signature.name}", text, table)
 

@@ -104,7 +104,7 @@ class FeatureStatistics:
             self._values = Numeric(self._options, weighted)
 
     def merge(self, other: "FeatureStatistics") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self._see_type(other._type)
         self.presence.merge(other.presence)
         if self._values is not None and other._values is not None:
@@ -212,7 +212,7 @@ class DatasetStatistics:
                 self._add_feature((*path, field.name), child, inner)
 
     def merge(self, other: "DatasetStatistics") -> None:
-        """Add what another one has seen; the other one must not be used afterwards."""
+        """Add the state of another one; the other one must not be used afterwards."""
         self._generators.merge(other._generators)
         self._rows += other._rows
         self._weighted_rows += other._weighted_rows

@@ -60,7 +60,7 @@ class SlicedStatistics:
         return self._slices[name]
 
     def merge(self, other: "SlicedStatistics") -> None:
-        """Add what another one has seen; the other one must not be used afterwards."""
+        """Add the state of another one; the other one must not be used afterwards."""
         for name, statistics in other._slices.items():
             self._slice(name).merge(statistics)
 

@@ -33,7 +33,7 @@ class Moments:
             self._combine(total, mean, float(np.sum(weights * (values - mean) ** 2) / total))
 
     def merge(self, other: "Moments") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self._combine(other.weight, other.mean, other.variance)
 
     def _combine(self, weight: float, mean: float, variance: float) -> None:

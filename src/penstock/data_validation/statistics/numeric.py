@@ -83,7 +83,7 @@ class Numeric:
         self._finite_max = max(self._finite_max, high)
 
     def merge(self, other: "Numeric") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self._zeros += other._zeros
         self._nans += other._nans
         self._positive_infinities += other._positive_infinities

@@ -54,7 +54,7 @@ class LevelPresence:
             self.lengths.add(distinct.astype(np.float64), counts.astype(np.float64))
 
     def merge(self, other: "LevelPresence") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self.present += other.present
         self.values += other.values
         if other.min_values is not None:
@@ -102,7 +102,7 @@ class Presence:
         return array, weights
 
     def merge(self, other: "Presence") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self._innermost.merge(other._innermost)
         self._unknown_levels = max(self._unknown_levels, other._unknown_levels)
         self._known |= other._known
@@ -139,7 +139,7 @@ class Presence:
             weighted_rows: Their weight.
             parent: The presence of the struct feature that holds this one; what is missing is
                 then counted against the parent's values.
-            with_histogram: Whether to add the histogram of values a row.
+            with_histogram: Whether to add the histogram of values per row.
         """
         levels = self._all_levels()
         top = levels[0] if levels else LevelPresence(self._options.epsilon)

@@ -51,7 +51,7 @@ class Quantiles:
             _add(self._sketch, values, weights)
 
     def merge(self, other: "Quantiles") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         if other._sketch is None:
             for values, weights in other._kept:
                 self.add(values, weights)

@@ -48,7 +48,7 @@ class Text:
             self._counts.add(values, weights)
 
     def merge(self, other: "Text") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self._total_length += other._total_length
         self._invalid += other._invalid
         if self._counts is not None and other._counts is not None:
@@ -111,7 +111,7 @@ class Bytes:
         self._max = max(self._max, extremes["max"])
 
     def merge(self, other: "Bytes") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self._total += other._total
         if other._min is not None:
             self._min = other._min if self._min is None else min(self._min, other._min)

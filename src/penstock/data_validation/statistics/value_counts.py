@@ -119,7 +119,7 @@ class ValueCounts:
         self._counted = None
 
     def merge(self, other: "ValueCounts") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         other._fold()
         if other._sketches is not None:
             self._fold()

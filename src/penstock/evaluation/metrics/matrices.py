@@ -19,7 +19,7 @@ EPSILON = 1e-7
 
 @dataclass(frozen=True)
 class Matrices:
-    """True and false positives and negatives, an entry a threshold."""
+    """True and false positives and negatives, one entry per threshold."""
 
     thresholds: FloatArray
     tp: FloatArray

@@ -1,4 +1,4 @@
-"""Metrics of one score a class: accuracies, cross entropies, the confusion matrix.
+"""Metrics of one score per class: accuracies, cross entropies, the confusion matrix.
 
 The accuracies and cross entropies are Keras's (what TFMA calls for them), computed in its float32 and
 summed in float64.
@@ -56,7 +56,7 @@ def _equal(inputs: MetricInputs) -> Array:
         raise ValueError(
             "Accuracy counts predictions that equal their label. Received: labels of shape "
             f"{list(inputs.labels.shape)} and predictions of shape {list(inputs.predictions.shape)}. For "
-            "class ids beside one score a class use SparseCategoricalAccuracy."
+            "class ids beside one score per class use SparseCategoricalAccuracy."
         )
     return np.asarray((inputs.dense_labels == inputs.predictions).mean(axis=1))
 
@@ -120,7 +120,7 @@ def sparse_categorical_crossentropy(from_logits: bool = False) -> Computation:
 def categorical_crossentropy(
     from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Computation:
-    """Keras's cross entropy of one value and one score a class."""
+    """Keras's cross entropy of one value and one score per class."""
     return Computation(
         (WeightedMean, _ClassEntropy(from_logits, label_smoothing, True)), _mean_or_zero
     )

@@ -176,7 +176,7 @@ def leaves_at(batch: pa.RecordBatch, path: PathSteps) -> Leaves | None:
 
 
 def lists_at(batch: pa.RecordBatch, path: PathSteps) -> pa.Array | None:
-    """Return the lists of a feature, one a row or one a struct value; None if it is absent."""
+    """Return the lists of a feature, one per row or one per struct value; None if it is absent."""
     if path[0] not in batch.schema.names:
         return None
     array = batch.column(batch.schema.names.index(path[0]))

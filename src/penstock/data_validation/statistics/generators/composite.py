@@ -56,7 +56,7 @@ class PartCounts:
             self.most[index] = high if most is None else max(most, high)
 
     def merge(self, other: "PartCounts") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self.missing_value += other.missing_value
         for i, count in enumerate(other.missing):
             self.missing[i] += count

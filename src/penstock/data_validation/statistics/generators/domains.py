@@ -74,7 +74,7 @@ class Matches:
         self.width = self.height = 0
 
     def merge(self, other: "Matches") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self.seen += other.seen
         self.kinds.update(other.kinds)
         self.invalid |= other.invalid

@@ -1,6 +1,6 @@
 """Lift: how much more often a label's value occurs where a feature has a value.
 
-lift(x, y) = P(Y = y | X = x) / P(Y = y); of features with several values a row, "= x" means that x is
+lift(x, y) = P(Y = y | X = x) / P(Y = y); of features with several values per row, "= x" means that x is
 among them. Pairs that never occur together have the lift 0.
 """
 
@@ -39,7 +39,7 @@ class LiftCounts:
         self.xy: dict[tuple[PathSteps, _Value, _Value], float] = {}
 
     def merge(self, other: "LiftCounts") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         self.rows += other.rows
         tables: tuple[tuple[dict[Any, float], dict[Any, float]], ...] = (
             (self.y, other.y),

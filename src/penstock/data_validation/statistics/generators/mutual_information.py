@@ -28,7 +28,7 @@ class MutualInformation(CombinerStatsGenerator):
     """Adds the custom statistic `adjusted_mutual_information` to each feature.
 
     Give it as `StatsOptions(generators=[MutualInformation("label")])`. Of features with several
-    values a row the first one counts; a missing value is a category of its own.
+    values per row the first one counts; a missing value is a category of its own.
 
     Args:
         label_feature: The label.

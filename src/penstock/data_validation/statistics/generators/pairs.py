@@ -45,7 +45,7 @@ class PairMoments:
         self.merge(part)
 
     def merge(self, other: "PairMoments") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         total = self.count + other.count
         if not other.count:
             return

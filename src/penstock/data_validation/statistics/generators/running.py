@@ -129,7 +129,7 @@ class RunningGenerators:
             self._features[key] = generator.add_input(accumulator, FeaturePath(path), array)
 
     def merge(self, other: "RunningGenerators") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         for index in range(len(self._generators)):
             generator = _set_up(self._generators[index])
             pairs: list[tuple[dict[Any, Any], dict[Any, Any], Any]] = []

@@ -67,7 +67,7 @@ class TokenCounts:
         self.seen = False
 
     def merge(self, other: "TokenCounts") -> None:
-        """Add what another one has seen."""
+        """Add the state of another one."""
         for name in ("rows", "tokens", "known", "known_length"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         if other.shortest is not None:
@@ -269,7 +269,7 @@ def _covered(accumulator: TokenCounts, domain: _Domain, tokens: Sequence[_Token]
 
 
 def load_vocabulary(path: str) -> dict[str, int]:
-    """Read a vocabulary: a text file with a token a line, gzipped or not, or TFRecords.
+    """Read a vocabulary: a text file with one token per line, gzipped or not, or TFRecords.
 
     Args:
         path: A local path or an fsspec URL.
