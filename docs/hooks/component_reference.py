@@ -26,6 +26,7 @@ GROUPS = {
         "ImportExampleGen",
         "QueryExampleGen",
         "BigQueryExampleGen",
+        "FileBasedExampleGen",
         "FilterRows",
     ),
     "Data validation": (
@@ -71,7 +72,9 @@ def _is_component(value: object) -> bool:
 
 
 def _component(kind: type[Component]) -> list[str]:
-    sections = griffe.Docstring(inspect.getdoc(kind) or "", lineno=1).parse("google")
+    sections = griffe.Docstring(inspect.getdoc(kind) or "", lineno=1).parse(
+        "google", warnings=False
+    )
     interface = kind.interface()
     module = kind.__module__
     lines = [f"### {kind.__name__} {{ #{module}.{kind.__name__} }}", ""]

@@ -74,10 +74,14 @@ class Transform(Component):
         transform_graph: `transform_fn/`, `metadata/` and `transformed_metadata/`, for
             `tft.TFTransformOutput`.
         transformed_examples: The transformed rows; absent with `materialize=False`.
-        updated_analyzer_cache: Absent with `disable_analyzer_cache=True`.
-        pre_transform_schema, pre_transform_stats, post_transform_schema, post_transform_stats,
-            post_transform_anomalies: Schema, statistics and anomalies of the analyzed rows before
-            and of the transformed rows after; absent with `disable_statistics=True`.
+        updated_analyzer_cache: What the analyzers computed, for the next span; absent with
+            `disable_analyzer_cache=True`.
+        pre_transform_schema: Schema of the analyzed rows; it and the four below are absent with
+            `disable_statistics=True`.
+        pre_transform_stats: Statistics of the analyzed rows.
+        post_transform_schema: Schema of the transformed rows.
+        post_transform_stats: Statistics of the transformed rows.
+        post_transform_anomalies: Anomalies of the transformed rows.
 
     Example:
         Transform(examples=example_gen.outputs["examples"], schema=schema_gen.outputs["schema"],
