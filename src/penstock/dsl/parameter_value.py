@@ -42,7 +42,8 @@ def parameter_value(owner: str, key: str, spec: ParameterSpec, given: Mapping[st
         if not issubclass(given_type, ValueArtifact):
             raise WiringError(
                 f"{owner}({key}=...) is a parameter; it takes a value, or a channel of a value "
-                f"artifact (Integer, String, ...). Received: {value!r}"
+                f"artifact (Integer, String, ...). Received: {value!r}. To read that artifact, annotate "
+                f"{key}: Input[{given_type.__name__}]."
             )
         if wanted is not None and not fits(given_type, wanted):
             raise WiringError(

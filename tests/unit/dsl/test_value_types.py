@@ -6,6 +6,7 @@ import pytest
 
 from penstock import Pipeline, component
 from penstock.artifacts import Array, Integer, Table
+from penstock.components import CsvExampleGen
 from penstock.dsl import DefinitionError, ParameterError, WiringError
 from penstock.runners.local import LocalDagRunner
 from penstock.runners.result import NodeState
@@ -88,3 +89,9 @@ def test_wiring_and_data_in_place_of_channels_are_refused():
         DefinitionError, match=r"returns int, float, str, .*a DataFrame, an Arrow table"
     ):
         unknown()
+
+
+def test_an_artifact_without_a_value_is_told_how_to_be_read():
+    examples = CsvExampleGen(input_base="data").outputs["examples"]
+    with pytest.raises(WiringError, match=r"annotate table: Input\[Examples\]\.$"):
+        counts(table=examples)
