@@ -112,14 +112,29 @@ class ModelEvaluation(Artifact):
     """Metrics by slice and their validation, in TFMA's files."""
 
 
-class ModelBlessing(Artifact):
+class Blessing(Artifact):
+    """A verdict about a model: an empty file whose name says what it is."""
+
+    BLESSED_FILE: ClassVar[str]
+    NOT_BLESSED_FILE: ClassVar[str]
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the model passed: the one file is there, and the other is not."""
+        folder = self.uri.rstrip("/")
+        return location.exists(f"{folder}/{self.BLESSED_FILE}") and not location.exists(
+            f"{folder}/{self.NOT_BLESSED_FILE}"
+        )
+
+
+class ModelBlessing(Blessing):
     """An empty file `BLESSED` or `NOT_BLESSED`."""
 
     BLESSED_FILE: ClassVar = "BLESSED"
     NOT_BLESSED_FILE: ClassVar = "NOT_BLESSED"
 
 
-class InfraBlessing(Artifact):
+class InfraBlessing(Blessing):
     """An empty file `INFRA_BLESSED` or `INFRA_NOT_BLESSED`."""
 
     BLESSED_FILE: ClassVar = "INFRA_BLESSED"

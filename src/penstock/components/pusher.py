@@ -120,19 +120,11 @@ class Pusher(Component):
         context.log.info("Pushed version %d to %s", pushed.version, pushed.path)
 
     def _objection(self) -> str:
-        if self.model_blessing is not None and not _has(
-            self.model_blessing, ModelBlessing.BLESSED_FILE
-        ):
+        if self.model_blessing is not None and not self.model_blessing.blessed:
             reasons = self.model_blessing.custom_properties.get("reasons") or []
             return ": ".join(
                 ["The model is not blessed", *(["; ".join(reasons)] if reasons else [])]
             )
-        if self.infra_blessing is not None and not _has(
-            self.infra_blessing, InfraBlessing.BLESSED_FILE
-        ):
+        if self.infra_blessing is not None and not self.infra_blessing.blessed:
             return "The model did not pass the InfraValidator."
         return ""
-
-
-def _has(blessing: Artifact, file: str) -> bool:
-    return os.path.exists(f"{blessing.uri}/{file}")

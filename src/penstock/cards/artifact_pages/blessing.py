@@ -15,8 +15,8 @@ def content(artifact: Artifact) -> PageContent:
     """Return the content of the page."""
     assert isinstance(artifact, (ModelBlessing, InfraBlessing))
     files = {path for path, _ in location.list_files(artifact.uri)}
-    blessed = artifact.BLESSED_FILE in files
-    if not blessed and artifact.NOT_BLESSED_FILE not in files:
+    blessed = artifact.blessed
+    if files.isdisjoint((artifact.BLESSED_FILE, artifact.NOT_BLESSED_FILE)):
         raise FileNotFoundError(
             f"{artifact.uri} has neither a file {artifact.BLESSED_FILE} nor {artifact.NOT_BLESSED_FILE}"
         )
