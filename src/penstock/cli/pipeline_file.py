@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -103,6 +104,8 @@ def _import(name: str, path: str, root: str) -> ModuleType:
         where = f"{shown_path(error.filename or path)}:{error.lineno or 1}"
         line = (error.text or "").strip()
         raise PipelineFileError(f"{where}: {error.msg}\n    {line}".rstrip()) from None
+    except SystemExit as end:
+        raise _exited(end, path) from None
     except Exception as error:
         raise explain_error(error, path) from None
     found = getattr(module, "__file__", None)
@@ -112,6 +115,16 @@ def _import(name: str, path: str, root: str) -> ModuleType:
             "that name. Rename it or its folder."
         )
     return module
+
+
+def _exited(end: SystemExit, path: str) -> PipelineFileError:
+    """Return what to say of a file that ends the process where it should define a pipeline."""
+    lines = [frame for frame in traceback.extract_tb(end.__traceback__) if frame.filename == path]
+    where = f"{shown_path(path)}:{lines[-1].lineno}" if lines else shown_path(path)
+    return PipelineFileError(
+        f"{where}: the file calls exit({end.code!r}) where it is imported. Put what is only for running "
+        'it as a script below `if __name__ == "__main__":`.'
+    )
 
 
 def _pipeline_of(module: ModuleType, path: str, shown: str) -> Pipeline:
@@ -141,6 +154,8 @@ def _pipeline_of(module: ModuleType, path: str, shown: str) -> Pipeline:
             )
         try:
             made = create()
+        except SystemExit as end:
+            raise _exited(end, path) from None
         except Exception as error:
             raise explain_error(error, path) from None
         if isinstance(made, Pipeline):

@@ -246,11 +246,32 @@ def _statement_of(name: str, value: Any) -> str:
     for each in files:
         lines = _lines(each)
         found = _find(defined, line, lines)
-        if found is not None:
-            if defined != name:
-                return f"{found}\n\n\n{name} = {defined}"
-            return found
+        if found is None:
+            continue
+        if function is not value and not found.startswith("@"):
+            # It was decorated by a call: `fast = cached(slow)`.
+            return f"{found}\n\n\n{_assignment_of(name)}"
+        if defined != name:
+            return f"{found}\n\n\n{name} = {defined}"
+        return found
     raise _Refused("has no source that can be read")
+
+
+def _assignment_of(name: str) -> str:
+    """Return the source of the last statement at the top of a cell that assigned to a name."""
+    for file in _interactive_files():
+        lines = _lines(file)
+        try:
+            statements = ast.parse("".join(lines)).body
+        except SyntaxError:
+            continue
+        for node in reversed(statements):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if any(isinstance(each, ast.Name) and each.id == name for each in targets):
+                return "".join(lines[node.lineno - 1 : node.end_lineno]).strip()
+    raise _Refused(
+        "was decorated by a call that cannot be found; write the decorator above its def"
+    )
 
 
 def _find(name: str, line: int | None, lines: list[str]) -> str | None:

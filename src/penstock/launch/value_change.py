@@ -61,6 +61,12 @@ def shown(value: Any) -> str:
     if isinstance(value, Mapping):
         if len(value) == 1 and next(iter(value)) in _INSIDE:
             return shown(next(iter(value.values())))
+        if "$items" in value:
+            items = (f"{shown(key)}: {shown(each)}" for key, each in value["$items"])
+            return f"{{{', '.join(items)}}}"
+        if "$named_tuple" in value:
+            kind = str(value["$named_tuple"]).rpartition(":")[2]
+            return f"{kind}({', '.join(map(shown, value['elements']))})"
         for key in ("$name", "$object", "$enum", "$float"):
             if key in value:
                 return str(value.get("name") or value[key])

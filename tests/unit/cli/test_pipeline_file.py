@@ -254,3 +254,13 @@ def test_a_long_traceback_is_told_in_twenty_lines(project):
     assert "other.py" in lines[1]
     assert lines[5].endswith("lines left out: `python pipelines/other.py` shows them all")
     assert lines[-1] == "KeyError: 'deep'"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import sys\nsys.exit(0)\n", "def create_pipeline():\n    raise SystemExit('no data')\n"],
+)
+def test_a_file_that_exits_is_no_pipeline(project, text, capsys):
+    file = write(project, text)
+    assert main(["run", file]) == 2
+    assert f"{file}:2: the file calls exit(" in capsys.readouterr().err

@@ -154,3 +154,21 @@ def test_tracebacks_and_readers_of_source_find_it(notebook):
     notebook.run("def f():\n    return 1\n")
     install_main(notebook.source("f").text)
     assert inspect.getsource(sys.modules[MAIN].f) == "def f():\n    return 1\n"
+
+
+def test_what_a_call_decorated_is_decorated_in_a_worker(notebook):
+    notebook.run(
+        "import functools\n"
+        "def tenfold(f):\n"
+        "    @functools.wraps(f)\n"
+        "    def g(*a):\n"
+        "        return 10 * f(*a)\n"
+        "    return g\n"
+        "def double(x):\n"
+        "    return 2 * x\n"
+    )
+    notebook.run("large = tenfold(double)\ndouble = tenfold(double)\n")
+    for name in ("large", "double"):
+        assert call(notebook.source(name), name, 3) == 60
+    notebook.module.other = notebook.module.tenfold(notebook.module.large)
+    assert "cannot be found" in notebook.source("other").refusal()

@@ -1,6 +1,9 @@
+import pathlib
+
 import pytest
 
-from penstock.launch.value_change import ABSENT, change
+from penstock.dsl.values import encode
+from penstock.launch.value_change import ABSENT, change, shown
 
 NAMES = [f"feature_{number}" for number in range(30)]
 
@@ -41,3 +44,9 @@ def test_values_that_look_alike_are_told_apart():
         'changed: {"$name": "m:f", "x": 1} -> {"$name": "m:f", "x": 2}'
     )
     assert change(1, "1", quote=False) == "changed: int 1 -> str 1"
+
+
+def test_forms_are_shown_as_what_stands_in_them():
+    assert shown(encode((1, 2))) == "[1, 2]"
+    assert shown(encode({1: (2, 3)})) == "{1: [2, 3]}"
+    assert shown(encode(pathlib.Path("a/b"))) == '"a/b"'
