@@ -168,7 +168,8 @@ def test_what_a_call_decorated_is_decorated_in_a_worker(notebook):
         "    return 2 * x\n"
     )
     notebook.run("large = tenfold(double)\ndouble = tenfold(double)\n")
-    for name in ("large", "double"):
-        assert call(notebook.source(name), name, 3) == 60
     notebook.module.other = notebook.module.tenfold(notebook.module.large)
     assert "cannot be found" in notebook.source("other").refusal()
+    sources = {name: notebook.source(name) for name in ("large", "double")}
+    for name, source in sources.items():
+        assert call(source, name, 3) == 60

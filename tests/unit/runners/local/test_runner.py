@@ -155,6 +155,19 @@ def test_success_optional(bench, nodes) -> None:
     assert states(result) == {"raises": "FAILED", "after": "COMPLETE"}
 
 
+@BOTH
+def test_what_failed_gives_nothing_of_an_earlier_run(bench, nodes, tmp_path, in_process) -> None:
+    switch = tmp_path / "fails"
+    fragile = nodes.fails_if_there(path=str(switch)).with_policy(success_optional=True, cache=False)
+    reader = nodes.given_or_default(given=fragile.outputs["result"])
+    first = bench.run(fragile, reader, in_process=in_process)
+    assert first.artifact("given_or_default", "result").value == 5
+    switch.touch()
+    second = bench.failed(fragile, reader, in_process=in_process)
+    assert states(second) == {"fails_if_there": "FAILED", "given_or_default": "COMPLETE"}
+    assert second.artifact("given_or_default", "result").value == -1
+
+
 def test_an_output_that_is_missing_is_a_failure(bench, nodes) -> None:
     result = bench.failed(nodes.writes_nothing(a=1))
     assert "ended without writing its output 'out'" in result["writes_nothing"].error

@@ -41,6 +41,18 @@ def surroundings(a: int = 0) -> list:
     ]
 
 
+@component
+def fails_if_there(path: str) -> int:
+    if os.path.exists(path):
+        raise ValueError(path)
+    return 5
+
+
+@component
+def given_or_default(given: int = -1) -> int:
+    return given
+
+
 class Counts(Component):
     """Says how far it is."""
 
