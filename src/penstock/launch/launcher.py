@@ -110,7 +110,6 @@ class Launcher:
     ) -> None:
         self._store = store
         self._graph = graph
-        self._inside = {node.id for node in graph.nodes}
         self._settings = settings
         self._keys = CacheKeys(settings, memo)
         self._cache = cache and graph.enable_cache
@@ -360,7 +359,7 @@ class Launcher:
     def _outputs_of(self, edge: Edge) -> Sequence[Artifact]:
         if edge.producer in self.published:
             return self.published[edge.producer].get(edge.key, ())
-        if edge.producer in self._inside:
+        if any(node.id == edge.producer for node in self._graph.nodes):
             # It failed: what it wrote in an earlier run is not what this run makes.
             return ()
         if edge.producer not in self._outside:

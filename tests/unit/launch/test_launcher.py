@@ -137,6 +137,7 @@ def test_a_node_outside_the_graph_gives_its_latest_outputs(launch, nodes) -> Non
     attempt = latest.launcher.begin(graph["add"])
     assert attempt.inputs["a"][0].value == 4
     earlier = launch(x, base_run="r1")
+    earlier.launcher._graph = graph
     attempt = earlier.launcher.begin(graph["add"])
     assert attempt.inputs["a"][0].value == 3
 
