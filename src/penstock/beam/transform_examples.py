@@ -16,6 +16,7 @@ from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
 from penstock.beam.pipeline_options import BeamSetup
 from penstock.beam.shard_files import shard_url, write_row_counts, written_whole
 from penstock.beam.statistics import sampled
+from penstock.io.files.plain_path import plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,7 +271,7 @@ class _Applied:
         from penstock.transform.shards import shard_reader
         from penstock.transform.transformed_examples import TransformedExamples
 
-        output = tft.TFTransformOutput(graph)
+        output = tft.TFTransformOutput(plain_path(graph))
         self._features = RawFeatures(schema_pb2.Schema.FromString(schema), payload_format)
         self._read = shard_reader(self._features, batch_size)
         self._examples = TransformedExamples(output.transformed_metadata.schema)

@@ -13,7 +13,6 @@ from penstock.checks.resolvers import check_baselines
 from penstock.checks.surroundings import (
     check_external_paths,
     check_libraries,
-    check_pipeline_root,
     check_resources,
 )
 from penstock.checks.user_code import UserCode
@@ -22,11 +21,7 @@ from penstock.graph import Graph
 
 
 def check_graph(
-    graph: Graph,
-    project_root: str,
-    *,
-    accelerators: Iterable[str] | None = None,
-    pipeline_root: str | None = None,
+    graph: Graph, project_root: str, *, accelerators: Iterable[str] | None = None
 ) -> list[Finding]:
     """Return the problems of a graph, without importing what its components run on.
 
@@ -38,11 +33,8 @@ def check_graph(
         project_root: Folder that relative paths and user modules are resolved against.
         accelerators: This machine's accelerators, such as `GPU:0`, if the graph will run here; None
             if it will run elsewhere.
-        pipeline_root: Where artifacts will be, if that is known.
     """
     found: list[Finding] = []
-    if pipeline_root is not None:
-        found += check_pipeline_root(graph.nodes, pipeline_root)
     if not graph.nodes:
         message = (
             f"pipeline {graph.name!r} has no components: list them in Pipeline(components=[...])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from penstock.artifacts import location
@@ -16,31 +16,6 @@ from penstock.graph import GraphNode
 from penstock.graph.binding import unbound
 from penstock.installation import install_command
 from penstock.spelling import nearest
-
-_PATTERN_CHARACTERS = "*?[\\"
-_LOADED = ("transform_graph", "model", "base_model", "baseline_model")
-
-
-def check_pipeline_root(nodes: Iterable[GraphNode], pipeline_root: str) -> Iterator[Finding]:
-    """Yield an error if TensorFlow could not load a model from below the root.
-
-    It reads the path of a SavedModel's variables as a pattern, and has no way to quote a character.
-    """
-    found = sorted(set(_PATTERN_CHARACTERS) & set(pipeline_root))
-    loading = [
-        each
-        for each in nodes
-        if each.uses_tensorflow and any(key in each.inputs for key in _LOADED)
-    ]
-    if found and loading:
-        yield Finding(
-            "error",
-            "",
-            f"the pipeline's root {pipeline_root} has {' and '.join(map(repr, found))} in it. TensorFlow "
-            f"takes that for a pattern and finds no model there ({loading[0].id} loads one). Rename the "
-            "folder, or write elsewhere: Pipeline(pipeline_root=...), or `root` in [tool.penstock] of "
-            "pyproject.toml.",
-        )
 
 
 def check_external_paths(node: GraphNode, project_root: str, place: str) -> Iterator[Finding]:

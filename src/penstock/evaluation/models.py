@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.tensor_inputs import feature_tensors
+from penstock.io.files.plain_path import plain_path
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -40,7 +41,7 @@ class SignatureModel:
         if not (Path(path) / "saved_model.pb").exists() and "://" not in path:
             raise FileNotFoundError(f"No SavedModel at {path}: saved_model.pb is missing.")
         self.path = path
-        self._model = tf.saved_model.load(path)
+        self._model = tf.saved_model.load(plain_path(path))
 
     @property
     def signatures(self) -> list[str]:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from penstock.io.files.plain_path import plain_path
 from penstock.serving.push import version_folders
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
@@ -52,7 +53,7 @@ class ServedModel:
 
         self.path = path
         self.signature = info.inputs[signature]
-        self._model = tf.saved_model.load(path)
+        self._model = tf.saved_model.load(plain_path(path))
         self._function = self._model.signatures[signature]
         self._passed_over: set[str] = set()
 

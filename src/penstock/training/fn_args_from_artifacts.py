@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.artifacts import Examples, ExampleStatistics, Model, Schema, TransformGraph
+from penstock.io.files.plain_path import plain_path
 from penstock.training.args import EvalArgs, TrainArgs
 from penstock.training.fn_args import FnArgs
 
@@ -33,7 +34,7 @@ def fn_args_from_artifacts(
     from penstock.training.data_accessor import create_data_accessor
 
     schema_file = f"{schema.uri}/schema.pbtxt" if schema is not None else None
-    graph = transform_graph.uri if transform_graph is not None else None
+    graph = plain_path(transform_graph.uri) if transform_graph is not None else None
     return FnArgs(
         working_dir=working_dir,
         train_files=_patterns(examples, train_args.splits or ("train",), "train_args"),
@@ -45,7 +46,7 @@ def fn_args_from_artifacts(
         transform_graph_path=graph,
         transform_output=graph,
         data_accessor=create_data_accessor(examples.file_format, examples.payload_format),
-        base_model=base_model.serving_uri if base_model is not None else None,
+        base_model=plain_path(base_model.serving_uri) if base_model is not None else None,
         custom_config=dict(custom_config or {}),
         num_examples=_num_examples(statistics) if statistics is not None else {},
         seed=seed,

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from penstock.io.files.plain_path import plain_path
+
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -27,7 +29,7 @@ def load_transform_output(transform_graph: str) -> Any:
         raise FileNotFoundError(
             f"No transform graph at {transform_graph}: transform_fn/ is missing."
         )
-    return import_tensorflow_transform().TFTransformOutput(transform_graph)
+    return import_tensorflow_transform().TFTransformOutput(plain_path(transform_graph))
 
 
 def import_tensorflow_transform() -> ModuleType:
@@ -57,7 +59,7 @@ class AppliedTransformGraph:
             transform_output = load_transform_output(str(transform_output))
         self.raw_schema: schema_pb2.Schema = transform_output.raw_metadata.schema
         self.path = str(transform_output.transform_savedmodel_dir)
-        self.state = tf.saved_model.load(self.path)
+        self.state = tf.saved_model.load(plain_path(self.path))
         if not hasattr(self.state, "transform_fn"):
             raise ValueError(
                 f"The transform graph at {self.path} was made with TensorFlow 1's tracing "

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.io.files.plain_path import plain_path
 from penstock.transform.shards import ShardReader, SplitReader
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def analyze_elsewhere(
         cache=cache,
         data_sets={str(number): key for number, (key, _) in enumerate(data_sets)},
     )
-    output = tft.TFTransformOutput(directory)
+    output = tft.TFTransformOutput(plain_path(directory))
     signature = dict(features.type_specs)
     apply = tf.function(output.transform_raw_features, input_signature=[signature])
     return WrittenGraph(output.transformed_metadata.schema, apply, None)

@@ -5,7 +5,6 @@ import pytest
 from penstock.artifacts import TransformGraph
 from penstock.checks.check_graph import bind_known, check_graph, require
 from penstock.checks.finding import CheckFailed, told_once
-from penstock.checks.surroundings import check_pipeline_root
 from penstock.components import CsvExampleGen, Evaluator, ImportExampleGen, ImportSchemaGen, Trainer
 from penstock.dsl import Importer, LatestBlessedModel, Pipeline, Resolver, RuntimeParameter
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
@@ -193,25 +192,6 @@ def test_with_a_transform_a_column_may_be_a_new_one(root):
     (slicing,) = findings(root, gen, importer, trainer, evaluated)
     assert "'carier'" in slicing.message
     assert slicing.level == "warning"
-
-
-@pytest.mark.parametrize(
-    ("folder", "is_wrong"),
-    [("/data/a [1]/p", True), ("/data/what?/p", True), ("/data/a (1)/p", False)],
-)
-def test_tensorflow_takes_some_paths_for_patterns(folder, is_wrong):
-    gen = CsvExampleGen(input_base="data")
-    importer = Importer("data", TransformGraph)
-    trainer = train(gen, transform_graph=importer.outputs["result"])
-    loads = compile_pipeline(Pipeline("p", components=[importer, gen, trainer]))
-    found = list(check_pipeline_root(loads.nodes, folder))
-    assert [f"the pipeline's root {folder} has" in each.message for each in found] == [
-        True
-    ] * is_wrong
-    assert (
-        list(check_pipeline_root(compile_pipeline(Pipeline("p", components=[gen])).nodes, folder))
-        == []
-    )
 
 
 def test_a_transformed_feature_may_have_another_spelling_than_its_column(root):

@@ -97,19 +97,15 @@ def findings(
         runner: Name of the runner.
     """
     from penstock.checks.check_graph import bind_known, check_graph
-    from penstock.launch.project import Project
     from penstock.runners.local.accelerators import installed_accelerators
     from penstock.runners.registry import runner_class
 
     bound, found = bind_known(graph, parameters)
-    installed = pipeline_root = None
+    installed = None
     if runner_class(runner).ABILITIES.uses_this_machine:
         needed = any(node.resources for node in bound.nodes)
         installed = installed_accelerators() if needed else []
-        pipeline_root = Project.find(loaded.project_root).pipeline_root(graph)
-    found += check_graph(
-        bound, loaded.project_root, accelerators=installed, pipeline_root=pipeline_root
-    )
+    found += check_graph(bound, loaded.project_root, accelerators=installed)
     found += loaded.unlisted_findings()
     found += _limits(graph, runner)
     return [each if each.place else dataclasses.replace(each, place=loaded.shown) for each in found]

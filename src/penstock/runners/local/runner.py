@@ -145,7 +145,7 @@ class LocalDagRunner:
         import_from(project.root)
         bound = graph.bind(values)
         accelerators = check_accelerators(bound)
-        _check(bound, project.root, accelerators, settings.pipeline_root)
+        _check(bound, project.root, accelerators)
         stop = StopRequest()
         with stop.on_signals(), MetadataStore.open(location) as store:
             recover(store)
@@ -225,9 +225,7 @@ class LocalDagRunner:
             missing = {node.id for node in graph.nodes} - {each.id for each in done}
             left = tuple(node for node in graph.nodes if node.id in missing)
             if left:
-                _check(
-                    dataclasses.replace(graph, nodes=left), project.root, accelerators, record.root
-                )
+                _check(dataclasses.replace(graph, nodes=left), project.root, accelerators)
             with store.acquire_lease(record.run_id) as lease, LeaseRenewal(lease, stop):
                 store.reopen_run(record.run_id, idle_since=since)
                 session = self._session(
@@ -277,15 +275,13 @@ class LocalDagRunner:
         )
 
 
-def _check(
-    graph: Graph, project_root: str, accelerators: Sequence[str], pipeline_root: str
-) -> None:
+def _check(graph: Graph, project_root: str, accelerators: Sequence[str]) -> None:
     """Refuse a graph that would fail, before anything runs; tell what may be wrong.
 
     Raises:
         CheckFailed: It names everything that is wrong.
     """
-    found = check_graph(graph, project_root, accelerators=accelerators, pipeline_root=pipeline_root)
+    found = check_graph(graph, project_root, accelerators=accelerators)
     for each in require(graph, found):
         _log.warning("warning: %s", each)
 
