@@ -10,6 +10,18 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 _LISTED = 30
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "node"), counted(11, "node")
+        ('1 node', '11 nodes')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 _WORDS = re.compile(r"[\W_]+")
 _Class = TypeVar("_Class", bound=type)
 

@@ -118,7 +118,7 @@ class Validation:
         """Return why the model was blessed or not, in sentences."""
         if failures := self.failures():
             return failures
-        notes = [f"all {len(self.checks)} threshold checks passed"] if self.checks else []
+        notes = [_all_passed(len(self.checks))] if self.checks else []
         if self.dropped_change_thresholds:
             notes.append("without a baseline, change thresholds were not checked")
         return notes
@@ -148,6 +148,10 @@ class Validation:
             "missing_thresholds": self.missing_thresholds,
             "dropped_change_thresholds": self.dropped_change_thresholds,
         }
+
+
+def _all_passed(checks: int) -> str:
+    return "the threshold check passed" if checks == 1 else f"all {checks} threshold checks passed"
 
 
 def summary(blessed: bool, reasons: Sequence[str]) -> str:

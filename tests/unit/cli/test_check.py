@@ -46,7 +46,7 @@ def check(project, module: str, capsys, code: int = 1) -> list[dict]:
 def test_a_good_pipeline_has_nothing_wrong(project, capsys):
     assert main(["check", "pipelines/words.py"]) == 0
     assert capsys.readouterr().out == (
-        "pipeline words: 3 nodes, 1 runtime parameters: nothing wrong\n"
+        "pipeline words: 3 nodes, 1 runtime parameter: nothing wrong\n"
     )
 
 
@@ -110,7 +110,7 @@ def test_files_that_are_missing_are_told_at_the_nodes_line(project, capsys):
         f"{project}/data/word.txt. Did you mean 'words.txt'?",
         f"pipelines/words.py:8: error: CountWords(module_file='modules/countng.py'): there is no file "
         f"{project}/modules/countng.py. Did you mean 'modules/counting.py'?",
-        "pipeline words: 3 nodes, 1 runtime parameters: 2 errors",
+        "pipeline words: 3 nodes, 1 runtime parameter: 2 errors",
     ]
 
 

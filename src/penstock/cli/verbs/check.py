@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, key_value
 from penstock.cli.console import Console, print_json
+from penstock.spelling import counted
 
 if TYPE_CHECKING:
     from penstock.checks.finding import Finding
@@ -73,13 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"{each.place}: {level}: {each.message}")
     warnings = len(told) - errors
     counts = [
-        f"{count} {word}{'' if count == 1 else 's'}"
-        for count, word in ((errors, "error"), (warnings, "warning"))
-        if count
+        counted(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count
     ]
     console.print(
-        f"pipeline {graph.name}: {len(graph.nodes)} nodes, "
-        f"{len(graph.parameters)} runtime parameters: "
+        f"pipeline {graph.name}: {counted(len(graph.nodes), 'node')}, "
+        f"{counted(len(graph.parameters), 'runtime parameter')}: "
         + (", ".join(counts) if counts else console.style("nothing wrong", "good"))
     )
     return exit_codes.FAILED if errors else exit_codes.OK

@@ -12,6 +12,7 @@ from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, key_value
 from penstock.cli.errors import UsageError
 from penstock.cli.pipeline_file import load_pipeline
+from penstock.spelling import counted
 
 if TYPE_CHECKING:
     from penstock.graph import Graph
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         target = Path(arguments.output)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")
-        print(f"wrote {target}: {len(graph.nodes)} nodes", file=sys.stderr)
+        print(f"wrote {target}: {counted(len(graph.nodes), 'node')}", file=sys.stderr)
     return exit_codes.OK
 
 

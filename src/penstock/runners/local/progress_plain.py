@@ -18,6 +18,7 @@ from penstock.runners.result import (
     resume_lines,
     short_error,
 )
+from penstock.spelling import counted
 
 _WORTH_SAYING_SECONDS = 0.5
 
@@ -43,7 +44,7 @@ class PlainProgress:
     def began(self, graph: Graph, run_id: str) -> None:
         """Print the run and how many nodes it has."""
         self._began = time.monotonic()
-        nodes = "1 node" if len(graph.nodes) == 1 else f"{len(graph.nodes)} nodes"
+        nodes = counted(len(graph.nodes), "node")
         self._say(f"run {run_id} of {graph.name}, {nodes}")
 
     def changed(self, node: NodeResult) -> None:
