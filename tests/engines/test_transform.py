@@ -199,6 +199,6 @@ def test_another_graph_in_the_same_folder_is_loaded_anew(inputs, tmp_path):
         )
         out = str(tmp_path / f"out-{number}")
         engine = BeamSetup(("--runner=FnApiRunner",), str(tmp_path), str(tmp_path), {})
-        transform_on_beam(engine, shards, schema, str(graph), out, str(tmp_path))
+        transform_on_beam(engine, {"train": shards[0]}, schema, str(graph), out, str(tmp_path))
         (batch, *_) = read_record_batches(split_files(out, "train"))
         assert batch.column("number").to_pylist() == [[number]] * batch.num_rows

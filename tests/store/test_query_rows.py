@@ -41,14 +41,20 @@ def test_numbers_texts_and_nulls(url, execute):
     execute(
         "CREATE TABLE t (i BIGINT, f DOUBLE PRECISION, s VARCHAR(20))",
         "INSERT INTO t VALUES (9223372036854775807, 0.5, 'José'), (NULL, NULL, NULL)",
-        "INSERT INTO t VALUES (-1, 1e300, '')",
+        "INSERT INTO t VALUES (-1, -2.5e30, '')",
     )
     assert rows(url, "SELECT * FROM t WHERE s <> ':x%' AND i > 0") == [
         {"i": [2**63 - 1], "f": [0.5], "s": ["José".encode()]}
     ]
     found = {str(row["i"]): row for row in rows(url, "SELECT * FROM t")}
-    assert found["[-1]"] == {"i": [-1], "f": [float("inf")], "s": [b""]}
+    assert found["[-1]"] == {"i": [-1], "f": [pytest.approx(-2.5e30)], "s": [b""]}
     assert found["None"] == {"i": None, "f": None, "s": None}
+
+
+def test_a_number_beyond_the_floats_of_examples_is_refused(url, execute):
+    execute("CREATE TABLE huge (f DOUBLE PRECISION)", "INSERT INTO huge VALUES (1e300)")
+    with pytest.raises(ValueError, match=r"column 'f' has a value that does not fit: 1e\+300"):
+        rows(url, "SELECT * FROM huge")
 
 
 COLUMNS = {

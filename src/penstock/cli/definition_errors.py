@@ -88,7 +88,7 @@ def explain_error(error: Exception, path: str) -> PipelineFileError:
 
 def _place_of_name(error: ImportError) -> str | None:
     """Return where a name is that was looked for in another of Penstock's packages; None if nowhere."""
-    found = re.match(r"cannot import name '(\w+)' from '(penstock[\w.]*)'", str(error))
+    found = re.match(r"cannot import name '(\w+)' from '(penstock(?:\.\w+)*)'", str(error))
     if found is None:
         return None
     name, asked = found.groups()
