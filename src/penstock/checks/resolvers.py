@@ -17,9 +17,12 @@ def check_baselines(node: GraphNode, graph: Graph, place: str) -> Iterator[Findi
         graph: The graph.
         place: Where the node is created.
     """
+    baselines = {key: edges for key, edges in node.inputs.items() if key.startswith("baseline")}
+    if not baselines:
+        return
     nodes = {each.id: each for each in graph.nodes}
-    for key, edges in node.inputs.items():
-        for edge in edges if key.startswith("baseline") else ():
+    for edges in baselines.values():
+        for edge in edges:
             resolver = nodes.get(edge.producer)
             if resolver is None or resolver.kind != "resolver" or OTHER_THAN in resolver.inputs:
                 continue

@@ -32,8 +32,11 @@ def is_main(module: str) -> bool:
     spec = getattr(main, "__spec__", None)
     if spec is not None:
         return bool(spec.name == module)
+    parts = as_parts(module)
+    if not str(getattr(main, "__file__", "")).endswith(f"{parts[-1]}.py"):
+        return False
     file = main_file()
-    tail = os.path.join(*as_parts(module)) + ".py"
+    tail = os.path.join(*parts) + ".py"
     if file is None or not file.endswith(os.sep + tail):
         return False
     known = getattr(sys.modules.get(module), "__file__", None)

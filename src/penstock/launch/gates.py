@@ -22,6 +22,8 @@ def held_back(
         inputs: What the node would read.
         store: The metadata store.
     """
+    if not node.gates:
+        return ""
     inside = {each.id for each in graph.nodes}
     outside = [each for each in node.gates if each not in inside]
     if not outside:
