@@ -251,8 +251,8 @@ CASES = {
         ],
     ),
     "no label": (
-        {"prediction_key": "positive"},
-        [spec(["ExampleCount"])],
+        {"prediction_key": "positive", **WEIGHTED},
+        [spec(["ExampleCount", "WeightedExampleCount"])],
     ),
     "class matrices, weighted": (
         {**CLASSES, **WEIGHTED},
@@ -314,6 +314,7 @@ def run_tfma(config, models, files, output) -> None:
 
 
 def assert_same_evaluation(ours: str, theirs: str) -> int:
+    """Compare every metric and plot of every slice; return how many."""
     mine = {key: _as_tfma_names(values) for key, values in read_metrics(ours)}
     other = dict(read_metrics(theirs))
     assert set(mine) == set(other)
@@ -330,6 +331,7 @@ def assert_same_evaluation(ours: str, theirs: str) -> int:
             )
             count += 1
     plots, other_plots = dict(read_plots(ours)), dict(read_plots(theirs))
+    assert set(plots) == set(other_plots)
     for key in plots:
         by_name = {str(name): plot for name, plot in other_plots[key]}
         assert {str(name) for name, _ in plots[key]} == set(by_name)
@@ -337,6 +339,7 @@ def assert_same_evaluation(ours: str, theirs: str) -> int:
             np.testing.assert_allclose(
                 numbers(plot), numbers(by_name[str(name)]), rtol=0, atol=1e-6, err_msg=str(name)
             )
+            count += 1
     return count
 
 
@@ -374,7 +377,7 @@ def test_each_metric_and_plot_equals_tfmas(case, data, model, tmp_path):
     )
     write_evaluation(evaluate([data], model=model, eval_config=config), str(tmp_path / "ours"))
     run_tfma(config, {"": model}, data, str(tmp_path / "tfma"))
-    assert assert_same_evaluation(str(tmp_path / "ours"), str(tmp_path / "tfma")) > 10
+    assert assert_same_evaluation(str(tmp_path / "ours"), str(tmp_path / "tfma")) > 12
 
 
 def test_a_baseline_and_its_thresholds_come_out_as_tfmas(data, model, worse_model, tmp_path):
