@@ -31,7 +31,7 @@ from penstock.beam.shard_readers import (
 )
 from penstock.io.examples.formats import file_format_named
 from penstock.io.files.filesystem import file_size
-from penstock.io.ingestion.write_examples import output_splits
+from penstock.io.ingestion.write_examples import check_rows_written, output_splits
 
 if TYPE_CHECKING:
     from penstock.io.ingestion.broken_rows import Quarantine
@@ -162,12 +162,7 @@ def write_examples_on_beam(
             numbers = [[file.number for file in files if file.split == s] for s in files_by_split]
             for row in broken_rows(exchange, numbers):
                 quarantine(row)
-    rows_out = sum(counts.values())
-    if rows_in != rows_out:
-        raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
-    if not rows_in:
-        lost = f" {quarantine.rows} were broken." if quarantine and quarantine.rows else ""
-        raise ValueError(f"There were no rows to write to {uri}.{lost} Check the input files.")
+    check_rows_written(rows_in, counts, uri, quarantine)
     write_row_counts(uri, counts, None if quarantine is None else quarantine.rows)
     return counts
 

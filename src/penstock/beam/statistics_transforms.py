@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import zlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
@@ -79,7 +80,7 @@ def _result(total: Total, options: StatsOptions) -> statistics_pb2.DatasetFeatur
     return statistics
 
 
-class _WriteStatistics(beam.PTransform):  # type: ignore[misc]
+class _WriteStatistics(beam.PTransform, ABC):  # type: ignore[misc]
     def __init__(self, output_path: str) -> None:
         super().__init__()
         self._output_path = output_path
@@ -89,8 +90,9 @@ class _WriteStatistics(beam.PTransform):  # type: ignore[misc]
         return statistics | "Write" >> beam.Map(type(self)._write, self._output_path)
 
     @staticmethod
+    @abstractmethod
     def _write(statistics: statistics_pb2.DatasetFeatureStatisticsList, path: str) -> str:
-        raise NotImplementedError
+        """Write the file; return its path."""
 
 
 class WriteStatisticsToBinaryFile(_WriteStatistics):

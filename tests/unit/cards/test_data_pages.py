@@ -1,8 +1,5 @@
 """Pages about statistics, schemas and anomalies: complete, escaped, and without any network."""
 
-import html.parser
-import re
-
 import pyarrow as pa
 import pytest
 from google.protobuf import text_format
@@ -17,6 +14,8 @@ from penstock.data_validation import (
     validate_statistics,
 )
 
+from .whole_page import html_of
+
 
 def statistics(numbers, words, **more):
     columns = {"n": [[v] for v in numbers], "<s>": [[v] for v in words], **more}
@@ -27,38 +26,8 @@ LEFT = statistics([1.0, 2.0, 3.0, 40.0], ["a", "a", "b&b", "c"])
 RIGHT = statistics([7.0, 8.0], ["a", "z"])
 
 
-class Checker(html.parser.HTMLParser):
-    """Fails for tags that are not closed and for anything that would be fetched."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-
-    def handle_starttag(self, tag, attrs):
-        assert not {"src", "href"} & {
-            name for name, value in attrs if not (value or "").startswith("#")
-        }
-        if tag not in ("meta", "input"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def check(page):
-    checker = Checker()
-    checker.feed(page.html)
-    assert checker.open == []
-    assert "http" not in re.sub(r"<title>.*?</title>", "", page.html)
-    assert page.html.startswith("<!doctype html>")
-    return page.html
-
-
 def test_statistics_of_one_data_set():
-    text = check(visualize_statistics(LEFT, lhs_name="taxi"))
+    text = html_of(visualize_statistics(LEFT, lhs_name="taxi"))
     assert "<h1>taxi</h1>" in text
     assert "&lt;s&gt;" in text
     assert "b&amp;b" in text
@@ -67,7 +36,7 @@ def test_statistics_of_one_data_set():
 
 
 def test_two_data_sets_are_compared():
-    text = check(visualize_statistics(LEFT, RIGHT, "train", "eval"))
+    text = html_of(visualize_statistics(LEFT, RIGHT, "train", "eval"))
     assert "train and eval" in text
     assert text.count("differs by") == 2
     assert 'value="distance"' in text
@@ -82,7 +51,7 @@ def test_features_are_chosen():
 
 
 def test_a_feature_on_one_side_only_is_named():
-    text = check(visualize_statistics(LEFT, statistics([1.0], ["a"], extra=[[1]]), "a", "b"))
+    text = html_of(visualize_statistics(LEFT, statistics([1.0], ["a"], extra=[[1]]), "a", "b"))
     assert "not in a" in text
 
 
@@ -100,12 +69,12 @@ def test_a_feature_on_one_side_only_is_named():
 )
 def test_extreme_columns_have_a_page(columns):
     found = statistics_of_record_batches([pa.record_batch(columns)])
-    check(visualize_statistics(found, found))
+    html_of(visualize_statistics(found, found))
 
 
 def test_no_row_and_no_feature():
     nothing = statistics_pb2.DatasetFeatureStatisticsList(datasets=[{}])
-    assert "There are no features." in check(visualize_statistics(nothing))
+    assert "There are no features." in html_of(visualize_statistics(nothing))
 
 
 def test_distances():
@@ -117,7 +86,7 @@ def test_distances():
 
 def test_outliers_do_not_hide_the_rest():
     skewed = statistics([float(i % 20) for i in range(2000)] + [1e6], ["a"] * 2001)
-    text = check(visualize_statistics(skewed))
+    text = html_of(visualize_statistics(skewed))
     assert "\N{HORIZONTAL ELLIPSIS} 1,000,000" in text
     assert text.count('class="d0"') > 10
     even = statistics([float(i) for i in range(100)], ["a"] * 100)
@@ -139,7 +108,7 @@ def test_schemas():
            string_domain { name: "d" value: "a<b" } default_environment: "SERVING" """,
         schema_pb2.Schema(),
     )
-    text = check(display_schema(schema, "taxi"))
+    text = html_of(display_schema(schema, "taxi"))
     for expected in (
         "&lt;n&gt;",
         "required",
@@ -159,11 +128,11 @@ def test_anomalies():
     schema = infer_schema(LEFT)
     schema.feature[0].drift_comparator.infinity_norm.threshold = 0.1
     found = validate_statistics(RIGHT, schema, previous_statistics=LEFT)
-    text = check(display_anomalies(found, "today"))
+    text = html_of(display_anomalies(found, "today"))
     assert "1 error" in text
     assert "ENUM_TYPE_UNEXPECTED_STRING_VALUES" in text
     assert "Measured distances" in text
-    clean = check(display_anomalies(validate_statistics(LEFT, schema)))
+    clean = html_of(display_anomalies(validate_statistics(LEFT, schema)))
     assert "No anomalies" in clean
     empty = statistics_pb2.DatasetFeatureStatisticsList(datasets=[{}])
     assert "No data" in display_anomalies(validate_statistics(empty, schema)).html

@@ -6,13 +6,24 @@ from penstock.artifacts import TransformGraph
 from penstock.checks.check_graph import bind_known, check_graph, require
 from penstock.checks.finding import CheckFailed, told_once
 from penstock.components import CsvExampleGen, Evaluator, ImportExampleGen, ImportSchemaGen, Trainer
-from penstock.dsl import Importer, LatestBlessedModel, Pipeline, Resolver, RuntimeParameter
+from penstock.dsl import (
+    Component,
+    Importer,
+    LatestBlessedModel,
+    Pipeline,
+    Resolver,
+    RuntimeParameter,
+)
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
 from penstock.graph import compile_pipeline
 from penstock.io.ingestion.config import Input, RangeConfig, RollingRange, Split
 from penstock.training import TrainArgs
 
 RUN_FN = "def run_fn(fn_args):\n    pass\n"
+
+
+class Unfinished(Component):
+    """Has no `run` yet."""
 
 
 @pytest.fixture
@@ -269,3 +280,9 @@ def test_a_baseline_that_a_repeated_run_would_compare_with_itself(root):
         "Write Resolver(..., other_than=Trainer.outputs['model'])."
     )
     assert judged(Resolver(LatestBlessedModel(), other_than=trainer.outputs["model"])) == []
+
+
+def test_a_component_without_run_is_told_before_anything_runs(root):
+    (found,) = findings(root, Unfinished())
+    assert found.message == "Unfinished: the class Unfinished does not define run(self, context)"
+    assert found.place.partition(":")[0].endswith("test_check_graph.py")

@@ -16,7 +16,7 @@ from penstock.io.processes.shard_processes import map_shards
 from penstock.io.tfrecord.framing import frame_records
 from penstock.progress import report
 
-__all__ = ["Rows", "output_splits", "write_examples"]
+__all__ = ["Rows", "check_rows_written", "output_splits", "write_examples"]
 
 # Fewer blocks are done before another process has started.
 _BLOCKS_WORTH_A_PROCESS = 4
@@ -81,13 +81,31 @@ def write_examples(
         rows_in, counts = write(all_guess)
     except WrongGuessError:
         rows_in, counts = write(False)
+    check_rows_written(rows_in, counts, uri, quarantine)
+    return counts
+
+
+def check_rows_written(
+    rows_in: int, counts: Mapping[str, int], uri: str, quarantine: Quarantine | None
+) -> None:
+    """Check that there were rows and that none got lost.
+
+    Args:
+        rows_in: How many were read.
+        counts: How many were written to each split.
+        uri: The folder, for the message.
+        quarantine: The quarantine of the broken rows, if any.
+
+    Raises:
+        ValueError: If there were no input rows.
+        RuntimeError: If fewer or more rows were written than read.
+    """
     rows_out = sum(counts.values())
     if rows_in != rows_out:
         raise RuntimeError(f"{rows_in} rows came in and {rows_out} were written to {uri}.")
     if not rows_in:
         broken = f" {quarantine.rows} were broken." if quarantine and quarantine.rows else ""
         raise ValueError(f"There were no rows to write to {uri}.{broken} Check the input.")
-    return counts
 
 
 @dataclass(frozen=True)
