@@ -38,7 +38,6 @@ class FnArgs:
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16"; it is set already.
         seed: Seed for everything random, or None; it is set already.
         deterministic: Whether equal inputs must give equal weights; it is set already.
-        checkpoint_dir: A folder for checkpoints that outlives an attempt, or None.
     """
 
     working_dir: str | None = None
@@ -62,7 +61,6 @@ class FnArgs:
     precision: str = "float32"
     seed: int | None = None
     deterministic: bool = False
-    checkpoint_dir: str | None = None
 
     @property
     def hyperparameter_values(self) -> dict[str, Any]:

@@ -160,7 +160,6 @@ class _Walk:
 
     def __init__(self, closure: SourceClosure) -> None:
         self._closure = closure
-        self._found: dict[str, str] = {}
         self._pieces: dict[tuple[str, str], str] = {}
         self._run: dict[str, None] = {}
         self._running: set[str] = set()

@@ -168,13 +168,6 @@ class Runs(StoreBase):
 
         self._session.atomically(write)
 
-    def stop_requested(self, run_id: str) -> bool:
-        """Return whether `request_stop` was called for the run."""
-        rows = self._session.query(
-            "SELECT stop_requested FROM penstock_run WHERE run_id = ?", (run_id,)
-        )
-        return bool(rows and rows[0][0])
-
 
 def _record(row: Row) -> RunRecord:
     def parsed(text: Any) -> dict[str, Any]:

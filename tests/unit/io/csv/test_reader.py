@@ -150,6 +150,15 @@ def test_files_without_a_header(csv):
     ]
 
 
+def test_one_file_is_read_with_the_types_of_all(csv):
+    first, second = csv("n,s\n1,x\n", "a.csv"), csv("n,s\n2.5,3\n", "b.csv")
+    types = CsvFiles([first, second]).infer_types()
+    assert types == {"n": ColumnType.FLOAT, "s": ColumnType.STRING}
+    assert [row for b in CsvFiles([second]).read(types) for row in b.to_pylist()] == [
+        {"n": [2.5], "s": [b"3"]}
+    ]
+
+
 def test_a_cell_that_is_not_of_the_given_type_is_named(csv):
     source = CsvFiles([csv("a\nx\n")])
     with pytest.raises(CsvError, match=r"data\.csv: column 'a' .* type INT: .*'x'"):
