@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIPELINE ?= penguin
+EXTRAS ?= run,kubeflow,avro,postgres,mysql,jax,optuna,onnx,sklearn,dev
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -11,17 +12,25 @@ run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow and not container"
+	$(BIN)/python -m pytest -m "not slow and not container and not torch"
 
 # Comparisons with the reference engines, full fault injection, several minutes each.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m "slow and not container"
+	$(BIN)/python -m pytest -m "slow and not container and not torch"
 
 test-faults: $(STAMP)
 	$(BIN)/python -m pytest -m "slow" tests/faults
 
 test-container: $(STAMP)
 	$(BIN)/python -m pytest -m container tests/container
+
+# PyTorch's wheels bring several GB of CUDA libraries, so they have an environment of their own.
+test-torch:
+	@$(MAKE) --no-print-directory test-marked-torch VENV=.venv-torch EXTRAS=run,torch,onnx,dev
+
+.PHONY: test-torch test-marked-torch
+test-marked-torch: $(STAMP)
+	$(BIN)/python -m pytest -m torch -o cache_dir=$(VENV)/.pytest_cache
 
 # Imports and unit tests on the other supported Pythons that this machine has, pyenv's among them.
 test-pythons:
@@ -36,7 +45,7 @@ test-pythons:
 
 .PHONY: test-unit
 test-unit: $(STAMP)
-	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server" \
+	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server and not torch" \
 	  -o cache_dir=$(VENV)/.pytest_cache
 
 lint: $(STAMP)
@@ -73,9 +82,9 @@ $(STAMP): pyproject.toml
 	@echo "Installing Penstock and what it runs on into $(VENV) (some minutes, once)"
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check wheel
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
-	  --editable '.[run,kubeflow,avro,postgres,mysql,dev]'
+	  --editable '.[$(EXTRAS)]'
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .venv-3.* build dist .penstock .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* .venv-torch build dist .penstock .mypy_cache .ruff_cache .pytest_cache .hypothesis

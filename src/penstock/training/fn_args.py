@@ -34,7 +34,18 @@ class FnArgs:
         hyperparameters: A Tuner's result, as returned by `HyperParameters.get_config()`, or None.
         custom_config: The pipeline's `custom_config`.
         num_examples: Rows per split, as counted by StatisticsGen; empty if unknown.
-        distribution: "none" or "mirrored"; used by `strategy`.
+        distribution: The Trainer's `distribution`; used by `strategy`.
+        backend: Keras's backend: "tensorflow", "jax" or "torch"; it is set already.
+        jit_compile: Whether the model is compiled by XLA; None leaves it to Keras.
+        global_batch_size: Rows of a step on all replicas together (`TrainArgs.batch_size`); None when
+            the module decides.
+        num_workers: Processes that train together, without parameter servers.
+        worker_index: Which of them this one is, from 0.
+        is_chief: Whether this process writes the model, checkpoints and logs for all.
+        coordinator_address: `host:port` of the process that the others meet at; None for one process.
+        tf_config: What `TF_CONFIG` holds, for distributions of TensorFlow over several processes.
+        checkpoint_dir: Folder of this execution's checkpoints; what an attempt that was killed left
+            there, its retry or the resumed run finds. None where there is no runner.
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16"; it is set already.
         seed: Seed for everything random, or None; it is set already.
         deterministic: Whether equal inputs must give equal weights; it is set already.
@@ -58,7 +69,16 @@ class FnArgs:
     custom_config: Mapping[str, Any] = field(default_factory=dict)
     num_examples: dict[str, int] = field(default_factory=dict)
     distribution: str = "none"
+    backend: str = "tensorflow"
     precision: str = "float32"
+    jit_compile: bool | None = None
+    global_batch_size: int | None = None
+    num_workers: int = 1
+    worker_index: int = 0
+    is_chief: bool = True
+    coordinator_address: str | None = None
+    tf_config: Mapping[str, Any] | None = None
+    checkpoint_dir: str | None = None
     seed: int | None = None
     deterministic: bool = False
 
