@@ -1,17 +1,20 @@
 """Progress of long work: reported where it is done, to the observer of the attempt.
 
-What does the work calls `report`; what executes an attempt listens. Where nobody does, a report costs one
-comparison.
+What does the work calls `report`, and `report_epoch` after each epoch of training; what executes an attempt
+listens. Where nobody does, a report costs one comparison.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 Listener = Callable[[str], None]
 """Called with the progress, such as "3 of 10 epochs"."""
+
+EpochListener = Callable[[int, Mapping[str, float]], None]
+"""Called with the number of an epoch, from 1, and its metrics."""
 
 _SECONDS_BETWEEN = 0.2
 
@@ -20,30 +23,38 @@ class _Telling:
     """Who is told, and when next; a process executes one attempt at a time."""
 
     listener: Listener | None = None
+    epochs: EpochListener | None = None
     due = 0.0
     stage = ""
+    reported: frozenset[int] = frozenset()
 
 
 _telling = _Telling()
 
 
 @contextlib.contextmanager
-def telling(listener: Listener | None) -> Iterator[None]:
-    """Pass reports within the block on to a listener, at most five times a second.
+def telling(listener: Listener | None, epochs: EpochListener | None = None) -> Iterator[None]:
+    """Pass reports within the block on to listeners, which may be called from any thread.
 
-    The listener may be called from any thread.
+    Args:
+        listener: Is told how far the work is, at most five times a second.
+        epochs: Is told of each epoch of training.
     """
-    before = _telling.listener
-    _telling.listener, _telling.due = listener, 0.0
+    before = _telling.listener, _telling.epochs, _telling.reported
+    _telling.listener, _telling.epochs, _telling.reported = listener, epochs, frozenset()
+    _telling.due = 0.0
     try:
         yield
     finally:
-        _telling.listener = before
+        _telling.listener, _telling.epochs, _telling.reported = before
 
 
 @contextlib.contextmanager
 def stage(text: str) -> Iterator[None]:
-    """Set a text before all reports within the block, such as "trial 3 of 20"."""
+    """Set a text before all reports within the block, such as "trial 3 of 20".
+
+    Epochs within it are those of a part, not of the whole: they are not passed on.
+    """
     before = _telling.stage
     _telling.stage = f"{before}{text}, "
     try:
@@ -69,6 +80,39 @@ def report(done: float, total: float | None = None, unit: str = "rows", detail: 
     if _telling.listener is None or (done != total and time.monotonic() < _telling.due):
         return
     tell(describe(done, total, unit) + (f", {detail}" if detail else ""))
+
+
+def report_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+    """Report the metrics of an epoch of training; the store keeps them while the node runs.
+
+    An epoch that is reported again, as after going on from a checkpoint, replaces what was reported.
+
+    Args:
+        epoch: Its number, from 1.
+        metrics: Numbers by name, also NaN or infinite ones; those of validation with `val_` before
+            their names, as Keras has them.
+
+    Raises:
+        ValueError: If the epoch is less than 1.
+        TypeError: If a value is not a number.
+
+    Example:
+        >>> report_epoch(3, {"loss": 0.412, "val_loss": 0.465})
+    """
+    listener = _telling.epochs
+    if listener is None:
+        return
+    if epoch < 1:
+        raise ValueError(f"epochs are counted from 1. Received: {epoch!r}")
+    values = {str(name): float(value) for name, value in metrics.items()}
+    if not _telling.stage:
+        _telling.reported |= {int(epoch)}
+        listener(int(epoch), values)
+
+
+def reported_epochs() -> frozenset[int]:
+    """Return the numbers of the epochs that were reported to the listener at hand."""
+    return _telling.reported
 
 
 def tell(text: str) -> None:

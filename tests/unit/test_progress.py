@@ -1,8 +1,19 @@
+import math
 import threading
 
+import numpy as np
 import pytest
 
-from penstock.progress import at_most_every, describe, report, stage, tell, telling
+from penstock.progress import (
+    at_most_every,
+    describe,
+    report,
+    report_epoch,
+    reported_epochs,
+    stage,
+    tell,
+    telling,
+)
 
 
 @pytest.fixture
@@ -58,3 +69,21 @@ def test_a_patient_listener_is_told_seldom():
     listen("a")
     listen("b")
     assert texts == ["a", "b"]
+
+
+def test_epochs_are_passed_on_as_numbers():
+    epochs = []
+    report_epoch(1, {"loss": 0.5})
+    with telling(None, lambda epoch, metrics: epochs.append((epoch, metrics))):
+        report_epoch(1, {"loss": np.float32(0.5)})
+        report_epoch(2, {"loss": math.inf})
+        with stage("trial 1 of 2"):
+            report_epoch(9, {"loss": 9.0})
+        assert reported_epochs() == {1, 2}
+        with pytest.raises(ValueError, match="from 1"):
+            report_epoch(0, {})
+        with pytest.raises(TypeError):
+            report_epoch(3, {"loss": None})
+    assert epochs == [(1, {"loss": 0.5}), (2, {"loss": math.inf})]
+    assert type(epochs[0][1]["loss"]) is float
+    assert reported_epochs() == frozenset()

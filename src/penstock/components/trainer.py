@@ -135,6 +135,7 @@ class Trainer(Component):
             custom_config=self.custom_config,
             statistics=self.statistics,
         )
+        fn_args.checkpoint_dir = context.checkpoint_dir
         fn_args.serving_model_dir = f"{self.model.uri}/{self.model.SERVING_FOLDER}"
         fn_args.eval_model_dir = f"{self.model.uri}/{self.model.EVAL_FOLDER}"
         fn_args.model_run_dir = self.model_run.uri

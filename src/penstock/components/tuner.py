@@ -99,6 +99,7 @@ class Tuner(Component):
             eval_args=self.eval_args,
             custom_config=self.custom_config,
         )
+        fn_args.checkpoint_dir = context.checkpoint_dir
         result = tuner_fn(fn_args)
         trials = run_search(result, [TrainingProgress()])
         best = write_best_hyperparameters(result.tuner, self.best_hyperparameters.uri)

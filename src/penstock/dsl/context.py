@@ -23,6 +23,10 @@ class ExecutionContext:
         run_id: Name of the run.
         pipeline_name: Name of the pipeline.
         working_dir: Local scratch folder, removed after the attempt.
+        checkpoint_dir: Folder or URL for what a further attempt can go on from. Unlike `working_dir` it
+            outlives an attempt that fails, is killed or canceled: the node's retry and `penstock resume`
+            find it as it was left. It is emptied when the code, the parameters or the inputs have changed
+            since, and removed when the execution completes. It is made when it is asked for.
         project_root: Folder that relative paths and user modules are found from.
         seed: Seed of the run for everything random, or None.
         deterministic: Whether equal inputs must give bit-equal outputs, at the cost of speed.
@@ -39,6 +43,7 @@ class ExecutionContext:
     run_id: str = ""
     pipeline_name: str = ""
     working_dir: str = "."
+    checkpoint_dir: str = dataclasses.field(default="", repr=False)
     project_root: str = "."
     seed: int | None = None
     deterministic: bool = False

@@ -68,6 +68,7 @@ class Attempt:
         log_path: File that keeps what the attempt prints, local.
         accelerators: Devices that the attempt holds.
         lineage: What led to the inputs.
+        key_parts: Its cache key in readable form: what its checkpoints depend on.
     """
 
     node: GraphNode
@@ -80,6 +81,13 @@ class Attempt:
     log_path: str
     accelerators: tuple[str, ...] = ()
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    key_parts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def checkpoint_dir(self) -> str:
+        """Where all attempts at the node in this run keep their checkpoints, below the pipeline's root."""
+        settings = self.settings
+        return layout.checkpoint_folder(settings.pipeline_root, self.node.id, settings.run_id)
 
     @classmethod
     def laid_out(
@@ -92,6 +100,7 @@ class Attempt:
         number: int = 1,
         system_root: str | None = None,
         lineage: Mapping[str, Any] | None = None,
+        key_parts: Mapping[str, Any] | None = None,
     ) -> Self:
         """Return an attempt whose outputs, log and scratch folder lie where TFX lays them.
 
@@ -103,6 +112,7 @@ class Attempt:
             number: Which try it is, from 1.
             system_root: Local folder for logs and scratch; the pipeline's root by default.
             lineage: What led to the inputs.
+            key_parts: Its cache key in readable form.
         """
         system = system_root or settings.pipeline_root
         return cls(
@@ -115,6 +125,7 @@ class Attempt:
             working_dir=layout.scratch_folder(system, node.id, execution_id),
             log_path=layout.log_file(system, node.id, execution_id),
             lineage=lineage or {},
+            key_parts=key_parts or {},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -132,6 +143,7 @@ class Attempt:
             "log_path": self.log_path,
             "accelerators": list(self.accelerators),
             "lineage": dict(self.lineage),
+            "key_parts": dict(self.key_parts),
         }
 
     @classmethod
@@ -154,6 +166,7 @@ class Attempt:
             log_path=value["log_path"],
             accelerators=tuple(value["accelerators"]),
             lineage=value["lineage"],
+            key_parts=value["key_parts"],
         )
 
 

@@ -18,15 +18,20 @@ from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.launch.attempt import Attempt, AttemptResult, output_folder
 from penstock.launch.attempt_log import append_to_log, record_log
+from penstock.launch.checkpoints import checkpoints_for
 from penstock.launch.error_line import error_line
 from penstock.launch.outputs import collect_outputs, discard_outputs
 from penstock.launch.seeding import seed_everything
 from penstock.launch.tracebacks import told_traceback
 from penstock.launch.usage_meter import UsageMeter
-from penstock.progress import Listener, telling
+from penstock.progress import EpochListener, Listener, telling
 
 
-def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult:
+def execute(
+    attempt: Attempt,
+    listener: Listener | None = None,
+    on_epoch: EpochListener | None = None,
+) -> AttemptResult:
     """Run an attempt's component in this process and say how it ended.
 
     Exceptions of the component become an `AttemptResult` with an error; only `KeyboardInterrupt`
@@ -35,6 +40,7 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
     Args:
         attempt: What to run; its project's root must be first on the import path.
         listener: Is told how far the component is.
+        on_epoch: Is told of each epoch of training.
     """
     meter = UsageMeter()
     context = _Context(
@@ -50,8 +56,9 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
         accelerators=attempt.accelerators,
         lineage=attempt.lineage,
     )
+    context.attempt = attempt
     try:
-        with record_log(attempt.log_path), telling(listener):
+        with record_log(attempt.log_path), telling(listener, on_epoch):
             _run(attempt, context)
             outputs, written = collect_outputs(attempt)
         return AttemptResult(
@@ -80,9 +87,11 @@ def execute(attempt: Attempt, listener: Listener | None = None) -> AttemptResult
 
 
 class _Context(ExecutionContext):
-    """A context whose scratch folder is made when it is asked for: most components need none."""
+    """A context whose folders are made when they are asked for: most components need none."""
 
+    attempt: Attempt
     has_scratch = False
+    _checkpoints = ""
 
     @property
     def working_dir(self) -> str:
@@ -94,6 +103,16 @@ class _Context(ExecutionContext):
     @working_dir.setter
     def working_dir(self, path: str) -> None:
         self._scratch = path
+
+    @property
+    def checkpoint_dir(self) -> str:
+        if not self._checkpoints:
+            self._checkpoints = checkpoints_for(self.attempt, self.log)
+        return self._checkpoints
+
+    @checkpoint_dir.setter
+    def checkpoint_dir(self, path: str) -> None:
+        """Do nothing: where it lies follows from the attempt."""
 
 
 def _run(attempt: Attempt, context: ExecutionContext) -> None:

@@ -25,6 +25,7 @@ from penstock.launch.attempt import (
 from penstock.launch.attempt_log import append_to_log
 from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
 from penstock.launch.cache_miss import cache_miss
+from penstock.launch.checkpoints import remove_checkpoints
 from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.gates import held_back
 from penstock.launch.lineage import RunLineage
@@ -304,6 +305,7 @@ class Launcher:
             inputs=inputs,
             system_root=self._system_root,
             lineage=self._lineage.of(node) if node.uses_lineage else {},
+            key_parts=parts,
         )
         for artifact in attempt.outputs.values():
             move_aside(output_folder(artifact), self._settings.pipeline_root)
@@ -404,6 +406,8 @@ class Launcher:
         return Ended(execution_id, state, outputs)
 
     def _finish(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
+        if node.kind == "component":
+            remove_checkpoints(self._settings.pipeline_root, node.id, self._settings.run_id)
         self.published[node.id] = outputs
         self._lineage.add(node, execution_id, state, outputs)
 

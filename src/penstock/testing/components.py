@@ -11,6 +11,7 @@ from penstock.dsl import Component
 from penstock.dsl.channel import Channel
 from penstock.graph import Graph, compile_node, runtime_parameters
 from penstock.launch.attempt import Attempt, RunSettings
+from penstock.launch.checkpoints import remove_checkpoints
 from penstock.launch.execution import execute
 
 
@@ -46,6 +47,9 @@ def run_component(
 ) -> dict[str, Artifact]:
     """Run a component constructed with plain artifacts, and return its outputs by key.
 
+    As in a run, what one that failed left in its `context.checkpoint_dir` is found by the next call
+    with the same `output_root`.
+
     Args:
         component: The component, such as `StatisticsGen(examples=Examples(uri))`.
         output_root: Folder under which the outputs are written.
@@ -78,6 +82,8 @@ def run_component(
     settings = RunSettings("test", "test", root, os.path.abspath(project_root), seed, deterministic)
     attempt = Attempt.laid_out(node, settings, execution_id, inputs=inputs)
     result = execute(attempt)
+    if result.error is None:
+        remove_checkpoints(root, node.id, settings.run_id)
     if result.error is not None:
         message = f"{result.error}\n{result.traceback}"
         raise ComponentFailed(message, result.outputs, result.verdict)

@@ -15,6 +15,9 @@ from penstock.launch.attempt import (
     AttemptResult,
     RunSettings,
 )
+from penstock.launch.cache_key import CacheKeys
+from penstock.launch.checkpoints import remove_checkpoints
+from penstock.launch.digest_memo import DigestMemo
 from penstock.launch.launcher import Ended, InputMissing
 from penstock.launch.outputs import discard_outputs
 from penstock.launch.resolution import import_artifact
@@ -59,10 +62,14 @@ class StorelessLauncher:
             key, artifact = import_artifact(node, self._absolute)
             return Ended(execution_id, "COMPLETE", {key: [artifact]})
         self._require_inputs(node)
-        return Attempt.laid_out(node, self._settings, execution_id, inputs=self._inputs)
+        parts = CacheKeys(self._settings, DigestMemo()).parts(node, self._inputs)
+        return Attempt.laid_out(
+            node, self._settings, execution_id, inputs=self._inputs, key_parts=parts
+        )
 
     def publish(self, attempt: Attempt, result: AttemptResult) -> None:
-        """Do nothing: what was written is made known by its references alone."""
+        """Remove the checkpoints; what was written is made known by its references alone."""
+        remove_checkpoints(self._settings.pipeline_root, attempt.node.id, self._settings.run_id)
 
     def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
         """Remove what a failed attempt wrote, unless it is a gate's; its log is kept."""

@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from penstock.artifacts import Artifact, Examples, Integer
@@ -62,6 +63,24 @@ class Counts(Component):
         for done in range(4):
             context.progress(done, 3, "files")
         self.result.value = 3
+
+
+class GoesOn(Component):
+    """Counts to six in its checkpoint folder, and is killed whenever it comes to a number the first time."""
+
+    killed_at: tuple[int, ...] = (2, 4)
+    step: int = 1
+    result: Output[Integer] = output()
+
+    def run(self, context: ExecutionContext) -> None:
+        file = Path(context.checkpoint_dir, "count")
+        begun = count = int(file.read_text()) if file.exists() else 0
+        while count < 6:
+            count += self.step
+            file.write_text(str(count))
+            if count in self.killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+        self.result.value = begun
 
 
 @component
