@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import select
 import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
 from typing import Any
+
+_PATIENCE = 0.5
 
 
 def main(conversation: int, life: int) -> None:
@@ -28,7 +31,13 @@ def main(conversation: int, life: int) -> None:
         function, argument = pickle.loads(connection.recv_bytes())
     except EOFError:
         os._exit(0)
-    function(connection, argument)
+    try:
+        function(connection, argument)
+    except BaseException:
+        # The other may be gone, which is why it failed: nothing that it started may stay.
+        if select.select([life], [], [], _PATIENCE)[0]:
+            _end_all()
+        raise
     connection.close()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -40,6 +49,10 @@ def _watch(life: int) -> None:
     """End this process and all that it started when the other end of the pipe closes."""
     with contextlib.suppress(OSError):
         os.read(life, 1)
+    _end_all()
+
+
+def _end_all() -> None:
     with contextlib.suppress(OSError):
         os.killpg(os.getpgid(0), signal.SIGKILL)
     os._exit(1)
