@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.checks import machine
-from penstock.checks.component_class import check_component_class
+from penstock.checks.component_class import check_component_class, check_component_resources
 from penstock.checks.eval_config import check_eval_config
 from penstock.checks.finding import CheckFailed, Finding, place_of, told_once
 from penstock.checks.module_files import check_module_files
@@ -47,6 +47,7 @@ def check_graph(
     for node in graph.nodes:
         place = place_of(node)
         found += check_component_class(node, place)
+        found += check_component_resources(node, place)
         found += check_module_files(node, code, place)
         found += check_external_paths(node, project_root, place)
         found += check_eval_config(node, graph, project_root, place)

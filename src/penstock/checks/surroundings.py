@@ -115,30 +115,34 @@ def check_resources(
     except DefinitionError as error:
         yield Finding("error", place, f"{node.id}: {error}", node.id)
         return
-    if wanted.cpu is not None and wanted.cpu > cores:
+    processes = wanted.replicas + wanted.parameter_servers
+    each = f" for each of {processes} processes" if processes > 1 else ""
+    if wanted.cpu is not None and wanted.cpu * processes > cores:
         yield Finding(
             "warning",
             place,
-            f"{node.id} asks for {wanted.cpu:g} cores; this machine has {cores}, so it runs on "
+            f"{node.id} asks for {wanted.cpu:g} cores{each}; this machine has {cores}, so it runs on "
             f"{cores}.",
             node.id,
         )
-    if wanted.memory_bytes is not None and memory is not None and wanted.memory_bytes > memory:
+    bytes_wanted = (wanted.memory_bytes or 0) * processes
+    if memory is not None and bytes_wanted > memory:
         yield Finding(
             "error",
             place,
-            f"{node.id} asks for {wanted.memory} of memory; this machine has "
+            f"{node.id} asks for {wanted.memory} of memory{each}; this machine has "
             f"{memory / 2**30:.1f} GiB",
             node.id,
         )
     if wanted.accelerator and wanted.accelerator_count:
         kind = "TPU" if wanted.is_tpu else "GPU"
-        there = [each for each in accelerators if each.startswith(kind)]
-        if len(there) < wanted.accelerator_count:
+        there = [name for name in accelerators if name.startswith(kind)]
+        if len(there) < wanted.accelerators_in_all:
+            each = f" for each of {wanted.replicas} replicas" if wanted.replicas > 1 else ""
             yield Finding(
                 "error",
                 place,
-                f"{node.id} asks for {wanted.accelerator_count} {wanted.accelerator} ({kind}); this "
+                f"{node.id} asks for {wanted.accelerator_count} {wanted.accelerator} ({kind}){each}; this "
                 f"machine has {len(there)}. Run it elsewhere, or take the accelerator from a "
                 "RuntimeParameter.",
                 node.id,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from penstock.artifacts import (
@@ -24,13 +21,18 @@ from penstock.dsl import (
     Input,
     ModuleFile,
     Output,
+    Resources,
     output,
 )
 from penstock.training.args import EvalArgs, TrainArgs
-from penstock.training.distribution import check_distribution
+from penstock.training.declared import (
+    check_declared,
+    check_processes,
+    require_backend,
+    trains_here,
+)
+from penstock.training.fn_args import FnArgs
 from penstock.training.reproducibility import check_precision
-
-HISTORY_FILE = "history.json"
 
 
 class Trainer(Component):
@@ -53,9 +55,17 @@ class Trainer(Component):
         train_args: The splits and the number of steps of training.
         eval_args: The splits and the number of steps of validation.
         custom_config: Passed to `run_fn`.
-        distribution: "none" or "mirrored"; sets `fn_args.strategy`. Without GPUs "mirrored" uses
-            two logical CPU devices.
+        distribution: "none", or how several devices or processes train one model: "mirrored",
+            "multi_worker", "parameter_server", "tpu", "data_parallel" (docs/distributed-training.md).
+            Without GPUs "mirrored" uses two logical CPU devices. How many processes there are is said
+            by `Resources(replicas=..., parameter_servers=...)`.
+        backend: Keras's backend: "tensorflow", "jax" or "torch". With the last two, the process that
+            trains does not import TensorFlow.
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16".
+        jit_compile: Whether the model is compiled by XLA (on PyTorch by `torch.compile`); None leaves it
+            to Keras. `penstock.training.fit` follows it. A module that calls `model.compile` itself
+            passes it on: `model.compile(..., jit_compile=fn_args.compiles)`.
+        doctor: What happens when the training doctor finds a mistake: "warn", "error" or "off".
 
     Outputs:
         model: `Format-Serving/`, and `Format-TFMA/` when the module writes it.
@@ -88,7 +98,10 @@ class Trainer(Component):
     eval_args: EvalArgs = EvalArgs()
     custom_config: Mapping[str, Any] | None = None
     distribution: str = "none"
+    backend: str = "tensorflow"
     precision: str = "float32"
+    jit_compile: bool | None = None
+    doctor: str = "warn"
     model: Output[Model] = output()
     model_run: Output[ModelRun] = output()
 
@@ -96,32 +109,74 @@ class Trainer(Component):
         """Check that there is one user function, and that the names are valid."""
         self.run_fn = as_function("run_fn", self.run_fn)
         check_one_function("Trainer", "run_fn", self.module_file, self.run_fn)
-        check_distribution(self.distribution)
+        check_declared(self.distribution, self.backend, self.jit_compile, self.doctor)
         check_precision(self.precision)
+
+    def check_resources(self, resources: Resources) -> None:
+        """Check that the distribution can run in so many processes."""
+        check_processes(
+            self.distribution,
+            resources.replicas,
+            resources.parameter_servers,
+            self.train_args.batch_size,
+        )
+
+    def runs_tensorflow(self) -> bool:
+        """Return whether the attempt's own process trains; else it starts and watches those that do."""
+        return trains_here(self.distribution, self.backend)
+
+    def keyed_libraries(self) -> Sequence[str]:
+        """Return the libraries that decide about the weights."""
+        return self.LIBRARIES if self.backend == "tensorflow" else (self.backend, *self.LIBRARIES)
 
     def worker_profile(self) -> Mapping[str, Any]:
         """Return the settings that a process cannot change once TensorFlow has run."""
-        if self.distribution == "none" and self.precision == "float32":
+        if not self.runs_tensorflow() or (self.distribution, self.precision) == ("none", "float32"):
             return {}
         return {"distribution": self.distribution, "precision": self.precision}
 
     def run(self, context: ExecutionContext) -> None:
-        """Call `run_fn` and check what it exported."""
-        from penstock.training.distribution import use_devices
-        from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
+        """Call `run_fn`, here or in processes of its own, and check what it exported."""
         from penstock.training.history import history_of
-        from penstock.training.reproducibility import forget_layers, set_precision
-        from penstock.training.user_functions import UserFunctionError, place_of, user_function
-        from penstock.tuning import read_best_hyperparameters
+        from penstock.training.outcome import HISTORY_FILE, check_exported, keep_history
+        from penstock.training.user_functions import place_of, user_function
 
-        check_distribution(self.distribution)
-        use_devices(self.distribution)
-        forget_layers()
-        set_precision(self.precision)
+        check_declared(self.distribution, self.backend, self.jit_compile, self.doctor)
+        require_backend(self.backend)
+        fn_args = self._fn_args(context)
+        if self.jit_compile is not None:
+            context.log.info(
+                "jit_compile=%s: followed by penstock.training.fit, and by model.compile(..., "
+                "**fn_args.compile_kwargs)",
+                self.jit_compile,
+            )
+        if not self.runs_tensorflow():
+            raise RuntimeError(
+                f"distribution={self.distribution!r} with backend={self.backend!r} cannot run yet."
+            )
+        from penstock.training.training_process import call_run_fn, prepare_process
+
+        prepare_process(fn_args)
         source: Any = self.run_fn
         if self.module_file is not None:
             source = context.load_module(self.module_file)
         run_fn = user_function(source, "run_fn")
+        history, left_out = history_of(call_run_fn(run_fn, fn_args, context.log))
+        if left_out:
+            context.log.warning(
+                "run_fn returned no numbers for %s: not kept in %s",
+                ", ".join(map(repr, left_out)),
+                HISTORY_FILE,
+            )
+        check_exported(fn_args, place_of(run_fn), context.log)
+        context.report_metrics(keep_history(history, self.model_run.uri, context.log))
+        if self.distribution != "none":
+            context.report_metrics({"replicas": fn_args.num_replicas})
+
+    def _fn_args(self, context: ExecutionContext) -> FnArgs:
+        from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
+        from penstock.tuning import read_best_hyperparameters
+
         fn_args = fn_args_from_artifacts(
             working_dir=context.working_dir,
             seed=context.seed,
@@ -139,44 +194,12 @@ class Trainer(Component):
         fn_args.serving_model_dir = f"{self.model.uri}/{self.model.SERVING_FOLDER}"
         fn_args.eval_model_dir = f"{self.model.uri}/{self.model.EVAL_FOLDER}"
         fn_args.model_run_dir = self.model_run.uri
-        fn_args.distribution, fn_args.precision = self.distribution, self.precision
+        fn_args.distribution, fn_args.backend = self.distribution, self.backend
+        fn_args.precision, fn_args.jit_compile = self.precision, self.jit_compile
+        fn_args.doctor = self.doctor
         if self.hyperparameters is not None:
             fn_args.hyperparameters = read_best_hyperparameters(self.hyperparameters.uri)
-        replicas = fn_args.strategy.num_replicas_in_sync
-        context.log.info(
-            "distribution %s: %d replicas, precision %s",
-            self.distribution,
-            replicas,
-            self.precision,
-        )
-        history, left_out = history_of(run_fn(fn_args))
-        if left_out:
-            context.log.warning(
-                "run_fn returned no numbers for %s: not kept in %s",
-                ", ".join(map(repr, left_out)),
-                HISTORY_FILE,
-            )
-        if not any(os.path.isdir(d) for d in (fn_args.serving_model_dir, fn_args.eval_model_dir)):
-            raise UserFunctionError(
-                f"{place_of(run_fn)} exported no model: it returned without writing to "
-                "fn_args.serving_model_dir. Call penstock.training.export_model(model, "
-                "fn_args.serving_model_dir, ...) in it."
-            )
-        if not os.path.isfile(f"{fn_args.serving_model_dir}/saved_model.pb"):
-            context.log.warning(
-                "fn_args.serving_model_dir (%s) has no saved_model.pb. The Evaluator, the Pusher and "
-                "servers need a SavedModel: penstock.training.export_model writes one.",
-                fn_args.serving_model_dir,
-            )
-        os.makedirs(self.model_run.uri, exist_ok=True)
-        with open(f"{self.model_run.uri}/{HISTORY_FILE}", "w") as file:
-            json.dump(history, file, indent=2, sort_keys=True)
-        last = {name: values[-1] for name, values in history.items() if values}
-        context.report_metrics({name: value for name, value in last.items() if isfinite(value)})
-        for name in (name for name, value in last.items() if not isfinite(value)):
-            context.log.warning("The last value of %r is %s", name, last[name])
-        if self.distribution != "none":
-            context.report_metrics({"replicas": replicas})
+        return fn_args
 
 
 def check_one_function(component: str, name: str, module_file: object, function: object) -> None:

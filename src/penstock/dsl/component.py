@@ -18,6 +18,7 @@ from penstock.dsl.interface import MISSING, Interface, read_interface
 from penstock.dsl.markers import output
 from penstock.dsl.node import Node, Outputs, as_sources
 from penstock.dsl.parameter_value import parameter_value
+from penstock.dsl.resources import Resources
 from penstock.spelling import did_you_mean
 
 
@@ -186,25 +187,33 @@ class Component(Node):
         Where a value is not known yet, what the check says does not count: it is made again when a run
         has the value.
         """
-        given = self.parameters
-        unknown = {key: list(values.runtime_parameters_in(each)) for key, each in given.items()}
-        complete = True
-        checked = copy.copy(self)
-        for key, spec in self.interface().parameters.items():
-            if key in given and all(each.default is not None for each in unknown[key]):
-                checked._set_field(key, values.with_defaults(given[key]))
-                continue
-            complete = False
-            if spec.default is not MISSING:
-                checked._set_field(key, spec.default)
+        checked, complete = self.with_defaults()
         if complete:
             checked.check()
         else:
             with contextlib.suppress(Exception):
                 checked.check()
-        for key in given:
-            if not unknown[key]:
+        for key, value in self.parameters.items():
+            if not list(values.runtime_parameters_in(value)):
                 self._set_field(key, checked._field(key))
+
+    def with_defaults(self) -> tuple[Self, bool]:
+        """Return a copy with the defaults of its runtime parameters, and whether it has every value.
+
+        What has no value yet, or is read from a channel, has the default of its class.
+        """
+        given = self.parameters
+        complete = True
+        filled = copy.copy(self)
+        for key, spec in self.interface().parameters.items():
+            unknown = values.runtime_parameters_in(given.get(key))
+            if key in given and all(each.default is not None for each in unknown):
+                filled._set_field(key, values.with_defaults(given[key]))
+                continue
+            complete = False
+            if spec.default is not MISSING:
+                filled._set_field(key, spec.default)
+        return filled, complete
 
     def _field(self, key: str) -> Any:
         """Return what the field of an input, output or parameter holds."""
@@ -269,6 +278,32 @@ class Component(Node):
         """
         del outputs, resolve
         return True
+
+    def check_resources(self, resources: Resources) -> None:
+        """Check the parameters together with the resources of the node, before it runs.
+
+        Several processes are refused by default: a component that runs in several overrides this.
+
+        Args:
+            resources: What the node asks for.
+
+        Raises:
+            ValueError: With what was given, what was expected and what to do.
+        """
+        for field, least in (("replicas", 1), ("parameter_servers", 0)):
+            number = getattr(resources, field)
+            if number > least:
+                raise ParameterError(
+                    f"{type(self).__name__} runs in one process. Received: Resources({field}={number})"
+                )
+
+    def runs_tensorflow(self) -> bool:
+        """Return whether `run` uses TensorFlow in its own process; `USES_TENSORFLOW` by default."""
+        return self.USES_TENSORFLOW
+
+    def keyed_libraries(self) -> Sequence[str]:
+        """Return the distributions whose versions are part of the cache key; `LIBRARIES` by default."""
+        return self.LIBRARIES
 
     def worker_profile(self) -> Mapping[str, Any]:
         """Return the settings that `run` needs for its whole process; none by default.

@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.artifacts import Verdict, location
 from penstock.dsl.module_files import import_module_file
+from penstock.dsl.resources import Resources
 from penstock.progress import report
 
 
@@ -32,6 +33,7 @@ class ExecutionContext:
         deterministic: Whether equal inputs must give bit-equal outputs, at the cost of speed.
         beam_pipeline_args: Arguments for Beam.
         accelerators: Devices that this attempt holds, such as `("GPU:0",)`.
+        resources: The resources that the node asks for.
         lineage: The execution (a JSON value) of each upstream node, by node; only if the component
             sets `USES_LINEAGE`.
         metrics: The metrics reported so far with `report_metrics`.
@@ -49,6 +51,7 @@ class ExecutionContext:
     deterministic: bool = False
     beam_pipeline_args: tuple[str, ...] = ()
     accelerators: tuple[str, ...] = ()
+    resources: Resources = dataclasses.field(default_factory=Resources)
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     verdict: Verdict | None = None

@@ -32,6 +32,9 @@ class Resources:
             `"google.com/tpu"`); None or empty for none.
         accelerator_count: How many of them a replica holds.
         topology: Of a TPU slice, such as `"2x4"`.
+        replicas: Processes that work on the node together, each with the cores, the memory and the
+            accelerators above. Only components that say so run in several.
+        parameter_servers: Further processes that hold the parameters of a model, without accelerators.
 
     Raises:
         ParameterError: If a value is negative or does not have the form above.
@@ -42,6 +45,8 @@ class Resources:
     accelerator: str | None = None
     accelerator_count: int = 1
     topology: str | None = None
+    replicas: int = 1
+    parameter_servers: int = 0
 
     def __post_init__(self) -> None:
         cpu: Any = self.cpu
@@ -56,6 +61,12 @@ class Resources:
             raise ParameterError(
                 f"Resources.accelerator_count is a whole number of 0 or more. Received: {count!r}"
             )
+        for field, least in (("replicas", 1), ("parameter_servers", 0)):
+            number = getattr(self, field)
+            if _given(number) and not (_is_number(number, int) and number >= least):
+                raise ParameterError(
+                    f"Resources.{field} is a whole number of {least} or more. Received: {number!r}"
+                )
         if _given(self.accelerator) and not isinstance(self.accelerator, str):
             raise ParameterError(
                 f"Resources.accelerator is a name such as 'nvidia-l4' or 'tpu-v5e'. "
@@ -69,7 +80,8 @@ class Resources:
         self._check_runtime_parameters()
 
     def _check_runtime_parameters(self) -> None:
-        fitting = {"cpu": (int, float), "accelerator_count": (int,)}
+        fitting: dict[str, tuple[type, ...]] = {"cpu": (int, float)}
+        fitting |= dict.fromkeys(("accelerator_count", "replicas", "parameter_servers"), (int,))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             wanted = fitting.get(field.name, (str,))
@@ -91,6 +103,11 @@ class Resources:
             return None
         unit = self.memory.lstrip("0123456789.")
         return int(float(self.memory[: len(self.memory) - len(unit)]) * _UNITS.get(unit, 1))
+
+    @property
+    def accelerators_in_all(self) -> int:
+        """How many accelerators the node holds, those of all its replicas together."""
+        return self.accelerator_count * self.replicas if self.accelerator else 0
 
     @property
     def is_tpu(self) -> bool:

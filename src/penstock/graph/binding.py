@@ -69,7 +69,12 @@ def _checked(node: GraphNode) -> GraphNode:
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{node.id}: {error}") from error
     checked = {key: encode(value) for key, value in component.parameters.items()}
-    return dataclasses.replace(node, parameters=checked)
+    return dataclasses.replace(
+        node,
+        parameters=checked,
+        libraries=tuple(component.keyed_libraries()),
+        uses_tensorflow=component.runs_tensorflow(),
+    )
 
 
 def _substitute(value: Any, values: Mapping[str, Any]) -> Any:

@@ -98,7 +98,11 @@ def compile_node(
     kind = type(node)
     component = reference(kind) if isinstance(node, Component) else ""
     special: dict[str, str] = {}
+    libraries: Sequence[str] = ()
+    runs_tensorflow = False
     if isinstance(node, Component):
+        filled, _ = node.with_defaults()
+        libraries, runs_tensorflow = filled.keyed_libraries(), filled.runs_tensorflow()
         special = {
             key: spec.kind
             for key, spec in kind.interface().parameters.items()  # type: ignore[attr-defined]
@@ -137,8 +141,8 @@ def compile_node(
         ),
         policy=node.policy,
         resources={key: encode(value) for key, value in node.resources.items().items()},
-        libraries=tuple(getattr(kind, "LIBRARIES", ())),
-        uses_tensorflow=bool(getattr(kind, "USES_TENSORFLOW", False)),
+        libraries=tuple(libraries),
+        uses_tensorflow=runs_tensorflow,
         uses_seed=bool(getattr(kind, "USES_SEED", False)),
         uses_lineage=bool(getattr(kind, "USES_LINEAGE", False)),
         beam_pipeline_args=(*beam_pipeline_args, *node.beam_pipeline_args),

@@ -54,6 +54,7 @@ def execute(
         deterministic=attempt.settings.deterministic,
         beam_pipeline_args=attempt.node.beam_pipeline_args,
         accelerators=attempt.accelerators,
+        resources=attempt.node.bound_resources,
         lineage=attempt.lineage,
     )
     context.attempt = attempt
@@ -130,6 +131,7 @@ def _run(attempt: Attempt, context: ExecutionContext) -> None:
         parameters={key: decode(value) for key, value in attempt.node.parameters.items()},
     )
     component._id = attempt.node.id
+    component.check_resources(context.resources)
     component.run(context)
 
 

@@ -13,6 +13,7 @@ from penstock.spelling import names_its_arguments
 class _SplitsArgs:
     splits: Sequence[str] = ()
     num_steps: int = 0
+    batch_size: int = 0
 
     def __post_init__(self) -> None:
         listed = isinstance(self.splits, list | tuple)
@@ -26,8 +27,9 @@ class _SplitsArgs:
                 f"{type(self).__name__}.splits names {min(map(str, repeated))!r} twice. "
                 f"Received: {list(self.splits)}"
             )
-        steps = _whole_number(f"{type(self).__name__}.num_steps", self.num_steps)
-        object.__setattr__(self, "num_steps", steps)
+        for name in ("num_steps", "batch_size"):
+            number = _whole_number(f"{type(self).__name__}.{name}", getattr(self, name))
+            object.__setattr__(self, name, number)
 
 
 @names_its_arguments
@@ -38,6 +40,8 @@ class TrainArgs(_SplitsArgs):
     Args:
         splits: The splits; `train` when empty.
         num_steps: Training steps; 0 leaves it to the module.
+        batch_size: Rows of a step on all replicas together, `fn_args.global_batch_size`; 0 leaves it
+            to the module.
     """
 
 
@@ -49,6 +53,7 @@ class EvalArgs(_SplitsArgs):
     Args:
         splits: The splits; `eval` when empty.
         num_steps: Validation steps; 0 is the whole split.
+        batch_size: Rows of a step of validation, `fn_args.eval_batch_size`; 0 takes that of training.
     """
 
 

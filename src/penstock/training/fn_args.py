@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from penstock.training.data_accessor import DataAccessor
 
 
@@ -39,11 +37,13 @@ class FnArgs:
         jit_compile: Whether the model is compiled by XLA; None leaves it to Keras.
         global_batch_size: Rows of a step on all replicas together (`TrainArgs.batch_size`); None when
             the module decides.
+        eval_batch_size: Rows of a step of validation (`EvalArgs.batch_size`); None when the module decides.
         num_workers: Processes that train together, without parameter servers.
         worker_index: Which of them this one is, from 0.
         is_chief: Whether this process writes the model, checkpoints and logs for all.
         coordinator_address: `host:port` of the process that the others meet at; None for one process.
         tf_config: What `TF_CONFIG` holds, for distributions of TensorFlow over several processes.
+        doctor: What the training doctor does about a mistake: "warn", "error" or "off".
         checkpoint_dir: Folder of this execution's checkpoints; what an attempt that was killed left
             there, its retry or the resumed run finds. None where there is no runner.
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16"; it is set already.
@@ -73,11 +73,13 @@ class FnArgs:
     precision: str = "float32"
     jit_compile: bool | None = None
     global_batch_size: int | None = None
+    eval_batch_size: int | None = None
     num_workers: int = 1
     worker_index: int = 0
     is_chief: bool = True
     coordinator_address: str | None = None
     tf_config: Mapping[str, Any] | None = None
+    doctor: str = "warn"
     checkpoint_dir: str | None = None
     seed: int | None = None
     deterministic: bool = False
@@ -92,8 +94,21 @@ class FnArgs:
         return dict((self.hyperparameters or {}).get("values", {}))
 
     @property
-    def strategy(self) -> tf.distribute.Strategy:
-        """The `tf.distribute` strategy of `distribution`; build and compile the model in its scope.
+    def compile_kwargs(self) -> dict[str, Any]:
+        """Arguments of Keras's `model.compile` that follow from what the Trainer declares.
+
+        Example:
+            >>> model.compile("adam", "mse", **fn_args.compile_kwargs)
+        """
+        return {} if self.jit_compile is None else {"jit_compile": self.jit_compile}
+
+    @property
+    def strategy(self) -> Any:
+        """The strategy of `distribution`; build and compile the model in its scope.
+
+        On TensorFlow it is a `tf.distribute.Strategy`. On JAX and PyTorch it has the same `scope()` and
+        `num_replicas_in_sync`, and for "data_parallel" `distribution`, Keras's `DataParallel`, which is
+        set already.
 
         Example:
             >>> with fn_args.strategy.scope():
@@ -102,6 +117,30 @@ class FnArgs:
         if "_strategy" not in self.__dict__:
             from penstock.training.distribution import create_strategy
 
-            self.__dict__["_strategy"] = create_strategy(self.distribution)
-        strategy: tf.distribute.Strategy = self.__dict__["_strategy"]
-        return strategy
+            self.__dict__["_strategy"] = create_strategy(self.distribution, self.backend)
+        return self.__dict__["_strategy"]
+
+    @property
+    def num_replicas(self) -> int:
+        """Copies of the model that each take a part of the global batch.
+
+        They are the devices of all processes; under "parameter_server", the workers, each of which
+        takes a step of its own.
+        """
+        if self.distribution == "parameter_server":
+            return self.num_workers
+        return int(self.strategy.num_replicas_in_sync)
+
+    @property
+    def per_replica_batch_size(self) -> int | None:
+        """Rows of a step on one replica; None when the module decides about the batch size.
+
+        Raises:
+            ValueError: If the global batch does not divide by the replicas.
+        """
+        from penstock.training.declared import check_batch_size
+
+        if self.global_batch_size is None:
+            return None
+        check_batch_size(self.global_batch_size, self.num_replicas)
+        return self.global_batch_size // self.num_replicas

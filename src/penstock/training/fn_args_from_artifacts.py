@@ -41,6 +41,8 @@ def fn_args_from_artifacts(
         eval_files=_patterns(examples, eval_args.splits or ("eval",), "eval_args"),
         train_steps=train_args.num_steps or None,
         eval_steps=eval_args.num_steps or None,
+        global_batch_size=train_args.batch_size or None,
+        eval_batch_size=eval_args.batch_size or None,
         schema_path=schema_file,
         schema_file=schema_file,
         transform_graph_path=graph,

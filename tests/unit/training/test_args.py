@@ -3,7 +3,7 @@ import pytest
 from penstock.dsl import RuntimeParameter
 from penstock.dsl.values import decode, encode
 from penstock.training import EvalArgs, FnArgs, TrainArgs, TuneArgs
-from penstock.training.distribution import check_distribution
+from penstock.training.declared import check_distribution
 from penstock.training.reproducibility import check_precision
 
 
@@ -56,3 +56,21 @@ def test_steps_may_be_numpys_and_a_split_is_named_once():
         EvalArgs(num_steps=np.int64(-3))
     with pytest.raises(ValueError, match="TrainArgs.splits names 'train' twice"):
         TrainArgs(["train", "eval", "train"])
+
+
+def test_a_batch_size_is_a_whole_number_and_divides_by_the_replicas():
+    assert decode(encode(TrainArgs(batch_size=64))).batch_size == 64
+    with pytest.raises(ValueError, match="EvalArgs.batch_size must not be negative. Received: -1"):
+        EvalArgs(batch_size=-1)
+    alone = FnArgs(backend="jax", global_batch_size=12)
+    assert (alone.num_replicas, alone.per_replica_batch_size) == (1, 12)
+    servers = FnArgs(distribution="parameter_server", num_workers=3, global_batch_size=12)
+    assert (servers.num_replicas, servers.per_replica_batch_size) == (3, 4)
+    servers.num_workers = 5
+    with pytest.raises(ValueError, match="batch_size=12 for 5 replicas. Use 10 or 15."):
+        _ = servers.per_replica_batch_size
+
+
+def test_what_keras_compile_is_given_follows_from_the_declaration():
+    assert FnArgs().compile_kwargs == {}
+    assert FnArgs(jit_compile=False).compile_kwargs == {"jit_compile": False}

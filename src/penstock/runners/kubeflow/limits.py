@@ -11,6 +11,9 @@ from penstock.runners.protocol import Limit
 PIPELINE_ROOT = "pipeline_root"
 """Parameter of the compiled pipeline: folder or URL of the artifacts."""
 
+_PROCESSES = {"replicas": 1, "parameter_servers": 0}
+"""Fields of `Resources` about the number of processes, and what one process has."""
+
 _RETRY_SECONDS = 3600.0
 """Kubeflow's SDK caps the time from a task's first start within which it is tried again."""
 
@@ -133,12 +136,25 @@ def _without_store(node: GraphNode) -> Iterator[Limit]:
 
 def _of_resources(node: GraphNode) -> Iterator[Limit]:
     for field, value in node.resources.items():
-        if isinstance(value, dict) and field != "memory":
+        if isinstance(value, dict) and field not in ("memory", *_PROCESSES):
             yield Limit(
                 node.id,
                 f"Resources.{field}=RuntimeParameter({value['$runtime_parameter']!r})",
                 "Kubeflow cannot change it when a run is created: its current value is compiled in",
                 fatal=False,
+            )
+    for field, one in _PROCESSES.items():
+        number = node.resources.get(field, one)
+        if number != one:
+            given = number
+            if isinstance(number, dict):
+                given = f"RuntimeParameter({number['$runtime_parameter']!r})"
+            yield Limit(
+                node.id,
+                f"Resources.{field}={given}",
+                "a node is one pod on Kubeflow, and several processes need one each. Run this node on one "
+                "machine, or leave the setting out.",
+                fatal=True,
             )
     accelerator = node.resources.get("accelerator")
     if node.resources.get("topology") and not (

@@ -67,9 +67,11 @@ class AcceleratorTokens:
             there = [name for name in self._all if name.startswith(kind)]
             if len(there) < count:
                 resources = node.bound_resources
+                each = f", {resources.accelerator_count} for each of {resources.replicas} replicas"
+                each *= resources.replicas > 1
                 raise AcceleratorMissing(
-                    f"{node.id} asks for {count} x {resources.accelerator} ({kind}); this machine has "
-                    f"{len(there)}. Run it on a machine that has them, or remove them from its "
+                    f"{node.id} asks for {count} x {resources.accelerator} ({kind}){each}; this machine "
+                    f"has {len(there)}. Run it on a machine that has them, or remove them from its "
                     "Resources."
                 )
 
@@ -117,4 +119,4 @@ def _wanted(node: GraphNode) -> tuple[str, int]:
     resources = node.bound_resources
     if not resources.accelerator:
         return "GPU", 0
-    return "TPU" if resources.is_tpu else "GPU", resources.accelerator_count
+    return "TPU" if resources.is_tpu else "GPU", resources.accelerators_in_all

@@ -1,0 +1,59 @@
+"""What a `run_fn` left behind: its numbers, and the model that it exported."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+from penstock.training.fn_args import FnArgs
+from penstock.training.user_functions import UserFunctionError
+
+HISTORY_FILE = "history.json"
+
+
+def check_exported(fn_args: FnArgs, run_fn: str, log: logging.Logger) -> None:
+    """Check that `run_fn` exported a model.
+
+    Args:
+        fn_args: What it was given.
+        run_fn: Its name and where it is defined.
+        log: Is told about a model that servers cannot load.
+
+    Raises:
+        UserFunctionError: If it wrote none.
+    """
+    serving, evaluation = fn_args.serving_model_dir, fn_args.eval_model_dir
+    if not any(folder and os.path.isdir(folder) for folder in (serving, evaluation)):
+        raise UserFunctionError(
+            f"{run_fn} exported no model: it returned without writing to "
+            "fn_args.serving_model_dir. Call penstock.training.export_model(model, "
+            "fn_args.serving_model_dir, ...) in it."
+        )
+    if not os.path.isfile(f"{serving}/saved_model.pb"):
+        log.warning(
+            "fn_args.serving_model_dir (%s) has no saved_model.pb. The Evaluator, the Pusher and "
+            "servers need a SavedModel: penstock.training.export_model writes one.",
+            serving,
+        )
+
+
+def keep_history(
+    history: Mapping[str, Sequence[float]], folder: str, log: logging.Logger
+) -> dict[str, float]:
+    """Write numbers by epoch as `history.json`, and return the last ones that are finite.
+
+    Args:
+        history: Values of each epoch by name.
+        folder: Where to; it is made.
+        log: Is told which of the last values are not finite.
+    """
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/{HISTORY_FILE}", "w") as file:
+        json.dump(history, file, indent=2, sort_keys=True)
+    last = {name: values[-1] for name, values in history.items() if values}
+    for name in (name for name, value in last.items() if not isfinite(value)):
+        log.warning("The last value of %r is %s", name, last[name])
+    return {name: value for name, value in last.items() if isfinite(value)}
