@@ -22,11 +22,12 @@ _SECONDS_BETWEEN = 0.2
 class _Telling:
     """Who is told, and when next; a process executes one attempt at a time."""
 
-    listener: Listener | None = None
-    epochs: EpochListener | None = None
-    due = 0.0
-    stage = ""
-    reported: frozenset[int] = frozenset()
+    def __init__(self) -> None:
+        self.listener: Listener | None = None
+        self.epochs: EpochListener | None = None
+        self.due = 0.0
+        self.stage = ""
+        self.reported: set[int] = set()
 
 
 _telling = _Telling()
@@ -41,7 +42,7 @@ def telling(listener: Listener | None, epochs: EpochListener | None = None) -> I
         epochs: Is told of each epoch of training.
     """
     before = _telling.listener, _telling.epochs, _telling.reported
-    _telling.listener, _telling.epochs, _telling.reported = listener, epochs, frozenset()
+    _telling.listener, _telling.epochs, _telling.reported = listener, epochs, set()
     _telling.due = 0.0
     try:
         yield
@@ -106,13 +107,13 @@ def report_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
         raise ValueError(f"epochs are counted from 1. Received: {epoch!r}")
     values = {str(name): float(value) for name, value in metrics.items()}
     if not _telling.stage:
-        _telling.reported |= {int(epoch)}
+        _telling.reported.add(int(epoch))
         listener(int(epoch), values)
 
 
 def reported_epochs() -> frozenset[int]:
     """Return the numbers of the epochs that were reported to the listener at hand."""
-    return _telling.reported
+    return frozenset(_telling.reported)
 
 
 def tell(text: str) -> None:

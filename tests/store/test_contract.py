@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -649,3 +650,62 @@ def test_threads_share_a_store(store: MetadataStore) -> None:
             reader.result()
     assert seen
     assert count(store, "Artifact") == 40
+
+
+def epochs_of(store: MetadataStore, node_id: str, run_id: str = "run-1") -> list[tuple[int, Any]]:
+    found = store.run_epochs(run_id).get(node_id, [])
+    return [(each.epoch, each.metrics["loss"]) for each in found]
+
+
+def test_epochs_are_there_while_an_execution_runs(store: MetadataStore) -> None:
+    begin_run(store)
+    execution = store.register_execution(run_id="run-1", node_id="n", type_name="test.N")
+    assert store.execution_epochs(execution) == []
+    store.record_epochs(execution, {1: {"loss": 0.5}, 2: {"loss": 0.25, "val_loss": math.inf}})
+    store.record_epochs(execution, {2: {"loss": 0.2}, 3: {"loss": math.nan}}, remove=[1])
+    second, third = store.execution_epochs(execution)
+    assert (second.epoch, dict(second.metrics), second.execution_id) == (
+        2,
+        {"loss": 0.2},
+        execution,
+    )
+    assert third.epoch == 3
+    assert math.isnan(third.metrics["loss"])
+    assert abs(third.reported - time.time()) < 60
+    assert store.run_epochs("run-1")["n"][0] == second
+    assert store.run_epochs("run-2") == {}
+    assert store.execution_epochs(execution + 1) == []
+
+
+def test_epochs_go_on_over_attempts(store: MetadataStore) -> None:
+    begin_run(store)
+    first = store.register_execution(run_id="run-1", node_id="n", type_name="test.N")
+    store.record_epochs(first, {number: {"loss": 1.0} for number in (1, 2, 3)})
+    store.fail(first, "killed")
+    other = store.register_execution(run_id="run-1", node_id="m", type_name="test.M")
+    store.record_epochs(other, {1: {"loss": 7.0}})
+    second = store.register_execution(
+        run_id="run-1", node_id="n", type_name="test.N", cache_key="k", attempt=2
+    )
+    assert epochs_of(store, "n") == [(1, 1.0), (2, 1.0), (3, 1.0)]
+    store.record_epochs(second, {3: {"loss": 2.0}, 4: {"loss": 2.0}})
+    store.publish(second, {"o": [Examples("/o")]})
+    assert epochs_of(store, "n") == [(1, 1.0), (2, 1.0), (3, 2.0), (4, 2.0)]
+    assert epochs_of(store, "m") == [(1, 7.0)]
+    assert [each.epoch for each in store.execution_epochs(first)] == [1, 2, 3]
+
+
+def test_a_cached_execution_has_the_epochs_of_the_one_that_ran(store: MetadataStore) -> None:
+    begin_run(store)
+    ran = store.register_execution(run_id="run-1", node_id="n", type_name="test.N", cache_key="k")
+    store.record_epochs(ran, {1: {"loss": 1.0}})
+    store.publish(ran, {"o": [Examples("/o")]})
+    for run_id in ("run-2", "run-3"):
+        begin_run(store, run_id)
+        hit = store.find_cached("k")
+        assert hit is not None
+        cached = store.publish_cached(
+            hit, run_id=run_id, node_id="n", type_name="test.N", cache_key="k"
+        )
+        assert epochs_of(store, "n", run_id) == [(1, 1.0)]
+        assert [each.epoch for each in store.execution_epochs(cached)] == [1]

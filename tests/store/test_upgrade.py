@@ -26,14 +26,14 @@ def test_upgrade_in_place_with_a_backup(url: str, monkeypatch: pytest.MonkeyPatc
             assert store.backup is not None
             rows = store.session.query("SELECT run_id, cluster FROM penstock_run")
             assert rows == [("run", None)]
-            assert store.session.query("SELECT version FROM penstock_version") == [(3,)]
+            assert store.session.query("SELECT version FROM penstock_version") == [(4,)]
             backup = store.backup
             if not url.startswith("sqlite"):
                 copied = backup.removeprefix("tables ").removesuffix("*") + "run"
                 assert store.session.query(f"SELECT run_id FROM {copied}") == [("run",)]
         with MetadataStore.open(url) as store:
             assert store.backup is None
-    with pytest.raises(SchemaMismatch, match="newer Penstock .* version 3, this code knows 2"):
+    with pytest.raises(SchemaMismatch, match="newer Penstock .* version 4, this code knows 3"):
         MetadataStore.open(url)
     if url.startswith("sqlite"):
         with MetadataStore.open(backup) as old:
@@ -52,4 +52,4 @@ def test_an_upgrade_that_fails_changes_nothing(url: str, monkeypatch: pytest.Mon
         with pytest.raises(StoreError, match="penstock_nothing"):
             MetadataStore.open(url)
     with MetadataStore.open(url) as store:
-        assert store.session.query("SELECT version FROM penstock_version") == [(2,)]
+        assert store.session.query("SELECT version FROM penstock_version") == [(3,)]

@@ -27,6 +27,7 @@ from penstock.launch.cache_key import CacheKeys, KeyParts, digest_of
 from penstock.launch.cache_miss import cache_miss
 from penstock.launch.checkpoints import remove_checkpoints
 from penstock.launch.digest_memo import DigestMemo
+from penstock.launch.epoch_recorder import EpochRecorder
 from penstock.launch.gates import held_back
 from penstock.launch.lineage import RunLineage
 from penstock.launch.outputs import discard_outputs
@@ -118,6 +119,7 @@ class Launcher:
         self._system_root = system_root or settings.pipeline_root
         self._outside: dict[str, Outputs] = {}
         self._lineage = RunLineage()
+        self._epochs = EpochRecorder(store)
         self.published: dict[str, Outputs] = {}
         self.key_parts: dict[str, KeyParts] = {}
 
@@ -230,12 +232,23 @@ class Launcher:
             attempt.execution_id,
         )
 
+    def epoch_reported(self, attempt: Attempt, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Record an epoch of training; unlike the rest it may be called from any thread.
+
+        Args:
+            attempt: What trains.
+            epoch: The number of the epoch, from 1.
+            metrics: Its metrics.
+        """
+        self._epochs.add(attempt.execution_id, epoch, metrics)
+
     def publish(self, attempt: Attempt, result: AttemptResult) -> None:
         """Make what a successful attempt wrote visible, in one transaction.
 
         Raises:
             penstock.store.StoreError: If it cannot be recorded; nothing is visible then.
         """
+        self._epochs.end(attempt.execution_id)
         outputs = {key: [artifact] for key, artifact in result.outputs.items()}
         self._store.publish(
             attempt.execution_id,
@@ -257,6 +270,7 @@ class Launcher:
             reason: One line.
             result: What is known of it; None if its process died.
         """
+        self._epochs.end(attempt.execution_id)
         if result is None:
             discard(attempt)
             append_to_log(attempt.log_path, f"penstock: {reason}\n")
@@ -278,6 +292,7 @@ class Launcher:
 
     def cancel(self, attempt: Attempt, reason: str) -> None:
         """Record an attempt that was ended from outside, and remove what it wrote."""
+        self._epochs.end(attempt.execution_id)
         discard(attempt)
         append_to_log(attempt.log_path, f"penstock: {reason}\n")
         self._store.cancel(attempt.execution_id, reason)

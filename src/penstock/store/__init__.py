@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.store.records import (
         ArtifactRecord,
         CachedExecution,
+        EpochRecord,
         EventType,
         ExecutionRecord,
         ExecutionState,
@@ -57,6 +58,7 @@ _MODULES = {
     "records": (
         "ArtifactRecord",
         "CachedExecution",
+        "EpochRecord",
         "EventType",
         "ExecutionRecord",
         "ExecutionState",
@@ -77,6 +79,7 @@ __all__ = [  # noqa: RUF022 - by module
     "MetadataStore",
     "ArtifactRecord",
     "CachedExecution",
+    "EpochRecord",
     "EventType",
     "ExecutionRecord",
     "ExecutionState",

@@ -174,6 +174,23 @@ class CachedExecution:
 
 
 @dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """The metrics of one epoch of training.
+
+    Args:
+        epoch: Its number, from 1.
+        metrics: Numbers by name; a loss that exploded may be NaN or infinite.
+        reported: When it was reported, in Unix seconds.
+        execution_id: The attempt that reported it.
+    """
+
+    epoch: int
+    metrics: Mapping[str, float]
+    reported: float
+    execution_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """A gate's last word on an artifact: it did not pass.
 

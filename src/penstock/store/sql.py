@@ -135,6 +135,7 @@ PENSTOCK_EXECUTION = Insert(
 PENSTOCK_REJECTION = Insert(
     "penstock_rejection", ("artifact_id", "pipeline", "node_id", "execution_id")
 )
+PENSTOCK_EPOCH = Insert("penstock_epoch", ("execution_id", "epoch", "reported", "metrics"))
 PENSTOCK_ARTIFACT = Insert(
     "penstock_artifact",
     ("artifact_id", "fingerprint", "execution_id", "output_key", "output_index"),

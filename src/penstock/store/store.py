@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from penstock.store.publishing.epochs import Epochs
 from penstock.store.publishing.runs import Runs
 from penstock.store.queries.cache import Cache
 from penstock.store.queries.lineage import LineageQueries
@@ -17,7 +18,7 @@ from penstock.store.session import Session
 T = TypeVar("T")
 
 
-class MetadataStore(Runs, UpkeepQueries, Cache, LineageQueries):
+class MetadataStore(Runs, Epochs, UpkeepQueries, Cache, LineageQueries):
     """Runs, executions, artifacts and their lineage.
 
     Made by `MetadataStore.open`. Its methods may be called from several threads; one transaction is

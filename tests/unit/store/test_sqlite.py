@@ -131,7 +131,7 @@ def test_newer_and_older_schemas_are_refused(tmp_path: Path) -> None:
             connection.commit()
             with pytest.raises(SchemaMismatch, match=message):
                 MetadataStore.open(path)
-            connection.execute("UPDATE penstock_version SET version = 2")
+            connection.execute("UPDATE penstock_version SET version = 3")
             connection.execute("UPDATE MLMDEnv SET schema_version = 10")
         connection.close()
     MetadataStore.open(path).close()
@@ -147,6 +147,7 @@ def test_a_store_of_version_1_is_upgraded(tmp_path: Path) -> None:
         connection.execute("ALTER TABLE penstock_execution DROP COLUMN verdict")
         connection.execute("ALTER TABLE penstock_execution DROP COLUMN start_seconds")
         connection.execute("DROP TABLE penstock_rejection")
+        connection.execute("DROP TABLE penstock_epoch")
         connection.execute("UPDATE penstock_version SET version = 1")
     connection.close()
     with MetadataStore.open(path) as store:
@@ -156,6 +157,8 @@ def test_a_store_of_version_1_is_upgraded(tmp_path: Path) -> None:
         store.fail(execution.id, "no", verdict=Verdict("3 anomalies", ok=False), judged=[7])
         assert store.get_execution(execution.id).verdict == Verdict("3 anomalies", ok=False)
         assert [(each.artifact_id, each.node_id) for each in store.rejections([7])] == [(7, "n")]
+        store.record_epochs(execution.id, {1: {"loss": 0.5}})
+        assert [each.epoch for each in store.execution_epochs(execution.id)] == [1]
     with MetadataStore.open(path) as store:
         assert store.backup is None
 
@@ -260,6 +263,9 @@ def test_what_every_node_asks_walks_no_table(tmp_path: Path) -> None:
         store.node_outputs("p", "n")
         store.node_outputs("p", "n", run_id="r")
         store.nearest_executions("p", "n")
+        store.record_epochs(1, {1: {}})
+        store.execution_epochs(1)
+        store.run_epochs("r")
         store.session.fetch = fetch  # type: ignore[method-assign]
         assert len(asked) >= 8
         for text, parameters in asked:

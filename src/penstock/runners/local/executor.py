@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -32,14 +32,20 @@ ProgressListener = Callable[[Attempt, str], None]
 """Called with the progress of an attempt."""
 
 
+EpochListener = Callable[[Attempt, int, Mapping[str, float]], None]
+"""Called with an epoch of training that an attempt reported: its number, from 1, and its metrics."""
+
+
 class Executor(Protocol):
     """Executes attempts, one or several at a time, and enforces their timeouts.
 
     Attributes:
         on_progress: Is told how far an attempt is, within `wait`; None where nobody follows.
+        on_epoch: Is told of epochs of training; None where nobody keeps them.
     """
 
     on_progress: ProgressListener | None
+    on_epoch: EpochListener | None
 
     def has_room(self) -> bool:
         """Return whether `submit` may be called now."""
@@ -68,6 +74,7 @@ class InProcessExecutor:
 
     def __init__(self) -> None:
         self.on_progress: ProgressListener | None = None
+        self.on_epoch: EpochListener | None = None
         self._attempt: Attempt | None = None
         self._executing = False
 
@@ -91,7 +98,8 @@ class InProcessExecutor:
         self._executing = True
         try:
             listener = None if self.on_progress is None else partial(self.on_progress, attempt)
-            return [Finished(attempt, execute(attempt, listener))]
+            on_epoch = None if self.on_epoch is None else partial(self.on_epoch, attempt)
+            return [Finished(attempt, execute(attempt, listener, on_epoch))]
         except KeyboardInterrupt:
             return [Finished(attempt, None, "interrupted")]
         finally:

@@ -87,6 +87,7 @@ class RunSession:
             system_root=self._system_root(),
         )
         executor = self._executor()
+        executor.on_epoch = launcher.epoch_reported
         tokens = AcceleratorTokens(self._accelerators)
         scheduler = Scheduler(self._graph, launcher, executor, self._progress, self._stop, tokens)
         self._progress.began(self._graph, self._settings.run_id)

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from penstock.runners.local.frames import FrameSocket
@@ -20,8 +20,8 @@ def serve(conversation: int) -> None:
     """Serve a runner until it hangs up.
 
     The first message holds `project_root` and `imports`, and is answered by `ready`. Each further one
-    is an attempt, answered by `started`, by `progress` now and then if the runner follows it, and by
-    `result`.
+    is an attempt, answered by `started`, by `progress` now and then if the runner follows it, by `epoch`
+    after each epoch of training, and by `result`.
 
     Args:
         conversation: Descriptor of the socket to the runner.
@@ -51,7 +51,8 @@ def serve(conversation: int) -> None:
     while (message := frames.receive()) is not None:
         send({"kind": "started"})
         listener = _teller(send) if message["follow"] else None
-        send({"kind": "result", "result": _execute(message["attempt"], listener)})
+        result = _execute(message["attempt"], listener, _epoch_teller(send))
+        send({"kind": "result", "result": result})
 
 
 def warm(name: str) -> None:
@@ -70,8 +71,19 @@ def _teller(send: Callable[[dict[str, Any]], None]) -> Callable[[str], None]:
     return lambda text: send({"kind": "progress", "text": text})
 
 
+def _epoch_teller(
+    send: Callable[[dict[str, Any]], None],
+) -> Callable[[int, Mapping[str, float]], None]:
+    def tell(epoch: int, metrics: Mapping[str, float]) -> None:
+        send({"kind": "epoch", "epoch": epoch, "metrics": dict(metrics)})
+
+    return tell
+
+
 def _execute(
-    value: dict[str, Any], listener: Callable[[str], None] | None = None
+    value: dict[str, Any],
+    listener: Callable[[str], None] | None = None,
+    on_epoch: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> dict[str, Any]:
     with capture(value["log_path"]):
         try:
@@ -83,7 +95,7 @@ def _execute(
             from penstock.launch.attempt import Attempt
             from penstock.launch.execution import execute
 
-            result = execute(Attempt.from_json(value), listener).to_json()
+            result = execute(Attempt.from_json(value), listener, on_epoch).to_json()
         except BaseException as error:
             text = traceback.format_exc()
             sys.stderr.write(text)

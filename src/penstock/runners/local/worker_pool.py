@@ -14,7 +14,7 @@ from penstock.graph import GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult
 from penstock.launch.profile import WorkerProfile, profile_of, warm_imports
 from penstock.runners.local.accelerators import visibility
-from penstock.runners.local.executor import Finished, ProgressListener
+from penstock.runners.local.executor import EpochListener, Finished, ProgressListener
 from penstock.runners.local.worker_process import WorkerProcess
 
 _LIFE, _FRAMES = "life", "frames"
@@ -42,6 +42,7 @@ class WorkerPool:
         lease: int | None = None,
     ) -> None:
         self.on_progress: ProgressListener | None = None
+        self.on_epoch: EpochListener | None = None
         self._project_root = project_root
         self._size = size
         self._accelerators = tuple(accelerators)
@@ -244,6 +245,9 @@ class WorkerPool:
                 # A thread that the component left behind may tell it too late.
                 if worker.attempt is not None and self.on_progress is not None:
                     self.on_progress(worker.attempt, message["text"])
+            elif message["kind"] == "epoch":
+                if worker.attempt is not None and self.on_epoch is not None:
+                    self.on_epoch(worker.attempt, message["epoch"], message["metrics"])
             else:
                 result = AttemptResult.from_json(message["result"])
                 finished.append(Finished(worker.finished(), result))

@@ -58,7 +58,7 @@ def _add_verdicts(session: Session) -> None:
     _create_tables(session)
 
 
-UPGRADES: dict[int, Callable[[Session], None]] = {1: _add_verdicts}
+UPGRADES: dict[int, Callable[[Session], None]] = {1: _add_verdicts, 2: _create_tables}
 """What brings the `penstock_*` tables from a version to the next one."""
 
 

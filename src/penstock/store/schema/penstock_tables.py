@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-VERSION = 2
+VERSION = 3
 """Version of the `penstock_*` tables."""
 
 metadata = sa.MetaData()
@@ -104,6 +104,14 @@ artifact = _table(
     sa.Column("output_key", _NAME, nullable=False),
     sa.Column("output_index", sa.Integer, nullable=False),
     sa.Index("penstock_artifact_execution", "execution_id"),
+)
+
+epoch = _table(
+    "penstock_epoch",
+    sa.Column("execution_id", _ID, primary_key=True, autoincrement=False),
+    sa.Column("epoch", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reported", sa.BigInteger, nullable=False),
+    sa.Column("metrics", _LONG, nullable=False),
 )
 
 rejection = _table(

@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from penstock.artifacts import Artifact, location
@@ -51,6 +52,9 @@ class _Launcher(Protocol):
     def publish(self, attempt: Attempt, result: AttemptResult) -> None: ...
     def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None: ...
     def cancel(self, attempt: Attempt, reason: str) -> None: ...
+    def epoch_reported(
+        self, attempt: Attempt, epoch: int, metrics: Mapping[str, float]
+    ) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -207,7 +211,11 @@ def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> E
         return begun
     with _on_this_machine(dataclasses.replace(begun, lineage=lineage)) as attempt:
         try:
-            result = execute(attempt, at_most_every(_PROGRESS_SECONDS, _teller(node)))
+            result = execute(
+                attempt,
+                at_most_every(_PROGRESS_SECONDS, _teller(node)),
+                partial(launcher.epoch_reported, begun),
+            )
         except KeyboardInterrupt:
             launcher.cancel(begun, "stopped by a signal")
             raise

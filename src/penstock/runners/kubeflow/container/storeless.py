@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from penstock.artifacts import Artifact, location
 from penstock.dsl.component import Component
@@ -66,6 +66,11 @@ class StorelessLauncher:
         return Attempt.laid_out(
             node, self._settings, execution_id, inputs=self._inputs, key_parts=parts
         )
+
+    def epoch_reported(self, attempt: Attempt, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Print an epoch of training: there is no store that would keep it."""
+        text = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        print(f"{attempt.node.id}: epoch {epoch}: {text}", file=sys.stderr, flush=True)
 
     def publish(self, attempt: Attempt, result: AttemptResult) -> None:
         """Remove the checkpoints; what was written is made known by its references alone."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from penstock.artifacts import Artifact, Examples, Integer
 from penstock.dsl import Component, ExecutionContext, Input, Output, component, output
+from penstock.progress import report_epoch
 
 
 @component
@@ -63,6 +64,22 @@ class Counts(Component):
         for done in range(4):
             context.progress(done, 3, "files")
         self.result.value = 3
+
+
+class Trains(Component):
+    """Reports epochs as training does; of those up to `known` an earlier attempt told."""
+
+    epochs: int = 3
+    known: int = 0
+    fail: bool = False
+    result: Output[Integer] = output()
+
+    def run(self, context: ExecutionContext) -> None:
+        for epoch in range(self.known + 1, self.epochs + 1):
+            report_epoch(epoch, {"loss": 1.0 / epoch, "val_loss": float("nan")})
+        if self.fail:
+            raise RuntimeError("no luck")
+        self.result.value = self.epochs
 
 
 class GoesOn(Component):
