@@ -84,11 +84,21 @@ class TunerResults(Artifact):
 
 
 class Model(Artifact):
-    """A trained model: `Format-Serving/` and, if exported, `Format-TFMA/`."""
+    """A trained model, in one folder for each form.
+
+    `Format-Serving/` is the SavedModel that servers take, or `model.pkl` of a scikit-learn estimator;
+    `Format-TFMA/` a SavedModel for evaluation alone. `penstock.training.export_model` writes the
+    others: `Format-Keras/model.keras`, `Format-TFLite/*.tflite`, `Format-ONNX/model.onnx`,
+    `Format-Weights/model.weights.h5`.
+    """
 
     TYPE_ANNOTATION: ClassVar = "mlmd.Model"
     SERVING_FOLDER: ClassVar = "Format-Serving"
     EVAL_FOLDER: ClassVar = "Format-TFMA"
+    KERAS_FOLDER: ClassVar = "Format-Keras"
+    TFLITE_FOLDER: ClassVar = "Format-TFLite"
+    ONNX_FOLDER: ClassVar = "Format-ONNX"
+    WEIGHTS_FOLDER: ClassVar = "Format-Weights"
 
     @property
     def serving_uri(self) -> str:
@@ -96,6 +106,20 @@ class Model(Artifact):
         folder = f"{self.uri.rstrip('/')}/{self.SERVING_FOLDER}"
         bare = f"{self.uri.rstrip('/')}/saved_model.pb"
         return self.uri if not location.exists(folder) and location.exists(bare) else folder
+
+    @property
+    def forms(self) -> dict[str, str]:
+        """The folders that there are, by name: `{"Format-Serving": ".../Format-Serving", ...}`."""
+        root = self.uri.rstrip("/")
+        folders = (
+            self.SERVING_FOLDER,
+            self.EVAL_FOLDER,
+            self.KERAS_FOLDER,
+            self.TFLITE_FOLDER,
+            self.ONNX_FOLDER,
+            self.WEIGHTS_FOLDER,
+        )
+        return {name: f"{root}/{name}" for name in folders if location.exists(f"{root}/{name}")}
 
     @property
     def eval_uri(self) -> str:

@@ -6,6 +6,7 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.serving.destination import Filesystem, PushDestination
+    from penstock.serving.labels import ModelLabels, read_labels
     from penstock.serving.model import ServedModel, load_model
     from penstock.serving.push import PushedVersion, list_versions, push_model, sweep_staging
     from penstock.serving.saved_model import ModelError, SavedModelInfo, inspect_saved_model
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "Filesystem": "destination",
     "ModelError": "saved_model",
+    "ModelLabels": "labels",
     "PushDestination": "destination",
     "PushedVersion": "push",
     "SavedModelInfo": "saved_model",
@@ -23,6 +25,7 @@ _MODULE_OF = {
     "list_versions": "push",
     "load_model": "model",
     "push_model": "push",
+    "read_labels": "labels",
     "read_variables": "variables",
     "sweep_staging": "push",
 }
@@ -30,6 +33,7 @@ _MODULE_OF = {
 __all__ = [
     "Filesystem",
     "ModelError",
+    "ModelLabels",
     "PushDestination",
     "PushedVersion",
     "SavedModelInfo",
@@ -39,6 +43,7 @@ __all__ = [
     "list_versions",
     "load_model",
     "push_model",
+    "read_labels",
     "read_variables",
     "sweep_staging",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.io.files.plain_path import plain_path
+from penstock.serving.labels import read_labels
 from penstock.serving.push import version_folders
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
@@ -30,6 +31,7 @@ class ServedModel:
     Attributes:
         path: The SavedModel's folder.
         signature: What the signature takes and returns.
+        labels: The names of its classes and its vocabularies, if they travelled along.
 
     Raises:
         ModelError: If there is no complete SavedModel.
@@ -53,6 +55,7 @@ class ServedModel:
 
         self.path = path
         self.signature = info.inputs[signature]
+        self.labels = read_labels(path)
         self._model = tf.saved_model.load(plain_path(path))
         self._function = self._model.signatures[signature]
         self._passed_over: set[str] = set()
@@ -61,6 +64,24 @@ class ServedModel:
     def features(self) -> dict[str, str]:
         """The features that the model reads, and their types; empty if its graph does not show them."""
         return {name: feature.dtype for name, feature in (self.signature.features or {}).items()}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes in the order of the scores; empty if the model does not have them.
+
+        Example:
+            >>> model.class_names
+            ('Adelie', 'Gentoo', 'Chinstrap')
+        """
+        return self.labels.class_names
+
+    def vocabulary(self, name: str) -> list[str]:
+        """Return the values of a vocabulary, in the order of their indices.
+
+        Raises:
+            ValueError: If there is none of that name; the message lists the names.
+        """
+        return self.labels.vocabulary(name)
 
     def predict(self, rows: Any) -> list[dict[str, Any]]:
         """Return the model's outputs for each row.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         create_data_accessor,
     )
     from penstock.training.distribution import configure_devices, create_strategy
-    from penstock.training.export import export_model
+    from penstock.training.export import Onnx, TFLite, export_model
     from penstock.training.fn_args import FnArgs
     from penstock.training.parsing import feature_spec
     from penstock.training.progress_callback import TrainingProgress
@@ -25,7 +25,9 @@ _MODULE_OF = {
     "DataAccessor": "data_accessor",
     "EvalArgs": "args",
     "FnArgs": "fn_args",
+    "Onnx": "export",
     "RecordBatchesOptions": "data_accessor",
+    "TFLite": "export",
     "TensorFlowDatasetOptions": "data_accessor",
     "TrainArgs": "args",
     "TrainingProgress": "progress_callback",
@@ -45,7 +47,9 @@ __all__ = [
     "DataAccessor",
     "EvalArgs",
     "FnArgs",
+    "Onnx",
     "RecordBatchesOptions",
+    "TFLite",
     "TensorFlowDatasetOptions",
     "TrainArgs",
     "TrainingProgress",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -72,10 +72,15 @@ class AppliedTransformGraph:
 
     def inputs_for(self, model: Any) -> set[str]:
         """Return the raw features that the model's inputs depend on; all if they have no names."""
-        wanted = getattr(model, "input", None)
-        if not isinstance(wanted, Mapping):
-            return set(self._specs)
-        return set().union(*(self._sources.get(name, set()) for name in wanted))
+        wanted = declared_inputs(model)
+        if isinstance(wanted, Mapping):
+            names = list(wanted)
+        else:
+            tensors = wanted if isinstance(wanted, list | tuple) else [wanted]
+            names = [getattr(tensor, "name", "") for tensor in tensors]
+            if not set(names) <= set(self._sources):
+                return set(self._specs)
+        return set().union(*(self._sources.get(name, set()) for name in names))
 
     def apply(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Return the transformed features that can be computed from the given ones."""
@@ -85,6 +90,14 @@ class AppliedTransformGraph:
         outputs = self._function({**features, **blanks})
         absent = set(missing)
         return {name: outputs[name] for name in sorted(outputs) if not self._sources[name] & absent}
+
+    def output_specs(self, given: Collection[str]) -> dict[str, Any]:
+        """Return the specs of the transformed features that can be computed from some raw ones."""
+        import tensorflow as tf
+
+        outputs = self._function.structured_outputs
+        known = {name for name in outputs if self._sources[name] <= set(given)}
+        return {name: tf.type_spec_from_value(outputs[name]) for name in sorted(known)}
 
     def _find_sources(self) -> dict[str, set[str]]:
         """Return the raw features that each transformed one follows from, by walking the graph."""
@@ -101,6 +114,16 @@ class AppliedTransformGraph:
                 seen.update(operations)
             sources[name] |= {names[key] for key in seen if key in names}
         return sources
+
+
+def declared_inputs(model: Any) -> Any:
+    """Return the symbolic inputs of a functional Keras model; None for a model that declares none."""
+    if not hasattr(type(model), "input") or not hasattr(type(model), "from_config"):
+        return None
+    try:
+        return model.input
+    except (AttributeError, ValueError):  # a subclassed model, or one that is not built
+        return None
 
 
 def _num_rows(features: Mapping[str, Any]) -> Any:

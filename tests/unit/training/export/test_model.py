@@ -102,7 +102,8 @@ def test_without_a_transform_graph_raw_features_feed_the_model(data, tmp_path):
     inputs = {"x": keras.Input((1,), name="x")}
     model = keras.Model(inputs, {"double": inputs["x"] * 2})
     export_model(model, str(tmp_path / "m"), schema=schema)
-    assert inspect_saved_model(str(tmp_path / "m")).signatures == ("serving_default",)
+    signatures = inspect_saved_model(str(tmp_path / "m")).signatures
+    assert signatures == ("evaluation", "serving_default", "serving_tensors")
     assert load_model(str(tmp_path / "m")).predict([{"x": 4.0}]) == [{"double": [8.0]}]
 
 
@@ -125,7 +126,7 @@ def test_lookup_tables_of_layers_are_exported(tmp_path):
 _EXPORT = """
 import sys
 sys.path.insert(0, sys.argv[3])
-from test_export import build
+from test_model import build
 import keras
 for _ in range(int(sys.argv[4])):
     keras.layers.Dense(1)(keras.Input((1,)))

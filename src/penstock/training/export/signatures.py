@@ -1,0 +1,255 @@
+"""The functions of an exported model: from serialized tf.Examples, and from tensors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from penstock.training.transform_graph import declared_inputs
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    from penstock.training.transform_graph import AppliedTransformGraph
+
+SERVING_SIGNATURE = "serving_default"
+TENSORS_SIGNATURE = "serving_tensors"
+TRANSFORM_SIGNATURE = "transform_features"
+EVALUATION_SIGNATURE = "evaluation"
+INPUT_NAME = "examples"
+OUTPUT_NAME = "outputs"
+
+# What stands for no value in a padded row; TensorFlow has none for integers.
+_PADDING = {"string": "", "int": -(2**63)}
+
+
+class ModelFunctions:
+    """What a model computes from raw features, as functions to trace.
+
+    Args:
+        model: A Keras model, or anything that is called with a dict of features.
+        graph: The transform graph; None if the model takes raw features.
+        schema: The raw examples' schema.
+        labels: The raw features that are absent when the model serves.
+        postprocess: Returns the outputs to serve from the model's.
+
+    Raises:
+        ValueError: If a label is not a raw feature, or an input of the model is no feature.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        graph: AppliedTransformGraph | None,
+        schema: schema_pb2.Schema,
+        labels: Iterable[str],
+        postprocess: Callable[[Any], Mapping[str, Any]] | None,
+    ) -> None:
+        import tensorflow as tf
+
+        from penstock.training.parsing import feature_spec
+
+        labels = set(labels)
+        names = {feature.name for feature in schema.feature}
+        if unknown := labels - names:
+            raise ValueError(
+                f"label_key={min(unknown)!r} is not a raw feature. "
+                f"Features: {', '.join(sorted(names))}"
+            )
+        self.graph = graph
+        self._model = model
+        self._full_spec = feature_spec(schema)
+        used = graph.inputs_for(model) if graph is not None else set(self._full_spec)
+        self._spec = {name: spec for name, spec in self._full_spec.items() if name in used - labels}
+        # AutoGraph stays off: it would convert TensorFlow Transform's sources too, which takes 1.5 s.
+        self._outputs = tf.function(self._compute, autograph=False)
+        self._named = tf.function(postprocess) if postprocess is not None else named_outputs
+
+    def signatures(self) -> dict[str, Any]:
+        """Return the concrete function of each signature."""
+        import tensorflow as tf
+
+        examples = [tf.TensorSpec([None], tf.string, name=INPUT_NAME)]
+        functions: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
+            SERVING_SIGNATURE: (self._serve, examples),
+            EVALUATION_SIGNATURE: (self._evaluate, examples),
+        }
+        if self.graph is not None:
+            functions[TRANSFORM_SIGNATURE] = (self._transform, examples)
+        tensors = {name: _tensor_spec(name, spec) for name, spec in self._spec.items()}
+        if all(spec is not None for spec in tensors.values()):
+            functions[TENSORS_SIGNATURE] = (self._serve_tensors, [tensors])
+        return {
+            name: tf.function(function, specs, autograph=False).get_concrete_function()
+            for name, (function, specs) in functions.items()
+        }
+
+    def state(self) -> list[Any]:
+        """Return the variables and tables that the functions need."""
+        return model_state(self._model)
+
+    def own_function(self) -> Any:
+        """Return the `tf.function` of what the model itself computes, from a dict of its inputs.
+
+        Raises:
+            ValueError: If an input is not a dense tensor.
+        """
+        import tensorflow as tf
+
+        specs = {
+            name: tf.TensorSpec([None, *shape[1:]], dtype, name=name)
+            for name, (shape, dtype) in self._own_inputs().items()
+        }
+
+        def compute(tensors: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+            return dict(named_outputs(self._outputs(tensors)))
+
+        return tf.function(compute, [specs], autograph=False)
+
+    def _own_inputs(self) -> dict[str, tuple[Any, Any]]:
+        """Return the shape and the type of each of the model's inputs."""
+        import tensorflow as tf
+
+        declared = declared_inputs(self._model)
+        if isinstance(declared, Mapping):
+            return {name: (tuple(each.shape), each.dtype) for name, each in declared.items()}
+        if declared is not None:
+            listed = declared if isinstance(declared, list | tuple) else [declared]
+            return {each.name: (tuple(each.shape), each.dtype) for each in listed}
+        if self.graph is not None:
+            specs = self.graph.output_specs(self._spec)
+        else:
+            specs = {name: _tensor_spec(name, spec) for name, spec in self._spec.items()}
+            varying = [
+                name for name, spec in self._spec.items() if not hasattr(spec, "default_value")
+            ]
+            specs |= dict.fromkeys(varying)
+        for name, spec in specs.items():
+            if not isinstance(spec, tf.TensorSpec):
+                raise ValueError(
+                    f"its input {name!r} is not a dense tensor. Declare the inputs of the model "
+                    "(keras.Input), or give the feature a shape."
+                )
+        return {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()}
+
+    def _compute(self, features: Mapping[str, Any]) -> Any:
+        return self._model(model_inputs(self._model, features))
+
+    def _features(self, examples: tf.Tensor) -> Mapping[str, Any]:
+        import tensorflow as tf
+
+        features = tf.io.parse_example(examples, self._spec)
+        return features if self.graph is None else self.graph.apply(features)
+
+    def _serve(self, examples: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return dict(self._named(self._outputs(self._features(examples))))
+
+    def _evaluate(self, examples: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return dict(named_outputs(self._outputs(self._features(examples))))
+
+    def _transform(self, examples: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        import tensorflow as tf
+
+        assert self.graph is not None
+        return self.graph.apply(tf.io.parse_example(examples, self._full_spec))
+
+    def _serve_tensors(self, tensors: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        features: Mapping[str, Any] = {
+            name: _parsed(tensors[name], spec) for name, spec in self._spec.items()
+        }
+        if self.graph is not None:
+            features = self.graph.apply(features)
+        return dict(self._named(self._outputs(features)))
+
+
+def model_state(model: Any) -> list[Any]:
+    """Return a model's variables, and the lookup tables of its layers.
+
+    Saving a Keras model itself would save a function for each of its layers, which makes loading slow.
+    """
+    import tensorflow as tf
+
+    lookup = tf.lookup
+    tables = (
+        lookup.StaticHashTable,
+        lookup.StaticVocabularyTable,
+        lookup.experimental.MutableHashTable,
+        lookup.experimental.DenseHashTable,
+    )
+    if not hasattr(model, "_flatten_layers"):
+        if isinstance(model, tf.Module):
+            return [model]
+        return [getattr(variable, "value", variable) for variable in model.variables]
+    state = [getattr(variable, "value", variable) for variable in model.variables]
+    for layer in model._flatten_layers():
+        state += [value for value in vars(layer).values() if isinstance(value, tables)]
+    return state
+
+
+def named_outputs(outputs: Any) -> Mapping[str, Any]:
+    """Return a model's outputs by name: one tensor is `outputs`, several are `outputs_0` and so on."""
+    if isinstance(outputs, Mapping):
+        return outputs
+    if isinstance(outputs, list | tuple):
+        return {f"{OUTPUT_NAME}_{i}": value for i, value in enumerate(outputs)}
+    return {OUTPUT_NAME: outputs}
+
+
+def model_inputs(model: Any, features: Mapping[str, Any]) -> Any:
+    """Return features in the structure that a model takes: a dict, or its inputs in their order.
+
+    Raises:
+        ValueError: If an input is not among the features.
+    """
+    wanted = declared_inputs(model)
+    if wanted is None:
+        return features
+    if isinstance(wanted, Mapping):
+        _check_inputs(list(wanted), features)
+        return {name: features[name] for name in wanted}
+    if isinstance(wanted, list | tuple):
+        names = [each.name for each in wanted]
+        _check_inputs(names, features)
+        return [features[name] for name in names]
+    if wanted.name not in features and len(features) == 1:
+        return next(iter(features.values()))
+    _check_inputs([wanted.name], features)
+    return features[wanted.name]
+
+
+def _check_inputs(names: Iterable[str], features: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in features:
+            raise ValueError(
+                f"The model's input {name!r} is not a feature that follows from what it is served. "
+                f"Features: {', '.join(sorted(features)) or 'none'}. Name inputs as the features, or "
+                "leave the feature out of label_key."
+            )
+
+
+def _tensor_spec(name: str, spec: Any) -> tf.TensorSpec | None:
+    """Return the dense tensor for a feature; None for nested and sparse ones, which have none."""
+    import tensorflow as tf
+
+    if isinstance(spec, tf.io.FixedLenFeature):
+        return tf.TensorSpec([None, *spec.shape], spec.dtype, name=name)
+    plain_ragged = isinstance(spec, tf.io.RaggedFeature) and not spec.partitions
+    if isinstance(spec, tf.io.VarLenFeature) or plain_ragged:
+        return tf.TensorSpec([None, None], spec.dtype, name=name)
+    return None
+
+
+def _parsed(values: tf.Tensor, spec: Any) -> Any:
+    """Return a dense tensor as parsing gives the feature: without what pads the rows."""
+    import tensorflow as tf
+
+    if isinstance(spec, tf.io.FixedLenFeature):
+        return values
+    if values.dtype.is_floating:
+        present = tf.logical_not(tf.math.is_nan(values))
+    else:
+        padding = _PADDING["string" if values.dtype == tf.string else "int"]
+        present = values != tf.constant(padding, values.dtype)
+    ragged = tf.ragged.boolean_mask(values, present)
+    return ragged if isinstance(spec, tf.io.RaggedFeature) else ragged.to_sparse()

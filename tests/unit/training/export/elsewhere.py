@@ -1,0 +1,64 @@
+"""A process that loads exported models and calls them; it talks in pickles on stdin and stdout."""
+
+import os
+import pickle
+import sys
+
+
+def call_saved_model(path, inputs, signature="serving_default"):
+    import tensorflow as tf
+
+    model = tf.saved_model.load(path)
+    outputs = model.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def call_keras(path, inputs):
+    import keras
+
+    outputs = keras.saving.load_model(path)(inputs)
+    outputs = outputs if isinstance(outputs, dict) else {"outputs": outputs}
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def call_tflite(path, inputs):
+    import tensorflow as tf
+
+    run = tf.lite.Interpreter(model_path=path).get_signature_runner("serving_default")
+    return run(**inputs)
+
+
+def call_onnx(path, inputs):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def predict(path, rows):
+    from penstock.serving import load_model
+
+    model = load_model(path)
+    return model.predict(rows), model.class_names, model.labels.vocabularies
+
+
+def serve():
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    while True:
+        try:
+            name, paths, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        sys.path[:0] = [path for path in paths if path not in sys.path]
+        try:
+            result = globals()[name](*arguments)
+        except Exception as error:
+            result = RuntimeError(f"{type(error).__name__}: {error}")
+        pickle.dump(result, answers)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve()
