@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from penstock.checks import machine
+from penstock import machine
 from penstock.checks.component_class import check_component_class, check_component_resources
 from penstock.checks.eval_config import check_eval_config
 from penstock.checks.finding import CheckFailed, Finding, place_of, told_once

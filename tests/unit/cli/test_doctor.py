@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.checks import machine
+from penstock import machine
 from penstock.cli import main
 from penstock.cli.diagnosis import devices, packages
 from penstock.cli.diagnosis.packages import check_packages, fits

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from penstock.checks import machine
+from penstock import machine
 from penstock.cli.diagnosis.devices import Accelerator, accelerators
 from penstock.cli.diagnosis.finding import Diagnosis
 from penstock.cli.quantities import size

@@ -229,7 +229,7 @@ def describe(ending: Mapping[str, int]) -> str:
 
 def _memory(peak: int) -> str:
     """Return how much memory a process had at most, and how much there is."""
-    from penstock.checks import machine
+    from penstock import machine
 
     if not peak:
         return ""

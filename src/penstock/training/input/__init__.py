@@ -1,0 +1,1 @@
+"""Batches of examples for training: NumPy from Arrow, shuffled, seekable, read ahead."""

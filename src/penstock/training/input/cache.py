@@ -1,0 +1,75 @@
+"""Parts of a data set, kept in memory as far as a limit allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from penstock.training.input.columns import slice_rows
+from penstock.training.input.source import ExampleFiles, Part, Piece
+
+
+class CachedParts:
+    """Reads parts, and keeps those that fit decoded.
+
+    Which parts are kept changes only how fast a pass is, never what it gives.
+
+    Args:
+        source: The files.
+        limit: Bytes to keep at most.
+    """
+
+    def __init__(self, source: ExampleFiles, limit: int) -> None:
+        self.source = source
+        self.parts: list[Part] = source.parts()
+        self.row_bytes = source.row_bytes()
+        self.limit = limit
+        self.kept_bytes = 0
+        self._kept: dict[int, list[Piece]] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all rows are in memory."""
+        return len(self._kept) == len(self.parts)
+
+    def num_rows(self) -> int:
+        """Return the rows of all parts; those whose number is not known are counted."""
+        return sum(self.rows_of(number) for number in range(len(self.parts)))
+
+    def rows_of(self, number: int) -> int:
+        """Return the rows of a part, counting them if necessary."""
+        part = self.parts[number]
+        if part.rows is None:
+            self._learn_rows(number, self.source.count(part))
+        return self.parts[number].rows or 0
+
+    def _learn_rows(self, number: int, rows: int) -> None:
+        self.parts[number] = self.parts[number]._replace(rows=rows)
+
+    def read(self, number: int, first_row: int = 0) -> Iterator[Piece]:
+        """Yield the rows of a part in pieces, from `first_row` on."""
+        if number in self._kept:
+            yield from _after(self._kept[number], first_row)
+            return
+        gathered: list[Piece] | None = [] if first_row == 0 and self.limit else None
+        size = rows = 0
+        for piece in self.source.read(self.parts[number], first_row, self.row_bytes):
+            if gathered is not None:
+                size += piece.nbytes
+                rows += piece.rows
+                gathered.append(piece)
+                if self.kept_bytes + size > self.limit:
+                    gathered = None
+            yield piece
+        if gathered is not None and number not in self._kept:
+            self._kept[number] = gathered
+            self.kept_bytes += size
+            self._learn_rows(number, rows)
+
+
+def _after(pieces: list[Piece], first_row: int) -> Iterator[Piece]:
+    for piece in pieces:
+        if first_row < piece.rows:
+            if first_row:
+                piece = Piece(slice_rows(piece.columns, first_row, piece.rows), piece.nbytes)
+            yield piece
+        first_row = max(0, first_row - piece.rows)
