@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from penstock.training.distribution import configure_devices, create_strategy
     from penstock.training.export import Onnx, TFLite, export_model
     from penstock.training.fn_args import FnArgs
+    from penstock.training.input.batches import Batches
+    from penstock.training.input.columns import RaggedArray
     from penstock.training.parsing import feature_spec
     from penstock.training.progress_callback import TrainingProgress
     from penstock.training.reproducibility import make_reproducible, set_precision
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from penstock.training.user_functions import user_function
 
 _MODULE_OF = {
+    "Batches": "input.batches",
     "DataAccessor": "data_accessor",
     "EvalArgs": "args",
     "FnArgs": "fn_args",
     "Onnx": "export",
+    "RaggedArray": "input.columns",
     "RecordBatchesOptions": "data_accessor",
     "TFLite": "export",
     "TensorFlowDatasetOptions": "data_accessor",
@@ -44,10 +48,12 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "Batches",
     "DataAccessor",
     "EvalArgs",
     "FnArgs",
     "Onnx",
+    "RaggedArray",
     "RecordBatchesOptions",
     "TFLite",
     "TensorFlowDatasetOptions",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
+
 if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
     from penstock.training.data_accessor import DataAccessor
+    from penstock.training.input.batches import Batches
 
 
 @dataclass
@@ -25,6 +30,8 @@ class FnArgs:
         transform_graph_path: Folder of the transform graph; None without one.
         transform_output: The same, by its older name.
         data_accessor: Makes datasets of the files.
+        file_format: How the files are stored: "tfrecords_gzip", "tfrecords" or "parquet".
+        payload_format: What a record of the files is.
         serving_model_dir: Where to export the model for serving.
         eval_model_dir: Where to export a model for evaluation, if there is one.
         model_run_dir: Where TensorBoard logs go.
@@ -61,6 +68,8 @@ class FnArgs:
     transform_graph_path: str | None = None
     transform_output: str | None = None
     data_accessor: DataAccessor | None = None
+    file_format: str = DEFAULT_FILE_FORMAT
+    payload_format: str = DEFAULT_PAYLOAD_FORMAT
     serving_model_dir: str | None = None
     eval_model_dir: str | None = None
     model_run_dir: str | None = None
@@ -144,3 +153,103 @@ class FnArgs:
             return None
         check_batch_size(self.global_batch_size, self.num_replicas)
         return self.global_batch_size // self.num_replicas
+
+    def dataset(
+        self,
+        split_or_splits: str | Sequence[str] = "train",
+        *,
+        batch_size: int | None = None,
+        label_key: str | Sequence[str] | None = None,
+        weight_key: str | None = None,
+        shuffle: bool | None = None,
+        seed: int | None = None,
+        drop_remainder: bool | None = None,
+        features: Sequence[str] | None = None,
+        cache: bool | int | None = None,
+        prefetch: bool | None = None,
+    ) -> Batches:
+        """Return the batches of a split, for `penstock.training.fit` or any loop.
+
+        Args:
+            split_or_splits: "train" (all splits in `train_files`), "eval", or both in a list.
+            batch_size: Rows of a batch on all replicas together; by default `global_batch_size` for
+                "train" and `eval_batch_size` otherwise, or 32.
+            label_key: The feature that is the label, or several.
+            weight_key: The feature that is the weight of each row.
+            shuffle: Whether rows are shuffled, anew in each epoch; by default for "train" alone.
+            seed: Seed of the order; by default the Trainer's, or 0.
+            drop_remainder: Whether a last batch with fewer rows is left out; by default for "train"
+                with a distribution, whose replicas need equal parts.
+            features: The features to read; by default all that are neither label nor weight.
+            cache: Whether decoded rows stay in memory for the next epochs, or how many bytes of them;
+                by default as many as a quarter of the memory that is available. What does not fit is
+                read again in each epoch.
+            prefetch: Whether a thread reads ahead; by default it does.
+
+        Raises:
+            FileNotFoundError: If the split has no files.
+            ValueError: If a name is wrong, or an argument has a value that cannot work; or, when the
+                batches are read, if a row lacks a dense feature.
+
+        Example:
+            >>> train = fn_args.dataset("train", batch_size=32, label_key="species_xf")
+            >>> fit(model, train, validation_data=fn_args.dataset("eval", label_key="species_xf"))
+        """
+        from penstock.training.input.from_fn_args import dataset
+
+        return dataset(
+            self,
+            split_or_splits,
+            batch_size=batch_size,
+            label_key=label_key,
+            weight_key=weight_key,
+            shuffle=shuffle,
+            seed=seed,
+            drop_remainder=drop_remainder,
+            features=features,
+            cache=cache,
+            prefetch=prefetch,
+        )
+
+    @property
+    def schema(self) -> schema_pb2.Schema:
+        """The schema of the examples: of the transformed ones, if they are transformed.
+
+        It is read without TensorFlow.
+
+        Raises:
+            ValueError: If there is neither a transform graph nor a schema.
+        """
+        from penstock.training.input.schema_of_examples import schema_of_examples
+
+        return schema_of_examples(self)
+
+    def vocabulary(self, name: str) -> list[str]:
+        """Return the words of a vocabulary of the transform graph, in the order of their indices.
+
+        Args:
+            name: The `vocab_filename` that `preprocessing_fn` gave it.
+
+        Raises:
+            ValueError: If there is no such vocabulary, or no transform graph.
+
+        Example:
+            >>> fn_args.vocabulary("species")
+            ['Adelie', 'Gentoo', 'Chinstrap']
+        """
+        from penstock.training.transform_facts import vocabulary
+
+        return vocabulary(self._transform_graph(), name)
+
+    def vocabulary_size(self, name: str) -> int:
+        """Return the number of words of a vocabulary; see `vocabulary`."""
+        from penstock.training.transform_facts import vocabulary_size
+
+        return vocabulary_size(self._transform_graph(), name)
+
+    def _transform_graph(self) -> str:
+        if self.transform_graph_path is None:
+            raise ValueError(
+                "Vocabularies are in a transform graph. Give one: Trainer(transform_graph=...)."
+            )
+        return self.transform_graph_path

@@ -48,6 +48,8 @@ def fn_args_from_artifacts(
         transform_graph_path=graph,
         transform_output=graph,
         data_accessor=create_data_accessor(examples.file_format, examples.payload_format),
+        file_format=examples.file_format,
+        payload_format=examples.payload_format,
         base_model=plain_path(base_model.serving_uri) if base_model is not None else None,
         custom_config=dict(custom_config or {}),
         num_examples=_num_examples(statistics) if statistics is not None else {},

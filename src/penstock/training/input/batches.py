@@ -17,7 +17,6 @@ from penstock.training.input.source import ExampleFiles
 from penstock.training.input.windows import BatchOrder, Window, read_windows
 
 if TYPE_CHECKING:
-    import keras
     import tensorflow as tf
 
 
@@ -70,6 +69,7 @@ class Batches:
         cache_bytes: The most bytes of decoded rows to keep in memory for the next epochs.
         read_ahead: Whether a thread reads ahead.
         repeats: Whether iterating goes on without end.
+        num_rows: Rows of all files, if that is known.
 
     Example:
         >>> train = fn_args.dataset("train", batch_size=32, label_key="species_xf")
@@ -87,13 +87,14 @@ class Batches:
         cache_bytes: int = 0,
         read_ahead: bool = True,
         repeats: bool = False,
+        num_rows: int | None = None,
     ) -> None:
         self.element = element
         self.order = order
         self.repeats = repeats
         self.read_ahead = read_ahead
         self.parts = CachedParts(source, cache_bytes)
-        self._num_rows: int | None = None
+        self._num_rows = num_rows
         self._passes = 0
 
     def __repr__(self) -> str:
@@ -193,7 +194,13 @@ class Batches:
         return self._elements(self.windows(number, first_step, endless=False))
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the batches of the next epoch; all epochs without end if these repeat."""
+        """Yield the batches of the next epoch; all epochs without end if these repeat.
+
+        Keras's own `fit` takes the iterator on every backend.
+
+        Example:
+            >>> model.fit(iter(train.repeat()), steps_per_epoch=train.steps_per_epoch, epochs=5)
+        """
         number = self._passes
         self._passes += 1
         return self._elements(self.windows(number, endless=self.repeats))
@@ -257,19 +264,6 @@ class Batches:
         from penstock.training.input.tf_dataset import tf_dataset
 
         return tf_dataset(self, first_epoch, first_step)
-
-    def as_py_dataset(self, first_epoch: int = 0) -> keras.utils.PyDataset:
-        """Return the same elements as a `keras.utils.PyDataset`, for Keras's own `fit`.
-
-        Args:
-            first_epoch: The epoch to begin with.
-
-        Example:
-            >>> model.fit(train.as_py_dataset(), epochs=5)
-        """
-        from penstock.training.input.py_dataset import py_dataset
-
-        return py_dataset(self, first_epoch)
 
 
 def as_weights(column: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +105,7 @@ def _values(values: pa.Array, feature: FeatureColumn) -> tuple[Array, int]:
     if not any(test(kind) for test in _KIND_TESTS[str(dtype)]):
         expected = {"float32": "FLOAT", "int64": "INT", "object": "BYTES"}[str(dtype)]
         raise ValueError(f"holds {kind}, but the schema says {expected}.")
-    if dtype != object:
+    if not feature.holds_bytes:
         array = to_numpy(values)
         if array.dtype != dtype:
             array = array.astype(dtype)

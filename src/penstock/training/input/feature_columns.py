@@ -54,10 +54,15 @@ class FeatureColumn:
         return self.shape is not None
 
     @property
+    def holds_bytes(self) -> bool:
+        """Whether the values are bytes and not numbers."""
+        return self.dtype.kind == "O"
+
+    @property
     def row_bytes(self) -> int:
         """Roughly the bytes that a row takes in memory."""
         size = 4 if self.dtype == np.float32 else 8
-        if self.dtype == object:
+        if self.holds_bytes:
             size += _GUESSED_STRING_BYTES
         return size * self.width if self.is_dense else 8 + size * _GUESSED_VALUES
 
@@ -159,17 +164,25 @@ def _represented(
 def _dtype(feature_type: int) -> np.dtype[Any] | None:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    return {
+    dtypes: dict[int, np.dtype[Any]] = {
         schema_pb2.FLOAT: np.dtype(np.float32),
         schema_pb2.INT: np.dtype(np.int64),
         schema_pb2.BYTES: np.dtype(object),
-    }.get(feature_type)
+    }
+    return dtypes.get(feature_type)
 
 
 def _excluded() -> tuple[int, ...]:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    return (schema_pb2.DEPRECATED, schema_pb2.DISABLED, schema_pb2.PLANNED, schema_pb2.ALPHA)
+    return (
+        schema_pb2.DEPRECATED,
+        schema_pb2.DISABLED,
+        schema_pb2.PLANNED,
+        schema_pb2.ALPHA,
+        schema_pb2.DEBUG_ONLY,
+        schema_pb2.VALIDATION_DERIVED,
+    )
 
 
 def _is_left_out(feature: schema_pb2.Feature) -> bool:

@@ -43,6 +43,9 @@ def dataset(
     splits = [split_or_splits] if isinstance(split_or_splits, str) else list(split_or_splits)
     training = splits == ["train"]
     files = _files(fn_args, splits)
+    rows = _known_rows(files)
+    if rows == 0:
+        raise ValueError(f"The split {splits[0]!r} has no rows: {', '.join(files)}")
     element, columns = _element(fn_args, features, label_key, weight_key)
     source = ExampleFiles(files, columns, fn_args.file_format, fn_args.payload_format)
     if drop_remainder is None:
@@ -53,18 +56,15 @@ def dataset(
         seed=(fn_args.seed or 0) if seed is None else seed,
         drop_remainder=drop_remainder,
     )
-    batches = Batches(
+    return Batches(
         source,
         element,
         order,
         cache_bytes=_cache_bytes(cache, fn_args.num_workers),
         read_ahead=prefetch is not False,
         repeats=training and fn_args.train_steps is not None,
+        num_rows=rows,
     )
-    rows = _known_rows(files)
-    if rows is not None:
-        batches.expect_rows(rows)
-    return batches
 
 
 def _files(fn_args: FnArgs, splits: Sequence[str]) -> list[str]:
@@ -136,7 +136,7 @@ def _check_names(argument: str, names: Iterable[str], known: Sequence[str]) -> N
 
 
 def _is_one_number(form: FeatureColumn) -> bool:
-    return form.is_dense and form.width == 1 and form.dtype != object
+    return form.is_dense and form.width == 1 and not form.holds_bytes
 
 
 def _batch_size(fn_args: FnArgs, given: int | None, training: bool) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PIECE_ROWS = 10_000
 _PIECE_BYTES = 8 << 20
+_SAMPLED = 8
 _SAMPLED_RECORDS = 64
 
 
@@ -98,20 +99,20 @@ class ExampleFiles:
         names = {feature.source for feature in self.features}
         for file in self.files:
             metadata = _open_parquet(file).metadata
-            if metadata.num_rows:
-                size = sum(
+            groups = [
+                metadata.row_group(group) for group in range(min(metadata.num_row_groups, _SAMPLED))
+            ]
+            rows = sum(group.num_rows for group in groups)
+            if rows:
+                columns = [
+                    group.column(number) for group in groups for number in range(group.num_columns)
+                ]
+                size: int = sum(
                     column.total_uncompressed_size
-                    for group in range(min(metadata.num_row_groups, 8))
-                    for column in map(
-                        metadata.row_group(group).column, range(metadata.num_columns)
-                    )
+                    for column in columns
                     if column.path_in_schema.partition(".")[0] in names
                 )
-                rows = sum(
-                    metadata.row_group(group).num_rows
-                    for group in range(min(metadata.num_row_groups, 8))
-                )
-                return max(guessed, size // max(1, rows))
+                return max(guessed, int(size // rows))
         return max(1, guessed)
 
     def _record_bytes(self) -> int:
@@ -143,7 +144,9 @@ class ExampleFiles:
         from penstock.io.tfrecord.blocks import read_record_blocks
 
         compression = file_format_named(self.file_format).compression
-        return sum(len(each.ends) for each in read_record_blocks(part.file, compression=compression))
+        return sum(
+            len(each.ends) for each in read_record_blocks(part.file, compression=compression)
+        )
 
     def _read_row_group(self, part: Part, first_row: int, rows: int) -> Iterator[Piece]:
         wanted = {feature.source for feature in self.features}
