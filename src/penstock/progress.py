@@ -78,9 +78,14 @@ def report(done: float, total: float | None = None, unit: str = "rows", detail: 
         >>> report(3, 10, "epochs")
         >>> report(52_000)
     """
-    if _telling.listener is None or (done != total and time.monotonic() < _telling.due):
+    if _telling.listener is None or (done != total and not is_due()):
         return
     tell(describe(done, total, unit) + (f", {detail}" if detail else ""))
+
+
+def is_due() -> bool:
+    """Return whether somebody listens and was not told just now; ask before a costly text is made."""
+    return _telling.listener is not None and time.monotonic() >= _telling.due
 
 
 def report_epoch(epoch: int, metrics: Mapping[str, float]) -> None:

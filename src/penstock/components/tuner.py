@@ -78,8 +78,8 @@ class Tuner(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Run the search and write its results."""
+        from penstock.training import TrainingProgress
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
-        from penstock.training.progress_callback import TrainingProgress
         from penstock.training.user_functions import user_function
         from penstock.tuning import run_search, write_best_hyperparameters, write_results
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from penstock.training.input.batches import Batches
     from penstock.training.input.columns import RaggedArray
     from penstock.training.parsing import feature_spec
-    from penstock.training.progress_callback import TrainingProgress
     from penstock.training.reproducibility import make_reproducible, set_precision
     from penstock.training.transform_graph import load_transform_output
     from penstock.training.user_functions import user_function
+    from penstock.training.watch.progress import TrainingProgress
+    from penstock.training.watch.tensorboard_log import TensorBoardLog
 
 _MODULE_OF = {
     "Batches": "input.batches",
@@ -34,7 +35,8 @@ _MODULE_OF = {
     "TFLite": "export",
     "TensorFlowDatasetOptions": "data_accessor",
     "TrainArgs": "args",
-    "TrainingProgress": "progress_callback",
+    "TensorBoardLog": "watch.tensorboard_log",
+    "TrainingProgress": "watch.progress",
     "TuneArgs": "args",
     "configure_devices": "distribution",
     "create_data_accessor": "data_accessor",
@@ -56,6 +58,7 @@ __all__ = [
     "RaggedArray",
     "RecordBatchesOptions",
     "TFLite",
+    "TensorBoardLog",
     "TensorFlowDatasetOptions",
     "TrainArgs",
     "TrainingProgress",

@@ -1,0 +1,1 @@
+"""Watching a training: its progress, the metrics of its epochs, and TensorBoard's files."""

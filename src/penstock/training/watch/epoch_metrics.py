@@ -1,0 +1,55 @@
+"""The metrics of an epoch as plain numbers, and a history's epochs told to who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.progress import report_epoch, reported_epochs
+
+
+def epoch_metrics(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return what Keras tells of an epoch as numbers; a metric of several values becomes several.
+
+    Args:
+        logs: Values by name. What is no number is left out.
+
+    Example:
+        >>> epoch_metrics({"loss": np.float32(0.5), "f1": np.array([0.25, 0.75])})
+        {'loss': 0.5, 'f1[0]': 0.25, 'f1[1]': 0.75}
+    """
+    metrics: dict[str, float] = {}
+    for name, value in (logs or {}).items():
+        if value is None:
+            continue
+        try:
+            metrics[name] = float(value)
+        except (TypeError, ValueError):
+            metrics.update(_each(name, value))
+    return metrics
+
+
+def _each(name: str, value: Any) -> dict[str, float]:
+    from penstock.training.history import history_of
+
+    history, _ = history_of({name: [value]})
+    return {each: values[0] for each, values in history.items() if values}
+
+
+def report_history(history: Mapping[str, Sequence[float]]) -> None:
+    """Report the epochs of a training that did not report them while it ran.
+
+    Series of another length than the longest (validation every second epoch, a number for the whole
+    training) belong to no epoch in particular: the history alone has them.
+
+    Args:
+        history: Values of each epoch by name, as `run_fn` returned them.
+    """
+    epochs = max(map(len, history.values()), default=0)
+    if epochs < 2 and not any(name.startswith("val_") or name == "loss" for name in history):
+        return  # a dict of numbers about the whole training
+    known = reported_epochs()
+    series = {name: values for name, values in history.items() if len(values) == epochs}
+    for index in range(epochs):
+        if index + 1 not in known:
+            report_epoch(index + 1, {name: values[index] for name, values in series.items()})

@@ -1,0 +1,35 @@
+import numpy as np
+
+from penstock.progress import report_epoch, telling
+from penstock.training.watch.epoch_metrics import epoch_metrics, report_history
+
+
+def reported(history, *, before=()):
+    epochs = {}
+    with telling(None, epochs.__setitem__):
+        for epoch in before:
+            report_epoch(epoch, {"known": 1.0})
+        report_history(history)
+    return epochs
+
+
+def test_metrics_of_several_values_become_several():
+    logs = {"loss": np.float32(0.5), "f1": np.array([0.25, 0.75]), "by": "me", "none": None}
+    assert epoch_metrics(logs) == {"loss": 0.5, "f1[0]": 0.25, "f1[1]": 0.75}
+    assert epoch_metrics(None) == {}
+
+
+def test_epochs_that_were_not_reported_are_reported_at_the_end():
+    history = {"loss": [3.0, 2.0, 1.0], "val_loss": [2.0], "eval/auc": [0.9]}
+    assert reported(history) == {1: {"loss": 3.0}, 2: {"loss": 2.0}, 3: {"loss": 1.0}}
+    assert reported(history, before=[1, 2]) == {
+        1: {"known": 1.0},
+        2: {"known": 1.0},
+        3: {"loss": 1.0},
+    }
+
+
+def test_numbers_about_the_whole_training_are_no_epoch():
+    assert reported({"auc": [0.9], "rows": [100.0]}) == {}
+    assert reported({}) == {}
+    assert reported({"loss": [0.5]}) == {1: {"loss": 0.5}}
