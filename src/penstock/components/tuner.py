@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.artifacts import (
     Examples,
@@ -12,11 +13,24 @@ from penstock.artifacts import (
     Schema,
     TransformGraph,
     TunerResults,
+    location,
 )
 from penstock.components.named_function import as_function
 from penstock.components.trainer import check_one_function
+from penstock.components.tuner_process import TunerProcess, run_trials
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
+from penstock.dsl.main_source import source_for_child
+from penstock.dsl.values import encode
 from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
+from penstock.training.declared import check_distribution
+from penstock.training.reproducibility import check_precision
+
+if TYPE_CHECKING:
+    from penstock.tuning import FinishedSearch
+    from penstock.tuning.parallel.workers import TrialWorkers
+
+_DISTRIBUTIONS = ("none", "mirrored")
+"""Those of a trial, which runs in one process."""
 
 
 class Tuner(Component):
@@ -31,8 +45,11 @@ class Tuner(Component):
         tuner_fn: The function itself or its dotted name, instead of `module_file`.
         train_args: The splits and the number of steps of training.
         eval_args: The splits and the number of steps of validation.
-        tune_args: How the search runs; trials currently run one after another.
+        tune_args: How the search runs, such as how many trials at a time.
         custom_config: Passed to `tuner_fn`.
+        distribution: "none" or "mirrored", of each trial; sets `fn_args.strategy`, which `tuner_fn` gives
+            to its tuner as `distribution_strategy`.
+        precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16".
 
     Outputs:
         best_hyperparameters: `best_hyperparameters.txt`, which the Trainer reads.
@@ -63,47 +80,117 @@ class Tuner(Component):
     eval_args: EvalArgs = EvalArgs()
     tune_args: TuneArgs = TuneArgs()
     custom_config: Mapping[str, Any] | None = None
+    distribution: str = "none"
+    precision: str = "float32"
     best_hyperparameters: Output[HyperParameters] = output()
     tuner_results: Output[TunerResults] = output()
 
     def check(self) -> None:
-        """Check that there is one user function, and that no unsupported parallelism is asked for."""
+        """Check that there is one user function, and that what is declared goes together."""
         self.tuner_fn = as_function("tuner_fn", self.tuner_fn)
         check_one_function("Tuner", "tuner_fn", self.module_file, self.tuner_fn)
-        if self.tune_args.num_parallel_trials > 1:
-            raise ValueError(
-                "Trials currently run one after another: set num_parallel_trials to 1. "
-                f"Received: num_parallel_trials={self.tune_args.num_parallel_trials}"
-            )
+        check_distribution(self.distribution, _DISTRIBUTIONS)
+        check_precision(self.precision)
+
+    def worker_profile(self) -> Mapping[str, Any]:
+        """Return the settings that a process cannot change once TensorFlow has run."""
+        parallel = self.tune_args.num_parallel_trials > 1
+        if not parallel and (self.distribution, self.precision) == ("none", "float32"):
+            return {}
+        return {
+            "distribution": self.distribution,
+            "precision": self.precision,
+            "parallel": parallel,
+        }
 
     def run(self, context: ExecutionContext) -> None:
         """Run the search and write its results."""
-        from penstock.training import TrainingProgress
-        from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
-        from penstock.training.user_functions import user_function
-        from penstock.tuning import run_search, write_best_hyperparameters, write_results
+        from penstock.tuning import write_best_hyperparameters, write_results
 
-        source: Any = self.tuner_fn
-        if self.module_file is not None:
-            source = context.load_module(self.module_file)
-        tuner_fn = user_function(source, "tuner_fn")
-        fn_args = fn_args_from_artifacts(
-            working_dir=context.working_dir,
-            seed=context.seed,
-            deterministic=context.deterministic,
-            examples=self.examples,
-            transform_graph=self.transform_graph,
-            schema=self.schema,
-            base_model=self.base_model,
-            train_args=self.train_args,
-            eval_args=self.eval_args,
-            custom_config=self.custom_config,
+        found = self._search(context)
+        write_best_hyperparameters(found.best, self.best_hyperparameters.uri)
+        write_results(found.trials, self.tuner_results.uri)
+        context.log.info("Best of %d trials: %s", len(found.trials), found.best["values"])
+        best = found.trials[0]["score"]
+        if best is not None:
+            context.report_metrics({"best_score": best, "trials": len(found.trials)})
+
+    def _search(self, context: ExecutionContext) -> FinishedSearch:
+        from penstock.tuning import run_search
+        from penstock.tuning.keras_search import check_result
+        from penstock.tuning.parallel.oracle_host import run_parallel_search
+        from penstock.tuning.project_folder import projects_below
+
+        process = self._process(context)
+        parallel = self.tune_args.num_parallel_trials
+        with contextlib.ExitStack() as ends:
+            workers = (
+                ends.enter_context(_workers(process, parallel, context)) if parallel > 1 else None
+            )
+            if workers is not None:
+                _leave_accelerators(context.accelerators)
+            fn_args = process.prepare()
+            tuner_fn = process.load()
+            with projects_below(str(fn_args.working_dir)):
+                result = tuner_fn(fn_args)
+            check_result(result)
+            settings = process.settings(fn_args, context.log)
+            if workers is None:
+                return run_search(result, settings)
+            return run_parallel_search(result, workers, settings)
+
+    def _process(self, context: ExecutionContext) -> TunerProcess:
+        # Trials that have ended outlive the attempt there.
+        folder = context.checkpoint_dir
+        arguments = {
+            "working_dir": folder if location.is_local(folder) else context.working_dir,
+            "seed": context.seed,
+            "deterministic": context.deterministic,
+            "examples": self.examples,
+            "transform_graph": self.transform_graph,
+            "schema": self.schema,
+            "base_model": self.base_model,
+            "train_args": self.train_args,
+            "eval_args": self.eval_args,
+            "custom_config": self.custom_config,
+        }
+        return TunerProcess(
+            function=None if self.tuner_fn is None else encode(self.tuner_fn),
+            module_file=self.module_file,
+            main_source=None if self.tuner_fn is None else source_for_child(self.tuner_fn),
+            project_root=context.project_root,
+            arguments=arguments,
+            declared={
+                "checkpoint_dir": folder,
+                "distribution": self.distribution,
+                "precision": self.precision,
+            },
         )
-        fn_args.checkpoint_dir = context.checkpoint_dir
-        result = tuner_fn(fn_args)
-        trials = run_search(result, [TrainingProgress()])
-        best = write_best_hyperparameters(result.tuner, self.best_hyperparameters.uri)
-        write_results(trials, self.tuner_results.uri)
-        context.log.info("Best of %d trials: %s", len(trials), best["values"])
-        if trials[0]["score"] is not None:
-            context.report_metrics({"best_score": trials[0]["score"], "trials": len(trials)})
+
+
+def _workers(process: TunerProcess, count: int, context: ExecutionContext) -> TrialWorkers:
+    """Start the processes that run trials; they import and call `tuner_fn` while this one does."""
+    from penstock.io.processes.child_process import ChildProcess
+    from penstock.tuning.parallel.devices import worker_environments
+    from penstock.tuning.parallel.workers import TrialWorkers
+
+    environments = worker_environments(count, context.accelerators, cores=context.resources.cpu)
+
+    def start(number: int) -> ChildProcess:
+        return ChildProcess(
+            run_trials,
+            process,
+            name=f"trial worker {number + 1}",
+            environment=environments[number],
+        )
+
+    return TrialWorkers(start, count)
+
+
+def _leave_accelerators(accelerators: Sequence[str]) -> None:
+    """Keep TensorFlow in this process off the accelerators, whose memory its workers need."""
+    if accelerators:
+        import tensorflow as tf
+
+        for kind in ("GPU", "TPU"):
+            tf.config.set_visible_devices([], kind)

@@ -63,7 +63,8 @@ class TuneArgs:
     """How a search runs.
 
     Args:
-        num_parallel_trials: Trials at a time; 0 and 1 run one after another.
+        num_parallel_trials: Trials at a time, each in a process of its own; 0 and 1 run one after
+            another in the process of the node.
     """
 
     num_parallel_trials: int = 0

@@ -14,7 +14,7 @@ from penstock.components import Trainer, Tuner
 from penstock.dsl import RuntimeParameter
 from penstock.io import ExamplesWriter
 from penstock.testing import ComponentFailed, run_component
-from penstock.training import EvalArgs, TrainArgs, TuneArgs
+from penstock.training import EvalArgs, TrainArgs
 from penstock.training.fn_args_from_artifacts import _patterns
 
 SCHEMA = (
@@ -183,8 +183,8 @@ def test_the_definition_is_checked(examples):
         Trainer(examples=examples, module_file="m.py", precision="float31")
     with pytest.raises(ValueError, match="Tuner needs module_file"):
         Tuner(examples=examples)
-    with pytest.raises(ValueError, match="set num_parallel_trials to 1"):
-        Tuner(examples=examples, module_file="m.py", tune_args=TuneArgs(4))
+    with pytest.raises(ValueError, match=r"one of \['none', 'mirrored'\]. Received: 'tpu'"):
+        Tuner(examples=examples, module_file="m.py", distribution="tpu")
 
 
 def test_a_process_of_its_own_is_asked_for_only_when_needed(examples):

@@ -4,12 +4,14 @@ import pytest
 
 from penstock.progress import telling
 from penstock.tuning import (
+    SearchSettings,
     TunerFnResult,
     read_best_hyperparameters,
     run_search,
     write_best_hyperparameters,
     write_results,
 )
+from penstock.tuning.keras_search import check_result
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -45,11 +47,11 @@ def test_the_best_trial_comes_first_and_is_written_as_tfx_does(make_tuner, tmp_p
     import keras_tuner
 
     tuner = make_tuner(lambda x: {"score": 1 - x * x})
-    trials = run_search(TunerFnResult(tuner, {}))
+    trials, best = run_search(TunerFnResult(tuner, {}))
     scores = [trial["score"] for trial in trials]
     assert scores == sorted(scores, reverse=True)
     assert len(trials) == 5
-    write_best_hyperparameters(tuner, str(tmp_path / "best"))
+    write_best_hyperparameters(best, str(tmp_path / "best"))
     config = read_best_hyperparameters(str(tmp_path / "best"))
     assert config["values"] == trials[0]["hyperparameters"]
     assert keras_tuner.HyperParameters.from_config(config).get("x") == config["values"]["x"]
@@ -77,10 +79,11 @@ def test_trials_and_their_epochs_are_told(tmp_path):
     fit = {"x": data, "y": data, "validation_data": (data, data), "epochs": 2, "verbose": 0}
     told = []
     with telling(told.append):
-        run_search(TunerFnResult(tuner, fit), [TrainingProgress()])
+        run_search(TunerFnResult(tuner, fit), SearchSettings(callbacks=[TrainingProgress()]))
     assert "callbacks" not in fit
     assert told[0] == "trial 1 of 2"
-    assert {"trial 1 of 2, 2 of 2 epochs", "trial 2 of 2, 2 of 2 epochs"} <= set(told)
+    assert "trial 1 of 2, 2 of 2 epochs" in told
+    assert "trial 2 of 2, best val_loss 0, 2 of 2 epochs" in told
 
 
 def test_failed_trials_come_last_with_their_reason(make_tuner):
@@ -91,7 +94,7 @@ def test_failed_trials_come_last_with_their_reason(make_tuner):
             raise keras_tuner.errors.FailedTrialError("too large")
         return {"score": x}
 
-    trials = run_search(TunerFnResult(make_tuner(score), {}))
+    trials = run_search(TunerFnResult(make_tuner(score), {})).trials
     states = [trial["status"] for trial in trials]
     assert states == sorted(states)
     assert {"COMPLETED", "FAILED"} == set(states)
@@ -112,7 +115,11 @@ def test_tuner_fn_must_return_a_result():
     with pytest.raises(
         ValueError, match=r"must return TunerFnResult\(tuner, fit_kwargs\). Received: NoneType"
     ):
-        run_search(None)
+        check_result(None)
+    with pytest.raises(ValueError, match="arguments of tuner.search by name.*Received: list"):
+        check_result(TunerFnResult(object(), []))
+    with pytest.raises(ValueError, match="Received: object without search, get_best"):
+        check_result(TunerFnResult(object(), {}))
 
 
 def test_missing_hyperparameters_are_named(tmp_path):
@@ -125,7 +132,7 @@ def test_missing_hyperparameters_are_named(tmp_path):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_score_that_is_nan_is_none_and_last(make_tuner, tmp_path):
     tuner = make_tuner(lambda x: {"score": x if x > 0 else float("nan"), "other": float("inf")})
-    trials = run_search(TunerFnResult(tuner, None))
+    trials = run_search(TunerFnResult(tuner, None)).trials
     scores = [trial["score"] for trial in trials]
     known = [score for score in scores if score is not None]
     assert known == sorted(known, reverse=True) == scores[: len(known)]
