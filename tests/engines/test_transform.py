@@ -44,21 +44,22 @@ def inputs(few_trees, tmp_path_factory):
     return examples, Schema(f"{root}/schema")
 
 
-def transform(inputs, project: Path, root: Path, engine=(), *, count_evergreens=False):
+def transform(inputs, project: Path, root: Path, engine=(), **parameters):
     examples, schema = inputs
     component = Transform(
         examples=examples,
         schema=schema,
         module_file="forest/features.py",
-        custom_config={"count_evergreens": count_evergreens},
+        custom_config={"count_evergreens": parameters.pop("count_evergreens", False)},
         disable_analyzer_cache=True,
+        **parameters,
     ).with_beam_pipeline_args(engine)
     return run_component(component, root, project_root=project)
 
 
 def rows(examples, split: str) -> dict[str, np.ndarray]:
-    """The columns of a split, sorted by all of them."""
-    batches = list(read_record_batches(split_files(examples.uri, split)))
+    """The columns of a split, sorted by all of them; each engine writes another file format."""
+    batches = list(ExamplesSplit.of(examples, split).batches())
     names = sorted(batches[0].schema.names)
     columns = [
         np.concatenate([b.column(name).flatten().to_numpy(zero_copy_only=False) for b in batches])
@@ -79,7 +80,7 @@ def test_the_same_rows_vocabulary_buckets_and_statistics(
     inputs, local, project, engine, tmp_path, monkeypatch
 ):
     monkeypatch.syspath_prepend(str(project))
-    found = transform(inputs, project, tmp_path, engine)
+    found = transform(inputs, project, tmp_path, engine, output_file_format="parquet")
     vocabulary = "transform_fn/assets/kinds"
     assert (Path(found["transform_graph"].uri) / vocabulary).read_bytes() == (
         Path(local["transform_graph"].uri) / vocabulary

@@ -16,6 +16,9 @@ from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
 from penstock.beam.pipeline_options import BeamSetup
 from penstock.beam.shard_files import shard_url, write_row_counts, written_whole
 from penstock.beam.statistics import sampled
+from penstock.io import TFRecordWriter
+from penstock.io.examples.formats import file_format_named
+from penstock.io.examples.split_shards import ParquetShard
 from penstock.io.files.plain_path import plain_path
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    from penstock.io import ExamplesSplit, TFRecordWriter
+    from penstock.io import ExamplesSplit
 
 DEFAULT_BATCH_SIZE = 10_000
 _ROWS, _BEFORE, _AFTER = "rows", "before", "after"
@@ -71,6 +74,7 @@ def transform_on_beam(
     transformed_examples_uri: str | None,
     exchange_folder: str,
     *,
+    file_format: str = DEFAULT_FILE_FORMAT,
     observe_raw: tuple[Mapping[str, ExamplesSplit], Observed] | None = None,
     observe_transformed: Observed | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
@@ -84,6 +88,7 @@ def transform_on_beam(
         transform_graph_uri: What Transform's analysis wrote; every worker must reach it.
         transformed_examples_uri: Where to write; None writes nothing.
         exchange_folder: A folder that every worker and this process reach, for the results.
+        file_format: How transformed examples are stored.
         observe_raw: What to compute over raw rows, and the splits they are in.
         observe_transformed: What to compute over all transformed rows.
         batch_size: Rows a batch, at most.
@@ -98,6 +103,7 @@ def transform_on_beam(
         schema.SerializeToString(),
         transform_graph_uri,
         transformed_examples_uri,
+        file_format,
         batch_size,
         observe_transformed.sample_rate if observe_transformed else None,
     )
@@ -206,12 +212,14 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
         schema: bytes,
         transform_graph_uri: str,
         transformed_examples_uri: str | None,
+        file_format: str,
         batch_size: int,
         sample_rate: float | None,
     ) -> None:
         self._schema = schema
         self._graph = transform_graph_uri
         self._output = transformed_examples_uri
+        self._format = file_format_named(file_format)
         self._batch_size = batch_size
         self._sample_rate = sample_rate
         self._job = uuid.uuid4().hex
@@ -220,29 +228,37 @@ class _Transform(beam.DoFn):  # type: ignore[misc]
         if self._output is None:
             yield from self._apply(shard, None)
             return
-        from penstock.io import TFRecordWriter
-
         url = shard_url(
             self._output,
             shard.split,
             "transformed_examples",
             shard.number,
             shard.shards,
-            DEFAULT_FILE_FORMAT,
+            self._format.name,
         )
-        with written_whole(url) as path, TFRecordWriter(path, "GZIP") as writer:
+        with written_whole(url) as path, self._writer(path, shard) as writer:
             yield from self._apply(shard, writer)
 
-    def _apply(self, shard: _Shard, writer: TFRecordWriter | None) -> Iterator[Any]:
+    def _writer(self, path: str, shard: _Shard) -> TFRecordWriter | ParquetShard:
+        if self._format.compression is None:
+            return ParquetShard(path, self._applied(shard).arrow_schema)
+        return TFRecordWriter(path, self._format.compression)
+
+    def _applied(self, shard: _Shard) -> _Applied:
         payload_format = shard.source.payload_format
-        applied = _applied(self._job, self._schema, payload_format, self._graph, self._batch_size)
+        return _applied(self._job, self._schema, payload_format, self._graph, self._batch_size)
+
+    def _apply(self, shard: _Shard, writer: TFRecordWriter | ParquetShard | None) -> Iterator[Any]:
+        applied = self._applied(shard)
         rows_read = 0
 
         def batches() -> Iterator[pa.RecordBatch]:
             nonlocal rows_read
             for rows, batch in applied.batches(shard.source):
                 rows_read += rows
-                if writer is not None:
+                if isinstance(writer, ParquetShard):
+                    writer.write_batch(applied.columns(batch))
+                elif writer is not None:
                     records = applied.serialize(batch)
                     if len(records) != rows:
                         raise RuntimeError(
@@ -276,6 +292,8 @@ class _Applied:
         self._read = shard_reader(self._features, batch_size)
         self._examples = TransformedExamples(output.transformed_metadata.schema)
         self.serialize: Callable[[pa.RecordBatch], list[bytes]] = self._examples.serialize
+        self.columns: Callable[[pa.RecordBatch], pa.RecordBatch] = self._examples.columns
+        self.arrow_schema: pa.Schema = self._examples.columns_schema
         self._apply = tf.function(
             output.transform_raw_features, input_signature=[dict(self._features.type_specs)]
         )

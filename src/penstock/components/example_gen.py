@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from penstock.io.ingestion.span_pattern import ResolvedInput
     from penstock.io.ingestion.write_examples import Rows
 
-_FILE_FORMATS = ("tfrecords_gzip", "parquet")
+OUTPUT_FILE_FORMATS = ("tfrecords_gzip", "parquet")
 _ON_ERROR = ("raise", "skip")
 
 
@@ -50,7 +50,7 @@ class ExampleGen(Component):
 
     def check(self) -> None:
         """Check the file format, the shards, and that several input splits are not hashed."""
-        _check_choice("output_file_format", self.output_file_format, _FILE_FORMATS)
+        _check_choice("output_file_format", self.output_file_format, OUTPUT_FILE_FORMATS)
         if isinstance(self.num_shards, int) and self.num_shards < 1:
             raise ValueError(
                 f"num_shards must be 1 or more. Received: num_shards={self.num_shards}"

@@ -136,6 +136,7 @@ class BeamEngine:
             folders.graph,
             folders.examples,
             folders.graph,
+            file_format=folders.file_format,
             observe_raw=(analyzed, before.observed) if before else None,
             observe_transformed=after.observed if after else None,
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.transform.imports import import_tensorflow_transform
 from penstock.transform.shards import (
-    BLOCKS_WORTH_A_PROCESS,
     BatchObserver,
     ShardReader,
     SplitReader,
@@ -26,7 +25,6 @@ from penstock.transform.transform_graph import (
 )
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     from penstock.io import ExamplesSplit
@@ -64,6 +62,7 @@ class TransformFolders:
             all there is not read for analysis.
         updated_cache: local folder for the accumulators of what is analyzed, or None to keep none.
         scratch: folder for temporary rows and vocabularies; by default the system's.
+        file_format: how transformed examples are stored: "tfrecords_gzip", "tfrecords" or "parquet".
     """
 
     graph: str
@@ -71,6 +70,7 @@ class TransformFolders:
     earlier_caches: Sequence[str] = ()
     updated_cache: str | None = None
     scratch: str | None = None
+    file_format: str = DEFAULT_FILE_FORMAT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +155,7 @@ def transform(
     from penstock.transform.export import write_schema
     from penstock.transform.features import RawFeatures
     from penstock.transform.preprocessing import bind_preprocessing_fn
+    from penstock.transform.splits import count_rows, transform_splits
 
     if not analyze:
         raise ValueError("Transform needs at least one split to analyze. Received: analyze=[]")
@@ -187,11 +188,11 @@ def transform(
         if observers.raw is not None:
             for reader in analyzed:
                 reader.exhaust()
-        rows_analyzed = _count_rows(analyzed)
+        rows_analyzed = count_rows(analyzed)
         rows_transformed: dict[str, int] = {}
         if materialize:
-            rows_transformed = _transform_splits(
-                graph, features, transformed, folders.examples, observers.transformed
+            rows_transformed = transform_splits(
+                graph, features, transformed, folders, observers.transformed
             )
     return TransformResult(
         transformed_schema=graph.schema,
@@ -266,56 +267,3 @@ def _analyze(
         fallback,
         elsewhere.force_tf_compat_v1,
     )
-
-
-def _count_rows(readers: Sequence[SplitReader]) -> dict[str, int]:
-    rows: Counter[str] = Counter()
-    for reader in readers:
-        if reader.rows is not None:
-            rows[reader.split] += reader.rows
-    return dict(rows)
-
-
-def _transform_splits(
-    graph: WrittenGraph,
-    features: RawFeatures,
-    readers: Sequence[SplitReader],
-    directory: str | None,
-    observe: BatchObserver | None,
-) -> dict[str, int]:
-    from penstock.io import ExamplesWriter
-    from penstock.io.processes.shard_processes import map_shards
-    from penstock.transform.features import explained_failures
-    from penstock.transform.transformed_examples import TransformedExamples
-
-    examples = TransformedExamples(graph.schema)
-
-    def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
-        for reader in readers:
-            for raw in reader():
-                if raw.num_rows == 0:
-                    continue
-                with explained_failures(features, raw.num_rows):
-                    tensors = graph.apply(features.tensors(raw))
-                batch = examples.batch(tensors, raw.num_rows)
-                if observe is not None:
-                    observe(reader.split, batch)
-                yield reader.split, batch
-
-    if directory is None:
-        for _ in batches():
-            pass
-        return _count_rows(readers)
-    splits = list(dict.fromkeys(reader.split for reader in readers))
-    with ExamplesWriter(directory, splits, name="transformed_examples") as writer:
-        with contextlib.closing(
-            map_shards(examples.serializer.framed, batches(), at_least=BLOCKS_WORTH_A_PROCESS)
-        ) as serialized:
-            for split, framed in serialized:
-                writer.write_framed(split, framed)
-    counts = _count_rows(readers)
-    if writer.row_counts != counts:
-        raise RuntimeError(
-            f"Transform read {counts} rows per split, but wrote {writer.row_counts}."
-        )
-    return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,9 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
+from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.io import serialize_examples
+from penstock.io.examples.formats import Decode, payload_format_named
 from penstock.io.examples.messages import example_class
 from penstock.io.tfrecord.framing import frame_records
 
@@ -32,6 +35,11 @@ class TransformedExamples:
             representation.HasField("ragged_tensor")
             for representation in self._converter.tensor_representations().values()
         )
+        self._single = {
+            feature.name
+            for feature in schema.feature
+            if feature.HasField("shape") and math.prod(dim.size for dim in feature.shape.dim) == 1
+        }
         self.serializer = TransformedSerializer(schema.SerializeToString() if ragged else None)
 
     def batch(self, tensors: Mapping[str, Any], rows: int) -> pa.RecordBatch:
@@ -55,6 +63,28 @@ class TransformedExamples:
                 f"Received: {rows} rows in, and out: {_row_counts(tensors)}"
             )
         return batch
+
+    def columns(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Convert a RecordBatch to the columns that a Parquet file holds.
+
+        Features with one value in every row are plain columns, which are read several times faster than
+        lists. A ragged feature of several dimensions takes several columns, as in a tf.Example.
+        """
+        if self.serializer.schema is not None:
+            batch = _decoder(self.serializer.schema)(self.serializer.records(batch))
+        names = batch.schema.names
+        plain = [
+            batch.column(name).flatten() if name in self._single else batch.column(name)
+            for name in names
+        ]
+        return pa.RecordBatch.from_arrays(plain, names)
+
+    @property
+    def columns_schema(self) -> pa.Schema:
+        """The schema of what `columns` returns."""
+        schema = self._converter.arrow_schema()
+        nothing = [pa.nulls(0, field.type) for field in schema]
+        return self.columns(pa.RecordBatch.from_arrays(nothing, schema=schema)).schema
 
     def serialize(self, batch: pa.RecordBatch) -> list[bytes]:
         """Serialize a RecordBatch as tf.Examples, with the same bytes each time."""
@@ -92,6 +122,12 @@ class TransformedSerializer:
 @functools.lru_cache(maxsize=32)
 def _encoder(schema: bytes, thread: int) -> RecordBatchToExamplesEncoder:
     return RecordBatchToExamplesEncoder(schema_pb2.Schema.FromString(schema))
+
+
+@functools.lru_cache(maxsize=8)
+def _decoder(schema: bytes) -> Decode:
+    payload = payload_format_named(DEFAULT_PAYLOAD_FORMAT)
+    return payload.decoder(schema_pb2.Schema.FromString(schema))
 
 
 def _row_counts(tensors: Mapping[str, Any]) -> dict[str, int]:

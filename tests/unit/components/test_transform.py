@@ -16,7 +16,7 @@ from penstock.data_validation import (
     load_stats_binary,
     write_schema_text,
 )
-from penstock.io import ExamplesWriter
+from penstock.io import ExamplesSplit, ExamplesWriter
 from penstock.testing import check_component, run_component
 from penstock.transform import SplitsConfig
 
@@ -122,6 +122,30 @@ def test_golden_penguins(project):
             for field in ("mean", "std_dev", "min", "max", "median"):
                 expected = getattr(feature.num_stats, field)
                 assert getattr(found.num_stats, field) == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.tensorflow
+def test_examples_may_be_stored_as_parquet(project, numbers):
+    component = Transform(
+        **numbers,
+        module_file=module(project, SCALE_MODULE, "parquet_module"),
+        custom_config={"name": "scaled"},
+        output_file_format="parquet",
+        disable_statistics=True,
+    )
+    outputs = run_component(component, project / "out", project_root=project)
+    examples = outputs["transformed_examples"]
+    assert examples.file_format == "parquet"
+    (batch,) = ExamplesSplit.of(examples, "train").batches()
+    assert batch.column("scaled").to_pylist() == [[0.0], [0.5], [1.0]]
+
+
+def test_a_file_format_without_effect_or_meaning_is_refused(numbers):
+    given = {**numbers, "preprocessing_fn": double}
+    with pytest.raises(ValueError, match=r"'parquet'\]. Received: 'csv'"):
+        Transform(**given, output_file_format="csv")
+    with pytest.raises(ValueError, match="has no effect with materialize=False"):
+        Transform(**given, output_file_format="parquet", materialize=False)
 
 
 @pytest.mark.tensorflow

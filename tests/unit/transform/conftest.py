@@ -85,6 +85,7 @@ def run(tmp_path: Path) -> Callable[..., Any]:
                 str(tmp_path / name / "examples"),
                 kwargs.pop("earlier_caches", ()),
                 kwargs.pop("updated_cache", None),
+                file_format=kwargs.pop("file_format", "tfrecords_gzip"),
             ),
             **kwargs,
         )

@@ -290,6 +290,39 @@ def test_ragged_and_truly_sparse_outputs_round_trip(data_set, run, tmp_path):
         assert record == canonical
 
 
+def test_parquet_holds_the_same_rows(data_set, run, tmp_path):
+    """Also features that take several columns; one value a row is a plain column."""
+    import pyarrow.parquet as pq
+    import tensorflow as tf
+
+    data = data_set(
+        {"x": "INT?", "y": "FLOAT"},
+        train={"x": [[1, 2, 3], None, [4]], "y": [0.5, 1.5, 2.5]},
+        eval={"x": [], "y": []},
+    )
+
+    def fn(inputs):
+        x = inputs["x"]
+        ragged = tf.RaggedTensor.from_sparse(x)
+        pairs = tf.stack([ragged, ragged * 10], axis=-1)
+        return {"x": x, "pairs": pairs, "y": inputs["y"], "flat": inputs["y"][:, 0]}
+
+    run(data, fn, splits=("train", "eval"))
+    run(data, fn, "columns", splits=("train", "eval"), file_format="parquet")
+    folder = str(tmp_path / "columns/examples")
+    files = split_files(folder, "train")
+    assert files[0].endswith("/transformed_examples-00000-of-00001.parquet")
+    (expected,) = read_record_batches(split_files(str(tmp_path / "out/examples"), "train"))
+    (found,) = read_record_batches(files, file_format="parquet")
+    assert {name: found.column(name).to_pylist() for name in found.schema.names} == {
+        name: expected.column(name).to_pylist() for name in expected.schema.names
+    }
+    stored = pq.read_schema(files[0])
+    assert str(stored.field("y").type) == str(stored.field("flat").type) == "float"
+    (none,) = split_files(folder, "eval")
+    assert pq.read_table(none).num_rows == 0
+
+
 def test_rows_must_come_out_as_they_went_in(data_set, run):
     data = data_set({"x": "FLOAT"}, train={"x": [1.0, 2.0, 3.0]})
     with pytest.raises(ValueError, match=r"one row for each row it gets. Received: 3 rows in"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from penstock.io.examples.formats import FileFormat
 from penstock.io.files.filesystem import join, naming, open_for_writing, remove, rename
@@ -125,15 +125,20 @@ class SplitShards:
             path = self._path(len(self._writers))
             self._paths.append(path)
             if self._format.compression is None:
-                writer: Any = _ParquetShard(path, self.schema)
+                writer: Any = ParquetShard(path, self.schema)
             else:
                 writer = TFRecordWriter(path, self._format.compression)
             self._writers.append(writer)
         return self._writers[shard]
 
 
-class _ParquetShard:
-    """A Parquet file being written; closes the file beneath, which pyarrow leaves open."""
+class ParquetShard:
+    """A Parquet file being written; closes the file beneath, which pyarrow leaves open.
+
+    Args:
+        path: A path or an fsspec URL.
+        schema: The columns of the batches.
+    """
 
     def __init__(self, path: str, schema: pa.Schema) -> None:
         import pyarrow.parquet as pq
@@ -145,10 +150,17 @@ class _ParquetShard:
         self.write_batch = self._writer.write_batch
 
     def close(self) -> None:
+        """Complete the file."""
         self._writer.close()
         self._file.close()
 
+    def __enter__(self) -> Self:
+        return self
+
     def __exit__(self, *error: object) -> None:
+        if not any(error):
+            self.close()
+            return
         try:
             self._writer.close()
         finally:
