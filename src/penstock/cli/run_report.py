@@ -14,7 +14,7 @@ from penstock.cli.quantities import duration
 from penstock.graph import Graph
 from penstock.graph.drawing import NodeStatus
 from penstock.spelling import nearest
-from penstock.store import ExecutionRecord, MetadataStore, RunRecord, RunState
+from penstock.store import EpochRecord, ExecutionRecord, MetadataStore, RunRecord, RunState
 
 KILLED = "KILLED"
 """Shown for what the store holds RUNNING while the process that ran it is gone."""
@@ -30,6 +30,7 @@ class NodeReport:
         state: Its state; PENDING or SKIPPED without an execution.
         attempts: Its executions, the last one last.
         outputs: Artifacts by key.
+        epochs: Epochs of training that it reported, in order.
     """
 
     id: str
@@ -37,6 +38,7 @@ class NodeReport:
     state: str
     attempts: Sequence[ExecutionRecord]
     outputs: Mapping[str, Sequence[Artifact]]
+    epochs: Sequence[EpochRecord] = ()
 
     @property
     def last(self) -> ExecutionRecord | None:
@@ -139,6 +141,7 @@ def report_run(store: MetadataStore, run: RunRecord) -> RunReport:
     for execution in store.run_executions(run.run_id):
         attempts.setdefault(str(execution.node_id), []).append(execution)
     outputs = {**store.rejected_outputs(run.run_id), **store.run_outputs(run.run_id)}
+    epochs = store.run_epochs(run.run_id)
     without = "PENDING" if state == "RUNNING" else "SKIPPED"
     nodes = []
     for node in graph.nodes:
@@ -146,7 +149,16 @@ def report_run(store: MetadataStore, run: RunRecord) -> RunReport:
         node_state = of[-1].state.name if of else without
         if node_state == "RUNNING" and state == KILLED:
             node_state = KILLED
-        nodes.append(NodeReport(node.id, node.kind, node_state, of, outputs.get(node.id, {})))
+        nodes.append(
+            NodeReport(
+                node.id,
+                node.kind,
+                node_state,
+                of,
+                outputs.get(node.id, {}),
+                epochs.get(node.id, ()),
+            )
+        )
     return RunReport(run, state, graph, nodes)
 
 

@@ -40,7 +40,7 @@ class NodeResult:
     Attributes:
         id: Its name.
         state: Its state.
-        seconds: Wall time of its last attempt.
+        seconds: Wall time of its last attempt; while that runs, what it had taken when it was reported.
         attempts: How often it was tried.
         execution_id: Row of the last attempt, or None.
         error: Why it failed, one line.

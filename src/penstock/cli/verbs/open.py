@@ -88,8 +88,8 @@ def _artifact_page(store: MetadataStore, record: ArtifactRecord) -> HtmlPage:
 
 def _run_page(store: MetadataStore, record: RunRecord) -> HtmlPage:
     from penstock.cards import run_page
+    from penstock.cli.run_json import run_json
     from penstock.cli.run_report import report_run
-    from penstock.cli.verbs.show import to_json
     from penstock.graph.drawing import diagram_of, draw_svg
     from penstock.launch.explanation import explain
 
@@ -100,7 +100,7 @@ def _run_page(store: MetadataStore, record: RunRecord) -> HtmlPage:
         for node in report.nodes
     }
     drawing = draw_svg(diagram_of(report.graph, report.statuses))
-    return run_page(to_json(report, whys), drawing)
+    return run_page(run_json(report, whys), drawing)
 
 
 def _temporary(name: str) -> Path:

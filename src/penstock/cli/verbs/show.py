@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
-from penstock.cli.arguments import Parser
+from penstock.cli.arguments import Parser, positive_integer
 from penstock.cli.console import Cell, Console, print_json
+from penstock.cli.errors import UsageError
 from penstock.cli.quantities import duration, moment, size
 from penstock.cli.store_option import add_store_option, open_store
 
@@ -19,21 +19,38 @@ if TYPE_CHECKING:
     from penstock.launch.explanation import Explanation
 
 _VALUE_WIDTH = 60
+_EPOCHS_OF_A_NODE = 8
+_ALL = 0
 
 
 def parser() -> Parser:
     """Return the arguments of the verb."""
     parser = Parser(
         "show",
-        "Show a run: its nodes with states, times and what they used; artifacts; metrics; code,\n"
-        "environment, parameters and seed.",
+        "Show a run: its nodes with states, times and what they used; artifacts; metrics; epochs of\n"
+        "training; code, environment, parameters and seed. With a node, show that one alone.",
         [
             "penstock show latest",
+            "penstock show latest Trainer --epochs all",
+            "penstock show latest --follow",
             "penstock show 20261121-0930 --why",
             "penstock show latest --json",
         ],
     )
     parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `latest`")
+    parser.add_argument("node", metavar="NODE", nargs="?", help="a node of its pipeline")
+    parser.add_argument(
+        "--epochs",
+        metavar="N",
+        type=_epochs,
+        help="show the last N epochs of training, or `all`, besides the first and the best "
+        "(default: 1, of a single node 8)",
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="follow a run that goes on in another process, until it ends; Ctrl-C leaves it alone",
+    )
     parser.add_argument(
         "--why", action="store_true", help="also say why each node ran or was cached"
     )
@@ -42,66 +59,61 @@ def parser() -> Parser:
     return parser
 
 
+def _epochs(text: str) -> int:
+    return _ALL if text == "all" else positive_integer(text)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the run."""
-    from penstock.cli.run_report import find_run, report_run
+    from penstock.cli.run_json import node_json, run_json
+    from penstock.cli.run_report import check_node, find_run, graph_of, report_run
     from penstock.launch.explanation import explain
 
+    if arguments.follow and (arguments.json or arguments.why):
+        given = "--json" if arguments.json else "--why"
+        raise UsageError(f"penstock show: --follow prints lines as they come; leave out {given}.")
     with open_store(arguments.store) as store:
-        report = report_run(store, find_run(store, arguments.run))
+        found = find_run(store, arguments.run)
+        if arguments.node is not None:
+            check_node(graph_of(found), arguments.node)
+        if arguments.follow:
+            from penstock.cli.follow import follow
+
+            return follow(store, found.run_id, arguments.node)
+        report = report_run(store, found)
         executions = [each for node in report.nodes for each in node.attempts]
         whys = {
             node.id: explain(store, report.run, report.graph, node.id, executions)
             for node in report.nodes
+            if arguments.node in (None, node.id)
         }
-    if arguments.json:
-        print_json(to_json(report, whys))
+    if arguments.node is not None:
+        (node,) = (each for each in report.nodes if each.id == arguments.node)
+        if arguments.json:
+            print_json(node_json(node, whys[node.id]))
+        else:
+            last = _EPOCHS_OF_A_NODE if arguments.epochs is None else arguments.epochs
+            _print_node(report, node, whys[node.id], Console(), epochs=last)
+    elif arguments.json:
+        print_json(run_json(report, whys))
     else:
-        _print(report, whys, Console(), sentences=arguments.why)
+        _print(
+            report,
+            whys,
+            Console(),
+            sentences=arguments.why,
+            epochs=1 if arguments.epochs is None else arguments.epochs,
+        )
     return exit_codes.OK
 
 
-def to_json(report: RunReport, whys: Mapping[str, Explanation]) -> dict[str, Any]:
-    """Return a run as a JSON value."""
-    from penstock.cli.run_report import sums
-
-    run = dataclasses.asdict(report.run)
-    del run["graph_json"]
-    return {
-        **run,
-        "state": report.state,
-        "nodes": [_node_json(node, whys[node.id]) for node in report.nodes],
-        "sums": sums(report),
-    }
-
-
-def _node_json(node: NodeReport, why: Explanation) -> dict[str, Any]:
-    last = node.last
-    return {
-        "id": node.id,
-        "kind": node.kind,
-        "state": node.state,
-        "attempts": len(node.attempts),
-        "execution_id": last.id if last else None,
-        "started": last.started if last else None,
-        "finished": last.finished if last else None,
-        "error": last.error if last else None,
-        "cached_from": last.cached_from if last else None,
-        "cache_key": last.cache_key if last else None,
-        "log": last.log_path if last else None,
-        "usage": dataclasses.asdict(last.usage) if last else None,
-        "metrics": dict(last.metrics) if last else {},
-        "verdict": node.verdict.to_json() if node.verdict else None,
-        "outputs": {
-            key: [{**artifact.to_json(), "state": artifact.state.name} for artifact in artifacts]
-            for key, artifacts in node.outputs.items()
-        },
-        "why": why.to_json(),
-    }
-
-
 def _print(
-    report: RunReport, whys: Mapping[str, Explanation], console: Console, *, sentences: bool
+    report: RunReport,
+    whys: Mapping[str, Explanation],
+    console: Console,
+    *,
+    sentences: bool,
+    epochs: int,
 ) -> None:
     from penstock.cli.run_report import sums
 
@@ -142,6 +154,46 @@ def _print(
     )
     if sentences:
         _print_whys(whys, console)
+    _print_results(report, report.nodes, console, epochs)
+
+
+def _print_node(
+    report: RunReport, node: NodeReport, why: Explanation, console: Console, *, epochs: int
+) -> None:
+    last = node.last
+    used = last.usage if last else None
+    spent = (
+        f"{duration(node.seconds)}, {duration(used.cpu_seconds)} of CPU, "
+        f"{size(used.peak_rss_bytes)} of memory, {size(used.bytes_written)} written"
+        if used and used.wall_seconds is not None
+        else ""
+    )
+    cached = last is not None and last.cached_from is not None
+    lines: Iterable[tuple[str, str]] = (
+        ("node", f"{console.style(node.id, 'name')} of run {report.run.run_id}"),
+        ("state", console.style(node.state.lower(), node.state)),
+        ("says", node.verdict.text if node.verdict else ""),
+        ("error", (last.error or "") if last else ""),
+        ("attempts", str(len(node.attempts)) if len(node.attempts) > 1 else ""),
+        ("started", moment(last.started) if last else ""),
+        ("took", spent),
+        ("log", (last.log_path or "") if last and not cached else ""),
+        ("why", why.headline),
+    )
+    for name, text in lines:
+        if text:
+            console.print(f"{console.style(f'{name:<12}', 'dim')}{text}")
+    for reason in why.reasons:
+        console.print(f"{'':<12}- {reason}")
+    _print_results(report, [node], console, epochs)
+
+
+def _print_results(
+    report: RunReport, nodes: Sequence[NodeReport], console: Console, epochs: int
+) -> None:
+    """Print what nodes wrote and reported."""
+    from penstock.cli.epoch_table import print_epochs
+
     artifacts: list[tuple[Cell, ...]] = [
         (
             f"{node.id}.{key}",
@@ -150,7 +202,7 @@ def _print(
             artifact.uri.removeprefix(f"{report.run.root}/"),
             _artifact_note(artifact),
         )
-        for node in report.nodes
+        for node in nodes
         for key, of in node.outputs.items()
         for artifact in of
     ]
@@ -159,13 +211,19 @@ def _print(
         console.table(("ARTIFACT", "TYPE", "ID", "BELOW ROOT", ""), artifacts, right=("ID",))
     metrics: list[tuple[Cell, ...]] = [
         (node.id, name, f"{value:.6g}")
-        for node in report.nodes
+        for node in nodes
         if node.last
         for name, value in node.last.metrics.items()
     ]
     if metrics:
         console.print()
         console.table(("NODE", "METRIC", "VALUE"), metrics, right=("VALUE",))
+    for node in nodes:
+        if node.epochs:
+            console.print()
+            print_epochs(
+                console, f"{node.id} EPOCH", node.epochs, last=None if epochs == _ALL else epochs
+            )
 
 
 def _print_heading(report: RunReport, console: Console) -> None:

@@ -23,8 +23,8 @@ class Progress(Protocol):
     explains: bool
     tells: bool
 
-    def began(self, graph: Graph, run_id: str) -> None:
-        """Say that the run begins."""
+    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
+        """Say that the run begins, or that it began so many seconds ago."""
 
     def changed(self, node: NodeResult) -> None:
         """Say that a node's state changed."""
@@ -48,7 +48,7 @@ class SilentProgress:
     explains = False
     tells = False
 
-    def began(self, graph: Graph, run_id: str) -> None:
+    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
         """Do nothing."""
 
     def changed(self, node: NodeResult) -> None:

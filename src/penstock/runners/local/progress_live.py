@@ -72,11 +72,11 @@ class LiveProgress:
         self._began = time.monotonic()
         self._live: Live | None = None
 
-    def began(self, graph: Graph, run_id: str) -> None:
+    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
         """Draw every node as waiting."""
         self._nodes = {node.id: NodeResult(node.id) for node in graph.nodes}
         self._title = f"{graph.name}  {run_id}"
-        self._began = time.monotonic()
+        self._began = time.monotonic() - seconds
         self._live = Live(
             self,
             console=self._console,
@@ -89,7 +89,7 @@ class LiveProgress:
     def changed(self, node: NodeResult) -> None:
         """Draw the node's new state with the next frame."""
         if node.state is NodeState.RUNNING:
-            self._since[node.id] = time.monotonic()
+            self._since[node.id] = time.monotonic() - node.seconds
         self._nodes[node.id] = node
 
     def advanced(self, node: NodeResult) -> None:

@@ -41,9 +41,9 @@ class PlainProgress:
         self._began = time.monotonic()
         self._listeners: dict[str, Listener] = {}
 
-    def began(self, graph: Graph, run_id: str) -> None:
+    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
         """Print the run and how many nodes it has."""
-        self._began = time.monotonic()
+        self._began = time.monotonic() - seconds
         nodes = counted(len(graph.nodes), "node")
         self._say(f"run {run_id} of {graph.name}, {nodes}")
 

@@ -143,7 +143,7 @@ class Scheduler:
         result = self.results[begun.node.id]
         result.attempts = begun.number
         result.log_path = begun.log_path
-        result.state, result.progress = NodeState.RUNNING, ""
+        result.state, result.progress, result.seconds = NodeState.RUNNING, "", 0.0
         if self._progress.explains:
             result.why = self._launcher.why_it_runs(begun)
         self._progress.changed(result)
