@@ -48,6 +48,7 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("compare", "show runs side by side: parameters, code, metrics by slice, times"),
             Verb("why", "say why a node ran, or why it was cached"),
             Verb("logs", "print the log of a node"),
+            Verb("tensorboard", "start TensorBoard on the logs of training"),
             Verb("open", "show an artifact or a run on a page in the browser"),
             Verb("head", "print the first rows of an artifact"),
             Verb("artifacts", "list artifacts, or show one with its lineage"),
