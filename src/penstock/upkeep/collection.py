@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from penstock.artifacts import location
 from penstock.store import ArtifactRecord, MetadataStore
-from penstock.upkeep.leftovers import Leftover, find_leftovers, folder_size
+from penstock.upkeep.checkpoints import remove_folder, spent_checkpoints
+from penstock.upkeep.leftovers import Kind, Leftover, find_leftovers, folder_size
 from penstock.upkeep.retention import Plan, Rules, folder_of, forget, plan_removal
 
 
@@ -62,9 +63,13 @@ def collect_garbage(
             print(collect_garbage(store, Rules(keep=5)).bytes)
     """
     rules = rules or Rules()
-    plan = plan_removal(store, rules, time.time() if now is None else now)
+    now = time.time() if now is None else now
+    plan = plan_removal(store, rules, now)
     sizes = {record.artifact.id: folder_size(folder_of(record) or "") for record in plan.removed}
     found = list(find_leftovers(store, rules.pipeline))
+    for checkpoints in spent_checkpoints(store, rules, now):
+        kind: Kind = "checkpoints" if checkpoints.known else "unknown"
+        found.append(Leftover(checkpoints.path, kind, folder_size(checkpoints.path)))
     folders = [each for each in found if each.kind != "unknown" or unknown]
     gone: Sequence[ArtifactRecord] = plan.removed
     if remove:
@@ -72,6 +77,6 @@ def collect_garbage(
         for record in gone:
             location.remove(folder_of(record) or "")
         for each in folders:
-            location.remove(each.path)
+            remove_folder(each.path)
     strangers = [each for each in found if each.kind == "unknown"]
     return Collected(plan, gone, sizes, folders, strangers)

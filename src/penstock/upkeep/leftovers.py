@@ -11,7 +11,7 @@ from penstock.artifacts import location
 from penstock.artifacts.layout import ATTEMPTS, SCRATCH, SYSTEM
 from penstock.store import ExecutionState, MetadataStore
 
-Kind = Literal["leftover", "deleted", "scratch", "unknown"]
+Kind = Literal["leftover", "deleted", "scratch", "checkpoints", "unknown"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Leftover:
 
     Attributes:
         path: Where it is.
-        kind: Of a failed attempt; of an artifact that was deleted; scratch of an ended attempt; or
-            unknown to the store.
+        kind: Of a failed attempt; of an artifact that was deleted; scratch of an ended attempt;
+            checkpoints that nobody goes on from; or unknown to the store.
         size: Bytes in it.
     """
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from penstock.store.leases import Leases
+from penstock.store.records import RunState
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,6 +90,33 @@ class UpkeepQueries(Leases):
         where, values = ("", ()) if pipeline is None else (" WHERE pipeline = ?", (pipeline,))
         rows = self._session.query(f"SELECT DISTINCT root FROM penstock_run{where}", values)
         return [str(root) for (root,) in rows]
+
+    def nodes_below(self, root: str) -> list[str]:
+        """Return the nodes that were executed in runs that wrote under a root."""
+        rows = self._session.query(
+            "SELECT DISTINCT pe.node_id FROM penstock_execution pe "
+            "JOIN penstock_run r ON r.run_id = pe.run_id WHERE r.root = ?",
+            (root,),
+        )
+        return sorted(str(node) for (node,) in rows)
+
+    def run_ends(self, run_ids: Sequence[str]) -> dict[str, tuple[RunState, float]]:
+        """Return the state of runs, and when they ended or last began an execution, in Unix seconds.
+
+        Runs that are not in the store are left out.
+        """
+        if not run_ids:
+            return {}
+        rows = self._session.query(
+            "SELECT r.run_id, r.state, r.started, r.finished, (SELECT max(pe.started) "
+            "FROM penstock_execution pe WHERE pe.run_id = r.run_id) FROM penstock_run r "
+            f"WHERE r.run_id IN ({','.join('?' * len(run_ids))})",
+            list(run_ids),
+        )
+        return {
+            str(run_id): (RunState(state), max(filter(None, times)) / 1000)
+            for run_id, state, *times in rows
+        }
 
     def execution_summaries(self) -> dict[int, ExecutionSummary]:
         """Return every execution of Penstock's by its id."""
