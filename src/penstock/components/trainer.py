@@ -31,6 +31,8 @@ from penstock.training.declared import (
     require_backend,
     trains_here,
 )
+from penstock.training.doctor.finding import check_doctor
+from penstock.training.doctor.report import read_findings, summary_of
 from penstock.training.fn_args import FnArgs
 from penstock.training.reproducibility import check_precision
 
@@ -66,6 +68,7 @@ class Trainer(Component):
             to Keras. `penstock.training.fit` follows it. A module that calls `model.compile` itself
             passes it on: `model.compile(..., jit_compile=fn_args.compiles)`.
         doctor: What happens when the training doctor finds a mistake: "warn", "error" or "off".
+        doctor_ignore: Findings that it keeps to itself, by their codes: `["no-validation-data"]`.
 
     Outputs:
         model: `Format-Serving/`, and `Format-TFMA/` when the module writes it.
@@ -102,6 +105,7 @@ class Trainer(Component):
     precision: str = "float32"
     jit_compile: bool | None = None
     doctor: str = "warn"
+    doctor_ignore: Sequence[str] = ()
     model: Output[Model] = output()
     model_run: Output[ModelRun] = output()
 
@@ -110,6 +114,7 @@ class Trainer(Component):
         self.run_fn = as_function("run_fn", self.run_fn)
         check_one_function("Trainer", "run_fn", self.module_file, self.run_fn)
         check_declared(self.distribution, self.backend, self.jit_compile, self.doctor)
+        check_doctor(self.doctor, self.doctor_ignore)
         check_precision(self.precision)
 
     def check_resources(self, resources: Resources) -> None:
@@ -174,6 +179,8 @@ class Trainer(Component):
         context.report_metrics(keep_history(history, self.model_run.uri, context.log))
         if self.distribution != "none":
             context.report_metrics({"replicas": fn_args.num_replicas})
+        if findings := read_findings(self.model_run.uri):
+            context.report_verdict(summary_of(findings), ok=False)
 
     def _fn_args(self, context: ExecutionContext) -> FnArgs:
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
@@ -198,7 +205,7 @@ class Trainer(Component):
         fn_args.model_run_dir = self.model_run.uri
         fn_args.distribution, fn_args.backend = self.distribution, self.backend
         fn_args.precision, fn_args.jit_compile = self.precision, self.jit_compile
-        fn_args.doctor = self.doctor
+        fn_args.doctor, fn_args.doctor_ignore = self.doctor, tuple(self.doctor_ignore)
         if self.hyperparameters is not None:
             fn_args.hyperparameters = read_best_hyperparameters(self.hyperparameters.uri)
         return fn_args

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
         create_data_accessor,
     )
     from penstock.training.distribution import configure_devices, create_strategy
+    from penstock.training.doctor.callback import TrainingDoctor
+    from penstock.training.doctor.finding import TrainingDoctorError
     from penstock.training.export import Onnx, TFLite, export_model
     from penstock.training.fn_args import FnArgs
     from penstock.training.input.batches import Batches
@@ -36,6 +38,8 @@ _MODULE_OF = {
     "TensorFlowDatasetOptions": "data_accessor",
     "TrainArgs": "args",
     "TensorBoardLog": "watch.tensorboard_log",
+    "TrainingDoctor": "doctor.callback",
+    "TrainingDoctorError": "doctor.finding",
     "TrainingProgress": "watch.progress",
     "TuneArgs": "args",
     "configure_devices": "distribution",
@@ -61,6 +65,8 @@ __all__ = [
     "TensorBoardLog",
     "TensorFlowDatasetOptions",
     "TrainArgs",
+    "TrainingDoctor",
+    "TrainingDoctorError",
     "TrainingProgress",
     "TuneArgs",
     "configure_devices",

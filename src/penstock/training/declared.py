@@ -75,7 +75,7 @@ def check_declared(
     """
     check_distribution(distribution)
     _one_of("backend", backend, BACKENDS)
-    _one_of("doctor", doctor, DOCTOR)
+    check_mode(doctor)
     if jit_compile is not None and not isinstance(jit_compile, bool):
         raise TypeError(f"jit_compile must be None, True or False. Received: {jit_compile!r}")
     if backend in (works := DISTRIBUTIONS[distribution].backends):
@@ -91,6 +91,11 @@ def check_declared(
         f"Received: backend={backend!r}, which works with distribution "
         f"{' or '.join(map(repr, fitting))}."
     )
+
+
+def check_mode(doctor: object) -> None:
+    """Raise a `ValueError` if `doctor` is not one of `DOCTOR`."""
+    _one_of("doctor", doctor, DOCTOR)
 
 
 def check_processes(

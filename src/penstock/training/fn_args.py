@@ -51,6 +51,7 @@ class FnArgs:
         coordinator_address: `host:port` of the process that the others meet at; None for one process.
         tf_config: What `TF_CONFIG` holds, for distributions of TensorFlow over several processes.
         doctor: What the training doctor does about a mistake: "warn", "error" or "off".
+        doctor_ignore: Findings that the training doctor keeps to itself, by their codes.
         checkpoint_dir: Folder of this execution's checkpoints; what an attempt that was killed left
             there, its retry or the resumed run finds. None where there is no runner.
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16"; it is set already.
@@ -89,6 +90,7 @@ class FnArgs:
     coordinator_address: str | None = None
     tf_config: Mapping[str, Any] | None = None
     doctor: str = "warn"
+    doctor_ignore: Sequence[str] = ()
     checkpoint_dir: str | None = None
     seed: int | None = None
     deterministic: bool = False

@@ -1,0 +1,106 @@
+"""Gradients of a model's weights for a few rows, on each backend of Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from penstock.training.doctor.forward import as_floats, local_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of one weight.
+
+    Args:
+        name: The layer's name and the weight's own, "dense_1/kernel".
+        size: Root mean square of its entries that are not 0; 0.0 if all are.
+        is_finite: Whether all its entries are.
+        is_matrix: Whether the weight has two axes or more, unlike a bias.
+    """
+
+    name: str
+    size: float
+    is_finite: bool
+    is_matrix: bool
+
+
+def gradients(model: Any, batch: Sequence[Any]) -> list[Gradient]:
+    """Return the gradients of the loss for a few rows, in inference mode, in the order of the weights.
+
+    No weight, metric or random state changes.
+
+    Args:
+        model: A compiled Keras model.
+        batch: `(x, y)` or `(x, y, sample_weight)`.
+    """
+    import keras
+
+    compute = {"tensorflow": _with_tensorflow, "jax": _with_jax, "torch": _with_torch}
+    found = compute[keras.backend.backend()](model, *batch)
+    variables = model.trainable_variables
+    return [_gradient(variable, values) for variable, values in zip(variables, found, strict=True)]
+
+
+def _gradient(variable: Any, values: np.ndarray | None) -> Gradient:
+    import numpy as np
+
+    size, finite = 0.0, True
+    if values is not None:
+        present = values[values != 0].astype(np.float64)
+        finite = bool(np.isfinite(present).all())
+        size = float(np.sqrt(np.mean(np.square(present)))) if len(present) and finite else 0.0
+    name = "/".join(variable.path.split("/")[-2:])
+    return Gradient(name, size, finite, len(variable.shape) > 1)
+
+
+def _loss(model: Any, x: Any, y: Any, weights: Any) -> Any:
+    import keras
+
+    y_pred = model(x, training=False)
+    y = keras.tree.map_structure(keras.ops.convert_to_tensor, y)
+    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weights, training=False)
+
+
+def _with_tensorflow(model: Any, x: Any, y: Any, weights: Any = None) -> list[np.ndarray | None]:
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape, local_weights(model):
+        loss = _loss(model, x, y, weights)
+    found = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    # The gradient of an embedding names only the rows that were looked up.
+    dense = [each.values if isinstance(each, tf.IndexedSlices) else each for each in found]
+    return [None if each is None else as_floats(each) for each in dense]
+
+
+def _with_jax(model: Any, x: Any, y: Any, weights: Any = None) -> list[np.ndarray | None]:
+    import jax
+    import keras
+
+    variables = model.trainable_variables
+
+    def loss(values: Sequence[Any]) -> Any:
+        mapping = list(zip(variables, values, strict=True))
+        with local_weights(model, mapping):
+            return _loss(model, x, y, weights)
+
+    values = [_local(variable.value) for variable in variables]
+    return [keras.ops.convert_to_numpy(each) for each in jax.grad(loss)(values)]
+
+
+def _local(value: Any) -> Any:
+    return value if getattr(value, "is_fully_addressable", True) else value.addressable_data(0)
+
+
+def _with_torch(model: Any, x: Any, y: Any, weights: Any = None) -> list[np.ndarray | None]:
+    import torch
+
+    values = [variable.value for variable in model.trainable_variables]
+    with torch.enable_grad(), local_weights(model):
+        loss = _loss(model, x, y, weights)
+    found = torch.autograd.grad(loss, values, allow_unused=True)
+    return [None if each is None else as_floats(each) for each in found]

@@ -1,0 +1,279 @@
+"""A Keras callback that looks at a training before its first batch, and while it runs."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from penstock.training.doctor.backward import gradients
+from penstock.training.doctor.checks import layers
+from penstock.training.doctor.checks.loss_curve import STEPS_A_WINDOW, LossCurve
+from penstock.training.doctor.checks.splits import no_validation_data_finding
+from penstock.training.doctor.diagnosis import non_finite_findings
+from penstock.training.doctor.examination import case_of, findings_of
+from penstock.training.doctor.finding import (
+    STOPPING,
+    Finding,
+    TrainingDoctorError,
+    check_doctor,
+)
+from penstock.training.doctor.forward import few_rows, look
+from penstock.training.doctor.report import write_findings
+
+if TYPE_CHECKING:
+    from penstock.training.fn_args import FnArgs
+
+_LOG = logging.getLogger("penstock.training.doctor")
+_FIRST_LOOKS = (20, 100)
+"""Steps of the first looks at the layers; weights that start at zero have moved by then."""
+_SHARE = 0.01
+"""Share of the training's time that the later looks may take."""
+_UNKNOWN: Any = object()
+
+
+class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
+    """Finds the classic mistakes of a training, before its first batch and while it runs.
+
+    `penstock.training.fit` adds it by itself; with Keras's own `fit` pass it as a callback. It needs at
+    most two hundredths of the training's time: of each step it takes only the loss; layers and gradients
+    are looked at in steps 20 and 100, after that as often as takes a hundredth of the time, and at the
+    end. Weights, random states and the order of the data stay as they would be without it.
+
+    Args:
+        mode: "warn" logs findings. "error" raises them as `TrainingDoctorError`. "off" does nothing.
+            None takes `fn_args.doctor`, or "warn". NaN and infinity always raise, except by "off".
+        data: What `fit` trains on; see `examine`. Without it only the loss is watched.
+        validation_data: What `fit` validates on, None for nothing. Where it is not given, that there is
+            none is only found when the training ends.
+        epochs: Epochs; by default those of `fit`.
+        steps_per_epoch: Batches of an epoch; by default those of `fit`.
+        fn_args: Those of `run_fn`: findings are written to `model_run_dir`.
+        ignore: Codes of findings to leave out; by default `fn_args.doctor_ignore`.
+
+    Attributes:
+        findings: What was found so far.
+        batch: The batch of the step, `(x, y)` or `(x, y, weights)`, where a training loop sets it: then
+            the feature with NaN is named also if it is in no row that was sampled.
+        bring_up_to_date: Called before weights are read; a training loop sets it that keeps them
+            outside of the model.
+
+    Raises:
+        ValueError: If there is no such mode or finding.
+
+    Example:
+        >>> doctor = TrainingDoctor(data=(x, y), validation_data=(x_eval, y_eval))
+        >>> model.fit(x, y, validation_data=(x_eval, y_eval), callbacks=[doctor])
+        >>> doctor.findings
+        []
+    """
+
+    def __init__(
+        self,
+        mode: str | None = None,
+        data: Any = None,
+        *,
+        validation_data: Any = _UNKNOWN,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        fn_args: FnArgs | None = None,
+        ignore: Iterable[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.mode = mode or getattr(fn_args, "doctor", "warn")
+        check_doctor(self.mode, ignore or ())
+        given = getattr(fn_args, "doctor_ignore", ()) if ignore is None else ignore
+        check_doctor("warn", given)
+        self._ignore = frozenset(given)
+        self._data, self._validation_data = data, validation_data
+        self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
+        self._fn_args = fn_args
+        self.findings: list[Finding] = []
+        self.batch: tuple[Any, ...] | None = None
+        self.bring_up_to_date: Callable[[], None] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.findings = []
+        self._curve = LossCurve()
+        self._step = self._batch_of_epoch = 0
+        self._seen_of_epoch = (0, 0.0)
+        self._unread: list[tuple[int, int, Any]] = []
+        self._rows: tuple[Any, ...] | None = None
+        self._was_validated = False
+        self._suspected: dict[str, set[str]] = {"dead": set(), "vanished": set()}
+        self._told: set[tuple[str, str]] = set()
+        self._started = time.monotonic()
+        self._looking = 0.0
+        self._next_look = _FIRST_LOOKS[0]
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Examine the model, the data and the plan."""
+        if self.mode == "off":
+            return
+        self._begin()
+        is_known = self._validation_data is not _UNKNOWN
+        case = case_of(
+            self.model,
+            self._data,
+            self._validation_data if is_known else None,
+            self._epochs or self.params.get("epochs") or 1,
+            self._steps_per_epoch or self.params.get("steps"),
+            self._fn_args,
+        )
+        self._write()
+        found = findings_of(case)
+        self._tell([each for each in found if is_known or each.code != "no-validation-data"])
+        if case.look is not None and case.train is not None and len(case.train.first) > 1:
+            self._rows = few_rows(case.train.first)
+        self._started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begin a new mean of the loss, as Keras does."""
+        self._batch_of_epoch = 0
+        self._seen_of_epoch = (0, 0.0)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Take the loss of a step, and look at what there is to look at."""
+        if self.mode == "off":
+            return
+        # Several steps at once are one call: steps_per_execution.
+        self._step += batch + 1 - self._batch_of_epoch
+        self._batch_of_epoch = batch + 1
+        loss = (logs or {}).get("loss")
+        if loss is not None:
+            self._unread.append((self._step, batch + 1, loss))
+        if self._step <= STEPS_A_WINDOW or len(self._unread) >= STEPS_A_WINDOW:
+            self.confirm()
+        if self._step >= self._next_look:
+            self._look()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Note that there is validation data."""
+        self._was_validated = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Read the losses of the epoch's last steps."""
+        if self.mode != "off":
+            self.confirm()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Look at the layers a last time."""
+        if self.mode == "off":
+            return
+        if self._validation_data is _UNKNOWN and not self._was_validated:
+            self._tell([no_validation_data_finding()])
+        if self._step >= _FIRST_LOOKS[0]:
+            self._look()
+
+    def confirm(self) -> None:
+        """Read the losses that were not read yet; a training loop calls it before it keeps weights.
+
+        Raises:
+            TrainingDoctorError: If one is not finite, or, by "error", if the loss explodes.
+        """
+        unread, self._unread = self._unread, []
+        before, total = self._seen_of_epoch
+        for step, count, mean in unread:
+            value = float(mean)
+            if not math.isfinite(value):
+                self._not_finite(step)
+                return
+            # Keras gives the mean over the epoch so far.
+            if count > before:
+                self._curve.add(value * count - total, count - before)
+            before, total = count, value * count
+        self._seen_of_epoch = before, total
+        if unread:
+            self._tell(list(self._curve.findings(unread[-1][0], self._learning_rate())))
+
+    def _not_finite(self, step: int) -> None:
+        self._update()
+        found = non_finite_findings(self.model, self.batch, self._rows, step)
+        if found and self._curve.has_risen:
+            found.insert(0, self._curve.explosion(step, self._learning_rate()))
+        self._tell(found)
+
+    def _look(self) -> None:
+        started = time.monotonic()
+        try:
+            found = self._findings_of_layers()
+        except Exception as error:
+            # A model that cannot be called as it is here trains on without being watched.
+            _LOG.info(
+                "The training doctor could not look at the layers: %s: %s",
+                type(error).__name__,
+                error,
+            )
+            self._rows = None
+            found = []
+        self._looking += time.monotonic() - started
+        later = [step for step in _FIRST_LOOKS if step > self._step]
+        share = self._looking / max(time.monotonic() - self._started, 1e-9)
+        wait = max(self._step, int(self._step * share / _SHARE))
+        self._next_look = later[0] if later else self._step + wait
+        self._tell(found)
+
+    def _findings_of_layers(self) -> list[Finding]:
+        rows = self._rows
+        if rows is None:
+            return []
+        self._update()
+        found_gradients = gradients(self.model, rows)
+        found = list(layers.non_finite_gradients(found_gradients, self._step))
+        seen = look(self.model, rows[0])
+        dead = layers.dead_units(seen)
+        for name, (count, units) in dead.items():
+            # A unit may be silent for a while: what is found twice in a row counts, or a silent layer.
+            if name in self._suspected["dead"] or count == units:
+                found.append(
+                    layers.dead_units_finding(name, count, units, seen.num_rows, self._step)
+                )
+        vanished = layers.vanished(found_gradients)
+        again = {n: v for n, v in vanished.items() if n in self._suspected["vanished"]}
+        if again:
+            found.append(layers.vanished_finding(again, self._step))
+        self._suspected = {"dead": set(dead), "vanished": set(vanished)}
+        return found
+
+    def _update(self) -> None:
+        update = self.bring_up_to_date or getattr(self.model, "jax_state_sync", None)
+        if update is not None:
+            update()
+
+    def _learning_rate(self) -> float | None:
+        try:
+            # An operation makes a tensor of a variable or a number.
+            rate = keras.ops.multiply(self.model.optimizer.learning_rate, 1.0)
+            return float(keras.ops.convert_to_numpy(rate))
+        except Exception:
+            return None
+
+    def _tell(self, found: list[Finding]) -> None:
+        """Log new findings, write them down, and raise what ends the training."""
+        new = [
+            finding
+            for finding in found
+            if finding.code not in self._ignore
+            and (finding.code, finding.subject) not in self._told
+        ]
+        if not new:
+            return
+        self._told |= {(finding.code, finding.subject) for finding in new}
+        self.findings += new
+        self._write()
+        stops = [f for f in new if self.mode == "error" or f.code in STOPPING]
+        for finding in new:
+            if finding not in stops:
+                _LOG.warning("%s", finding)
+        if stops:
+            raise TrainingDoctorError(stops)
+
+    def _write(self) -> None:
+        fn_args = self._fn_args
+        if fn_args is not None and fn_args.model_run_dir and fn_args.is_chief:
+            write_findings(fn_args.model_run_dir, self.findings)

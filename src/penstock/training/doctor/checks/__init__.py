@@ -1,0 +1,1 @@
+"""The checks of the training doctor: one function for each mistake."""
