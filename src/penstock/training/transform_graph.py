@@ -118,12 +118,15 @@ class AppliedTransformGraph:
 
 def declared_inputs(model: Any) -> Any:
     """Return the symbolic inputs of a functional Keras model; None for a model that declares none."""
-    if not hasattr(type(model), "input") or not hasattr(type(model), "from_config"):
-        return None
     try:
-        return model.input
-    except (AttributeError, ValueError):  # a subclassed model, or one that is not built
+        found = getattr(model, "input", None)
+    except ValueError:  # a subclassed model, or one that is not built
         return None
+    listed = found.values() if isinstance(found, Mapping) else found
+    tensors = list(listed) if isinstance(listed, Collection) else [found]
+    return (
+        found if all(hasattr(each, "shape") and hasattr(each, "name") for each in tensors) else None
+    )
 
 
 def _num_rows(features: Mapping[str, Any]) -> Any:

@@ -31,6 +31,15 @@ def is_keras_model(model: Any) -> bool:
     )
 
 
+def keras_backend(model: Any) -> str:
+    """Return the backend that a model runs on; what is not Keras's runs on TensorFlow."""
+    if not is_keras_model(model):
+        return "tensorflow"
+    import keras
+
+    return str(keras.backend.backend())
+
+
 def write_keras_file(model: Any, path: str) -> None:
     """Write a model as a `.keras` file.
 

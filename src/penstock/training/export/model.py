@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.training.export.forms import (
@@ -20,6 +22,7 @@ from penstock.training.export.forms import (
 )
 from penstock.training.export.keras_file import (
     is_keras_model,
+    keras_backend,
     write_keras_file,
     write_weights_file,
 )
@@ -54,6 +57,9 @@ def export_model(
     * `evaluation` takes the same as `serving_default`, and returns the model's own outputs.
     * `transform_features`, with a transform graph, returns the transformed features, labels included.
 
+    In a process whose Keras runs on JAX or PyTorch, only the `.keras` file (and the weights) are written,
+    and a request for the rest, which `fulfil_export` makes where TensorFlow is. A Trainer does so itself.
+
     Args:
         model: A Keras model, or anything that is called with a dict of features and has `variables`.
         directory: The folder to write; usually `fn_args.serving_model_dir`.
@@ -85,20 +91,43 @@ def export_model(
         ...     forms=["keras", "tflite_float16"],
         ... )
     """
+    wanted = as_forms(forms)
+    _check_directory(directory, wanted)
+    labels = [label_key] if isinstance(label_key, str) else list(label_key)
+    backend = keras_backend(model)
+    if backend != "tensorflow":
+        from penstock.training.export.request import write_request
+
+        if not is_serving_folder(directory):
+            raise ValueError(
+                f"With Keras's backend {backend!r} the export needs fn_args.serving_model_dir, a folder "
+                f"called Format-Serving. Received: {directory!r}"
+            )
+        with _without_warnings():
+            write_request(
+                model,
+                directory,
+                backend=backend,
+                transform_output=transform_output,
+                schema=schema,
+                labels=labels,
+                postprocess=postprocess,
+                class_names=class_names,
+                forms=wanted,
+                caller=sys._getframe(1).f_globals.get("__name__", ""),
+            )
+        return
     from penstock.training.export.labels import write_labels
     from penstock.training.export.saved_model import write_saved_model
     from penstock.training.export.signatures import ModelFunctions
     from penstock.training.transform_graph import AppliedTransformGraph
 
-    wanted = as_forms(forms)
-    _check_directory(directory, wanted)
     graph = AppliedTransformGraph(transform_output) if transform_output is not None else None
     schema = schema or (graph.raw_schema if graph else None)
     if schema is None:
         raise ValueError(
             "export_model needs a transform_output, or the schema of the raw examples."
         )
-    labels = [label_key] if isinstance(label_key, str) else list(label_key)
     functions = ModelFunctions(model, graph, schema, labels, postprocess)
     write_saved_model(functions, directory)
     write_labels(directory, model, graph.path if graph is not None else None, class_names)
@@ -133,14 +162,20 @@ def write_form(form: Form, model: Any, functions: ModelFunctions, directory: str
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     try:
-        with warnings.catch_warnings():
-            # Of Keras and the converters about NumPy and each other.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        with _without_warnings():
             _write(form, model, functions, path)
     finally:
         if not os.listdir(folder):
             os.rmdir(folder)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hide what Keras and the converters say about NumPy and each other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        yield
 
 
 def _write(form: Form, model: Any, functions: ModelFunctions, path: str) -> None:

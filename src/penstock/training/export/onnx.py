@@ -16,6 +16,8 @@ from penstock.training.quiet import quiet_stderr
 # The converter numbers what it adds by a counter of the process.
 _COUNTED = re.compile(r"__\d+$")
 
+_XLA = "XlaCallModule"
+
 
 def write_onnx(functions: ModelFunctions, form: Onnx, path: str) -> None:
     """Write an ONNX model whose inputs and outputs have the model's names.
@@ -41,6 +43,10 @@ def write_onnx(functions: ModelFunctions, form: Onnx, path: str) -> None:
         function = functions.own_function()
     except ValueError as error:
         raise ExportError(f"The model cannot become {name}: {error}") from error
+    if _has_operation(function.get_concrete_function().graph.as_graph_def(), _XLA):
+        raise ExportError(
+            f"The model cannot become {name}: ONNX has no operation {_XLA}, which holds code of JAX."
+        )
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     try:
         with quiet_stderr():
@@ -59,6 +65,11 @@ def write_onnx(functions: ModelFunctions, form: Onnx, path: str) -> None:
     onnx.checker.check_model(model)
     with open(path, "wb") as file:
         file.write(model.SerializeToString(deterministic=True))
+
+
+def _has_operation(graph: Any, name: str) -> bool:
+    scopes = [graph.node, *(function.node_def for function in graph.library.function)]
+    return any(node.op == name for nodes in scopes for node in nodes)
 
 
 def _first_line(error: Exception) -> str:

@@ -177,12 +177,13 @@ def model_state(model: Any) -> list[Any]:
         lookup.experimental.MutableHashTable,
         lookup.experimental.DenseHashTable,
     )
-    if not hasattr(model, "_flatten_layers"):
-        if isinstance(model, tf.Module):
-            return [model]
-        return [getattr(variable, "value", variable) for variable in model.variables]
-    state = [getattr(variable, "value", variable) for variable in model.variables]
-    for layer in model._flatten_layers():
+    if isinstance(model, tf.Module) and not hasattr(model, "_flatten_layers"):
+        return [model]
+    state = [
+        each if isinstance(each, tf.Variable) else getattr(each, "value", each)
+        for each in model.variables
+    ]
+    for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else ():
         state += [value for value in vars(layer).values() if isinstance(value, tables)]
     return state
 
@@ -216,6 +217,24 @@ def model_inputs(model: Any, features: Mapping[str, Any]) -> Any:
         return next(iter(features.values()))
     _check_inputs([wanted.name], features)
     return features[wanted.name]
+
+
+def input_names(model: Any) -> list[str]:
+    """Return the names of a model's declared inputs.
+
+    Raises:
+        ValueError: If it declares none.
+    """
+    declared = declared_inputs(model)
+    if declared is None:
+        raise ValueError(
+            f"{type(model).__name__} does not declare its inputs, so representative_data cannot be kept "
+            "for it. Build the model from keras.Input."
+        )
+    if isinstance(declared, Mapping):
+        return list(declared)
+    listed = declared if isinstance(declared, list | tuple) else [declared]
+    return [each.name for each in listed]
 
 
 def _check_inputs(names: Iterable[str], features: Mapping[str, Any]) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator
 from typing import Any
 
 from penstock.training.export.forms import ExportError, TFLite
+from penstock.training.export.representative_data import representative_batches
 from penstock.training.export.signatures import SERVING_SIGNATURE, ModelFunctions
 from penstock.training.quiet import quiet_stderr
 
-_MOST_BATCHES = 100
 _FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _PLACE = re.compile(r'error: loc\((?:callsite\()?fused\["(?:\w+:)?", "([^"@]+)/\w+@')
 
@@ -65,36 +64,15 @@ def _configure(converter: Any, form: TFLite, names: list[str]) -> None:
     if form.quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
     elif form.quantization == "int8":
-        converter.representative_dataset = lambda: _batches(form.representative_data, names)
+        converter.representative_dataset = lambda: _rows(form.representative_data, names)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
 
-def _batches(data: Any, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the rows of some batches, one at a time, as the converter takes them."""
-    batches = [data] if isinstance(data, Mapping) else islice(iter(data), _MOST_BATCHES)
-    count = 0
-    for batch in batches:
-        features = batch[0] if isinstance(batch, list | tuple) else batch
-        if not isinstance(features, Mapping):
-            features = {names[0]: features}
-        if missing := [name for name in names if name not in features]:
-            raise ExportError(
-                f"representative_data has no {missing[0]!r}. The model's inputs: {', '.join(names)}. "
-                f"Received: {', '.join(map(str, features))}"
-            )
-        arrays = {name: _array(features[name]) for name in names}
-        for row in range(len(arrays[names[0]])):
-            count += 1
-            yield SERVING_SIGNATURE, {name: each[row : row + 1] for name, each in arrays.items()}
-    if not count:
-        raise ExportError("representative_data has no rows.")
-
-
-def _array(values: Any) -> Any:
-    import numpy as np
-
-    array = np.asarray(values.numpy() if hasattr(values, "numpy") else values)
-    return array.astype(np.float32) if array.dtype == np.float64 else array
+def _rows(data: Any, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield one row at a time, as the converter takes them."""
+    for batch in representative_batches(data, names):
+        for row in range(len(batch[names[0]])):
+            yield SERVING_SIGNATURE, {name: each[row : row + 1] for name, each in batch.items()}
 
 
 def _reason(message: str) -> str:
