@@ -116,10 +116,8 @@ class Tuner(Component):
             context.report_metrics({"best_score": best, "trials": len(found.trials)})
 
     def _search(self, context: ExecutionContext) -> FinishedSearch:
-        from penstock.tuning import run_search
-        from penstock.tuning.keras_search import check_result
-        from penstock.tuning.parallel.oracle_host import run_parallel_search
         from penstock.tuning.project_folder import projects_below
+        from penstock.tuning.searching import search
 
         process = self._process(context)
         parallel = self.tune_args.num_parallel_trials
@@ -133,11 +131,7 @@ class Tuner(Component):
             tuner_fn = process.load()
             with projects_below(str(fn_args.working_dir)):
                 result = tuner_fn(fn_args)
-            check_result(result)
-            settings = process.settings(fn_args, context.log)
-            if workers is None:
-                return run_search(result, settings)
-            return run_parallel_search(result, workers, settings)
+            return search(result, fn_args, process.settings(fn_args, context.log), workers)
 
     def _process(self, context: ExecutionContext) -> TunerProcess:
         # Trials that have ended outlive the attempt there.

@@ -104,8 +104,8 @@ def run_trials(connection: Any, process: TunerProcess) -> None:
 
 def _run_trials(line: Any, process: TunerProcess) -> None:
     from penstock.training.reproducibility import make_reproducible
-    from penstock.tuning.parallel.oracle_worker import work_for_oracle
     from penstock.tuning.project_folder import projects_below
+    from penstock.tuning.searching import work
 
     import_from(process.project_root)
     if process.main_source is not None:
@@ -115,4 +115,4 @@ def _run_trials(line: Any, process: TunerProcess) -> None:
     tuner_fn = process.load()
     with projects_below(str(fn_args.working_dir), worker=True):
         result = tuner_fn(fn_args)
-    work_for_oracle(line, result, process.settings(fn_args))
+    work(line, result, fn_args, process.settings(fn_args))

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
         write_best_hyperparameters,
     )
     from penstock.tuning.keras_search import FinishedSearch, SearchSettings, run_search
+    from penstock.tuning.studies.optuna_search import OptunaSearch
+    from penstock.tuning.studies.pruning import OptunaPruning
     from penstock.tuning.trial_results import read_results, search_results, write_results
     from penstock.tuning.tuner_fn_result import TunerFnResult
 
 _MODULE_OF = {
     "FinishedSearch": "keras_search",
+    "OptunaPruning": "studies.pruning",
+    "OptunaSearch": "studies.optuna_search",
     "SearchSettings": "keras_search",
     "TunerFnResult": "tuner_fn_result",
     "read_best_hyperparameters": "best_hyperparameters",
@@ -27,6 +31,8 @@ _MODULE_OF = {
 
 __all__ = [
     "FinishedSearch",
+    "OptunaPruning",
+    "OptunaSearch",
     "SearchSettings",
     "TunerFnResult",
     "read_best_hyperparameters",

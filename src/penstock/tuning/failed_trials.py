@@ -39,6 +39,38 @@ def failure_of(message: str) -> str:
     return f"{reason} ({file if shown.startswith('..') else shown}, line {line}, in {function})"
 
 
+class TooManyFailures(ValueError):
+    """So many trials have failed one after another that the search was stopped."""
+
+
+def too_many_failures(oracle: Any, error: Exception) -> TooManyFailures | None:
+    """Return what is raised instead of an oracle's error, if it is the one of too many failed trials.
+
+    Args:
+        oracle: A KerasTuner oracle.
+        error: What it has raised when a trial ended.
+    """
+    if not str(error).startswith("Number of consecutive failures exceeded"):
+        return None
+    message = str(oracle.trials[oracle.end_order[-1]].message or "")
+    return failures_in_a_row(oracle.max_consecutive_failed_trials, message)
+
+
+def failures_in_a_row(count: int, message: str) -> TooManyFailures:
+    """Return the error for so many trials that have failed one after another.
+
+    Args:
+        count: How many.
+        message: The last one's traceback, or a sentence.
+    """
+    lines = message.strip().split("\n")
+    where = "\n".join(lines[-_LINES_OF_TRACEBACK:]) if len(lines) > 1 else ""
+    return TooManyFailures(
+        f"{count} trials failed one after another. The last: {failure_of(message)}"
+        + (f"\n{where}" if where else "")
+    )
+
+
 def check_completed(tuner: Any, trials: Sequence[Mapping[str, Any]]) -> None:
     """Raise an error that says why, if no trial of a KerasTuner search completed.
 

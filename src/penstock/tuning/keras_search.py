@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from penstock.progress import stage
-from penstock.tuning.failed_trials import check_completed, failure_of
+from penstock.tuning.failed_trials import check_completed, failure_of, too_many_failures
 from penstock.tuning.search_record import SearchRecord
 from penstock.tuning.trial_results import search_results
 from penstock.tuning.tuner_fn_result import TunerFnResult
@@ -60,7 +60,7 @@ def run_search(result: TunerFnResult, settings: SearchSettings | None = None) ->
         settings: How it runs.
 
     Raises:
-        ValueError: If no trial completed.
+        ValueError: If no trial completed, or as many as the tuner allows have failed in a row.
     """
     settings = settings or SearchSettings()
     tuner = result.tuner
@@ -71,6 +71,11 @@ def run_search(result: TunerFnResult, settings: SearchSettings | None = None) ->
     try:
         with prepared_trials(tuner, settings), _recorded(tuner, record, settings.log):
             tuner.search(**fit_kwargs(result, settings.callbacks))
+    except RuntimeError as error:
+        if (failures := too_many_failures(tuner.oracle, error)) is None:
+            raise
+        record.retry_failures(tuner.oracle)
+        raise failures from None
     finally:
         gc.unfreeze()
     return finished(tuner, record)
@@ -214,7 +219,7 @@ def check_result(result: Any) -> None:
     """
     if not hasattr(result, "tuner") or not hasattr(result, "fit_kwargs"):
         raise ValueError(
-            f"tuner_fn must return TunerFnResult(tuner, fit_kwargs). "
+            "tuner_fn must return TunerFnResult(tuner, fit_kwargs) or OptunaSearch(objective, n_trials). "
             f"Received: {type(result).__name__}"
         )
     if result.fit_kwargs is not None and not isinstance(result.fit_kwargs, Mapping):

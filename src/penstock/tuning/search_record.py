@@ -64,6 +64,17 @@ class SearchRecord:
             file.write(text)
         os.replace(temporary, self._path)
 
+    def retry_failures(self, oracle: Any) -> None:
+        """Have the trials that have failed run again by the next attempt, since this one gives up."""
+        for trial in oracle.trials.values():
+            if trial.status == "FAILED":
+                trial.status = "INVALID"
+                oracle.end_order.remove(trial.trial_id)
+                oracle._run_times.pop(trial.trial_id, None)
+                oracle._retry_queue.insert(0, trial.trial_id)
+                self.losses.pop(trial.trial_id, None)
+        self.save(oracle)
+
     def _restore(self, oracle: Any) -> None:
         if self._path is None or not os.path.exists(self._path):
             return
@@ -72,7 +83,8 @@ class SearchRecord:
         self.seconds, self.losses = found["seconds"], found["losses"]
         vars(oracle).update(found["oracle"])
         # What was running is run again, the first one first.
-        interrupted = [trial.trial_id for trial in oracle.ongoing_trials.values()]
+        waiting = set(oracle._retry_queue)
+        interrupted = {trial.trial_id for trial in oracle.ongoing_trials.values()} - waiting
         oracle._retry_queue.extend(sorted(interrupted, reverse=True))
         oracle.ongoing_trials = {}
         oracle.tuner_ids = set()

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from penstock.progress import tell
+from penstock.tuning.failed_trials import too_many_failures
 from penstock.tuning.keras_search import (
     FinishedSearch,
     SearchSettings,
@@ -114,9 +115,14 @@ class OracleHost:
             self._record.seconds[trial.trial_id] = round(time.monotonic() - began, 3)
         try:
             self._oracle.end_trial(trial)
-        finally:
-            self._record.save(self._oracle)
+        except RuntimeError as error:
             say_failure(self._oracle.trials[trial.trial_id], self._log)
+            if (failures := too_many_failures(self._oracle, error)) is None:
+                raise
+            self._record.retry_failures(self._oracle)
+            raise failures from None
+        self._record.save(self._oracle)
+        say_failure(self._oracle.trials[trial.trial_id], self._log)
 
     def lost(self, worker: int, how: str) -> bool:
         """Have the trial of a worker that died run again, or give it up."""

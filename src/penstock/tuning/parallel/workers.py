@@ -8,6 +8,7 @@ from multiprocessing.connection import wait
 from typing import Any, Protocol
 
 from penstock.io.processes.child_process import ChildProcess, describe_status
+from penstock.tuning.failed_trials import TooManyFailures
 from penstock.tuning.parallel.conversation import Answer, Call, Done, Failure
 
 LATER = object()
@@ -60,6 +61,7 @@ class TrialWorkers:
         """Answer the workers until all are done.
 
         Raises:
+            TooManyFailures: If the host gives up.
             RuntimeError: If processes die again and again without having begun a trial.
             Exception: What a worker cannot go on after.
         """
@@ -94,6 +96,8 @@ class TrialWorkers:
         self._waiting.pop(number, None)
         try:
             answer = Answer(host.answer(number, call))
+        except TooManyFailures:
+            raise  # it is the search that ends
         except Exception as error:
             answer = Answer(error=error)
         if answer.value is LATER:
