@@ -113,7 +113,8 @@ def test_a_search_without_a_result_says_why(make_tuner):
 
 def test_tuner_fn_must_return_a_result():
     with pytest.raises(
-        ValueError, match=r"must return TunerFnResult\(tuner, fit_kwargs\). Received: NoneType"
+        ValueError,
+        match=r"must return TunerFnResult\(tuner, fit_kwargs\) or Optuna.* Received: NoneType",
     ):
         check_result(None)
     with pytest.raises(ValueError, match="arguments of tuner.search by name.*Received: list"):
