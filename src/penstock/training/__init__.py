@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.training.fn_args import FnArgs
     from penstock.training.input.batches import Batches
     from penstock.training.input.columns import RaggedArray
+    from penstock.training.loop.fit import fit
     from penstock.training.parsing import feature_spec
     from penstock.training.reproducibility import make_reproducible, set_precision
     from penstock.training.transform_graph import load_transform_output
@@ -47,6 +48,7 @@ _MODULE_OF = {
     "create_strategy": "distribution",
     "export_model": "export",
     "feature_spec": "parsing",
+    "fit": "loop.fit",
     "load_transform_output": "transform_graph",
     "make_reproducible": "reproducibility",
     "set_precision": "reproducibility",
@@ -74,6 +76,7 @@ __all__ = [
     "create_strategy",
     "export_model",
     "feature_spec",
+    "fit",
     "load_transform_output",
     "make_reproducible",
     "set_precision",

@@ -1,0 +1,1 @@
+"""The training loop: `fit`, one loop over the steps of a backend."""

@@ -1,0 +1,33 @@
+"""The tests of `fit` on JAX and PyTorch: a process has one backend."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FILES = [
+    str(Path(__file__).with_name("test_fit.py")),
+    str(Path(__file__).parent.parent / "checkpoints" / "test_resuming.py"),
+]
+
+
+QUICK = "two_in_two_out or dropout_norm or classes_have or moment or [7-epoch0] or [3-1_0] or in_validation"
+
+
+@pytest.mark.parametrize(
+    ("backend", "tests"),
+    [
+        ("jax", QUICK),
+        pytest.param("jax", "test", marks=pytest.mark.slow),
+        pytest.param("torch", "test", marks=pytest.mark.torch),
+    ],
+)
+def test_fit_on_another_backend(backend, tests):
+    pytest.importorskip(backend)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", tests, *FILES]
+    command += ["-m", "not slow", "-W", "ignore::DeprecationWarning", "-W", "ignore::UserWarning"]
+    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
