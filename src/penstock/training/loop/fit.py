@@ -162,7 +162,7 @@ def _checkpointing(
 def _own_callbacks(fn_args: FnArgs | None, given: Iterable[Any]) -> list[Any]:
     if fn_args is None:
         return []
-    from penstock.training.progress_callback import TrainingProgress
+    from penstock.training import TrainingProgress
 
     return [] if any(isinstance(each, TrainingProgress) for each in given) else [TrainingProgress()]
 
