@@ -27,7 +27,7 @@ class _Telling:
         self.epochs: EpochListener | None = None
         self.due = 0.0
         self.stage = ""
-        self.reported: set[int] = set()
+        self.reported: dict[int, Mapping[str, float]] = {}
 
 
 _telling = _Telling()
@@ -42,7 +42,7 @@ def telling(listener: Listener | None, epochs: EpochListener | None = None) -> I
         epochs: Is told of each epoch of training.
     """
     before = _telling.listener, _telling.epochs, _telling.reported
-    _telling.listener, _telling.epochs, _telling.reported = listener, epochs, set()
+    _telling.listener, _telling.epochs, _telling.reported = listener, epochs, {}
     _telling.due = 0.0
     try:
         yield
@@ -112,13 +112,13 @@ def report_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
         raise ValueError(f"epochs are counted from 1. Received: {epoch!r}")
     values = {str(name): float(value) for name, value in metrics.items()}
     if not _telling.stage:
-        _telling.reported.add(int(epoch))
+        _telling.reported[int(epoch)] = values
         listener(int(epoch), values)
 
 
-def reported_epochs() -> frozenset[int]:
-    """Return the numbers of the epochs that were reported to the listener at hand."""
-    return frozenset(_telling.reported)
+def reported_epochs() -> dict[int, Mapping[str, float]]:
+    """Return the epochs that were reported to the listener at hand: metrics by number."""
+    return dict(_telling.reported)
 
 
 def tell(text: str) -> None:

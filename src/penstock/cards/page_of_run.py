@@ -8,6 +8,7 @@ from typing import Any
 from penstock.artifacts import location
 from penstock.cards.artifact_pages.blocks import fact_table, row_table, section, tiles, verdict
 from penstock.cards.html_page import HtmlPage, data_page
+from penstock.cards.learning_curves import learning_curves, points_of_epochs
 from penstock.cards.markup import Child, Markup, tag
 from penstock.cards.tables import pill, table
 from penstock.quantities import duration, moment, size
@@ -34,6 +35,10 @@ def run_page(run: Mapping[str, Any], drawing: str = "") -> HtmlPage:
         inline = Markup(drawing.replace(_NAMESPACE, "", 1))
         body.append(section("Graph", tag("div", inline, class_="chart drawing")))
     body.append(section("Nodes", _nodes(nodes)))
+    for node in nodes:
+        curves = learning_curves(points_of_epochs(node.get("epochs", ())))
+        if curves is not None:
+            body.append(section(f"Learning curves of {node['id']}", curves))
     artifacts = [
         [
             f"{node['id']}.{key}",

@@ -6,10 +6,11 @@ Each is left out where there is nothing to show.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from penstock.cards.charts import MISSING, graph, histogram, line_chart, number
+from penstock.cards.charts import MISSING, graph, histogram, number
+from penstock.cards.learning_curves import learning_curves, points_of_history
 from penstock.cards.markup import Markup, join, tag
 from penstock.cards.tables import Section, pill, table
 
@@ -21,14 +22,6 @@ def training_section(data: Mapping[str, Any]) -> Section | None:
     model = data.get("model") or {}
     if not values and not history and not model:
         return None
-    figures = []
-    metrics = [name for name in history if not name.startswith("val_") and len(history[name]) > 1]
-    for name in metrics:
-        curves = {"training": _points(history[name])}
-        if f"val_{name}" in history:
-            curves["validation"] = _points(history[f"val_{name}"])
-        chart = line_chart(curves, x_label="epoch", y_label=words(name), markers=True, whole_x=True)
-        figures.append(tag("div", tag("h3", words(name).capitalize()), chart))
     facts = [(name, _text(value)) for name, value in sorted(values.items())]
     if model:
         facts.append(("Signatures", ", ".join(model["signatures"])))
@@ -36,7 +29,7 @@ def training_section(data: Mapping[str, Any]) -> Section | None:
     rows = [tag("tr", tag("td", name), tag("td", value, class_="mono")) for name, value in facts]
     body = [
         table([], rows) if rows else None,
-        tag("div", figures, class_="figures") if figures else None,
+        learning_curves(points_of_history(history)),
     ]
     return "training", "Training", join(body)
 
@@ -155,10 +148,6 @@ def _parameters(values: Mapping[str, Any]) -> Markup | None:
         return None
     lines = [tag("div", f"{name} = {_text(value)}", class_="mono") for name, value in shown.items()]
     return tag("details", tag("summary", f"{len(shown)} set"), lines)
-
-
-def _points(values: Sequence[float | None]) -> list[tuple[float, float]]:
-    return [(i + 1, value) for i, value in enumerate(values) if value is not None]
 
 
 def words(name: str) -> str:

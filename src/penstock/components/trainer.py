@@ -145,7 +145,7 @@ class Trainer(Component):
         from penstock.training.history import history_of
         from penstock.training.outcome import HISTORY_FILE, check_exported, keep_history
         from penstock.training.user_functions import place_of, user_function
-        from penstock.training.watch.epoch_metrics import report_history
+        from penstock.training.watch.epoch_metrics import complete_history
 
         check_declared(self.distribution, self.backend, self.jit_compile, self.doctor)
         require_backend(self.backend)
@@ -174,7 +174,7 @@ class Trainer(Component):
                 ", ".join(map(repr, left_out)),
                 HISTORY_FILE,
             )
-        report_history(history)
+        history = complete_history(history)
         check_exported(fn_args, place_of(run_fn), context.log)
         context.report_metrics(keep_history(history, self.model_run.uri, context.log))
         if self.distribution != "none":

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
 
 from penstock.artifacts import Artifact, location
@@ -59,7 +60,7 @@ def execute(
     )
     context.attempt = attempt
     try:
-        with record_log(attempt.log_path), telling(listener, on_epoch):
+        with record_log(attempt.log_path), telling(listener, on_epoch or _forget):
             _run(attempt, context)
             outputs, written = collect_outputs(attempt)
         return AttemptResult(
@@ -114,6 +115,10 @@ class _Context(ExecutionContext):
     @checkpoint_dir.setter
     def checkpoint_dir(self, path: str) -> None:
         """Do nothing: where it lies follows from the attempt."""
+
+
+def _forget(epoch: int, metrics: Mapping[str, float]) -> None:
+    """Keep no epoch: the component alone may ask what it has reported."""
 
 
 def _run(attempt: Attempt, context: ExecutionContext) -> None:

@@ -36,20 +36,33 @@ def _each(name: str, value: Any) -> dict[str, float]:
     return {each: values[0] for each, values in history.items() if values}
 
 
-def report_history(history: Mapping[str, Sequence[float]]) -> None:
-    """Report the epochs of a training that did not report them while it ran.
+def complete_history(history: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Report the epochs of a training that did not report them while it ran; return its history.
 
     Series of another length than the longest (validation every second epoch, a number for the whole
     training) belong to no epoch in particular: the history alone has them.
 
     Args:
-        history: Values of each epoch by name, as `run_fn` returned them.
+        history: Values of each epoch by name, as `run_fn` returned them; if it returned none, what it
+            reported stands for them.
     """
-    epochs = max(map(len, history.values()), default=0)
-    if epochs < 2 and not any(name.startswith("val_") or name == "loss" for name in history):
-        return  # a dict of numbers about the whole training
     known = reported_epochs()
-    series = {name: values for name, values in history.items() if len(values) == epochs}
-    for index in range(epochs):
-        if index + 1 not in known:
-            report_epoch(index + 1, {name: values[index] for name, values in series.items()})
+    if not history:
+        return _history_of(known)
+    epochs = max(map(len, history.values()), default=0)
+    if epochs > 1 or any(name == "loss" or name.startswith("val_") for name in history):
+        series = {name: values for name, values in history.items() if len(values) == epochs}
+        for index in range(epochs):
+            if index + 1 not in known:
+                report_epoch(index + 1, {name: values[index] for name, values in series.items()})
+    return {name: list(values) for name, values in history.items()}
+
+
+def _history_of(epochs: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
+    """Return the series of those metrics that every epoch has."""
+    names = dict.fromkeys(name for metrics in epochs.values() for name in metrics)
+    return {
+        name: [epochs[number][name] for number in sorted(epochs)]
+        for name in names
+        if all(name in metrics for metrics in epochs.values())
+    }

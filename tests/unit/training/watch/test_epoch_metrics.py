@@ -1,7 +1,7 @@
 import numpy as np
 
 from penstock.progress import report_epoch, telling
-from penstock.training.watch.epoch_metrics import epoch_metrics, report_history
+from penstock.training.watch.epoch_metrics import complete_history, epoch_metrics
 
 
 def reported(history, *, before=()):
@@ -9,7 +9,7 @@ def reported(history, *, before=()):
     with telling(None, epochs.__setitem__):
         for epoch in before:
             report_epoch(epoch, {"known": 1.0})
-        report_history(history)
+        complete_history(history)
     return epochs
 
 
@@ -27,6 +27,15 @@ def test_epochs_that_were_not_reported_are_reported_at_the_end():
         2: {"known": 1.0},
         3: {"loss": 1.0},
     }
+
+
+def test_what_run_fn_does_not_return_is_what_it_reported():
+    with telling(None, lambda epoch, metrics: None):
+        report_epoch(1, {"loss": 2.0})
+        report_epoch(2, {"loss": 1.0, "val_loss": 3.0})
+        assert complete_history({}) == {"loss": [2.0, 1.0]}
+        assert complete_history({"auc": [0.5]}) == {"auc": [0.5]}
+    assert complete_history({}) == {}
 
 
 def test_numbers_about_the_whole_training_are_no_epoch():
