@@ -15,6 +15,7 @@ from penstock.artifacts import (
     TransformGraph,
 )
 from penstock.components.named_function import as_function
+from penstock.components.user_source import UserSource
 from penstock.dsl import (
     Component,
     ExecutionContext,
@@ -34,6 +35,7 @@ from penstock.training.declared import (
 from penstock.training.doctor.finding import check_doctor
 from penstock.training.doctor.report import read_findings, summary_of
 from penstock.training.fn_args import FnArgs
+from penstock.training.outcome import TrainingResult
 from penstock.training.reproducibility import check_precision
 
 
@@ -88,6 +90,7 @@ class Trainer(Component):
     LIBRARIES: ClassVar = ("tensorflow", "keras", "tensorflow-transform")
     MODULE_FUNCTIONS: ClassVar = ("run_fn",)
     USES_TENSORFLOW: ClassVar = True
+    IMPORTS_FUNCTIONS: ClassVar = False
 
     examples: Input[Examples]
     statistics: Input[ExampleStatistics] | None = None
@@ -142,9 +145,7 @@ class Trainer(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Call `run_fn`, here or in processes of its own, and check what it exported."""
-        from penstock.training.history import history_of
         from penstock.training.outcome import HISTORY_FILE, check_exported, keep_history
-        from penstock.training.user_functions import place_of, user_function
         from penstock.training.watch.epoch_metrics import complete_history
 
         check_declared(self.distribution, self.backend, self.jit_compile, self.doctor)
@@ -156,31 +157,57 @@ class Trainer(Component):
                 "**fn_args.compile_kwargs)",
                 self.jit_compile,
             )
-        if not self.runs_tensorflow():
-            raise RuntimeError(
-                f"distribution={self.distribution!r} with backend={self.backend!r} cannot run yet."
-            )
-        from penstock.training.training_process import call_run_fn, prepare_process
-
-        prepare_process(fn_args)
-        source: Any = self.run_fn
-        if self.module_file is not None:
-            source = context.load_module(self.module_file)
-        run_fn = user_function(source, "run_fn")
-        history, left_out = history_of(call_run_fn(run_fn, fn_args, context.log))
-        if left_out:
+        source = UserSource.of(
+            context.project_root, self.module_file, self.run_fn, self.custom_config
+        )
+        train = self._train_here if self.runs_tensorflow() else self._train_in_processes
+        result = train(context, fn_args, source)
+        if result.left_out:
             context.log.warning(
                 "run_fn returned no numbers for %s: not kept in %s",
-                ", ".join(map(repr, left_out)),
+                ", ".join(map(repr, result.left_out)),
                 HISTORY_FILE,
             )
-        history = complete_history(history)
-        check_exported(fn_args, place_of(run_fn), context.log)
+        history = complete_history(result.history)
+        check_exported(fn_args, result.run_fn, context.log)
         context.report_metrics(keep_history(history, self.model_run.uri, context.log))
         if self.distribution != "none":
-            context.report_metrics({"replicas": fn_args.num_replicas})
+            context.report_metrics({"replicas": result.replicas})
         if findings := read_findings(self.model_run.uri):
             context.report_verdict(summary_of(findings), ok=False)
+
+    def _train_here(
+        self, context: ExecutionContext, fn_args: FnArgs, source: UserSource
+    ) -> TrainingResult:
+        from penstock.training.training_process import prepare_process, train
+
+        prepare_process(fn_args)
+        fn_args.custom_config = source.custom_config()
+        return train(source.load(), fn_args, context.log)
+
+    def _train_in_processes(
+        self, context: ExecutionContext, fn_args: FnArgs, source: UserSource
+    ) -> TrainingResult:
+        from penstock.training.workers.group import Job, train
+        from penstock.training.workers.members import Shape
+
+        resources = context.resources
+        shape = Shape(
+            self.distribution,
+            self.backend,
+            resources.replicas,
+            resources.parameter_servers,
+            context.accelerators,
+            resources.cpu,
+            context.deterministic,
+        )
+        formats = self.examples.file_format, self.examples.payload_format
+        outcome = train(Job(shape, fn_args, *formats, source, context.working_dir), context.log)
+        if outcome.restarts or outcome.replaced:
+            context.report_metrics(
+                {"restarts": outcome.restarts, "replaced_workers": outcome.replaced}
+            )
+        return outcome.result
 
     def _fn_args(self, context: ExecutionContext) -> FnArgs:
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
@@ -196,7 +223,7 @@ class Trainer(Component):
             base_model=self.base_model,
             train_args=self.train_args,
             eval_args=self.eval_args,
-            custom_config=self.custom_config,
+            custom_config=None,
             statistics=self.statistics,
         )
         fn_args.checkpoint_dir = context.checkpoint_dir

@@ -55,6 +55,8 @@ class Component(Node):
         WARM_IMPORTS: Modules (or `module:function` to call) that such a worker imports before it is
             needed, besides TensorFlow and Keras.
         USES_SEED: Whether the seed of the run is part of the cache key.
+        IMPORTS_FUNCTIONS: Whether functions that are parameters are imported before `run`; else each is a
+            `NamedFunction`, for a component that calls them in another process.
         USES_LINEAGE: Whether `context.lineage` is set.
         JUDGES: Inputs that the component judges: nodes that read the same artifacts wait for it
             (`penstock.dsl.gates`).
@@ -73,6 +75,7 @@ class Component(Node):
     USES_TENSORFLOW: ClassVar[bool] = False
     WARM_IMPORTS: ClassVar[Sequence[str]] = ()
     USES_SEED: ClassVar[bool] = True
+    IMPORTS_FUNCTIONS: ClassVar[bool] = True
     USES_LINEAGE: ClassVar[bool] = False
     JUDGES: ClassVar[Sequence[str]] = ()
     DESCRIBES: ClassVar[Mapping[str, str | Sequence[str]]] = {}

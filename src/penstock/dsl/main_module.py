@@ -72,6 +72,12 @@ def _is_method(function: Any, owner: type) -> bool:
     return str(function.__qualname__).startswith(f"{owner.__qualname__}.")
 
 
+def installed_source() -> str | None:
+    """Return the text that `install_main` was given in this process, or None."""
+    name = getattr(sys.modules.get(MAIN), "__penstock_source__", None)
+    return "".join(linecache.cache[name][2]) if name in linecache.cache else None  # type: ignore[misc]
+
+
 def install_main(text: str) -> None:
     """Make what `MainSource.text` defines the module `__main__` of this process.
 

@@ -133,7 +133,10 @@ def _run(attempt: Attempt, context: ExecutionContext) -> None:
     component = component_class.bind(
         inputs=attempt.inputs,
         outputs=attempt.outputs,
-        parameters={key: decode(value) for key, value in attempt.node.parameters.items()},
+        parameters={
+            key: decode(value, import_functions=component_class.IMPORTS_FUNCTIONS)
+            for key, value in attempt.node.parameters.items()
+        },
     )
     component._id = attempt.node.id
     component.check_resources(context.resources)

@@ -18,6 +18,7 @@ _INSTALLED = (
     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")},
 )
 _LONGEST_LINE = 2000
+_FILE = re.compile(r'^ *File "([^"]+)"', re.MULTILINE)
 
 
 def told_traceback(error: BaseException, frames: TracebackType | None) -> str:
@@ -41,7 +42,11 @@ def told_traceback(error: BaseException, frames: TracebackType | None) -> str:
     notes = getattr(error, "__notes__", ())
     whole = message_of(error)
     message = without_graph_stack(whole)
-    if here is None and notes and message != whole:
+    elsewhere = [note for note in notes if any(map(_is_users, _FILE.findall(note)))]
+    if here is None and elsewhere:
+        # The user's code ran in another process: ours only waited for it.
+        text = "\n".join([*elsewhere, ""])
+    elif here is None and notes and message != whole:
         # A graph that runs has TensorFlow's frames and ours; the notes say which line made the node.
         text = "\n".join([f"{type(error).__name__}: {message}", *notes, ""])
     else:
@@ -84,7 +89,7 @@ def _files(error: BaseException) -> Iterator[str]:
     Notes come first: they hold the traceback of another process that worked for this one.
     """
     for note in getattr(error, "__notes__", ()):
-        yield from re.findall(r'^ *File "([^"]+)"', note, re.MULTILINE)
+        yield from _FILE.findall(note)
     for frame, _ in traceback.walk_tb(error.__traceback__):
         yield frame.f_code.co_filename
 

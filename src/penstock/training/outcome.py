@@ -6,12 +6,30 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 
 from penstock.training.fn_args import FnArgs
 from penstock.training.user_functions import UserFunctionError
 
 HISTORY_FILE = "history.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How `run_fn` ended.
+
+    Attributes:
+        history: What it returned, as numbers by epoch.
+        left_out: Names of what held no numbers.
+        run_fn: Its name and where it is defined.
+        replicas: Copies of the model that trained.
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    run_fn: str = "run_fn"
+    replicas: int = 1
 
 
 def check_exported(fn_args: FnArgs, run_fn: str, log: logging.Logger) -> None:

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from penstock.spelling import nearest
+from penstock.training.without_tensorflow import without_tensorflow
 
 PRECISIONS = ("float32", "float64", "bfloat16", "mixed_bfloat16", "float16", "mixed_float16")
 
 
-def make_reproducible(seed: int | None, *, deterministic: bool = False) -> None:
-    """Seed Python, NumPy and TensorFlow, and make TensorFlow use deterministic operations.
+def make_reproducible(
+    seed: int | None, *, deterministic: bool = False, backend: str = "tensorflow"
+) -> None:
+    """Seed Python, NumPy and Keras, and make the backend use deterministic operations.
 
     Args:
         seed: The seed, or None to leave the generators alone.
         deterministic: Whether equal inputs and seeds must give bit-equal weights. Operations that
             cannot do so raise an error, and some are slower. Without a seed it uses seed 0, as
             TensorFlow requires one.
+        backend: Keras's backend in this process. On JAX operations on a CPU are deterministic anyway;
+            those on GPUs by an option of XLA, which the Trainer sets.
     """
     if seed is None and not deterministic:
         return
     import keras
-    import tensorflow as tf
 
-    keras.utils.set_random_seed(seed or 0)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        keras.utils.set_random_seed(seed or 0)
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        return
+    with without_tensorflow():
+        keras.utils.set_random_seed(seed or 0)
+    if deterministic and backend == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True)
 
 
 def check_precision(precision: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from penstock.training.declared import check_batch_size
 from penstock.training.distribution import use_devices
 from penstock.training.fn_args import FnArgs
+from penstock.training.history import history_of
+from penstock.training.outcome import TrainingResult
 from penstock.training.reproducibility import forget_layers, set_precision
+from penstock.training.user_functions import place_of, user_function
 
 
 def prepare_process(fn_args: FnArgs) -> None:
@@ -21,7 +23,8 @@ def prepare_process(fn_args: FnArgs) -> None:
         RuntimeError: If this process has imported Keras with another backend.
     """
     use_backend(fn_args.backend)
-    use_devices(fn_args.distribution)
+    if fn_args.num_workers == 1:
+        use_devices(fn_args.distribution)
     forget_layers()
     set_precision(fn_args.precision)
 
@@ -45,12 +48,19 @@ def use_backend(backend: str) -> None:
         )
 
 
-def call_run_fn(run_fn: Callable[[FnArgs], Any], fn_args: FnArgs, log: logging.Logger) -> Any:
-    """Call `run_fn` and return what it returns.
+def train(source: Any, fn_args: FnArgs, log: logging.Logger) -> TrainingResult:
+    """Call `run_fn` and return how it ended.
+
+    Args:
+        source: The module that defines it, or the function.
+        fn_args: Its argument.
+        log: Is told what it runs on.
 
     Raises:
+        UserFunctionError: If there is no such function of one argument.
         ValueError: If the batch size does not divide by the replicas.
     """
+    run_fn = user_function(source, "run_fn")
     check_batch_size(fn_args.global_batch_size, fn_args.num_replicas)
     log.info(
         "distribution %s on %s: %d replicas, precision %s",
@@ -59,4 +69,5 @@ def call_run_fn(run_fn: Callable[[FnArgs], Any], fn_args: FnArgs, log: logging.L
         fn_args.num_replicas,
         fn_args.precision,
     )
-    return run_fn(fn_args)
+    history, left_out = history_of(run_fn(fn_args))
+    return TrainingResult(history, left_out, place_of(run_fn), fn_args.num_replicas)

@@ -1,0 +1,67 @@
+"""Addresses on loopback: finding free ones, and waiting until somebody listens at one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+HOST = "127.0.0.1"
+
+_PAUSE = 0.1
+
+
+class Unreachable(ConnectionError):
+    """Nobody listened at an address for as long as was waited."""
+
+
+def free_addresses(count: int) -> list[str]:
+    """Return addresses at which nobody listens, all different.
+
+    Another program may take one of them before it is used: whoever finds its address in use says so, and
+    the group starts again with others.
+    """
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [f"{HOST}:{each.getsockname()[1]}" for each in sockets]
+
+
+def wait_for(address: str, seconds: float, *, who: str, whom: str) -> None:
+    """Wait until somebody listens at an address.
+
+    Args:
+        address: `host:port`.
+        seconds: How long at most.
+        who: Who waits, for the message: "worker 1".
+        whom: For whom: "the chief".
+
+    Raises:
+        Unreachable: It names the address, how long it waited, and what the system said last.
+    """
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.create_connection((host, int(port)), timeout=max(0.1, seconds)):
+                return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                reason = (error.strerror or str(error)).lower()
+                raise Unreachable(
+                    f"{who} could not reach {whom} at {address} within {seconds:g} s ({reason}). "
+                    "Its process may not have started, or a firewall or another network stands between "
+                    "them."
+                ) from None
+        time.sleep(_PAUSE)
+
+
+def is_in_use(text: str) -> bool:
+    """Return whether an error says that an address is taken."""
+    lowered = text.lower()
+    return any(
+        each in lowered
+        for each in ("address already in use", "address in use", "could not start grpc server",
+                     "failed to bind")
+    )  # fmt: skip
