@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from penstock.training import TrainArgs
 
 ALONE = """
 import json, os, pathlib, sys
@@ -50,3 +53,83 @@ def test_it_trains_in_a_process_without_tensorflow(run, capfd):
     history = json.loads(Path(outputs["model_run"].uri, "history.json").read_text())
     assert len(history["loss"]) == 2
     assert "[jax] two epochs are done" in capfd.readouterr().err
+
+
+TOGETHER = """
+import json, os, pathlib, signal, sys
+import keras, numpy as np
+
+STEPS = 10
+
+def run_fn(fn_args):
+    config = fn_args.custom_config
+    folder = pathlib.Path(fn_args.checkpoint_dir)
+    checkpoint, marker = folder / "step.npz", folder / "was-killed"
+    with fn_args.strategy.scope():
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3, "tanh"), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+    begun = 0
+    if checkpoint.exists():
+        with np.load(checkpoint) as saved:
+            begun = int(saved["step"])
+            model.set_weights([saved[str(i)] for i in range(len(model.weights))])
+    print(f"begins at step {begun}")
+    part = fn_args.global_batch_size // fn_args.num_workers
+    x = np.linspace(-1, 1, 80, dtype="float32").reshape(STEPS, 8, 1)
+    losses = []
+    for number in range(begun, STEPS):
+        if number == config.get("kill_at") and fn_args.worker_index == 1 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        rows = x[number][fn_args.worker_index * part:][:part]
+        losses += model.fit(rows, 3 * rows, batch_size=part, shuffle=False, verbose=0).history["loss"]
+        if fn_args.is_chief and number % 3 == 2:
+            values = {str(i): value for i, value in enumerate(model.get_weights())}
+            np.savez(folder / "new.npz", step=number + 1, **values)
+            os.replace(folder / "new.npz", checkpoint)
+    logs = pathlib.Path(fn_args.model_run_dir)
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / "seen.json").write_text(json.dumps({
+        "replicas": fn_args.num_replicas, "workers": fn_args.num_workers, "begun": begun,
+        "per_replica": fn_args.per_replica_batch_size, "tensorflow": "tensorflow" in sys.modules,
+        "devices": keras.distribution.list_devices(), "losses": losses,
+        "weights": [value.tolist() for value in model.get_weights()],
+    }))
+    pathlib.Path(fn_args.serving_model_dir).mkdir(parents=True)
+    (pathlib.Path(fn_args.serving_model_dir) / "weights.json").write_text("[]")
+    return {"loss": losses}
+"""
+
+
+def together(run, replicas=2, **config):
+    return run(
+        TOGETHER,
+        replicas=replicas,
+        backend="jax",
+        distribution="data_parallel",
+        train_args=TrainArgs(batch_size=8),
+        custom_config=config,
+    )[0]
+
+
+@pytest.mark.slow
+def test_two_processes_and_two_devices_of_one_give_the_weights_of_an_unbroken_run(
+    run, caplog, left_over
+):
+    two = together(run)
+    assert (two["replicas"], two["workers"], two["per_replica"]) == (2, 2, 4)
+    assert (two["tensorflow"], two["begun"]) == (False, 0)
+    assert two["losses"][-1] < two["losses"][0]
+    assert "start again" not in caplog.text
+
+    one = together(run, replicas=1)
+    assert (one["replicas"], one["workers"], one["per_replica"]) == (2, 1, 4)
+    for alone, shared in zip(one["weights"], two["weights"], strict=True):
+        np.testing.assert_allclose(alone, shared, atol=1e-6)
+
+    killed = together(run, kill_at=7)
+    assert killed["begun"] == 6
+    assert killed["weights"] == two["weights"]
+    assert "worker 1 was killed by SIGKILL" in caplog.text
+    assert "all 2 processes start again (1 of 3 times)" in caplog.text
+    assert not left_over()

@@ -1,8 +1,5 @@
 """A chief, one parameter server and two workers, with a loop of the module's own."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]

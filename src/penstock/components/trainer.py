@@ -201,8 +201,7 @@ class Trainer(Component):
             resources.cpu,
             context.deterministic,
         )
-        formats = self.examples.file_format, self.examples.payload_format
-        outcome = train(Job(shape, fn_args, *formats, source, context.working_dir), context.log)
+        outcome = train(Job(shape, fn_args, source, context.working_dir), context.log)
         if outcome.restarts or outcome.replaced:
             context.report_metrics(
                 {"restarts": outcome.restarts, "replaced_workers": outcome.replaced}

@@ -47,8 +47,6 @@ class Job:
     Attributes:
         shape: What it is made of.
         fn_args: For `run_fn`; `data_accessor` and `custom_config` are made in each process.
-        file_format: Of the examples.
-        payload_format: Of the examples.
         source: The user's code.
         scratch: Folder for what processes other than the chief write.
         join_seconds: How long a process waits for the others.
@@ -56,8 +54,6 @@ class Job:
 
     shape: Shape
     fn_args: FnArgs
-    file_format: str
-    payload_format: str
     source: Source
     scratch: str
     join_seconds: float = JOIN_SECONDS
@@ -250,8 +246,6 @@ class _Group:
         task = Task(
             member,
             fn_args,
-            job.file_format,
-            job.payload_format,
             job.source,
             self._seed,
             job.join_seconds,

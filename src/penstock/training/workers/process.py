@@ -76,7 +76,7 @@ def _fn_args(task: Task) -> FnArgs:
     return dataclasses.replace(
         task.fn_args,
         **task.member.fields,
-        data_accessor=create_data_accessor(task.file_format, task.payload_format),
+        data_accessor=create_data_accessor(task.fn_args.file_format, task.fn_args.payload_format),
         custom_config=task.source.custom_config(),
     )
 

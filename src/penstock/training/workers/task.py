@@ -29,8 +29,6 @@ class Task:
     Attributes:
         member: Which one it is.
         fn_args: For `run_fn`, without what cannot travel: `data_accessor` and `custom_config`.
-        file_format: Of the examples.
-        payload_format: Of the examples.
         source: The user's code.
         seed: For everything random, where the run has no seed: all processes start alike.
         join_seconds: How long it waits for the others.
@@ -38,8 +36,6 @@ class Task:
 
     member: Member
     fn_args: FnArgs
-    file_format: str
-    payload_format: str
     source: Source
     seed: int | None = None
     join_seconds: float = JOIN_SECONDS
