@@ -11,7 +11,7 @@ from penstock.cards.markup import Markup, tag
 
 MISSING = "\N{EN DASH}"
 
-_WIDTH, _HEIGHT = 480, 280
+WIDTH, HEIGHT = 480, 280
 _RIGHT, _TOP, _BOTTOM = 16, 12, 42
 _MARGIN, _LETTER = 30, 6.5
 """To the left of the numbers of the y axis, and for each letter of them."""
@@ -51,7 +51,7 @@ def line_chart(
         whole_x: Whether x is a number of something, such as epochs.
     """
     points = [point for line in series.values() for point in line]
-    plane = _Plane(points, ranges, zero=reference == "zero", whole_x=whole_x)
+    plane = Plane(points, ranges, zero=reference == "zero", whole_x=whole_x)
     parts = plane.grid()
     if reference is not None:
         (x0, x1), (y0, y1) = plane.x_range, plane.y_range
@@ -75,22 +75,29 @@ def line_chart(
     ]
     return tag(
         "div",
-        _svg(_WIDTH, _HEIGHT, *parts, label=f"{y_label} by {x_label}"),
+        svg(WIDTH, HEIGHT, *parts, label=f"{y_label} by {x_label}"),
         tag("div", legend, class_="legend") if len(series) > 1 else None,
         class_="chart plane",
     )
 
 
-class _Plane:
-    """Two axes with round ends, and where a point lies between them."""
+class Plane:
+    """Two axes with round ends, and where a point lies between them.
+
+    Args:
+        points: What is to have room.
+        ranges: Ends of the x and the y axis; round numbers around the points by default.
+        zero: Whether 0 is upwards, too.
+        whole_x: Whether x is a number of something, such as epochs.
+    """
 
     def __init__(
         self,
         points: Sequence[tuple[float, float]],
         ranges: tuple[tuple[float, float] | None, tuple[float, float] | None],
         *,
-        zero: bool,
-        whole_x: bool,
+        zero: bool = False,
+        whole_x: bool = False,
     ) -> None:
         across, up = [x for x, _ in points], [y for _, y in points]
         if whole_x:
@@ -100,9 +107,15 @@ class _Plane:
         self.y_range = ranges[1] or rounded_range([*up, 0.0] if zero else up)
         self._x_ticks = ticks(*self.x_range, whole=whole_x)
         self._y_ticks = ticks(*self.y_range)
+        self._x_labels = tick_labels(self._x_ticks)
         self._y_labels = tick_labels(self._y_ticks)
         widest = max(map(len, self._y_labels), default=0)
         self._left = _MARGIN + _LETTER * widest
+
+    def name_x(self, marks: Sequence[tuple[float, str]]) -> None:
+        """Mark places of the x axis by names instead of round numbers."""
+        self._x_ticks = [place for place, _ in marks]
+        self._x_labels = [text for _, text in marks]
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Return where a point lies in the picture."""
@@ -110,8 +123,8 @@ class _Plane:
         across = (x - x_low) / ((x_high - x_low) or 1)
         up = (y - y_low) / ((y_high - y_low) or 1)
         return (
-            self._left + across * (_WIDTH - self._left - _RIGHT),
-            _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM),
+            self._left + across * (WIDTH - self._left - _RIGHT),
+            HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM),
         )
 
     def grid(self) -> list[Markup]:
@@ -120,24 +133,24 @@ class _Plane:
         for y, label in zip(self._y_ticks, self._y_labels, strict=True):
             _, down = self.place(self.x_range[0], y)
             parts += [
-                tag("line", class_="grid", x1=self._left, x2=_WIDTH - _RIGHT, y1=down, y2=down),
+                tag("line", class_="grid", x1=self._left, x2=WIDTH - _RIGHT, y1=down, y2=down),
                 tag(
                     "text", label, class_="tick", x=self._left - 6, y=down + 3.5, text_anchor="end"
                 ),
             ]
-        for x, label in zip(self._x_ticks, tick_labels(self._x_ticks), strict=True):
+        for x, label in zip(self._x_ticks, self._x_labels, strict=True):
             across, _ = self.place(x, self.y_range[0])
             parts.append(
-                tag("text", label, class_="tick", x=across, y=_HEIGHT - 24, text_anchor="middle")
+                tag("text", label, class_="tick", x=across, y=HEIGHT - 24, text_anchor="middle")
             )
         return parts
 
     def labels(self, x_label: str, y_label: str) -> list[Markup]:
         """Return what the axes are."""
-        middle, half = (self._left + _WIDTH - _RIGHT) / 2, (_HEIGHT - _BOTTOM + _TOP) / 2
+        middle, half = (self._left + WIDTH - _RIGHT) / 2, (HEIGHT - _BOTTOM + _TOP) / 2
         turned = f"translate(12 {half}) rotate(-90)"
         return [
-            tag("text", x_label, class_="axis", x=middle, y=_HEIGHT - 6, text_anchor="middle"),
+            tag("text", x_label, class_="axis", x=middle, y=HEIGHT - 6, text_anchor="middle"),
             tag("text", y_label, class_="axis", text_anchor="middle", transform=turned),
         ]
 
@@ -180,7 +193,7 @@ def histogram(
             )
         )
     base = tag("line", class_="grid", x1=0, x2=width, y1=height - 0.5, y2=height - 0.5)
-    return _svg(width, height, base, *rects, label="distribution", class_="spark")
+    return svg(width, height, base, *rects, label="distribution", class_="spark")
 
 
 def heatmap(cells: Sequence[Sequence[float]], names: Sequence[str]) -> Markup:
@@ -230,7 +243,7 @@ def heatmap(cells: Sequence[Sequence[float]], names: Sequence[str]) -> Markup:
     width, height = margin + count * size + 8, 40.0 + count * size
     middle = margin + count * size / 2
     parts.append(tag("text", "predicted", class_="axis", x=middle, y=11, text_anchor="middle"))
-    return tag("div", _svg(width, height, *parts, label="confusion matrix"), class_="chart")
+    return tag("div", svg(width, height, *parts, label="confusion matrix"), class_="chart")
 
 
 def graph(nodes: Mapping[str, Sequence[str]], states: Mapping[str, str]) -> Markup:
@@ -287,12 +300,13 @@ def graph(nodes: Mapping[str, Sequence[str]], states: Mapping[str, str]) -> Mark
     width = 8 + len(columns) * (box + gap_x) - gap_x
     return tag(
         "div",
-        _svg(width, height, *edges, *boxes, label="lineage"),
+        svg(width, height, *edges, *boxes, label="lineage"),
         class_="chart wide",
     )
 
 
-def _svg(width: float, height: float, *parts: Markup, label: str, class_: str = "") -> Markup:
+def svg(width: float, height: float, *parts: Markup, label: str, class_: str = "") -> Markup:
+    """Return a picture of so many pixels; where there is less room it is made smaller."""
     return tag(
         "svg",
         parts,

@@ -171,7 +171,7 @@ def standard(tmp_path_factory):
         ),
         (
             TunerResults(write(root / "trials", **{"tuner_results.json": TRIALS})),
-            ["best score", "1 best", "ValueError: too wide", "Score by trial"],
+            ["best score", "1 best", "ValueError: too wide", "Score by trial", "Score by hyperparameter"],
         ),
         (Model(str(model), id=5), ["serving_default", "age", "required", "city", "optional", "weight"]),
         (

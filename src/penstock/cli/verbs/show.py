@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _VALUE_WIDTH = 60
 _EPOCHS_OF_A_NODE = 8
+_TRIALS_OF_A_NODE, _TRIALS_OF_A_RUN = 20, 3
 _ALL = 0
 
 
@@ -193,6 +194,7 @@ def _print_results(
 ) -> None:
     """Print what nodes wrote and reported."""
     from penstock.cli.epoch_table import print_epochs
+    from penstock.cli.trial_table import print_trials
 
     artifacts: list[tuple[Cell, ...]] = [
         (
@@ -224,6 +226,11 @@ def _print_results(
             print_epochs(
                 console, f"{node.id} EPOCH", node.epochs, last=None if epochs == _ALL else epochs
             )
+    for node in nodes:
+        for each in (each for of in node.outputs.values() for each in of):
+            if each.TYPE_NAME == "TunerResults":
+                most = _TRIALS_OF_A_NODE if len(nodes) == 1 else _TRIALS_OF_A_RUN
+                print_trials(console, f"{node.id} TRIAL", each, most=most)
 
 
 def _print_heading(report: RunReport, console: Console) -> None:
