@@ -26,12 +26,14 @@ def project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema/schema.pbtxt").write_text(SCHEMA)
-    with ExamplesWriter(str(tmp_path / "examples"), ["train", "eval"]) as writer:
-        for split, rows in (("train", ROWS), ("eval", 8)):
-            x = [[i / rows] for i in range(rows)]
-            y = [[3 * i / rows - 1] for i in range(rows)]
-            columns = [pa.array(each, pa.large_list(pa.float32())) for each in (x, y)]
-            writer.write(split, pa.RecordBatch.from_arrays(columns, ["x", "y"]))
+    for file_format in ("tfrecords_gzip", "parquet"):
+        folder = str(tmp_path / file_format)
+        with ExamplesWriter(folder, ["train", "eval"], file_format=file_format) as writer:
+            for split, rows in (("train", ROWS), ("eval", 8)):
+                x = [[i / rows] for i in range(rows)]
+                y = [[3 * i / rows - 1] for i in range(rows)]
+                columns = [pa.array(each, pa.large_list(pa.float32())) for each in (x, y)]
+                writer.write(split, pa.RecordBatch.from_arrays(columns, ["x", "y"]))
     return tmp_path
 
 
@@ -43,10 +45,18 @@ _NUMBERS = itertools.count()
 def run(project):
     """Run a Trainer on a module; return what the module wrote as `seen.json`, and the outputs."""
 
-    def call(source: str, *, replicas=1, parameter_servers=0, **arguments):
+    def call(
+        source: str,
+        *,
+        replicas=1,
+        parameter_servers=0,
+        file_format="tfrecords_gzip",
+        **arguments,
+    ):
         name = f"group_module_{next(_NUMBERS)}"
         (project / f"{name}.py").write_text(source)
-        examples = Examples(str(project / "examples"))
+        examples = Examples(str(project / file_format))
+        examples.file_format = file_format
         examples.splits = ["train", "eval"]
         arguments = {"module_file": f"{name}.py"} | arguments
         trainer = Trainer(

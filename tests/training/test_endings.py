@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
 # The chief waits in a collective for a worker that never comes: in native code.
@@ -68,17 +67,19 @@ def wait_until(true, seconds=120):
 
 @pytest.mark.parametrize(
     ("number", "in_process"),
-    [(signal.SIGKILL, True), (signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGKILL, False)],
+    [
+        (signal.SIGKILL, True),
+        (signal.SIGINT, True),
+        (signal.SIGTERM, True),
+        (signal.SIGKILL, False),
+    ],
 )
 def test_nothing_is_left_behind(project, number, in_process):
     (project / "pyproject.toml").write_text("[tool.penstock]\n")
     (project / "waits.py").write_text(MODULE)
-    (project / "rows.csv").write_text("x,y\n1,2\n2,3\n3,4\n4,5\n")
-    examples = str(project / "examples/Split-train")
+    examples = str(project / "tfrecords_gzip/Split-train")
     script = project / "script.py"
-    script.write_text(
-        SCRIPT.format(examples=examples, folder=str(project), in_process=in_process)
-    )
+    script.write_text(SCRIPT.format(examples=examples, folder=str(project), in_process=in_process))
     # A session of its own: Ctrl-C at a terminal reaches its whole group, here only the script.
     with open(project / "output.txt", "w") as output:
         run = subprocess.Popen(

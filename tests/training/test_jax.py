@@ -1,58 +1,67 @@
 """JAX in one process and in two that share the data."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from penstock.serving import load_model
 from penstock.training import TrainArgs
 
 ALONE = """
 import json, os, pathlib, sys
-import keras, numpy as np
+import keras
+from penstock.training import export_model, fit
 
 def run_fn(fn_args):
-    batches = fn_args.data_accessor.record_batch_factory(fn_args.train_files, _Options(), None)
-    table = next(iter(batches))
-    x, y = (np.array(table.column(name).flatten())[:, None] for name in ("x", "y"))
+    inputs = {"x": keras.Input((1,), name="x")}
     with fn_args.strategy.scope():
-        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model = keras.Model(inputs, keras.layers.Dense(1, name="line")(inputs["x"]))
         model.compile(keras.optimizers.SGD(0.1), "mse", **fn_args.compile_kwargs)
-    history = model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0)
-    folder = pathlib.Path(fn_args.serving_model_dir)
-    folder.mkdir(parents=True)
-    (folder / "weights.json").write_text(json.dumps([w.tolist() for w in model.get_weights()]))
+    history = fit(
+        model,
+        fn_args.dataset("train", batch_size=16, label_key="y"),
+        validation_data=fn_args.dataset("eval", label_key="y"),
+        fn_args=fn_args,
+        epochs=2,
+    )
+    export_model(model, fn_args.serving_model_dir, schema=fn_args.schema, label_key="y")
     logs = pathlib.Path(fn_args.model_run_dir)
     logs.mkdir(parents=True, exist_ok=True)
     (logs / "seen.json").write_text(json.dumps({
         "backend": keras.backend.backend(), "tensorflow": "tensorflow" in sys.modules,
-        "pid": os.getpid(), "config": fn_args.custom_config, "policy": keras.config.dtype_policy().name,
+        "pid": os.getpid(), "config": fn_args.custom_config, "weights": [w.tolist() for w in model.get_weights()],
+        "policy": keras.config.dtype_policy().name,
     }))
     print("two epochs are done")
     return history
-
-class _Options:
-    batch_size, drop_final_batch, num_epochs = 64, False, 1
 """
 
 
-def test_it_trains_in_a_process_without_tensorflow(run, capfd):
-    import os
-
-    seen, outputs = run(
-        ALONE, backend="jax", custom_config={"a": (1, 2)}, precision="mixed_bfloat16"
-    )
+@pytest.mark.parametrize(
+    "file_format", ["parquet", pytest.param("tfrecords_gzip", marks=pytest.mark.slow)]
+)
+def test_it_trains_in_a_process_without_tensorflow_and_is_exported_in_one_with_it(
+    run, capfd, file_format
+):
+    seen, outputs = run(ALONE, file_format=file_format, backend="jax", custom_config={"a": (1, 2)})
     assert seen.pop("pid") != os.getpid()
+    kernel, bias = seen.pop("weights")
     assert seen == {
         "backend": "jax",
         "tensorflow": False,
         "config": {"a": [1, 2]},
-        "policy": "mixed_bfloat16",
+        "policy": "float32",
     }
     history = json.loads(Path(outputs["model_run"].uri, "history.json").read_text())
+    assert sorted(history) == ["loss", "val_loss"]
     assert len(history["loss"]) == 2
     assert "[jax] two epochs are done" in capfd.readouterr().err
+    served = load_model(outputs["model"].uri + "/Format-Serving")
+    for row, found in zip((0.5, 2.0), served.predict([{"x": 0.5}, {"x": 2.0}]), strict=True):
+        np.testing.assert_allclose(found["outputs"], row * kernel[0][0] + bias[0], rtol=1e-5)
 
 
 TOGETHER = """

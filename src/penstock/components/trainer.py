@@ -145,6 +145,7 @@ class Trainer(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Call `run_fn`, here or in processes of its own, and check what it exported."""
+        from penstock.training.export import fulfil_export
         from penstock.training.outcome import HISTORY_FILE, check_exported, keep_history
         from penstock.training.watch.epoch_metrics import complete_history
 
@@ -169,7 +170,9 @@ class Trainer(Component):
                 HISTORY_FILE,
             )
         history = complete_history(result.history)
-        check_exported(fn_args, result.run_fn, context.log)
+        # What trained without TensorFlow asks for the forms that need it.
+        missing = fulfil_export(self.model.uri).missing
+        check_exported(fn_args, result.run_fn, context.log, missing)
         context.report_metrics(keep_history(history, self.model_run.uri, context.log))
         if self.distribution != "none":
             context.report_metrics({"replicas": result.replicas})

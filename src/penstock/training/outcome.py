@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
+from penstock.artifacts import Model
 from penstock.training.fn_args import FnArgs
 from penstock.training.user_functions import UserFunctionError
 
@@ -32,25 +33,29 @@ class TrainingResult:
     replicas: int = 1
 
 
-def check_exported(fn_args: FnArgs, run_fn: str, log: logging.Logger) -> None:
+def check_exported(fn_args: FnArgs, run_fn: str, log: logging.Logger, missing: str = "") -> None:
     """Check that `run_fn` exported a model.
 
     Args:
         fn_args: What it was given.
         run_fn: Its name and where it is defined.
         log: Is told about a model that servers cannot load.
+        missing: Why there is only a `.keras` file, where that is known.
 
     Raises:
         UserFunctionError: If it wrote none.
     """
     serving, evaluation = fn_args.serving_model_dir, fn_args.eval_model_dir
-    if not any(folder and os.path.isdir(folder) for folder in (serving, evaluation)):
+    keras = os.path.join(os.path.dirname(serving or ""), Model.KERAS_FOLDER)
+    if not any(folder and os.path.isdir(folder) for folder in (serving, evaluation, keras)):
         raise UserFunctionError(
             f"{run_fn} exported no model: it returned without writing to "
             "fn_args.serving_model_dir. Call penstock.training.export_model(model, "
             "fn_args.serving_model_dir, ...) in it."
         )
-    if not os.path.isfile(f"{serving}/saved_model.pb"):
+    if missing:
+        log.warning("%s", missing)
+    elif not os.path.isfile(f"{serving}/saved_model.pb"):
         log.warning(
             "fn_args.serving_model_dir (%s) has no saved_model.pb. The Evaluator, the Pusher and "
             "servers need a SavedModel: penstock.training.export_model writes one.",

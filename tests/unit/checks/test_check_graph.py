@@ -286,3 +286,26 @@ def test_a_component_without_run_is_told_before_anything_runs(root):
     (found,) = findings(root, Unfinished())
     assert found.message == "Unfinished: the class Unfinished does not define run(self, context)"
     assert found.place.partition(":")[0].endswith("test_check_graph.py")
+
+
+def test_a_distribution_is_checked_with_the_resources_of_its_node(root):
+    gen = CsvExampleGen(input_base="data").outputs["examples"]
+    kind = RuntimeParameter("kind", str, "none", "how it is distributed")
+    count = RuntimeParameter("count", int, 2, "how many processes")
+    trainer = train(gen, distribution=kind, train_args=TrainArgs(batch_size=9))
+    trainer.with_resources(replicas=count)
+    (told,) = messages(root, gen.producer, trainer)
+    assert told.startswith(
+        "Trainer: distribution='none' runs in one process. Several processes take"
+    )
+    assert messages(root, gen.producer, trainer, count=1) == []
+    (told,) = messages(root, gen.producer, trainer, kind="multi_worker", count=1)
+    assert "needs two or more processes" in told
+    (told,) = messages(root, gen.producer, trainer, kind="multi_worker")
+    assert "batch_size=9 for 2 replicas. Use 8 or 10." in told
+    assert messages(root, gen.producer, trainer, kind="multi_worker", count=3) == []
+
+    one = CsvExampleGen(input_base="data").with_resources(replicas=2)
+    assert messages(root, one) == [
+        "CsvExampleGen: CsvExampleGen runs in one process. Received: Resources(replicas=2)"
+    ]

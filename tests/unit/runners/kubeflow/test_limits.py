@@ -143,3 +143,19 @@ def test_the_image_s_default_comes_from_the_environment(monkeypatch: pytest.Monk
     assert KubeflowConfig().image == "taxi:9"
     monkeypatch.delenv("PENSTOCK_IMAGE")
     assert KubeflowConfig().image == "penstock:latest"
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"replicas": 2}, "work: Resources.replicas=2: a node is one pod on Kubeflow"),
+        ({"parameter_servers": 1}, "work: Resources.parameter_servers=1: a node is one pod"),
+        (
+            {"replicas": RuntimeParameter("n", int, 1, "processes")},
+            "work: Resources.replicas=RuntimeParameter('n'): a node is one pod on Kubeflow",
+        ),
+    ],
+)
+def test_several_processes_of_a_node(resources: dict[str, Any], said: str) -> None:
+    (text,) = _texts(work().with_resources(**resources))
+    assert text.startswith(said)

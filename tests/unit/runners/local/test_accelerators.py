@@ -48,6 +48,18 @@ def test_what_is_missing_is_said_before_the_run(nodes) -> None:
     )
 
 
+def test_each_replica_has_its_own(nodes) -> None:
+    graph = compiled(
+        nodes.number(value=1).with_resources(
+            accelerator="nvidia-l4", accelerator_count=2, replicas=2, parameter_servers=1
+        )
+    )
+    tokens = AcceleratorTokens([f"GPU:{number}" for number in range(5)])
+    assert tokens.take(graph.nodes[0]) == ("GPU:0", "GPU:1", "GPU:2", "GPU:3")
+    with pytest.raises(AcceleratorMissing, match="asks for 4 x nvidia-l4 .GPU., 2 for each of 2 "):
+        AcceleratorTokens(["GPU:0", "GPU:1"]).check(graph)
+
+
 def test_devices_that_the_environment_hides_do_not_count(monkeypatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     assert [each for each in installed_accelerators() if "GPU" in each] == ["GPU:2", "GPU:5"]
