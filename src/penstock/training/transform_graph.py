@@ -120,10 +120,12 @@ def declared_inputs(model: Any) -> Any:
     """Return the symbolic inputs of a functional Keras model; None for a model that declares none."""
     try:
         found = getattr(model, "input", None)
-    except ValueError:  # a subclassed model, or one that is not built
-        return None
-    listed = found.values() if isinstance(found, Mapping) else found
-    tensors = list(listed) if isinstance(listed, Collection) else [found]
+    except ValueError:  # a subclassed model, one that is not built, or a Sequential called twice
+        found = None
+    if found is None and isinstance(inputs := getattr(model, "inputs", None), list):
+        found = inputs[0] if len(inputs) == 1 else inputs
+    listed = list(found.values()) if isinstance(found, Mapping) else found
+    tensors = listed if isinstance(listed, list | tuple) else [found]
     return (
         found if all(hasattr(each, "shape") and hasattr(each, "name") for each in tensors) else None
     )

@@ -80,14 +80,14 @@ def write_weights_file(model: Any, path: str) -> None:
 
 def _undescribed(model: Any) -> str:
     """Return which layer Keras cannot describe, and why."""
-    for layer in model._flatten_layers(include_self=True):
+    for layer in [*model._flatten_layers(include_self=False), model]:
+        name = type(layer).__name__
         try:
             layer.get_config()
-        except (NotImplementedError, TypeError, ValueError) as error:
-            reason = next(line for line in str(error).splitlines() if line.strip()).strip()
+        except (NotImplementedError, TypeError, ValueError):
             return (
-                f"its layer {layer.name!r} ({type(layer).__name__}) does not say how it is made: {reason} "
-                f"Define get_config() in {type(layer).__name__}."
+                f"its layer {layer.name!r} ({name}) does not say how it is made. Define get_config() in "
+                f"{name}."
             )
     return ""
 

@@ -130,7 +130,10 @@ def export_model(
         )
     functions = ModelFunctions(model, graph, schema, labels, postprocess)
     write_saved_model(functions, directory)
-    write_labels(directory, model, graph.path if graph is not None else None, class_names)
+    labels_written = write_labels(
+        directory, model, graph.path if graph is not None else None, class_names
+    )
+    functions.check_class_names(labels_written.class_names)
     if forms is None and is_serving_folder(directory) and is_keras_model(model):
         _write_keras_file_if_possible(model, functions, directory)
     for form in wanted:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from penstock.training.export.forms import ExportError
 from penstock.training.transform_graph import declared_inputs
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class ModelFunctions:
         self._spec = {name: spec for name, spec in self._full_spec.items() if name in used - labels}
         # AutoGraph stays off: it would convert TensorFlow Transform's sources too, which takes 1.5 s.
         self._outputs = tf.function(self._compute, autograph=False)
+        self._traced: Mapping[str, Any] | None = None
         self._named = tf.function(postprocess) if postprocess is not None else named_outputs
 
     def signatures(self) -> dict[str, Any]:
@@ -84,6 +86,25 @@ class ModelFunctions:
             name: tf.function(function, specs, autograph=False).get_concrete_function()
             for name, (function, specs) in functions.items()
         }
+
+    def check_class_names(self, class_names: Sequence[str]) -> None:
+        """Check that the names are as many as the scores of the model's one output.
+
+        One score, of two classes, may have two names.
+
+        Raises:
+            ExportError: If they are not.
+        """
+        if not class_names or self._traced is None:
+            return
+        outputs = [each for each in self._traced.values() if each.dtype.is_floating]
+        sizes = {each.shape[-1] for each in outputs if each.shape.rank and each.shape.rank > 1}
+        fitting = {len(class_names), 1 if len(class_names) == 2 else len(class_names), None}
+        if sizes and not sizes & fitting:
+            raise ExportError(
+                f"class_names has {len(class_names)} names, but the model gives "
+                f"{' or '.join(map(str, sorted(sizes)))} scores. Received: {list(class_names)[:10]}"
+            )
 
     def state(self) -> list[Any]:
         """Return the variables and tables that the functions need."""
@@ -146,7 +167,8 @@ class ModelFunctions:
         return dict(self._named(self._outputs(self._features(examples))))
 
     def _evaluate(self, examples: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        return dict(named_outputs(self._outputs(self._features(examples))))
+        self._traced = dict(named_outputs(self._outputs(self._features(examples))))
+        return self._traced
 
     def _transform(self, examples: tf.Tensor) -> Mapping[str, tf.Tensor]:
         import tensorflow as tf

@@ -12,8 +12,7 @@ import pytest
 class Elsewhere:
     """Calls the functions of elsewhere.py in its process."""
 
-    def __init__(self, paths=()) -> None:
-        self._paths = [str(path) for path in paths]
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", str(Path(__file__).with_name("elsewhere.py"))],
             stdin=subprocess.PIPE,
@@ -23,7 +22,7 @@ class Elsewhere:
         )
 
     def __call__(self, name, *arguments):
-        pickle.dump((name, self._paths, arguments), self._process.stdin)
+        pickle.dump((name, arguments), self._process.stdin)
         self._process.stdin.flush()
         result = pickle.load(self._process.stdout)
         if isinstance(result, RuntimeError):

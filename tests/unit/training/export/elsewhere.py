@@ -1,5 +1,6 @@
 """A process that loads exported models and calls them; it talks in pickles on stdin and stdout."""
 
+import importlib
 import os
 import pickle
 import sys
@@ -13,10 +14,21 @@ def call_saved_model(path, inputs, signature="serving_default"):
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-def call_keras(path, inputs):
-    import keras
+def import_from(folder, name):
+    sys.path.insert(0, folder)
+    importlib.import_module(name)
 
-    outputs = keras.saving.load_model(path)(inputs)
+
+def call_keras(path, inputs, custom=()):
+    import keras
+    import tensorflow as tf
+
+    custom = {
+        name: getattr(sys.modules[place.rpartition(".")[0]], place.rpartition(".")[2])
+        for name, place in dict(custom).items()
+    }
+    model = keras.saving.load_model(path, custom_objects=custom)
+    outputs = model({name: tf.constant(values) for name, values in inputs.items()})
     outputs = outputs if isinstance(outputs, dict) else {"outputs": outputs}
     return {name: value.numpy() for name, value in outputs.items()}
 
@@ -48,10 +60,9 @@ def serve():
     os.dup2(2, 1)
     while True:
         try:
-            name, paths, arguments = pickle.load(sys.stdin.buffer)
+            name, arguments = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        sys.path[:0] = [path for path in paths if path not in sys.path]
         try:
             result = globals()[name](*arguments)
         except Exception as error:
