@@ -11,12 +11,17 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
 from penstock.serving.saved_model import ModelError
 from penstock.serving.saved_model_messages import message_class
 from penstock.serving.signature import dtype_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _FOOTER = 48
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -59,18 +64,61 @@ def read_variables(path: str) -> list[Variable]:
         1027
     """
     index = Path(path, "variables", "variables.index")
-    if not index.exists():
-        return []
+    return [variable for variable, _ in _described(index)] if index.exists() else []
+
+
+def read_values(prefix: str) -> Iterator[tuple[Variable, npt.NDArray[Any]]]:
+    """Yield the variables of a checkpoint with their values; texts and TensorFlow's own state are left out.
+
+    Args:
+        prefix: The checkpoint's prefix; that of a SavedModel is `variables/variables` in its folder.
+
+    Raises:
+        ModelError: If it is damaged.
+        FileNotFoundError: If there is none.
+    """
+    import numpy as np
+
+    index = Path(f"{prefix}.index")
+    for variable, entry in _described(index):
+        dtype = _numpy_dtype(variable.dtype)
+        if dtype is None:
+            continue
+        files = list(index.parent.glob(f"{index.stem}.data-{entry.shard:05d}-of-*"))
+        data = b""
+        if files:
+            with files[0].open("rb") as opened:
+                opened.seek(entry.offset)
+                data = opened.read(entry.size)
+        if len(data) != entry.size or entry.size != variable.size * dtype.itemsize:
+            raise ModelError(f"{prefix}.data-* is damaged: {variable.name} is cut short.")
+        yield variable, np.frombuffer(data, dtype).reshape(variable.shape)
+
+
+def _numpy_dtype(name: str) -> np.dtype[Any] | None:
+    import numpy as np
+
+    if name == "bfloat16":
+        import ml_dtypes
+
+        bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16
+    return None if name == "string" or name.startswith("dtype ") else np.dtype(name)
+
+
+def _described(index: Path) -> list[tuple[Variable, Any]]:
+    """Return the variables of a table, each with where its value is."""
+    found = []
     try:
         table = dict(_entries(index.read_bytes()))
         names = _names(index, table)
-        found = []
         for key, data in table.items():
             if key and key != _OBJECT_GRAPH:
                 entry = message_class("BundleEntry").FromString(data)
                 shape = tuple(dim.size for dim in entry.shape.dims)
                 name = names.get(key) or key.removesuffix(_VALUE)
-                found.append(Variable(name, dtype_name(entry.dtype), shape, entry.size))
+                variable = Variable(name, dtype_name(entry.dtype), shape, entry.size)
+                found.append((variable, entry))
     except (DecodeError, IndexError, UnicodeDecodeError, struct.error) as error:
         raise ModelError(f"{index} is damaged: {type(error).__name__}: {error}") from error
     return found
@@ -81,7 +129,7 @@ def _names(index: Path, table: dict[str, bytes]) -> dict[str, str]:
     if _OBJECT_GRAPH not in table:
         return {}
     entry = message_class("BundleEntry").FromString(table[_OBJECT_GRAPH])
-    for file in index.parent.glob(f"variables.data-{entry.shard:05d}-of-*"):
+    for file in index.parent.glob(f"{index.stem}.data-{entry.shard:05d}-of-*"):
         with file.open("rb") as data:
             data.seek(entry.offset)
             text = data.read(entry.size)

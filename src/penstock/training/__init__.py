@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from penstock.training.distribution import configure_devices, create_strategy
     from penstock.training.doctor.callback import TrainingDoctor
     from penstock.training.doctor.finding import TrainingDoctorError
-    from penstock.training.export import Onnx, TFLite, export_model
+    from penstock.training.export import ExportError, Onnx, TFLite, export_model
     from penstock.training.fn_args import FnArgs
+    from penstock.training.initial_weights import WarmStart, warm_start
     from penstock.training.input.batches import Batches
     from penstock.training.input.columns import RaggedArray
     from penstock.training.loop.fit import fit
@@ -31,6 +32,7 @@ _MODULE_OF = {
     "Batches": "input.batches",
     "DataAccessor": "data_accessor",
     "EvalArgs": "args",
+    "ExportError": "export",
     "FnArgs": "fn_args",
     "Onnx": "export",
     "RaggedArray": "input.columns",
@@ -43,6 +45,7 @@ _MODULE_OF = {
     "TrainingDoctorError": "doctor.finding",
     "TrainingProgress": "watch.progress",
     "TuneArgs": "args",
+    "WarmStart": "initial_weights",
     "configure_devices": "distribution",
     "create_data_accessor": "data_accessor",
     "create_strategy": "distribution",
@@ -53,12 +56,14 @@ _MODULE_OF = {
     "make_reproducible": "reproducibility",
     "set_precision": "reproducibility",
     "user_function": "user_functions",
+    "warm_start": "initial_weights",
 }
 
 __all__ = [
     "Batches",
     "DataAccessor",
     "EvalArgs",
+    "ExportError",
     "FnArgs",
     "Onnx",
     "RaggedArray",
@@ -71,6 +76,7 @@ __all__ = [
     "TrainingDoctorError",
     "TrainingProgress",
     "TuneArgs",
+    "WarmStart",
     "configure_devices",
     "create_data_accessor",
     "create_strategy",
@@ -81,6 +87,7 @@ __all__ = [
     "make_reproducible",
     "set_precision",
     "user_function",
+    "warm_start",
 ]
 
 __getattr__, __dir__ = lazy_exports(__name__, _MODULE_OF)

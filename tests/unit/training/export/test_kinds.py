@@ -197,7 +197,9 @@ def test_a_layer_that_keras_cannot_describe_is_named(kinds, tmp_path, caplog):
     assert "Only the SavedModel was written." in caplog.text
     assert "'odd' (NoConfig) does not say how it is made" in caplog.text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Format-Serving"]
-    with pytest.raises(ExportError, match=r"'odd' \(NoConfig\) .* Define get_config\(\) in NoConfig"):
+    with pytest.raises(
+        ExportError, match=r"'odd' \(NoConfig\) .* Define get_config\(\) in NoConfig"
+    ):
         export(model, tmp_path, ["x"], forms=["keras"])
 
 
