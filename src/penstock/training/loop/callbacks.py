@@ -20,11 +20,12 @@ _HOOKS = {
 _ONLY_ON_THE_CHIEF = (
     "ModelCheckpoint",
     "TensorBoard",
+    "TensorBoardLog",
     "CSVLogger",
     "RemoteMonitor",
     "ProgbarLogger",
 )
-"""Keras's callbacks that write files or texts: one process of a group does it for all."""
+"""Callbacks of Keras and ours that write files or texts: one process of a group does it for all."""
 
 
 class Callbacks:
@@ -159,7 +160,7 @@ def _check(callback: Any) -> None:
 
 def _is_one_of(callback: Any, names: tuple[str, ...]) -> bool:
     return any(
-        kind.__name__ in names and kind.__module__.startswith("keras.")
+        kind.__name__ in names and kind.__module__.startswith(("keras.", "penstock."))
         for kind in type(callback).__mro__
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from penstock.training.fn_args import FnArgs
@@ -37,7 +39,8 @@ def fit(
 
     It takes Keras's callbacks, metrics, losses and optimizers, and gives the same weights and history
     as `model.fit` on the same batches. With `fn_args` it also writes checkpoints, from which a retry
-    or a resumed run goes on, shows its progress, and trains under the Trainer's distribution.
+    or a resumed run goes on, shows its progress, writes TensorBoard's files to
+    `fn_args.model_run_dir`, and trains under the Trainer's distribution.
 
     Args:
         model: The compiled model, created in `fn_args.strategy.scope()`.
@@ -160,11 +163,24 @@ def _checkpointing(
 
 
 def _own_callbacks(fn_args: FnArgs | None, given: Iterable[Any]) -> list[Any]:
+    """Return the callbacks that a Trainer's training has by itself, unless they were given."""
     if fn_args is None:
         return []
-    from penstock.training import TrainingProgress
+    import keras
 
-    return [] if any(isinstance(each, TrainingProgress) for each in given) else [TrainingProgress()]
+    from penstock.training import TensorBoardLog, TrainingProgress
+
+    given = list(given)
+    own: list[Any] = []
+    if not any(isinstance(each, TrainingProgress) for each in given):
+        own.append(TrainingProgress())
+    logged = any(isinstance(e, TensorBoardLog | keras.callbacks.TensorBoard) for e in given)
+    # A process that trains without TensorFlow may lack TensorBoard, too.
+    if fn_args.model_run_dir and not logged and find_spec("tensorboard") is not None:
+        before = fn_args.__dict__.get("_fits", 0)
+        folder = f"fit-{before + 1}" if before else ""
+        own.append(TensorBoardLog(os.path.join(fn_args.model_run_dir, folder)))
+    return own
 
 
 def _check_model(model: Any) -> None:

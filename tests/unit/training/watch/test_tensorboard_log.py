@@ -86,6 +86,29 @@ def test_only_the_chief_writes(tmp_path, fitted) -> None:
         TensorBoardLog(str(tmp_path), histogram_freq=-1)
 
 
+def test_fit_logs_by_itself_and_a_second_fit_beside_the_first(tmp_path) -> None:
+    import keras
+    import numpy as np
+
+    from penstock.training import FnArgs, TensorBoardLog, fit
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+    run_dir, checkpoints = tmp_path / "run", tmp_path / "checkpoints"
+    fn_args = FnArgs(seed=1, model_run_dir=str(run_dir), checkpoint_dir=str(checkpoints))
+    fit(model, data, validation_data=data, epochs=2, fn_args=fn_args)
+    fit(model, data, fn_args=fn_args)
+    assert len(scalars(run_dir / "train")["epoch_loss"]) == 2
+    assert len(scalars(run_dir / "validation")["epoch_loss"]) == 2
+    assert len(scalars(run_dir / "fit-2" / "train")["epoch_loss"]) == 1
+    fit(model, data, fn_args=fn_args, callbacks=[TensorBoardLog(str(tmp_path / "own"))])
+    assert not (run_dir / "fit-3").exists()
+    worker = FnArgs(seed=1, model_run_dir=str(tmp_path / "worker"), is_chief=False)
+    fit(model, data, fn_args=worker)
+    assert not (tmp_path / "worker").exists()
+
+
 _ON_JAX = """
 import sys
 import keras, numpy as np
