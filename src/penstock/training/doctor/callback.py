@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -102,7 +103,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._curve = LossCurve()
         self._step = self._batch_of_epoch = 0
         self._seen_of_epoch = (0, 0.0)
-        self._unread: list[tuple[int, int, Any]] = []
+        self._unread: list[tuple[int, int, Mapping[str, Any]]] = []
         self._rows: tuple[Any, ...] | None = None
         self._was_validated = False
         self._suspected: dict[str, set[str]] = {"dead": set(), "vanished": set()}
@@ -110,6 +111,32 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._started = time.monotonic()
         self._looking = 0.0
         self._next_look = _FIRST_LOOKS[0]
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a training that goes on from a checkpoint needs to know.
+
+        Raises:
+            TrainingDoctorError: If a loss since the last time was not finite: it keeps no checkpoint.
+        """
+        self.confirm()
+        return {
+            "step": self._step,
+            "batch_of_epoch": self._batch_of_epoch,
+            "seen_of_epoch": list(self._seen_of_epoch),
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take up the findings from before a training was stopped."""
+        self._step, self._batch_of_epoch = int(state["step"]), int(state["batch_of_epoch"])
+        count, total = state["seen_of_epoch"]
+        self._seen_of_epoch = int(count), float(total)
+        self._next_look = self._step + _FIRST_LOOKS[0]
+        before = [Finding(**each) for each in state["findings"]]
+        told = {(finding.code, finding.subject) for finding in before}
+        self.findings = before + [f for f in self.findings if (f.code, f.subject) not in told]
+        self._told |= told
+        self._write()
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Examine the model, the data and the plan."""
@@ -144,9 +171,8 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         # Several steps at once are one call: steps_per_execution.
         self._step += batch + 1 - self._batch_of_epoch
         self._batch_of_epoch = batch + 1
-        loss = (logs or {}).get("loss")
-        if loss is not None:
-            self._unread.append((self._step, batch + 1, loss))
+        # The loss may still be on its way from the device: who reads it waits.
+        self._unread.append((self._step, batch + 1, logs or {}))
         if self._step <= STEPS_A_WINDOW or len(self._unread) >= STEPS_A_WINDOW:
             self.confirm()
         if self._step >= self._next_look:
@@ -178,8 +204,8 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         """
         unread, self._unread = self._unread, []
         before, total = self._seen_of_epoch
-        for step, count, mean in unread:
-            value = float(mean)
+        for step, count, logs in unread:
+            value = float(logs.get("loss", 0.0))
             if not math.isfinite(value):
                 self._not_finite(step)
                 return
@@ -188,8 +214,8 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
                 self._curve.add(value * count - total, count - before)
             before, total = count, value * count
         self._seen_of_epoch = before, total
-        if unread:
-            self._tell(list(self._curve.findings(unread[-1][0], self._learning_rate())))
+        if unread and self._curve.has_exploded():
+            self._tell([self._curve.explosion(unread[-1][0], self._learning_rate())])
 
     def _not_finite(self, step: int) -> None:
         self._update()

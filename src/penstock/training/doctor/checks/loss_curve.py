@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 from penstock.training.doctor.finding import Finding
@@ -23,15 +22,14 @@ class LossCurve:
         >>> curve = LossCurve()
         >>> for loss in (1.0, 4.0, 30.0, 250.0):
         ...     curve.add(10 * loss, 10)
-        >>> [finding.code for finding in curve.findings(step=40, learning_rate=3.0)]
-        ['loss-explodes']
+        >>> curve.has_exploded()
+        True
     """
 
     def __init__(self) -> None:
         self._windows: list[float] = []
         self._sum = 0.0
         self._count = 0
-        self._told = False
         self._first: float | None = None
         self._last = 0.0
 
@@ -51,17 +49,6 @@ class LossCurve:
         """Whether the last loss is a hundred times the first: what a loss does before it is NaN."""
         return self._first is not None and self._last > 100 * max(abs(self._first), _LEAST)
 
-    def findings(self, step: int, learning_rate: float | None) -> Iterator[Finding]:
-        """Yield what is wrong, once.
-
-        A loss explodes when it is ten times that of the first ten steps, and has doubled three times in
-        a row, or stays there for thirty steps. One batch with outliers does neither.
-        """
-        if self._told or not self._explodes():
-            return
-        self._told = True
-        yield self.explosion(step, learning_rate)
-
     def explosion(self, step: int, learning_rate: float | None) -> Finding:
         """Return the finding that says how the loss grew."""
         first = self._windows[0] if self._windows else self._first or 0.0
@@ -77,7 +64,11 @@ class LossCurve:
             step,
         )
 
-    def _explodes(self) -> bool:
+    def has_exploded(self) -> bool:
+        """Return whether the loss is ten times that of the first ten steps, and not by some outliers.
+
+        It has then doubled three times in a row, or stays there for thirty steps.
+        """
         if len(self._windows) <= _DOUBLINGS:
             return False
         first = self._windows[0]
