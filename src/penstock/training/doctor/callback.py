@@ -58,8 +58,8 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
 
     Attributes:
         findings: What was found so far.
-        batch: The batch of the step, `(x, y)` or `(x, y, weights)`, where a training loop sets it: then
-            the feature with NaN is named also if it is in no row that was sampled.
+        batch_of: Where a training loop sets it: called with a number of steps, it returns the batch of so
+            many steps ago, or None. So the feature with NaN is named also if no sampled row has it.
         bring_up_to_date: Called before weights are read; a training loop sets it that keeps them
             outside of the model.
 
@@ -94,7 +94,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
         self._fn_args = fn_args
         self.findings: list[Finding] = []
-        self.batch: tuple[Any, ...] | None = None
+        self.batch_of: Callable[[int], Any] | None = None
         self.bring_up_to_date: Callable[[], None] | None = None
         self._begin()
 
@@ -219,7 +219,8 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _not_finite(self, step: int) -> None:
         self._update()
-        found = non_finite_findings(self.model, self.batch, self._rows, step)
+        batch = self.batch_of(self._step - step) if self.batch_of is not None else None
+        found = non_finite_findings(self.model, batch, self._rows, step)
         if found and self._curve.has_risen:
             found.insert(0, self._curve.explosion(step, self._learning_rate()))
         self._tell(found)
@@ -294,12 +295,16 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._write()
         stops = [f for f in new if self.mode == "error" or f.code in STOPPING]
         for finding in new:
-            if finding not in stops:
+            if finding not in stops and self._is_chief:
                 _LOG.warning("%s", finding)
         if stops:
             raise TrainingDoctorError(stops)
 
     def _write(self) -> None:
         fn_args = self._fn_args
-        if fn_args is not None and fn_args.model_run_dir and fn_args.is_chief:
+        if fn_args is not None and fn_args.model_run_dir and self._is_chief:
             write_findings(fn_args.model_run_dir, self.findings)
+
+    @property
+    def _is_chief(self) -> bool:
+        return self._fn_args is None or self._fn_args.is_chief

@@ -29,7 +29,8 @@ def non_finite_findings(
     weights = _non_finite_weights(model)
     if not weights and hasattr(model.optimizer, "dynamic_scale"):
         return []
-    found = _in_batch(batch, step) if batch is not None else []
+    names = [tensor.name for tensor in getattr(model, "inputs", None) or []]
+    found = _in_batch(batch, names, step) if batch is not None else []
     if found:
         return found
     named = ", ".join(weights[:_NAMED]) + (
@@ -53,9 +54,10 @@ def non_finite_findings(
     ]
 
 
-def _in_batch(batch: Sequence[Any], step: int) -> list[Finding]:
-    features, labels = columns_of(batch)
+def _in_batch(batch: Sequence[Any], names: Sequence[str], step: int) -> list[Finding]:
     import numpy as np
+
+    features, labels = columns_of(batch, names)
 
     named = [(f"feature {name!r}", values) for name, values in features.items()]
     named += [

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import keras
 
     from penstock.training.checkpoints.checkpointing import Checkpointing
+    from penstock.training.doctor import TrainingDoctor
     from penstock.training.loop.sources import Source
 
 
@@ -33,6 +34,7 @@ def fit(
     class_weight: Mapping[int, float] | None = None,
     gradient_accumulation_steps: int | None = None,
     checkpoint_every: int | str | None = None,
+    doctor: str | None = None,
     verbose: int = 0,
 ) -> keras.callbacks.History:
     """Train a compiled Keras model, as Keras's `fit` does, from where a killed training stopped.
@@ -64,6 +66,8 @@ def fit(
         gradient_accumulation_steps: Steps whose gradients are averaged for one update.
         checkpoint_every: A number of steps, or "epoch". None is every epoch and every 30 seconds in
             it, as long as it takes less than 2 % of the time.
+        doctor: Whether classic mistakes are warnings ("warn"), errors ("error") or not looked for
+            ("off"); see `penstock.training.doctor`. None follows `fn_args.doctor`, or warns.
         verbose: 0, 1 (a bar) or 2 (a line per epoch).
 
     Returns:
@@ -72,6 +76,7 @@ def fit(
     Raises:
         ValueError: If the model is not compiled, or the data, a callback or another argument does not
             fit; before the first step.
+        TrainingDoctorError: If a number is not finite; by `doctor="error"`, if any mistake is found.
 
     Example:
         >>> history = fit(
@@ -121,8 +126,9 @@ def fit(
         )
     step = create_step(model, class_weight)
     step.build(source.example())
+    watching = _doctor(doctor, given, data, validation_data, callbacks)
     called = Callbacks(
-        [*_own_callbacks(fn_args, callbacks), *callbacks],
+        [*watching, *_own_callbacks(fn_args, callbacks), *callbacks],
         model,
         epochs=epochs,
         steps=steps_per_epoch or source.length,
@@ -131,7 +137,10 @@ def fit(
     )
     plan = Plan(epochs, steps_per_epoch, validation_steps, validation_freq)
     checkpointing = _checkpointing(given, source, steps_per_epoch, checkpoint_every)
-    TrainingLoop(step, source, validation, called, plan, checkpointing).run()
+    loop = TrainingLoop(step, source, validation, called, plan, checkpointing)
+    for each in watching:
+        each.batch_of = loop.earlier_batch
+    loop.run()
     return called.history
 
 
@@ -160,6 +169,17 @@ def _checkpointing(
             "steps_per_epoch": steps_per_epoch,
         },
     )
+
+
+def _doctor(
+    mode: str | None, fn_args: FnArgs, data: Any, validation_data: Any, given: Iterable[Any]
+) -> list[TrainingDoctor]:
+    from penstock.training.doctor import TrainingDoctor
+
+    if mode is None and any(isinstance(each, TrainingDoctor) for each in given):
+        return []
+    doctor = TrainingDoctor(mode, data, validation_data=validation_data, fn_args=fn_args)
+    return [] if doctor.mode == "off" else [doctor]
 
 
 def _own_callbacks(fn_args: FnArgs | None, given: Iterable[Any]) -> list[Any]:

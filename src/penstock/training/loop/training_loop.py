@@ -106,6 +106,17 @@ class TrainingLoop:
             if self.checkpointing:
                 self.checkpointing.wait()
 
+    def earlier_batch(self, ago: int) -> Any:
+        """Return a batch that was trained on, or None if the data cannot go back.
+
+        Args:
+            ago: Steps since then; 0 is the last batch.
+        """
+        step = self.position.data_step - 1 - ago
+        if step < 0 or not self.data.endless:
+            return None
+        return next(iter(self.data.batches(self.position.data_pass, step)), None)
+
     def _run(self) -> None:
         found = self.checkpointing.find(self.model) if self.checkpointing else None
         if found is not None and found["finished"]:

@@ -243,7 +243,10 @@ def test_weights_that_are_not_finite_are_not_kept(tmp_path, caplog):
 
     model = build()
     fn_args = FnArgs(checkpoint_dir=str(tmp_path))
-    fit(model, (X, Y), fn_args=fn_args, checkpoint_every=1, callbacks=[Explode()], batch_size=8)
+    fit(
+        model, (X, Y), fn_args=fn_args, checkpoint_every=1, callbacks=[Explode()], batch_size=8,
+        doctor="off",
+    )  # fmt: skip
     assert "the weights are no longer finite numbers" in caplog.text
     kept = CheckpointFolder(tmp_path / "fit-1").newest()
     assert kept["position"]["total"] == 3

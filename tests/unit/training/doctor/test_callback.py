@@ -117,7 +117,7 @@ def test_the_feature_with_nan_is_named_by_the_batch_that_a_loop_shows(model, tra
     doctor.on_epoch_begin(0)
     doctor.on_train_batch_end(0, {"loss": 0.7})
     x = {"age": train.x[:5], "fare": np.array([[1.0], [np.nan]])}
-    doctor.batch = x, train.binary[:5]
+    doctor.batch_of = [(x, train.binary[:5])].__getitem__
     with pytest.raises(TrainingDoctorError) as raised:
         doctor.on_train_batch_end(1, {"loss": float("nan")})
     (finding,) = raised.value.findings
@@ -184,7 +184,7 @@ def test_units_that_never_fire_are_dead(train, other):
         return result
 
     dead = fit(made(-100.0), train, other)
-    assert codes(dead) == ["dead-units", "vanishing-gradients"] or codes(dead) == ["dead-units"]
+    assert codes(dead) == ["dead-units"]
     assert dead.findings[0].subject == "layer 'hidden'"
     assert "8 of 8 units of layer 'hidden' give 0 for all of 256 rows" in dead.findings[0].message
     assert codes(fit(made(0.0), train, other)) == []
@@ -193,17 +193,25 @@ def test_units_that_never_fire_are_dead(train, other):
 def test_gradients_that_vanish_name_the_first_layer(train, other):
     import keras
 
-    def made(activation):
-        hidden = [keras.layers.Dense(8, activation, name=f"hidden_{i}") for i in range(12)]
+    def made(activation, deviation):
+        hidden = [
+            keras.layers.Dense(
+                8,
+                activation,
+                name=f"hidden_{i}",
+                kernel_initializer=keras.initializers.RandomNormal(stddev=deviation),
+            )
+            for i in range(5)
+        ]
         result = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1, "sigmoid")])
-        result.compile("adam", "binary_crossentropy", jit_compile=False)
+        result.compile("sgd", "binary_crossentropy", jit_compile=False)
         return result
 
-    found = fit(made("sigmoid"), train, other).findings
+    found = fit(made("sigmoid", 0.02), train, other).findings
     assert [(each.code, each.subject) for each in found] == [
         ("vanishing-gradients", "hidden_0/kernel")
     ]
-    assert codes(fit(made("selu"), train, other)) == []
+    assert codes(fit(made("tanh", 0.35), train, other)) == []
 
 
 def test_without_data_it_says_at_the_end_that_nothing_was_validated(model, train, other):
