@@ -17,15 +17,15 @@ from penstock.artifacts import (
 )
 from penstock.components.named_function import as_function
 from penstock.components.trainer import check_one_function
-from penstock.components.tuner_process import TunerProcess, run_trials
+from penstock.components.tuner_process import TunerProcess, run_trials, search_settings
+from penstock.components.user_source import UserSource
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
-from penstock.dsl.main_source import source_for_child
-from penstock.dsl.values import encode
 from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
 from penstock.training.declared import check_distribution
 from penstock.training.reproducibility import check_precision
 
 if TYPE_CHECKING:
+    from penstock.training.fn_args import FnArgs
     from penstock.tuning import FinishedSearch
     from penstock.tuning.parallel.workers import TrialWorkers
 
@@ -116,69 +116,68 @@ class Tuner(Component):
             context.report_metrics({"best_score": best, "trials": len(found.trials)})
 
     def _search(self, context: ExecutionContext) -> FinishedSearch:
+        from penstock.training.training_process import prepare_process
+        from penstock.training.user_functions import user_function
         from penstock.tuning.project_folder import projects_below
         from penstock.tuning.searching import search
 
-        process = self._process(context)
-        parallel = self.tune_args.num_parallel_trials
+        fn_args = self._fn_args(context)
         with contextlib.ExitStack() as ends:
-            workers = (
-                ends.enter_context(_workers(process, parallel, context)) if parallel > 1 else None
-            )
-            if workers is not None:
+            workers = None
+            if self.tune_args.num_parallel_trials > 1:
+                workers = ends.enter_context(self._workers(fn_args, context))
                 _leave_accelerators(context.accelerators)
-            fn_args = process.prepare()
-            tuner_fn = process.load()
+            prepare_process(fn_args)
+            source: Any = self.tuner_fn
+            if self.module_file is not None:
+                source = context.load_module(self.module_file)
+            tuner_fn = user_function(source, "tuner_fn")
             with projects_below(str(fn_args.working_dir)):
                 result = tuner_fn(fn_args)
-            return search(result, fn_args, process.settings(fn_args, context.log), workers)
+            return search(result, fn_args, search_settings(fn_args, context.log), workers)
 
-    def _process(self, context: ExecutionContext) -> TunerProcess:
+    def _fn_args(self, context: ExecutionContext) -> FnArgs:
+        from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
+
         # Trials that have ended outlive the attempt there.
         folder = context.checkpoint_dir
-        arguments = {
-            "working_dir": folder if location.is_local(folder) else context.working_dir,
-            "seed": context.seed,
-            "deterministic": context.deterministic,
-            "examples": self.examples,
-            "transform_graph": self.transform_graph,
-            "schema": self.schema,
-            "base_model": self.base_model,
-            "train_args": self.train_args,
-            "eval_args": self.eval_args,
-            "custom_config": self.custom_config,
-        }
-        return TunerProcess(
-            function=None if self.tuner_fn is None else encode(self.tuner_fn),
-            module_file=self.module_file,
-            main_source=None if self.tuner_fn is None else source_for_child(self.tuner_fn),
-            project_root=context.project_root,
-            arguments=arguments,
-            declared={
-                "checkpoint_dir": folder,
-                "distribution": self.distribution,
-                "precision": self.precision,
-            },
+        fn_args = fn_args_from_artifacts(
+            working_dir=folder if location.is_local(folder) else context.working_dir,
+            seed=context.seed,
+            deterministic=context.deterministic,
+            examples=self.examples,
+            transform_graph=self.transform_graph,
+            schema=self.schema,
+            base_model=self.base_model,
+            train_args=self.train_args,
+            eval_args=self.eval_args,
+            custom_config=self.custom_config,
         )
+        fn_args.distribution, fn_args.precision = self.distribution, self.precision
+        return fn_args
 
+    def _workers(self, fn_args: FnArgs, context: ExecutionContext) -> TrialWorkers:
+        """Start the processes that run trials; they import and call `tuner_fn` while this one does."""
+        from penstock.io.processes.child_process import ChildProcess
+        from penstock.tuning.parallel.devices import worker_environments
+        from penstock.tuning.parallel.workers import TrialWorkers
 
-def _workers(process: TunerProcess, count: int, context: ExecutionContext) -> TrialWorkers:
-    """Start the processes that run trials; they import and call `tuner_fn` while this one does."""
-    from penstock.io.processes.child_process import ChildProcess
-    from penstock.tuning.parallel.devices import worker_environments
-    from penstock.tuning.parallel.workers import TrialWorkers
-
-    environments = worker_environments(count, context.accelerators, cores=context.resources.cpu)
-
-    def start(number: int) -> ChildProcess:
-        return ChildProcess(
-            run_trials,
-            process,
-            name=f"trial worker {number + 1}",
-            environment=environments[number],
+        count = self.tune_args.num_parallel_trials
+        source = UserSource.of(
+            context.project_root, self.module_file, self.tuner_fn, self.custom_config
         )
+        process = TunerProcess.of(source, fn_args)
+        environments = worker_environments(count, context.accelerators, cores=context.resources.cpu)
 
-    return TrialWorkers(start, count)
+        def start(number: int) -> ChildProcess:
+            return ChildProcess(
+                run_trials,
+                process,
+                name=f"trial worker {number + 1}",
+                environment=environments[number],
+            )
+
+        return TrialWorkers(start, count)
 
 
 def _leave_accelerators(accelerators: Sequence[str]) -> None:

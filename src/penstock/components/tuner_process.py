@@ -1,83 +1,60 @@
-"""Calling the user's `tuner_fn`: in the process of a Tuner's attempt, and in those that run its trials."""
+"""A process that runs trials for a Tuner: it calls `tuner_fn` itself, since data cannot be sent."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from penstock.dsl.main_module import install_main
-from penstock.dsl.module_files import import_module_file
-from penstock.dsl.references import import_from
-from penstock.dsl.values import decode
-from penstock.training.fn_args import FnArgs
-from penstock.tuning import SearchSettings
+from penstock.components.user_source import UserSource
+
+if TYPE_CHECKING:
+    from penstock.training.fn_args import FnArgs
+    from penstock.tuning import SearchSettings
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TunerProcess:
-    """What a process needs to call `tuner_fn`, as values that travel to another process.
+    """What a process needs to call `tuner_fn`.
 
     Attributes:
-        function: The function, as `penstock.dsl.values.encode` writes it; None with a module file.
-        module_file: The file that defines `tuner_fn`, or None.
-        main_source: Source of the notebook that defines it, or None.
-        project_root: Folder that user modules are imported from.
-        arguments: Of `fn_args_from_artifacts`.
-        declared: Further fields of `FnArgs`, such as `distribution` and `precision`.
+        source: The user's code.
+        fn_args: Without what cannot be sent: `data_accessor` and `custom_config`.
     """
 
-    function: Any
-    module_file: str | None
-    main_source: str | None
-    project_root: str
-    arguments: Mapping[str, Any]
-    declared: Mapping[str, Any]
+    source: UserSource
+    fn_args: FnArgs
 
-    def prepare(self) -> FnArgs:
-        """Settle devices and precision of this process, and return what `tuner_fn` is called with."""
-        from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts
-        from penstock.training.training_process import prepare_process
+    @classmethod
+    def of(cls, source: UserSource, fn_args: FnArgs) -> TunerProcess:
+        """Return what a process needs to call `tuner_fn` as this one does."""
+        return cls(source, dataclasses.replace(fn_args, data_accessor=None, custom_config={}))
 
-        fn_args = fn_args_from_artifacts(**self.arguments)
-        for name, value in self.declared.items():
-            setattr(fn_args, name, value)
-        prepare_process(fn_args)
-        return fn_args
 
-    def load(self) -> Callable[[FnArgs], Any]:
-        """Import and return `tuner_fn`.
+def search_settings(fn_args: FnArgs, log: logging.Logger | None = None) -> SearchSettings:
+    """Return how a search runs in this process.
 
-        Raises:
-            UserFunctionError: If it is missing or takes other arguments.
-        """
-        from penstock.training.user_functions import user_function
+    Args:
+        fn_args: What `tuner_fn` is called with.
+        log: Where it is said how trials end; a worker leaves that to its parent.
+    """
+    from penstock.training import TrainingProgress
+    from penstock.training.reproducibility import set_precision
+    from penstock.tuning import SearchSettings
 
-        if self.module_file is not None:
-            source: Any = import_module_file(self.module_file, self.project_root)
-        else:
-            source = decode(self.function)
-        return user_function(source, "tuner_fn")
-
-    def settings(self, fn_args: FnArgs, log: logging.Logger | None = None) -> SearchSettings:
-        """Return how a search runs in this process."""
-        from penstock.training import TrainingProgress
-        from penstock.training.reproducibility import set_precision
-
-        seed = fn_args.seed
-        if seed is None and fn_args.deterministic:
-            seed = 0
-        precision = fn_args.precision
-        return SearchSettings(
-            seed=seed,
-            folder=fn_args.working_dir,
-            callbacks=(TrainingProgress(),),
-            # KerasTuner forgets the dtype policy before each model.
-            before_build=None if precision == "float32" else lambda: set_precision(precision),
-            **({} if log is None else {"log": log}),
-        )
+    seed = fn_args.seed
+    if seed is None and fn_args.deterministic:
+        seed = 0
+    precision = fn_args.precision
+    settings = SearchSettings(
+        seed=seed,
+        folder=fn_args.working_dir,
+        callbacks=(TrainingProgress(),),
+        # KerasTuner forgets the dtype policy before each model.
+        before_build=None if precision == "float32" else lambda: set_precision(precision),
+    )
+    return settings if log is None else dataclasses.replace(settings, log=log)
 
 
 def run_trials(connection: Any, process: TunerProcess) -> None:
@@ -103,16 +80,22 @@ def run_trials(connection: Any, process: TunerProcess) -> None:
 
 
 def _run_trials(line: Any, process: TunerProcess) -> None:
+    from penstock.training.data_accessor import create_data_accessor
     from penstock.training.reproducibility import make_reproducible
+    from penstock.training.training_process import prepare_process
+    from penstock.training.user_functions import user_function
     from penstock.tuning.project_folder import projects_below
     from penstock.tuning.searching import work
 
-    import_from(process.project_root)
-    if process.main_source is not None:
-        install_main(process.main_source)
-    fn_args = process.prepare()
-    make_reproducible(fn_args.seed, deterministic=fn_args.deterministic)
-    tuner_fn = process.load()
+    given = process.fn_args
+    prepare_process(given)
+    make_reproducible(given.seed, deterministic=given.deterministic, backend=given.backend)
+    fn_args = dataclasses.replace(
+        given,
+        data_accessor=create_data_accessor(given.file_format, given.payload_format),
+        custom_config=process.source.custom_config(),
+    )
+    tuner_fn = user_function(process.source.load(), "tuner_fn")
     with projects_below(str(fn_args.working_dir), worker=True):
         result = tuner_fn(fn_args)
-    work(line, result, fn_args, process.settings(fn_args))
+    work(line, result, fn_args, search_settings(fn_args))

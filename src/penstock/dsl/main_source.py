@@ -22,9 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.main_module import MAIN, code_file
-from penstock.dsl.references import reference
 
 _UNKNOWN = "this cannot be taken to another process"
 _LONGEST_VALUE = 100_000
@@ -64,30 +62,6 @@ class MainSource:
             "in a file of the project and import it, or run in this process: "
             "LocalDagRunner(in_process=True)."
         )
-
-
-def source_for_child(function: Any) -> str | None:
-    """Return the source of `__main__` that another process needs to have a function.
-
-    Args:
-        function: A function that `penstock.dsl.references.reference` can name.
-
-    Returns:
-        What `install_main` takes there; None if the function is defined in a file.
-
-    Raises:
-        DefinitionError: If the function uses what cannot be taken to another process.
-    """
-    module, _, name = reference(function).partition(":")
-    if module != MAIN:
-        return None
-    installed = getattr(sys.modules[MAIN], "__penstock_source__", None)
-    if installed is not None:
-        return "".join(linecache.getlines(installed))
-    source = MainSource.of([name.partition(".")[0]])
-    if refusal := source.refusal():
-        raise DefinitionError(refusal)
-    return source.text
 
 
 class _Refused(Exception):
