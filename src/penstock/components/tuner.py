@@ -21,7 +21,7 @@ from penstock.components.tuner_process import TunerProcess, run_trials, search_s
 from penstock.components.user_source import UserSource
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
 from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
-from penstock.training.declared import check_distribution
+from penstock.training.declared import check_declared, require_backend
 from penstock.training.reproducibility import check_precision
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ class Tuner(Component):
         custom_config: Passed to `tuner_fn`.
         distribution: "none" or "mirrored", of each trial; sets `fn_args.strategy`, which `tuner_fn` gives
             to its tuner as `distribution_strategy`.
+        backend: Keras's backend: "tensorflow", "jax" or "torch".
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16".
+        jit_compile: Whether models are compiled by XLA; None leaves it to Keras. A module that compiles
+            its models passes it on: `model.compile(..., **fn_args.compile_kwargs)`.
 
     Outputs:
         best_hyperparameters: `best_hyperparameters.txt`, which the Trainer reads.
@@ -81,7 +84,9 @@ class Tuner(Component):
     tune_args: TuneArgs = TuneArgs()
     custom_config: Mapping[str, Any] | None = None
     distribution: str = "none"
+    backend: str = "tensorflow"
     precision: str = "float32"
+    jit_compile: bool | None = None
     best_hyperparameters: Output[HyperParameters] = output()
     tuner_results: Output[TunerResults] = output()
 
@@ -89,12 +94,30 @@ class Tuner(Component):
         """Check that there is one user function, and that what is declared goes together."""
         self.tuner_fn = as_function("tuner_fn", self.tuner_fn)
         check_one_function("Tuner", "tuner_fn", self.module_file, self.tuner_fn)
-        check_distribution(self.distribution, _DISTRIBUTIONS)
+        self._check_declared()
         check_precision(self.precision)
 
+    def _check_declared(self) -> None:
+        check_declared(self.distribution, self.backend, self.jit_compile)
+        if self.distribution not in _DISTRIBUTIONS:
+            raise ValueError(
+                f"A trial runs in one process: a Tuner's distribution is one of {list(_DISTRIBUTIONS)}. "
+                f"Received: {self.distribution!r}. TuneArgs(num_parallel_trials=...) runs several trials."
+            )
+
+    def runs_tensorflow(self) -> bool:
+        """Return whether trials train by TensorFlow."""
+        return self.backend == "tensorflow"
+
+    def keyed_libraries(self) -> Sequence[str]:
+        """Return the libraries that decide about the trials."""
+        return self.LIBRARIES if self.runs_tensorflow() else (self.backend, *self.LIBRARIES)
+
     def worker_profile(self) -> Mapping[str, Any]:
-        """Return the settings that a process cannot change once TensorFlow has run."""
+        """Return the settings that a process cannot change once Keras has been imported."""
         parallel = self.tune_args.num_parallel_trials > 1
+        if not self.runs_tensorflow():
+            return {"environment": {"KERAS_BACKEND": self.backend}, "parallel": parallel}
         if not parallel and (self.distribution, self.precision) == ("none", "float32"):
             return {}
         return {
@@ -121,12 +144,14 @@ class Tuner(Component):
         from penstock.tuning.project_folder import projects_below
         from penstock.tuning.searching import search
 
+        self._check_declared()
+        require_backend(self.backend)
         fn_args = self._fn_args(context)
         with contextlib.ExitStack() as ends:
             workers = None
             if self.tune_args.num_parallel_trials > 1:
                 workers = ends.enter_context(self._workers(fn_args, context))
-                _leave_accelerators(context.accelerators)
+                _leave_accelerators(context.accelerators, self.backend)
             prepare_process(fn_args)
             source: Any = self.tuner_fn
             if self.module_file is not None:
@@ -154,6 +179,7 @@ class Tuner(Component):
             custom_config=self.custom_config,
         )
         fn_args.distribution, fn_args.precision = self.distribution, self.precision
+        fn_args.backend, fn_args.jit_compile = self.backend, self.jit_compile
         return fn_args
 
     def _workers(self, fn_args: FnArgs, context: ExecutionContext) -> TrialWorkers:
@@ -174,16 +200,23 @@ class Tuner(Component):
                 run_trials,
                 process,
                 name=f"trial worker {number + 1}",
-                environment=environments[number],
+                environment={**environments[number], "KERAS_BACKEND": self.backend},
             )
 
         return TrialWorkers(start, count)
 
 
-def _leave_accelerators(accelerators: Sequence[str]) -> None:
-    """Keep TensorFlow in this process off the accelerators, whose memory its workers need."""
-    if accelerators:
+def _leave_accelerators(accelerators: Sequence[str], backend: str) -> None:
+    """Keep this process off the accelerators, whose memory its workers need."""
+    if not accelerators:
+        return
+    if backend == "tensorflow":
         import tensorflow as tf
 
         for kind in ("GPU", "TPU"):
             tf.config.set_visible_devices([], kind)
+    elif backend == "jax":
+        import jax
+
+        jax.config.update("jax_platforms", "cpu")
+    # PyTorch takes memory only for the model that finds out what there is to search.

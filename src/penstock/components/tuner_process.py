@@ -40,7 +40,7 @@ def search_settings(fn_args: FnArgs, log: logging.Logger | None = None) -> Searc
         log: Where it is said how trials end; a worker leaves that to its parent.
     """
     from penstock.training import TrainingProgress
-    from penstock.training.reproducibility import set_precision
+    from penstock.training.reproducibility import make_reproducible, set_precision
     from penstock.tuning import SearchSettings
 
     seed = fn_args.seed
@@ -51,6 +51,7 @@ def search_settings(fn_args: FnArgs, log: logging.Logger | None = None) -> Searc
         seed=seed,
         folder=fn_args.working_dir,
         callbacks=(TrainingProgress(),),
+        seed_process=lambda number: make_reproducible(number, backend=fn_args.backend),
         # KerasTuner forgets the dtype policy before each model.
         before_build=None if precision == "float32" else lambda: set_precision(precision),
     )

@@ -41,6 +41,7 @@ class SearchSettings:
         folder: Where the attempts of one execution leave things to one another; None without one.
         callbacks: More Keras callbacks for the trials; not used for a tuner with its own `run_trial`,
             which may take none.
+        seed_process: Seeds this process; by default `keras.utils.set_random_seed`.
         before_build: Called before a trial builds its model, for what KerasTuner resets.
         log: Where it is said how trials end.
     """
@@ -48,6 +49,7 @@ class SearchSettings:
     seed: int | None = None
     folder: str | None = None
     callbacks: Sequence[Any] = ()
+    seed_process: Callable[[int], None] | None = None
     before_build: Callable[[], None] | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("penstock.tuning"))
 
@@ -114,7 +116,7 @@ def prepared_trials(tuner: Any, settings: SearchSettings) -> Iterator[None]:
     """Within the block, seed each trial, and call `before_build` before its model is built."""
 
     def seeded(trial: Any) -> None:
-        seed_trial(settings.seed, trial.trial_id)
+        seed_trial(settings, trial.trial_id)
 
     with contextlib.ExitStack() as hooks:
         if settings.seed is not None:
@@ -126,13 +128,16 @@ def prepared_trials(tuner: Any, settings: SearchSettings) -> Iterator[None]:
         yield
 
 
-def seed_trial(seed: int | None, trial_id: str) -> None:
-    """Seed Python, NumPy and Keras's backend for one trial."""
-    if seed is None:
+def seed_trial(settings: SearchSettings, trial_id: str) -> None:
+    """Seed everything random for one trial, if the search has a seed."""
+    if settings.seed is None:
         return
-    import keras
+    seed_process = settings.seed_process
+    if seed_process is None:
+        import keras
 
-    keras.utils.set_random_seed((seed + zlib.crc32(str(trial_id).encode())) % 2**32)
+        seed_process = keras.utils.set_random_seed
+    seed_process((settings.seed + zlib.crc32(str(trial_id).encode())) % 2**32)
 
 
 @contextlib.contextmanager

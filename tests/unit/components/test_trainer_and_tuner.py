@@ -183,14 +183,21 @@ def test_the_definition_is_checked(examples):
         Trainer(examples=examples, module_file="m.py", precision="float31")
     with pytest.raises(ValueError, match="Tuner needs module_file"):
         Tuner(examples=examples)
-    with pytest.raises(ValueError, match=r"one of \['none', 'mirrored'\]. Received: 'tpu'"):
+    with pytest.raises(ValueError, match=r"one of \['none', 'mirrored'\]. Received: 'tpu'. TuneAr"):
         Tuner(examples=examples, module_file="m.py", distribution="tpu")
+    with pytest.raises(ValueError, match="distribution='mirrored' works with backend='tensorfl"):
+        Tuner(examples=examples, module_file="m.py", distribution="mirrored", backend="jax")
 
 
 def test_a_process_of_its_own_is_asked_for_only_when_needed(examples):
     assert Trainer(examples=examples, module_file="m.py").worker_profile() == {}
     mirrored = Trainer(examples=examples, module_file="m.py", distribution="mirrored")
     assert mirrored.worker_profile() == {"distribution": "mirrored", "precision": "float32"}
+    assert Tuner(examples=examples, module_file="m.py").worker_profile() == {}
+    assert Tuner(examples=examples, module_file="m.py", backend="jax").worker_profile() == {
+        "environment": {"KERAS_BACKEND": "jax"},
+        "parallel": False,
+    }
     late = RuntimeParameter("distribution", str, "none", "")
     Trainer(examples=examples, module_file="m.py", distribution=late)
 

@@ -10,6 +10,9 @@ _VARIABLES = {"GPU": "CUDA_VISIBLE_DEVICES", "TPU": "TPU_VISIBLE_CHIPS"}
 # TensorFlow's, those of OpenMP and OpenBLAS (NumPy, SciPy), and XLA's on the CPU.
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
+# Several processes on one GPU: each takes memory as it needs it.
+_SHARED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+
 
 def worker_environments(
     count: int,
@@ -21,8 +24,8 @@ def worker_environments(
     """Return the environment of each of several processes, besides what they inherit.
 
     Accelerators are dealt out like cards. If there are fewer than processes, several processes share
-    one: TensorFlow then takes its memory as it needs it. Cores are divided into threads; variables that
-    are set already are the user's and stay.
+    one, whose memory TensorFlow and JAX then take as they need it. Cores are divided into threads;
+    variables that are set already are the user's and stay.
 
     Args:
         count: How many processes there are.
@@ -45,8 +48,8 @@ def worker_environments(
             numbers = [name.partition(":")[2] for name in dealt if name.startswith(kind)]
             if numbers:
                 environment[variable] = ",".join(numbers)
-        if "TF_FORCE_GPU_ALLOW_GROWTH" not in given:
-            environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+        if len(accelerators) < count:
+            environment |= {name: text for name, text in _SHARED.items() if name not in given}
         environments.append(environment)
     return environments
 

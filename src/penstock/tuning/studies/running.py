@@ -31,7 +31,7 @@ def run_study(search: OptunaSearch, fn_args: Any, settings: SearchSettings) -> F
     """
     host = StudyHost(search, settings)
     while (trial := host.begin()) is not None:
-        seed_trial(settings.seed, str(first_number(trial)))
+        seed_trial(settings, str(first_number(trial)))
         with stage(host.progress()):
             outcome = run_objective(search, trial, fn_args)
         host.end(outcome)
@@ -50,7 +50,7 @@ def work_for_study(
         settings: How the search runs.
     """
     while (number := line.call("begin")) is not None:
-        seed_trial(settings.seed, str(number))
+        seed_trial(settings, str(number))
         line.call("end", run_objective(search, ParentTrial(line), fn_args))
 
 

@@ -7,7 +7,6 @@ def test_accelerators_are_dealt_out_and_cores_divided():
     )
     assert first == {
         "CUDA_VISIBLE_DEVICES": "0,2",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "TF_NUM_INTEROP_THREADS": "2",
         "TF_NUM_INTRAOP_THREADS": "2",
     }
@@ -17,6 +16,7 @@ def test_accelerators_are_dealt_out_and_cores_divided():
 def test_fewer_accelerators_than_processes_are_shared():
     found = worker_environments(3, ["GPU:4", "GPU:6"], cores=1, given={})
     assert [each["CUDA_VISIBLE_DEVICES"] for each in found] == ["4", "6", "4"]
+    assert {each["TF_FORCE_GPU_ALLOW_GROWTH"] for each in found} == {"true"}
     assert {each["TF_NUM_INTRAOP_THREADS"] for each in found} == {"1"}
 
 
