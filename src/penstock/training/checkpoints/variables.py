@@ -23,20 +23,22 @@ def variables_of(model: Any) -> dict[str, list[Any]]:
     }
 
 
-def read_variables(model: Any) -> dict[str, list[np.ndarray]]:
-    """Return copies of the values of all variables."""
+def read_variables(model: Any, *, metrics: bool = True) -> dict[str, list[np.ndarray]]:
+    """Return copies of the values of all variables, if wanted without those of metrics."""
     # A copy: on a CPU NumPy otherwise looks at the memory that the next step writes to.
     return {
         kind: [np.array(variable.numpy()) for variable in variables]
         for kind, variables in variables_of(model).items()
+        if metrics or kind != "metrics"
     }
 
 
 def assign_variables(model: Any, values: Mapping[str, Sequence[np.ndarray]]) -> None:
     """Assign the values that `read_variables` returned."""
     for kind, variables in variables_of(model).items():
-        for variable, value in zip(variables, values[kind], strict=True):
-            variable.assign(value)
+        if kind in values:
+            for variable, value in zip(variables, values[kind], strict=True):
+                variable.assign(value)
 
 
 def all_finite(values: Mapping[str, Sequence[np.ndarray]]) -> bool:
@@ -44,7 +46,7 @@ def all_finite(values: Mapping[str, Sequence[np.ndarray]]) -> bool:
     return all(
         bool(np.isfinite(value).all())
         for kind in ("model", "metrics")
-        for value in values[kind]
+        for value in values.get(kind, ())
         if value.dtype.kind == "f"
     )
 

@@ -16,13 +16,21 @@ class ArraySource:
         batch_size: Rows of a batch; the last one of a pass may have fewer.
         shuffle: Whether rows are shuffled, anew in each pass.
         seed: Seed of that.
+        replicas: Devices that must have equal parts of every batch: of the last one the rows are left out
+            that do not divide by them.
         argument: What the data are called in messages.
     """
 
     endless = True
 
     def __init__(
-        self, data: Any, batch_size: int, *, shuffle: bool, seed: int, argument: str = "data"
+        self,
+        data: Any,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        replicas: int = 1,
+        argument: str = "data",
     ) -> None:
         import keras
 
@@ -33,15 +41,22 @@ class ArraySource:
                 f"{argument} needs arrays with the same number of rows, one or more. Received: "
                 f"{', '.join(map(str, sorted(rows))) or 'no arrays'}"
             )
-        self.rows = rows.pop()
+        all_rows = rows.pop()
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1. Received: {batch_size}")
+        self.rows = all_rows - all_rows % batch_size % replicas
+        if batch_size % replicas or not self.rows:
+            raise ValueError(
+                f"Every batch must divide by {replicas} replicas. Received: batch_size={batch_size} and "
+                f"{all_rows} rows"
+            )
+        self._all_rows = all_rows
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.length: int | None = -(-self.rows // batch_size)
 
     def order(self, number: int) -> np.ndarray:
         """Return the order of the rows in a pass."""
-        return np.random.default_rng([self.seed, number]).permutation(self.rows)
+        return np.random.default_rng([self.seed, number]).permutation(self._all_rows)[: self.rows]
 
     def batches(self, number: int, first: int) -> Iterator[Any]:
         """Yield the batches of a pass."""
@@ -50,7 +65,9 @@ class ArraySource:
         order = self.order(number) if self.shuffle else None
         assert self.length is not None
         for index in range(first, self.length):
-            rows: Any = slice(index * self.batch_size, (index + 1) * self.batch_size)
+            rows: Any = slice(
+                index * self.batch_size, min((index + 1) * self.batch_size, self.rows)
+            )
             if order is not None:
                 rows = order[rows]
 

@@ -53,7 +53,7 @@ class Callbacks:
         verbose: int = 0,
         is_chief: bool = True,
     ) -> None:
-        given = list(_flat(callbacks))
+        given = list(flat(callbacks))
         for callback in given:
             _check(callback)
         if not is_chief:
@@ -102,7 +102,9 @@ class Callbacks:
         if called := self._called["train_end"]:
             values = BatchLogs(logs)
             for callback in called:
-                callback.on_train_batch_end(step, values)
+                # What only keeps a value for later takes it as it is, on the device.
+                takes_tensors = getattr(callback, "takes_tensors", False)
+                callback.on_train_batch_end(step, logs if takes_tensors else values)
 
     def test_begin(self) -> None:
         """Say that validation begins."""
@@ -136,14 +138,15 @@ class _ProgressBar(keras.callbacks.ProgbarLogger):  # type: ignore[misc]
             self._due = time.monotonic() + 0.2
 
 
-def _flat(callbacks: Any) -> Iterable[Any]:
+def flat(callbacks: Any) -> Iterable[Any]:
+    """Yield the callbacks of nested lists and of Keras's CallbackLists."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     if not isinstance(callbacks, list | tuple):
         callbacks = [callbacks]
     for each in callbacks:
         if isinstance(each, list | tuple | keras.callbacks.CallbackList):
-            yield from _flat(each)
+            yield from flat(each)
         else:
             yield each
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from penstock.training.fn_args import FnArgs
@@ -14,8 +12,9 @@ if TYPE_CHECKING:
     import keras
 
     from penstock.training.checkpoints.checkpointing import Checkpointing
-    from penstock.training.doctor import TrainingDoctor
     from penstock.training.loop.sources import Source
+    from penstock.training.loop.step import Step
+    from penstock.training.loop.training_loop import Plan
 
 
 def fit(
@@ -88,65 +87,70 @@ def fit(
         ...     callbacks=[keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)],
         ... )
     """
-    from penstock.training.loop.callbacks import Callbacks
-    from penstock.training.loop.sources import source_of
+    from penstock.training.loop.callbacks import Callbacks, flat
+    from penstock.training.loop.own_callbacks import doctor_of, progress_and_logs
+    from penstock.training.loop.sources import is_arrays, source_of
     from penstock.training.loop.step import create_step
     from penstock.training.loop.training_loop import Plan, TrainingLoop
 
     given = fn_args or FnArgs()
     _check_model(model)
-    for name, value in (
-        ("epochs", epochs),
-        ("steps_per_epoch", steps_per_epoch),
-        ("validation_steps", validation_steps),
-        ("validation_freq", validation_freq),
-    ):
-        _check_count(name, value)
+    plan = Plan(epochs, steps_per_epoch, validation_steps, validation_freq)
     if given.jit_compile is not None:
         model.jit_compile = given.jit_compile
     if gradient_accumulation_steps is not None:
         _accumulate(model.optimizer, gradient_accumulation_steps)
-    seed = given.seed if given.seed is not None else secrets.randbits(31)
-    rows = batch_size
-    if rows is None and _is_arrays(data):
-        rows = given.global_batch_size
-    source = source_of(data, batch_size=rows, shuffle=shuffle, seed=seed)
+    step = create_step(model, class_weight)
+    rows = given.global_batch_size if batch_size is None and is_arrays(data) else batch_size
+    source = source_of(
+        data,
+        batch_size=rows,
+        shuffle=shuffle,
+        seed=given.seed if given.seed is not None else secrets.randbits(31),
+        replicas=step.replicas,
+    )
     validation = None
     if validation_data is not None:
-        size = rows if _is_arrays(validation_data) else None
+        size = rows if is_arrays(validation_data) else None
         validation = source_of(validation_data, batch_size=size, argument="validation_data")
-    if steps_per_epoch is None and getattr(source, "infinite", False):
-        raise ValueError(
-            "data have no end, so fit needs steps_per_epoch. Received: steps_per_epoch=None"
-        )
-    if validation_steps is None and getattr(validation, "infinite", False):
-        raise ValueError(
-            "validation_data have no end, so fit needs validation_steps. Received: "
-            "validation_steps=None"
-        )
-    step = create_step(model, class_weight)
+    plan.check(source, validation)
     step.build(source.example())
-    watching = _doctor(doctor, given, data, validation_data, callbacks)
+    listed = list(flat(callbacks))
+    examiner = doctor_of(
+        doctor,
+        given,
+        listed,
+        data=data,
+        validation_data=validation_data,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch or source.length,
+    )
+    # A run_fn may train several times; the n-th `fit` finds the n-th training again.
+    number = given.__dict__["_fits"] = given.__dict__.get("_fits", 0) + 1
+    own = progress_and_logs(given, listed, number) if fn_args is not None else []
     called = Callbacks(
-        [*watching, *_own_callbacks(fn_args, callbacks), *callbacks],
+        # The doctor first: what it stops is not reported as an epoch.
+        [*([examiner] if examiner else []), *own, *listed],
         model,
         epochs=epochs,
         steps=steps_per_epoch or source.length,
         verbose=verbose,
         is_chief=given.is_chief,
     )
-    plan = Plan(epochs, steps_per_epoch, validation_steps, validation_freq)
-    checkpointing = _checkpointing(given, source, steps_per_epoch, checkpoint_every)
+    checkpointing = _checkpointing(given, step, source, plan, checkpoint_every)
     loop = TrainingLoop(step, source, validation, called, plan, checkpointing)
-    for each in watching:
-        each.batch_of = loop.earlier_batch
+    if examiner is not None:
+        examiner.bring_up_to_date = step.sync
+        examiner.batch_of = loop.earlier_batch
+        loop.confirms.append(examiner.confirm)
     loop.run()
     return called.history
 
 
 def _checkpointing(
-    fn_args: FnArgs, source: Source, steps_per_epoch: int | None, every: Any
+    fn_args: FnArgs, step: Step, source: Source, plan: Plan, every: Any
 ) -> Checkpointing | None:
+    from penstock.training.checkpoints.cadence import Cadence
     from penstock.training.checkpoints.checkpointing import Checkpointing
     from penstock.training.checkpoints.folder import CheckpointFolder
 
@@ -157,50 +161,16 @@ def _checkpointing(
                 "fn_args, or FnArgs(checkpoint_dir=...)."
             )
         return None
-    # A run_fn may train several times; the n-th `fit` finds the n-th training again.
-    count = fn_args.__dict__.setdefault("_fits", 0)
-    fn_args.__dict__["_fits"] = count + 1
+    number = fn_args.__dict__["_fits"]
     return Checkpointing(
-        CheckpointFolder(f"{fn_args.checkpoint_dir}/fit-{count + 1}"),
-        every=every,
+        CheckpointFolder(f"{fn_args.checkpoint_dir}/fit-{number}"),
+        Cadence(every, step.mean if step.processes > 1 else None),
         writes=fn_args.is_chief,
         fingerprint={
             "the number of batches": source.length,
-            "steps_per_epoch": steps_per_epoch,
+            "steps_per_epoch": plan.steps_per_epoch,
         },
     )
-
-
-def _doctor(
-    mode: str | None, fn_args: FnArgs, data: Any, validation_data: Any, given: Iterable[Any]
-) -> list[TrainingDoctor]:
-    from penstock.training.doctor import TrainingDoctor
-
-    if mode is None and any(isinstance(each, TrainingDoctor) for each in given):
-        return []
-    doctor = TrainingDoctor(mode, data, validation_data=validation_data, fn_args=fn_args)
-    return [] if doctor.mode == "off" else [doctor]
-
-
-def _own_callbacks(fn_args: FnArgs | None, given: Iterable[Any]) -> list[Any]:
-    """Return the callbacks that a Trainer's training has by itself, unless they were given."""
-    if fn_args is None:
-        return []
-    import keras
-
-    from penstock.training import TensorBoardLog, TrainingProgress
-
-    given = list(given)
-    own: list[Any] = []
-    if not any(isinstance(each, TrainingProgress) for each in given):
-        own.append(TrainingProgress())
-    logged = any(isinstance(e, TensorBoardLog | keras.callbacks.TensorBoard) for e in given)
-    # A process that trains without TensorFlow may lack TensorBoard, too.
-    if fn_args.model_run_dir and not logged and find_spec("tensorboard") is not None:
-        before = fn_args.__dict__.get("_fits", 0)
-        folder = f"fit-{before + 1}" if before else ""
-        own.append(TensorBoardLog(os.path.join(fn_args.model_run_dir, folder)))
-    return own
 
 
 def _check_model(model: Any) -> None:
@@ -216,11 +186,6 @@ def _check_model(model: Any) -> None:
             "fit runs one step at a time; its steps do not wait for Python anyway. Compile the model "
             f"without steps_per_execution. Received: steps_per_execution={model.steps_per_execution}"
         )
-
-
-def _check_count(name: str, value: Any) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ValueError(f"{name} must be a whole number, 1 or more. Received: {value!r}")
 
 
 def _accumulate(optimizer: Any, steps: int) -> None:
@@ -240,10 +205,3 @@ def _accumulate(optimizer: Any, steps: int) -> None:
             f"with a new optimizer. Received: gradient_accumulation_steps={steps}"
         )
     optimizer.gradient_accumulation_steps = wanted
-
-
-def _is_arrays(data: Any) -> bool:
-    """Return whether data are arrays, which have no batches yet."""
-    return not any(
-        hasattr(data, name) for name in ("epoch", "element_spec", "__next__", "on_epoch_end")
-    )

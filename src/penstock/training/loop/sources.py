@@ -40,6 +40,7 @@ def source_of(
     batch_size: int | None = None,
     shuffle: bool = False,
     seed: int = 0,
+    replicas: int = 1,
     argument: str = "data",
 ) -> Source:
     """Return `data` as a source.
@@ -51,6 +52,7 @@ def source_of(
         batch_size: Rows of a batch; for arrays only.
         shuffle: Whether the rows of arrays are shuffled, anew in each pass.
         seed: Seed of that.
+        replicas: Devices that must have equal parts of every batch; 1 if they need not.
         argument: What the argument is called, for messages.
 
     Raises:
@@ -68,12 +70,14 @@ def source_of(
         source = GeneratorSource(data, argument)
     else:
         size = 32 if batch_size is None else batch_size
-        return ArraySource(data, size, shuffle=shuffle, seed=seed, argument=argument)
+        return ArraySource(data, size, shuffle, seed, replicas, argument)
     if batch_size is not None:
         raise ValueError(
             f"batch_size is for arrays, and {argument} has batches already. Received: "
             f"batch_size={batch_size} and {type(data).__name__}"
         )
+    if isinstance(source, BatchesSource):
+        source.check_parts(replicas, argument)
     return source
 
 
@@ -100,7 +104,24 @@ class BatchesSource:
 
     def dataset(self, number: int, first: int) -> Any:
         """Return the passes from a place on."""
-        return self.data.as_tf_dataset(first_epoch=number, first_step=first)
+        return self.data.repeat().as_tf_dataset(first_epoch=number, first_step=first)
+
+    def shard(self, index: int, count: int) -> BatchesSource:
+        """Return the part of every batch that one of several processes takes."""
+        return BatchesSource(self.data.shard(index, count))
+
+    def check_parts(self, replicas: int, argument: str) -> None:
+        """Raise a `ValueError` if a batch does not divide into equal parts for replicas."""
+        size = self.data.batch_size
+        last = 0 if self.data.order.drop_remainder else self.data.num_rows % size
+        if size % replicas or last % replicas:
+            raise ValueError(
+                f"Every batch of {argument} must divide by {replicas} replicas. Received: batches of "
+                f"{size} rows"
+                + (f", and a last one of {last}" if last else "")
+                + ". Choose another "
+                "batch_size, or leave the last batch out: fn_args.dataset(..., drop_remainder=True)."
+            )
 
     def example(self) -> Any:
         """Return the first batch."""
@@ -244,3 +265,9 @@ def as_tuples(batch: Any) -> Any:
     if isinstance(batch, list | tuple):
         return tuple(as_tuples(each) for each in batch)
     return batch
+
+
+def is_arrays(data: Any) -> bool:
+    """Return whether data are arrays, which are not divided into batches yet."""
+    others = ("epoch", "element_spec", "__next__", "on_epoch_end")
+    return not any(hasattr(data, name) for name in others)

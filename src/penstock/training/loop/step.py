@@ -21,9 +21,13 @@ class Step(Protocol):
 
     Attributes:
         model: The compiled model.
+        replicas: Devices that each take a part of every batch.
+        processes: Processes that train together.
     """
 
     model: Any
+    replicas: int
+    processes: int
 
     def build(self, example: Any) -> None:
         """Create all variables: the model's, the optimizer's and those of metrics."""
@@ -57,8 +61,17 @@ class Step(Protocol):
         """Give the model's variables the values that training has reached."""
         ...
 
-    def metric_results(self) -> dict[str, Any]:
-        """Return the results of all metrics over the batches since they were reset."""
+    def metric_results(self, logs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the results of all metrics over the batches since they were reset.
+
+        Args:
+            logs: Those of the last step. They are returned if a step of the model's own gives others
+                than the metrics.
+        """
+        ...
+
+    def mean(self, value: float) -> float:
+        """Return the mean of a number over all processes, which must all ask for it."""
         ...
 
 

@@ -10,12 +10,15 @@ import keras
 import tensorflow as tf
 
 from penstock.training.loop.class_weights import ClassWeights
-from penstock.training.loop.sources import Source
+from penstock.training.loop.sources import BatchesSource, Source
 from penstock.training.loop.step import EndOfDataError, build
 
 
 class TensorFlowStep:
     """Steps of a model on TensorFlow.
+
+    Each replica takes its part of every batch. Losses are averaged over the whole batch, and metrics are
+    merged when their results are asked for.
 
     Args:
         model: The compiled model; its strategy is the one in whose scope it was created.
@@ -25,9 +28,15 @@ class TensorFlowStep:
     def __init__(self, model: Any, class_weight: Mapping[int, float] | None = None) -> None:
         self.model = model
         self.strategy = getattr(model, "distribute_strategy", None) or tf.distribute.get_strategy()
+        self.replicas: int = self.strategy.num_replicas_in_sync
+        resolver = getattr(self.strategy, "cluster_resolver", None)
+        cluster = resolver.cluster_spec().as_dict() if resolver is not None else {}
+        self.processes = max(1, sum(len(cluster.get(job, ())) for job in ("chief", "worker")))
         weighted = ClassWeights(class_weight) if class_weight else None
         self._train = self._function(model.train_step, weighted)
-        self._test = self._function(model.test_step, None)
+        self._test = self._function(
+            model.test_step if self.replicas == 1 else _skipping_nothing(model.test_step), None
+        )
 
     def build(self, example: Any) -> None:
         """Create all variables, in the strategy's scope."""
@@ -36,12 +45,37 @@ class TensorFlowStep:
 
     def feed(self, source: Source, number: int, first: int) -> TensorFlowFeed:
         """Return an iterator over the batches."""
-        dataset = source.dataset(number, first)
-        if self.strategy.num_replicas_in_sync > 1:
-            dataset = self.strategy.experimental_distribute_dataset(dataset)
+        dataset = self._distributed(source, number, first)
         # A step that finds no batch would still do what needs none, such as counting itself (which is
         # what happens in Keras's `fit`). So where the end is not known, the batch is fetched before.
         return TensorFlowFeed(iter(dataset), source.length is None or self.model.run_eagerly)
+
+    def _distributed(self, source: Source, number: int, first: int) -> Any:
+        if self.replicas == 1:
+            return source.dataset(number, first)
+        if self.processes == self.replicas and isinstance(source, BatchesSource):
+            # Each process reads its own rows only.
+            return self.strategy.distribute_datasets_from_function(
+                lambda context: source.shard(
+                    context.input_pipeline_id, context.num_input_pipelines
+                ).dataset(number, first)
+            )
+        # Of every batch each process takes its part, rather than each process other files.
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        return self.strategy.experimental_distribute_dataset(
+            source.dataset(number, first).with_options(options)
+        )
+
+    def mean(self, value: float) -> float:
+        """Return the mean of a number over all processes, which must all ask for it."""
+        if self.processes == 1:
+            return value
+        tensor = tf.constant(value, tf.float32)
+        values = self.strategy.run(lambda: tensor)
+        return float(self.strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))
 
     def begin_epoch(self) -> None:
         """Do nothing: the step works on the model's variables."""
@@ -57,10 +91,10 @@ class TensorFlowStep:
     def sync(self) -> None:
         """Do nothing: the step works on the model's variables."""
 
-    def metric_results(self) -> dict[str, Any]:
+    def metric_results(self, logs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the results of all metrics."""
         results: dict[str, Any] = self.model.get_metrics_result()
-        return results
+        return results if self.replicas > 1 or set(results) == set(logs) else logs
 
     def _function(
         self, step: Callable[[Any], Any], prepare: Callable[[Any], Any] | None
@@ -102,6 +136,25 @@ class TensorFlowStep:
             return logs
 
         return run_step
+
+
+def _skipping_nothing(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a step that leaves out a part without rows, whose loss would not be a number.
+
+    The last batch of a pass may have fewer rows than there are replicas.
+    """
+
+    def run(batch: Any) -> dict[str, Any]:
+        first = next(each for each in keras.tree.flatten(batch) if each is not None)
+
+        def rows() -> Any:
+            step(batch)
+            return tf.constant(True)
+
+        tf.cond(tf.shape(first)[0] > 0, rows, lambda: tf.constant(False))
+        return {}
+
+    return run
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class TorchStep:
 
     def __init__(self, model: Any, class_weight: Mapping[int, float] | None = None) -> None:
         self.model = model
+        self.replicas = self.processes = 1
         self._weighted = ClassWeights(class_weight) if class_weight else None
         self._train: Callable[[Any], Any] = model.train_step
         self._test: Callable[[Any], Any] = model.test_step
@@ -63,11 +64,16 @@ class TorchStep:
     def sync(self) -> None:
         """Do nothing: the step works on the model's variables."""
 
-    def metric_results(self) -> dict[str, Any]:
+    def metric_results(self, logs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the results of all metrics."""
         with torch.no_grad():
-            results: dict[str, Any] = self.model.get_metrics_result()
+            results: Mapping[str, Any] = self.model.get_metrics_result()
+        results = results if set(results) == set(logs) else logs
         return {name: _number(value) for name, value in results.items()}
+
+    def mean(self, value: float) -> float:
+        """Return the number: there is one process."""
+        return value
 
 
 def _next(feed: Iterator[Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,23 @@ class Plan:
     validation_steps: int | None = None
     validation_freq: int = 1
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+            if not whole and (value is not None or name in ("epochs", "validation_freq")):
+                raise ValueError(f"{name} must be a whole number, 1 or more. Received: {value!r}")
+
+    def check(self, data: Source, validation: Source | None) -> None:
+        """Raise a `ValueError` if data have no end and nobody says how many steps to take."""
+        for name, source, steps in (
+            ("steps_per_epoch", data, self.steps_per_epoch),
+            ("validation_steps", validation, self.validation_steps),
+        ):
+            if steps is None and getattr(source, "infinite", False):
+                raise ValueError(
+                    f"The data have no end, so fit needs {name}. Received: {name}=None"
+                )
+
 
 class TrainingLoop:
     """Trains a model.
@@ -93,6 +110,8 @@ class TrainingLoop:
         self.step, self.data, self.validation = step, data, validation
         self.callbacks, self.plan, self.checkpointing = callbacks, plan, checkpointing
         self.model = step.model
+        self.confirms: list[Callable[[], None]] = []
+        """Called before a checkpoint is written; each may raise if the model is not worth keeping."""
         self.position = Position()
         self._feed: Any = None
         self._logs: Mapping[str, Any] = {}
@@ -141,7 +160,7 @@ class TrainingLoop:
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         self.callbacks.train_end(self._epoch_logs)
         if self.checkpointing:
-            self.checkpointing.finish(lambda: self._contents(finished=True))
+            self.checkpointing.save(lambda: self._contents(finished=True))
 
     def _run_epoch(self) -> None:
         epoch = self.position.epoch
@@ -160,13 +179,20 @@ class TrainingLoop:
             self._feed = None if not self.data.endless else self._feed
         self.callbacks.epoch_end(epoch, logs)
         self._epoch_logs = logs
-        if self.checkpointing:
-            self.checkpointing.after_epoch(self._contents)
+        if self.step.processes > 1:
+            # All processes go on, or none does.
+            self.model.stop_training = self.step.mean(float(self.model.stop_training)) > 0
+        if (
+            self.checkpointing
+            and self.checkpointing.writes
+            and self.checkpointing.cadence.after_epoch()
+        ):
+            self._save()
 
     def _train_steps(self) -> None:
         position, callbacks, step = self.position, self.callbacks, self.step
         steps = self.plan.steps_per_epoch or self.data.length
-        checkpointing = self.checkpointing
+        cadence = self.checkpointing.cadence if self.checkpointing else None
         while steps is None or position.step < steps:
             if self.data.length is not None and position.data_step >= self.data.length:
                 self._end_pass()
@@ -186,10 +212,20 @@ class TrainingLoop:
             self._logs = logs
             position.advance()
             callbacks.train_batch_end(position.step - 1, logs)
-            if self.model.stop_training:
+            if self.model.stop_training and step.processes == 1:
                 return
-            if checkpointing and checkpointing.due(position.total) and position.step != steps:
-                checkpointing.save(self._contents)
+            if (
+                cadence is not None
+                and cadence.after_step(position.total)
+                and position.step != steps
+            ):
+                self._save()
+
+    def _save(self) -> None:
+        for confirm in self.confirms:
+            confirm()
+        assert self.checkpointing is not None
+        self.checkpointing.save(self._contents)
 
     def _end_pass(self) -> None:
         self.position.next_pass()
@@ -218,11 +254,8 @@ class TrainingLoop:
         return results
 
     def _results(self, logs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the metrics over all batches; the last batch's logs if a step gives others."""
-        results = self.step.metric_results()
-        if set(results) != set(logs):
-            results = dict(logs)
-        return {name: number(value) for name, value in results.items()}
+        """Return the metrics over all batches, as numbers."""
+        return {name: number(value) for name, value in self.step.metric_results(logs).items()}
 
     def _contents(self, *, finished: bool = False) -> dict[str, Any]:
         """Return everything that a checkpoint must hold."""
@@ -230,7 +263,8 @@ class TrainingLoop:
         return {
             "finished": finished,
             "position": dataclasses.asdict(self.position),
-            "variables": read_variables(self.model),
+            # At the end of an epoch metrics are reset. To read them takes all processes of a group.
+            "variables": read_variables(self.model, metrics=self.position.step > 0),
             "callbacks": callback_states(self.callbacks.all),
             "random": random_state(),
             "data_seed": getattr(self.data, "seed", None),
