@@ -50,11 +50,12 @@ def complete_history(history: Mapping[str, Sequence[float]]) -> dict[str, list[f
     if not history:
         return _history_of(known)
     epochs = max(map(len, history.values()), default=0)
-    if epochs > 1 or any(name == "loss" or name.startswith("val_") for name in history):
+    is_by_epoch = epochs > 1 or any(n == "loss" or n.startswith("val_") for n in history)
+    # Who reports has reported all: epochs before the first one were an earlier attempt's.
+    if is_by_epoch and not known:
         series = {name: values for name, values in history.items() if len(values) == epochs}
         for index in range(epochs):
-            if index + 1 not in known:
-                report_epoch(index + 1, {name: values[index] for name, values in series.items()})
+            report_epoch(index + 1, {name: values[index] for name, values in series.items()})
     return {name: list(values) for name, values in history.items()}
 
 
