@@ -13,7 +13,7 @@ import time
 from multiprocessing.connection import wait
 from typing import Any
 
-from penstock.artifacts import location
+from penstock.artifacts import Model, location
 from penstock.io.processes.child_process import ChildProcess, describe_status
 from penstock.progress import report_epoch, tell
 from penstock.spelling import counted
@@ -238,9 +238,9 @@ class _Group:
         fn_args = dataclasses.replace(job.fn_args, data_accessor=None, custom_config={})
         if not member.is_chief:
             folder = f"{job.scratch}/{member.name.replace(' ', '-')}"
-            fn_args.serving_model_dir = f"{folder}/serving"
-            fn_args.eval_model_dir = f"{folder}/eval"
-            fn_args.model_run_dir = f"{folder}/logs"
+            fn_args.serving_model_dir = f"{folder}/model/{Model.SERVING_FOLDER}"
+            fn_args.eval_model_dir = f"{folder}/model/{Model.EVAL_FOLDER}"
+            fn_args.model_run_dir = f"{folder}/model_run"
             fn_args.working_dir = folder
             os.makedirs(folder, exist_ok=True)
         task = Task(
