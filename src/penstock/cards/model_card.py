@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from penstock.artifacts import location
+
 CARD_FILE = "model_card.html"
 DATA_FILE = "model_card.json"
 
@@ -47,12 +49,14 @@ def collect(
         history: Metrics by epoch.
         pushed: A push's properties.
         lineage: What led to the model: by node its `component`, `upstream`, `outputs`, ...
-        class_names: The names of a classifier's classes, in order.
+        class_names: The names of a classifier's classes, in order; by default those that travel along
+            with the model.
         provenance: Anything else that accounts for the model, such as the code's version.
 
     Returns:
         JSON values.
     """
+    class_names = class_names or (_class_names(model) if model else ())
     data: dict[str, Any] = {
         "title": title,
         "description": description,
@@ -88,10 +92,18 @@ def write_model_card(data: Mapping[str, Any], folder: str) -> None:
 
 
 def _model(path: str) -> dict[str, Any]:
-    from penstock.serving import inspect_saved_model
+    from penstock.serving.push import form_of
 
-    info = inspect_saved_model(path)
-    return {"path": path, "signatures": list(info.signatures), "num_bytes": info.num_bytes}
+    form, info = form_of(path)
+    num_bytes = info.num_bytes if info else sum(size for _, size in location.list_files(path))
+    signatures = list(info.signatures) if info else []
+    return {"path": path, "form": form, "signatures": signatures, "num_bytes": num_bytes}
+
+
+def _class_names(path: str) -> tuple[str, ...]:
+    from penstock.serving import read_labels
+
+    return read_labels(path).class_names
 
 
 def collect_evaluation(folder: str, class_names: Sequence[str] = ()) -> dict[str, Any]:

@@ -11,9 +11,18 @@ from penstock.artifacts import Artifact, InfraBlessing, Model, ModelBlessing, Pu
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.serving.destination import Filesystem, PushDestination
 
+_USED_BY = {
+    "scikit-learn estimator": "; penstock.serving.load_model does",
+    "ONNX": "; ONNX Runtime and Triton do",
+    "Keras file": "; keras.saving.load_model does",
+}
+
 
 class Pusher(Component):
     """Copies a model to a folder of versions, whole or not at all, if it is blessed.
+
+    A server gets the SavedModel. A model without one is pushed as it is: a scikit-learn estimator, or else
+    its ONNX or Keras file; the verdict then says which.
 
     A model that is not blessed is not pushed: the node succeeds, and its output says why in the
     property `not_pushed_because`.
@@ -26,7 +35,7 @@ class Pusher(Component):
 
     Outputs:
         pushed_model: A copy of the pushed model. Properties: `pushed` (1 or 0),
-            `pushed_destination`, `pushed_version`, `not_pushed_because`.
+            `pushed_destination`, `pushed_version`, `pushed_form`, `not_pushed_because`.
 
     Example:
         Pusher(
@@ -96,7 +105,7 @@ class Pusher(Component):
             destination = PushDestination(Filesystem(destination))
         folder = destination.filesystem
         pushed = push_model(
-            self.model.serving_uri,
+            self._source(),
             context.resolve_path(folder.base_directory),
             versioning="next" if folder.versioning == "next" else "timestamp",
         )
@@ -108,16 +117,36 @@ class Pusher(Component):
                 "pushed": 1,
                 "pushed_destination": pushed.path,
                 "pushed_version": str(pushed.version),
+                "pushed_form": pushed.form,
             }
         )
-        if DEFAULT_SIGNATURE not in pushed.model.signatures:
+        what = f"version {pushed.version}"
+        if pushed.model is None:
+            what = f"{what} as {pushed.form}"
+            context.log.warning(
+                "The model has no SavedModel, so its %s was pushed. TensorFlow Serving does not load it%s.",
+                pushed.form,
+                _USED_BY.get(pushed.form, ""),
+            )
+        elif DEFAULT_SIGNATURE not in pushed.model.signatures:
             context.log.warning(
                 "The model has no signature %r, which servers and load_model call. Signatures: %s",
                 DEFAULT_SIGNATURE,
                 ", ".join(pushed.model.signatures) or "none",
             )
-        context.report_verdict(f"pushed version {pushed.version}", ok=True)
-        context.log.info("Pushed version %d to %s", pushed.version, pushed.path)
+        context.report_verdict(f"pushed {what}", ok=True)
+        context.log.info("Pushed %s to %s", what, pushed.path)
+        others = [name for name, uri in self.model.forms.items() if uri != self._source()]
+        if others:
+            context.log.info("Not pushed, but in %s: %s", self.model.uri, ", ".join(others))
+
+    def _source(self) -> str:
+        """Return the folder to push: the one for servers, or else the first that there is."""
+        served = self.model.serving_uri
+        if os.path.exists(served):
+            return served
+        forms = self.model.forms
+        return forms.get(Model.ONNX_FOLDER) or forms.get(Model.KERAS_FOLDER) or served
 
     def _objection(self) -> str:
         if self.model_blessing is not None and not self.model_blessing.blessed:

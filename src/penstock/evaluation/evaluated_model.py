@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,10 @@ from penstock.evaluation.inputs import MetricInputs, labels_to_ids, select_predi
 from penstock.evaluation.kernels import View
 from penstock.evaluation.models import DEFAULT_SIGNATURE, SignatureModel
 from penstock.evaluation.slicing import Slicer
+from penstock.serving.estimator import is_estimator
+
+if TYPE_CHECKING:
+    from penstock.evaluation.estimator_model import EstimatorModel
 
 Array = npt.NDArray[Any]
 
@@ -24,7 +28,7 @@ class EvaluatedModel:
 
     def __init__(self, spec: Any, path: str) -> None:
         self.spec = spec
-        self.model = SignatureModel(path)
+        self.model = _model_at(path)
         self.signature = spec.signature_name or DEFAULT_SIGNATURE
         wanted = [self.signature, *spec.preprocessing_function_names]
         for name in wanted:
@@ -72,6 +76,14 @@ class EvaluatedModel:
                 features.update(self.model.call(name, batch.serialized, batch.first_row))
             self._transformed = (batch.first_row, features)
         return batch.with_features(self._transformed[1])
+
+
+def _model_at(path: str) -> SignatureModel | EstimatorModel:
+    if is_estimator(path):
+        from penstock.evaluation.estimator_model import EstimatorModel
+
+        return EstimatorModel(path)
+    return SignatureModel(path)
 
 
 def load_models(config: Any, model: str, baseline: str | None) -> list[EvaluatedModel]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from penstock.serving.model import ServedModel, load_model
     from penstock.serving.push import PushedVersion, list_versions, push_model, sweep_staging
     from penstock.serving.saved_model import ModelError, SavedModelInfo, inspect_saved_model
+    from penstock.serving.served_estimator import ServedEstimator
     from penstock.serving.variables import Variable, read_variables
 
 _MODULE_OF = {
@@ -19,6 +20,7 @@ _MODULE_OF = {
     "PushDestination": "destination",
     "PushedVersion": "push",
     "SavedModelInfo": "saved_model",
+    "ServedEstimator": "served_estimator",
     "ServedModel": "model",
     "Variable": "variables",
     "inspect_saved_model": "saved_model",
@@ -37,6 +39,7 @@ __all__ = [
     "PushDestination",
     "PushedVersion",
     "SavedModelInfo",
+    "ServedEstimator",
     "ServedModel",
     "Variable",
     "inspect_saved_model",

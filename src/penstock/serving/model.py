@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.io.files.plain_path import plain_path
+from penstock.serving.estimator import is_estimator
 from penstock.serving.labels import read_labels
 from penstock.serving.push import version_folders
 from penstock.serving.saved_model import ModelError, inspect_saved_model
+from penstock.serving.served_estimator import ServedEstimator
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
 from penstock.spelling import closest
 
@@ -213,11 +215,14 @@ class ServedModel:
             yield {name: _readable(values[i]) for name, values in columns.items()}
 
 
-def load_model(path: str | os.PathLike[str], *, version: int | str | None = None) -> ServedModel:
+def load_model(
+    path: str | os.PathLike[str], *, version: int | str | None = None
+) -> ServedModel | ServedEstimator:
     """Load a pushed model.
 
     Args:
-        path: A folder of versions, as written by `push_model`, or a SavedModel's folder.
+        path: A folder of versions, as written by `push_model`, or a model's own folder: a SavedModel, or
+            a pickled scikit-learn estimator (loading one runs the pickle's code).
         version: The version, a number or its digits; the latest one by default.
 
     Raises:
@@ -231,7 +236,8 @@ def load_model(path: str | os.PathLike[str], *, version: int | str | None = None
     """
     path = os.fspath(path)
     folders = version_folders(path)
-    if version is None and not folders and not os.path.exists(f"{path}/saved_model.pb"):
+    alone = os.path.exists(f"{path}/saved_model.pb") or is_estimator(path)
+    if version is None and not folders and not alone:
         what = "no model in it" if os.path.isdir(path) else "no such folder"
         raise ModelError(
             f"No model at {path}: there is {what}, seen from {os.getcwd()}. A model that is not blessed is "
@@ -243,7 +249,7 @@ def load_model(path: str | os.PathLike[str], *, version: int | str | None = None
         raise ValueError(f"{path} has no version {version!r}. Versions: {list(folders) or 'none'}")
     if folders:
         path = folders[max(folders) if version is None else int(version)]
-    return ServedModel(path)
+    return ServedEstimator(path) if is_estimator(path) else ServedModel(path)
 
 
 def _serialized(columns: Mapping[str, Any], count: int) -> Any:

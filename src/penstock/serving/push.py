@@ -19,6 +19,12 @@ from penstock.serving.saved_model import SavedModelInfo, inspect_saved_model
 
 Versioning = Literal["timestamp", "next"]
 
+SAVED_MODEL = "SavedModel"
+_OTHER_FORMS = {
+    "model.pkl": "scikit-learn estimator",
+    "model.onnx": "ONNX",
+    "model.keras": "Keras file",
+}
 _STAGING = ".staging-"
 _VERSION = re.compile("[0-9]+")
 
@@ -30,12 +36,14 @@ class PushedVersion:
     Args:
         path: Its folder, `<destination>/<version>`.
         version: The version.
-        model: The SavedModel's description.
+        model: The SavedModel's description; None for a model in another form.
+        form: "SavedModel", "scikit-learn estimator", "ONNX" or "Keras file".
     """
 
     path: str
     version: int
-    model: SavedModelInfo
+    model: SavedModelInfo | None
+    form: str = SAVED_MODEL
 
 
 def push_model(
@@ -44,14 +52,14 @@ def push_model(
     *,
     versioning: Versioning = "timestamp",
 ) -> PushedVersion:
-    """Copy a SavedModel to `<destination>/<version>` in one visible step.
+    """Copy a model to `<destination>/<version>` in one visible step.
 
     The copy is made in a hidden folder beside the versions, flushed to disk, checked, and renamed.
     A server that watches the destination, as TensorFlow Serving does, never sees a part of it. The
     next push removes the remains of a crash.
 
     Args:
-        source: The SavedModel's folder.
+        source: The model's folder: a SavedModel, or one with `model.pkl`, `model.onnx` or `model.keras`.
         destination: The folder of all versions; created if missing.
         versioning: "timestamp" takes the time in seconds since 1970, as TFX does, "next" the latest
             version plus one. A version is always greater than those that are there.
@@ -77,7 +85,7 @@ def push_model(
         raise ValueError(
             f"versioning must be 'timestamp' or 'next'. Received: versioning={versioning!r}"
         )
-    inspect_saved_model(source)
+    form_of(source)
     root = Path(destination)
     _check_destination(Path(source), root)
     root.mkdir(parents=True, exist_ok=True)
@@ -86,10 +94,23 @@ def push_model(
         copy = staging / "model"
         shutil.copytree(source, copy, copy_function=shutil.copyfile)
         _flush(copy)
-        info = inspect_saved_model(str(copy))
+        form, info = form_of(str(copy))
         version = _publish(copy, root, versioning)
     path = str(root / str(version))
-    return PushedVersion(path, version, replace(info, path=path))
+    return PushedVersion(path, version, replace(info, path=path) if info else None, form)
+
+
+def form_of(folder: str) -> tuple[str, SavedModelInfo | None]:
+    """Return in which form a model is in a folder, and a SavedModel's description.
+
+    Raises:
+        ModelError: If there is no model, or an incomplete SavedModel.
+    """
+    if not os.path.exists(f"{folder}/saved_model.pb"):
+        for file, form in _OTHER_FORMS.items():
+            if os.path.isfile(f"{folder}/{file}"):
+                return form, None
+    return SAVED_MODEL, inspect_saved_model(folder)
 
 
 def _check_destination(source: Path, root: Path) -> None:

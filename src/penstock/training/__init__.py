@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from penstock.training.distribution import configure_devices, create_strategy
     from penstock.training.doctor.callback import TrainingDoctor
     from penstock.training.doctor.finding import TrainingDoctorError
-    from penstock.training.export import ExportError, Onnx, TFLite, export_model
+    from penstock.training.export import (
+        ExportError,
+        Onnx,
+        TFLite,
+        export_estimator,
+        export_model,
+    )
     from penstock.training.fn_args import FnArgs
     from penstock.training.initial_weights import WarmStart, warm_start
     from penstock.training.input.batches import Batches
@@ -49,6 +55,7 @@ _MODULE_OF = {
     "configure_devices": "distribution",
     "create_data_accessor": "data_accessor",
     "create_strategy": "distribution",
+    "export_estimator": "export",
     "export_model": "export",
     "feature_spec": "parsing",
     "fit": "loop.fit",
@@ -80,6 +87,7 @@ __all__ = [
     "configure_devices",
     "create_data_accessor",
     "create_strategy",
+    "export_estimator",
     "export_model",
     "feature_spec",
     "fit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import os
@@ -48,19 +49,45 @@ def check_exported(fn_args: FnArgs, run_fn: str, log: logging.Logger, missing: s
     serving, evaluation = fn_args.serving_model_dir, fn_args.eval_model_dir
     keras = os.path.join(os.path.dirname(serving or ""), Model.KERAS_FOLDER)
     if not any(folder and os.path.isdir(folder) for folder in (serving, evaluation, keras)):
+        elsewhere = _models_elsewhere(fn_args)
+        found = f" It wrote {elsewhere[0]}, where nobody looks." if elsewhere else ""
         raise UserFunctionError(
             f"{run_fn} exported no model: it returned without writing to "
-            "fn_args.serving_model_dir. Call penstock.training.export_model(model, "
+            f"fn_args.serving_model_dir.{found} Call penstock.training.export_model(model, "
             "fn_args.serving_model_dir, ...) in it."
         )
     if missing:
         log.warning("%s", missing)
+    elif os.path.isfile(f"{serving}/model.pkl"):
+        log.info("A scikit-learn estimator: the Evaluator and load_model take it, servers do not.")
     elif not os.path.isfile(f"{serving}/saved_model.pb"):
+        elsewhere = _models_elsewhere(fn_args)
         log.warning(
             "fn_args.serving_model_dir (%s) has no saved_model.pb. The Evaluator, the Pusher and "
-            "servers need a SavedModel: penstock.training.export_model writes one.",
+            "servers need a SavedModel: penstock.training.export_model writes one.%s",
             serving,
+            f" There is {elsewhere[0]}: write to fn_args.serving_model_dir itself."
+            if elsewhere
+            else "",
         )
+
+
+def _models_elsewhere(fn_args: FnArgs) -> list[str]:
+    """Return models that `run_fn` wrote into another of its folders."""
+    serving = fn_args.serving_model_dir
+    roots = (os.path.dirname(serving or ""), fn_args.model_run_dir, fn_args.working_dir)
+    found = []
+    for root in dict.fromkeys(each for each in roots if each):
+        for depth in range(4):
+            for name in ("saved_model.pb", "*.keras", "model.pkl"):
+                pattern = os.path.join(glob.escape(root), *["*"] * depth, name)
+                found += [path for path in glob.glob(pattern) if _is_misplaced(path, serving)]
+    return found
+
+
+def _is_misplaced(path: str, serving: str | None) -> bool:
+    folder = os.path.dirname(path)
+    return folder != serving and os.path.basename(folder) != Model.KERAS_FOLDER
 
 
 def keep_history(

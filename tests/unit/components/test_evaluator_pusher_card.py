@@ -304,6 +304,27 @@ def test_a_push_holds_only_while_it_lies_there(model, tmp_path):
     assert pusher.is_current(refused, str)
 
 
+@pytest.mark.parametrize(
+    ("file", "form", "reader"),
+    [
+        ("Format-ONNX/model.onnx", "ONNX", "ONNX Runtime and Triton do"),
+        ("Format-Keras/model.keras", "Keras file", "keras.saving.load_model does"),
+        ("Format-Serving/model.pkl", "scikit-learn estimator", "penstock.serving.load_model does"),
+    ],
+)
+def test_what_is_no_saved_model_is_pushed_and_said(file, form, reader, tmp_path, caplog):
+    path = tmp_path / "model" / file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a model")
+    pusher = Pusher(model=Model(str(tmp_path / "model")), push_destination="served")
+    with caplog.at_level("WARNING"):
+        outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path)
+    properties = outputs["pushed_model"].custom_properties
+    assert properties["pushed_form"] == form
+    assert Path(properties["pushed_destination"], path.name).read_bytes() == b"a model"
+    assert f"so its {form} was pushed. TensorFlow Serving does not load it; {reader}" in caplog.text
+
+
 def test_a_damaged_model_is_not_pushed(tmp_path):
     (tmp_path / "Format-Serving").mkdir()
     pusher = Pusher(model=Model(str(tmp_path)), push_destination="served")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from penstock.training.export.estimator import export_estimator
     from penstock.training.export.forms import ExportError, Onnx, TFLite
     from penstock.training.export.fulfil import FulfilledExport, fulfil_export
     from penstock.training.export.model import export_model
@@ -14,6 +15,7 @@ _MODULE_OF = {
     "FulfilledExport": "fulfil",
     "Onnx": "forms",
     "TFLite": "forms",
+    "export_estimator": "estimator",
     "export_model": "model",
     "fulfil_export": "fulfil",
 }
@@ -23,6 +25,7 @@ __all__ = [
     "FulfilledExport",
     "Onnx",
     "TFLite",
+    "export_estimator",
     "export_model",
     "fulfil_export",
 ]

@@ -153,6 +153,18 @@ def test_every_form_has_the_same_bytes_again(exported, tmp_path):
         assert hashlib.sha256(file.read_bytes()).hexdigest() == digest, file
 
 
+def test_the_page_lists_the_forms_with_their_sizes(exported):
+    from penstock.artifacts import Model
+    from penstock.cards import artifact_page, collect
+
+    root, _ = exported
+    page = artifact_page(Model(str(root))).html
+    for file in root.glob("Format-*/model*"):
+        assert str(file.relative_to(root)) in page
+    assert "low, high" in page
+    assert collect(title="m", model=f"{root}/Format-Serving")["model"]["form"] == "SavedModel"
+
+
 def test_class_names_are_json(exported):
     root, _ = exported
     text = Path(root, "Format-Serving", "assets.extra", "penstock.json").read_text()

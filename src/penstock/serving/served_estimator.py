@@ -1,0 +1,72 @@
+"""Predicting with a pushed scikit-learn estimator: rows in, dicts out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.serving.estimator import Estimator, read_estimator
+
+
+class ServedEstimator:
+    """A scikit-learn estimator that predicts from rows of its features.
+
+    Args:
+        path: The folder of `model.pkl`. Loading it runs the pickle's code.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._estimator: Estimator = read_estimator(path)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features that it reads."""
+        return self._estimator.feature_keys
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes in the order of the probabilities."""
+        return self._estimator.class_names
+
+    def predict(self, rows: Any) -> list[dict[str, Any]]:
+        """Return what the estimator predicts for each row.
+
+        Args:
+            rows: Features by name: a list of dicts, one dict, a pandas DataFrame, an Arrow table or batch.
+
+        Returns:
+            A list of one dict per row: `probabilities` and `class_name` of a classifier, and
+            `predictions` of another estimator.
+
+        Raises:
+            ValueError: If a feature is missing; the message names the row.
+
+        Example:
+            >>> model.predict([{"bill_length_mm": 46.5, "bill_depth_mm": 17.9}])
+            [{'class_name': 'Chinstrap', 'probabilities': [0.1, 0.0, 0.9]}]
+        """
+        import pyarrow as pa
+
+        from penstock.serving.feature_values import feature_lists
+        from penstock.serving.rows import rows_of
+
+        given = rows_of(rows)
+        if not given.count:
+            return []
+        columns = {
+            name: feature_lists(name, given.columns[name], None)
+            for name in self.features
+            if name in given.columns
+        }
+        batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+        outputs = self._estimator.outputs(batch)
+        if "predictions" in outputs:
+            return [{"predictions": value} for value in outputs["predictions"].tolist()]
+        names = self.class_names or [name.decode() for name in outputs["all_classes"][0]]
+        return [
+            {"class_name": names[int(scores.argmax())], "probabilities": scores.tolist()}
+            for scores in outputs["probabilities"]
+        ]
