@@ -23,6 +23,7 @@ class _Series:
 
     written: set[int] = dataclasses.field(default_factory=set)
     waiting: dict[int, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    times: dict[int, float] = dataclasses.field(default_factory=dict)
     stride: int = 1
     last: int = 0
     due: float = 0.0
@@ -69,6 +70,7 @@ class EpochRecorder:
         with self._lock:
             series = self._series.setdefault(execution_id, _Series())
             series.waiting[epoch], series.last = metrics, epoch
+            series.times[epoch] = time.time()
             wait = series.due - time.monotonic()
             if wait <= 0:
                 self._write(execution_id, series)
@@ -96,6 +98,8 @@ class EpochRecorder:
         kept = series.kept(self._most)
         new = {number: of for number, of in series.waiting.items() if number in kept}
         with contextlib.suppress(StoreError):
-            self._store.record_epochs(execution_id, new, remove=sorted(series.written - kept))
+            gone = sorted(series.written - kept)
+            self._store.record_epochs(execution_id, new, times=series.times, remove=gone)
             series.written = kept
             series.waiting.clear()
+            series.times.clear()

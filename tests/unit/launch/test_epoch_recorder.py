@@ -36,10 +36,14 @@ def test_the_first_is_written_at_once_and_the_others_wait_for_each_other(store, 
     recorder = EpochRecorder(store, seconds=1000)
     for epoch in range(1, 6):
         recorder.add(execution, epoch, {"loss": 1 / epoch})
+        time.sleep(0.004)
     assert numbers(store, execution) == [1]
     recorder.end(execution)
     assert numbers(store, execution) == [1, 2, 3, 4, 5]
     assert len(written) == 2
+    times = [each.reported for each in store.execution_epochs(execution)]
+    assert times == sorted(times)
+    assert times[-1] - times[1] >= 0.009  # when they were reported, not when they were written
     recorder.end(execution)
     assert len(written) == 2
 

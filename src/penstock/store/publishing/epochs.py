@@ -25,6 +25,7 @@ class Epochs(StoreBase):
         execution_id: int,
         epochs: Mapping[int, Mapping[str, float]],
         *,
+        times: Mapping[int, float] | None = None,
         remove: Sequence[int] = (),
     ) -> None:
         """Write epochs of an execution, over those of the same numbers. One transaction.
@@ -32,11 +33,12 @@ class Epochs(StoreBase):
         Args:
             execution_id: From `register_execution`.
             epochs: Metrics by the number of the epoch.
+            times: When each was reported, in Unix seconds; by default now.
             remove: Numbers of epochs that are not kept any longer.
         """
-        now = milliseconds()
+        times = times or {}
         rows = [
-            (execution_id, number, now, json.dumps(dict(metrics)))
+            (execution_id, number, milliseconds(times.get(number)), json.dumps(dict(metrics)))
             for number, metrics in epochs.items()
         ]
 
