@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.training.input.cache import CachedParts
-from penstock.training.input.columns import Column, RaggedArray
 from penstock.training.input.feature_columns import FeatureColumn
 from penstock.training.input.lookahead import looking_ahead
 from penstock.training.input.source import ExampleFiles
@@ -239,14 +238,16 @@ class Batches:
         )
 
     def _elements(self, windows: Iterator[Window]) -> Iterator[tuple[Any, ...]]:
-        names = list(self.features)
+        layout = self.parts.source.layout
         for window in looking_ahead(windows) if self.read_ahead else windows:
             start = 0
             for end in window.ends:
-                columns = {name: _rows(window.columns[name], start, end) for name in names}
+                columns = layout.unpack(window.taken(start, end))
                 if self.element.weight is not None:
-                    weight = columns[self.element.weight]
-                    columns[self.element.weight] = as_weights(weight)
+                    columns[self.element.weight] = as_weights(columns[self.element.weight])
+                if window.rows is None:
+                    for each in layout.ragged:
+                        columns[each.name] = columns[each.name].copy()
                 yield self.element.of(columns)
                 start = end
 
@@ -269,10 +270,3 @@ class Batches:
 def as_weights(column: Any) -> Any:
     """Return the values of a weight feature as float32 of the shape (rows,)."""
     return column.reshape(-1).astype(np.float32)
-
-
-def _rows(column: Column, start: int, end: int) -> Column:
-    if isinstance(column, RaggedArray):
-        part = column.slice(start, end)
-        return RaggedArray(part.values.copy(), part.row_splits)
-    return column[start:end].copy()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
-from penstock.training.input.columns import slice_rows
+from penstock.training.input.columns import Columns, concatenate, slice_rows
 from penstock.training.input.source import ExampleFiles, Part, Piece
 
 
@@ -25,11 +26,30 @@ class CachedParts:
         self.limit = limit
         self.kept_bytes = 0
         self._kept: dict[int, list[Piece]] = {}
+        self._table: Columns | None = None
+        self._starts: list[int] = []
 
     @property
     def is_complete(self) -> bool:
         """Whether all rows are in memory."""
-        return len(self._kept) == len(self.parts)
+        return len(self._kept) == len(self.parts) > 0
+
+    def table(self) -> tuple[Columns, list[int]]:
+        """Return all rows as one table, and the row at which each part begins; all must be in memory."""
+        if self._table is None:
+            self._table = self._joined_parts()
+            self._kept = {number: [] for number in self._kept}
+        return self._table, self._starts
+
+    def _joined_parts(self) -> Columns:
+        numbers = range(len(self.parts))
+        self._starts = [0, *itertools.accumulate(self.rows_of(number) for number in numbers)]
+        pieces = [dict(piece.columns) for number in numbers for piece in self._kept[number]]
+        # One matrix after the other, so that no more than one is there twice.
+        return {
+            name: concatenate([{name: piece.pop(name)} for piece in pieces])[name]
+            for name in list(pieces[0])
+        }
 
     def num_rows(self) -> int:
         """Return the rows of all parts; those whose number is not known are counted."""

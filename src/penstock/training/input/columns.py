@@ -38,6 +38,17 @@ class RaggedArray:
     def __repr__(self) -> str:
         return f"RaggedArray({len(self)} rows, {len(self.values)} values of {self.values.dtype})"
 
+    @classmethod
+    def joined(cls, parts: Sequence[Any]) -> RaggedArray:
+        """Return the rows of several arrays, one after another."""
+        if len(parts) == 1:
+            return cls(parts[0].values, parts[0].row_splits)
+        ends = np.cumsum([0, *(part.row_splits[-1] for part in parts)])
+        splits = [part.row_splits[:-1] + end for part, end in zip(parts, ends[:-1], strict=True)]
+        return cls(
+            np.concatenate([part.values for part in parts]), np.concatenate([*splits, ends[-1:]])
+        )
+
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """The number of values of each row."""
@@ -56,6 +67,10 @@ class RaggedArray:
         np.cumsum(lengths, out=splits[1:])
         places = np.repeat(starts - splits[:-1], lengths) + np.arange(splits[-1])
         return RaggedArray(self.values[places], splits)
+
+    def copy(self) -> RaggedArray:
+        """Return the same rows in memory of their own."""
+        return RaggedArray(self.values.copy(), self.row_splits.copy())
 
     def to_list(self) -> list[list[Any]]:
         """Return the rows as lists."""
@@ -119,10 +134,6 @@ def concatenate(parts: Sequence[Columns]) -> dict[str, Column]:
 
 
 def _joined(parts: Sequence[Any]) -> Column:
-    if not isinstance(parts[0], RaggedArray):
-        return np.concatenate(parts)
-    ends = np.cumsum([0, *(part.row_splits[-1] for part in parts)])
-    splits = [part.row_splits[:-1] + end for part, end in zip(parts, ends[:-1], strict=True)]
-    return RaggedArray(
-        np.concatenate([part.values for part in parts]), np.concatenate([*splits, ends[-1:]])
-    )
+    if isinstance(parts[0], RaggedArray):
+        return RaggedArray.joined(parts)
+    return np.concatenate(parts)

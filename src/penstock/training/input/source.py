@@ -5,6 +5,7 @@ A part is what can be read on its own: a row group of a Parquet file, or a whole
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from penstock.io.files.filesystem import open_binary
 from penstock.training.input.columns import Column, num_rows, slice_rows
 from penstock.training.input.decode import decode_columns
 from penstock.training.input.feature_columns import FeatureColumn
+from penstock.training.input.layout import Layout
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -45,7 +47,7 @@ class Piece(NamedTuple):
     """Consecutive rows of a part.
 
     Attributes:
-        columns: The features as arrays.
+        columns: The features, as `ExampleFiles.layout` packs them.
         nbytes: The bytes that they take.
     """
 
@@ -73,6 +75,11 @@ class ExampleFiles:
     features: Sequence[FeatureColumn]
     file_format: str = DEFAULT_FILE_FORMAT
     payload_format: str = DEFAULT_PAYLOAD_FORMAT
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """How pieces lie in memory."""
+        return Layout(self.features)
 
     @property
     def holds_records(self) -> bool:
@@ -186,7 +193,8 @@ class ExampleFiles:
             yield piece
 
     def _piece(self, batch: pa.RecordBatch, where: str) -> Piece:
-        return Piece(*decode_columns(batch, self.features, where))
+        columns, nbytes = decode_columns(batch, self.features, where)
+        return Piece(self.layout.pack(columns), nbytes)
 
     def _schema(self) -> schema_pb2.Schema:
         from tensorflow_metadata.proto.v0 import schema_pb2

@@ -6,6 +6,7 @@ depend on what is in memory, so that a run that continues elsewhere sees the sam
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,12 +33,20 @@ class Window(NamedTuple):
     """Consecutive batches of an epoch, shuffled together.
 
     Attributes:
-        columns: Their rows, in the order of the batches.
-        ends: The row at which each batch ends.
+        columns: Their rows, and perhaps more.
+        rows: The rows of the batches in order; None if they are those of `columns`.
+        ends: Where each batch ends, in `rows`.
     """
 
-    columns: dict[str, Column]
+    columns: Columns
+    rows: npt.NDArray[np.int64] | None
     ends: list[int]
+
+    def taken(self, start: int, stop: int) -> dict[str, Column]:
+        """Return some rows, counted in the order of the batches."""
+        if self.rows is None:
+            return slice_rows(self.columns, start, stop)
+        return take_rows(self.columns, self.rows[start:stop])
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,11 @@ class BatchOrder:
     shard_index: int = 0
     shard_count: int = 1
     window_bytes: int = WINDOW_BYTES
+
+    @property
+    def static_size(self) -> int | None:
+        """Rows of every batch of this shard; None if the last one may be shorter."""
+        return self.batch_size // self.shard_count if self.drop_remainder else None
 
     def steps(self, rows: int) -> int:
         """Return the batches of an epoch."""
@@ -106,11 +120,47 @@ def read_windows(
     while (start + size) // order.batch_size <= first_step:
         number, start, size = number + 1, start + size, next(sizes)
     skipped = first_step - start // order.batch_size
-    pieces = _pieces(parts, _part_numbers(order, epoch, len(parts.parts)), start)
+    numbers = _part_numbers(order, epoch, len(parts.parts))
+    cut = _cut_table if parts.is_complete else _cut_pieces
+    for columns, rows in cut(parts, numbers, start, itertools.chain([size], sizes)):
+        window = _window(columns, rows, order, (epoch, number), skipped)
+        if window.ends:
+            yield window
+        number, skipped = number + 1, 0
+
+
+_Cut = tuple[Columns, npt.NDArray[np.int64] | None]
+
+
+def _cut_table(
+    parts: CachedParts, numbers: list[int], start: int, sizes: Iterator[int]
+) -> Iterator[_Cut]:
+    """Yield the rows of the windows from `start` on, out of the table of all rows."""
+    table, starts = parts.table()
+    ordered = numbers == sorted(numbers)
+    rows = np.arange(starts[-1])
+    if not ordered:
+        rows = np.concatenate([rows[starts[number] : starts[number + 1]] for number in numbers])
+    for size in sizes:
+        if start >= len(rows):
+            return
+        stop = min(start + size, len(rows))
+        if ordered:
+            yield slice_rows(table, start, stop), None
+        else:
+            yield table, rows[start:stop]
+        start = stop
+
+
+def _cut_pieces(
+    parts: CachedParts, numbers: list[int], start: int, sizes: Iterator[int]
+) -> Iterator[_Cut]:
+    """Yield the rows of the windows from `start` on, as they are read."""
+    pieces = _pieces(parts, numbers, start)
     waiting: list[Columns] = []
     available = 0
     exhausted = False
-    while not exhausted:
+    for size in sizes:
         while available < size and not exhausted:
             piece = next(pieces, None)
             if piece is None:
@@ -118,15 +168,13 @@ def read_windows(
             else:
                 waiting.append(piece)
                 available += num_rows(piece)
+        if not available:
+            return
+        columns = concatenate(waiting)
         rows = min(size, available)
-        if rows:
-            columns = concatenate(waiting)
-            waiting = [slice_rows(columns, rows, available)] if available > rows else []
-            available -= rows
-            window = _window(slice_rows(columns, 0, rows), order, (epoch, number), skipped)
-            if window.ends:
-                yield window
-        number, size, skipped = number + 1, next(sizes), 0
+        waiting = [slice_rows(columns, rows, available)] if available > rows else []
+        available -= rows
+        yield slice_rows(columns, 0, rows), None
 
 
 def _part_numbers(order: BatchOrder, epoch: int, parts: int) -> list[int]:
@@ -152,18 +200,23 @@ def _pieces(parts: CachedParts, numbers: list[int], first_row: int) -> Iterator[
 
 
 def _window(
-    columns: dict[str, Column], order: BatchOrder, place: tuple[int, int], skipped: int
+    columns: Columns,
+    rows: npt.NDArray[np.int64] | None,
+    order: BatchOrder,
+    place: tuple[int, int],
+    skipped: int,
 ) -> Window:
-    """Return a window's rows in the order of the batches, without the first `skipped` batches."""
+    """Return the window of some rows, in the order of the batches, without the first `skipped` ones."""
     epoch, number = place
-    total = num_rows(columns)
-    rows: npt.NDArray[np.int64]
+    total = num_rows(columns) if rows is None else len(rows)
     if order.shuffle:
-        rows = _random(order, epoch, number + 1).permutation(total)
+        chosen = _random(order, epoch, number + 1).permutation(total)
     else:
-        rows = np.arange(total)
-    taken, ends = order.rows_of_shard(rows[skipped * order.batch_size :])
+        chosen = np.arange(total)
+    first = skipped * order.batch_size
+    taken, ends = order.rows_of_shard(chosen[first:])
+    if rows is not None:
+        return Window(columns, rows[taken], ends)
     if not order.shuffle and order.shard_count == 1:
-        start = skipped * order.batch_size
-        return Window(slice_rows(columns, start, start + len(taken)), ends)
-    return Window(take_rows(columns, taken), ends)
+        return Window(slice_rows(columns, first, first + len(taken)), None, ends)
+    return Window(columns, taken, ends)

@@ -1,5 +1,6 @@
 """The same batches as a `tf.data.Dataset`."""
 
+import dataclasses
 import itertools
 import warnings
 
@@ -69,6 +70,24 @@ def test_a_shard_is_its_part_of_the_batch(parquet):
     dataset = shard.as_tf_dataset()
     assert ids(dataset) == ids_of(shard.epoch(0))
     assert int(dataset.cardinality()) == shard.steps_per_epoch == 6
+
+
+def test_the_batch_is_in_the_shape_where_none_is_shorter(parquet):
+    batches = parquet.dataset("train", batch_size=100, drop_remainder=True)
+    assert batches.as_tf_dataset().element_spec[0]["pair"].shape == (100, 2)
+    assert batches.shard(0, 2).as_tf_dataset().element_spec[0]["pair"].shape == (50, 2)
+    assert ids(batches.as_tf_dataset()) == ids_of(batches.epoch(0))
+
+
+def test_stacks_of_every_size_hold_the_batches_in_order(parquet, monkeypatch):
+    from penstock.training.input import stacks
+
+    monkeypatch.setattr(stacks, "_STACK_BYTES", 3_000)
+    monkeypatch.setattr(stacks, "_TAKEN_BYTES", 1_000)
+    batches = parquet.dataset("train", batch_size=7, features=["id", "words"])
+    batches.order = dataclasses.replace(batches.order, window_bytes=8_000)
+    kept = list(batches.as_tf_dataset())  # memory in use is not used again
+    assert ids(kept) == ids_of(batches.epoch(0))
 
 
 def test_several_labels_are_a_dict(parquet):
