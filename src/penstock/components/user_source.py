@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -24,6 +27,7 @@ class UserSource:
         function: The function's own name by `penstock.dsl.references.reference`, or None.
         config: `custom_config` as JSON.
         main: Source of what a notebook or prompt defines, or None.
+        process: Id of the process in which it was named; there nothing is missing.
     """
 
     project_root: str
@@ -31,6 +35,7 @@ class UserSource:
     function: str | None
     config: Any
     main: str | None = None
+    process: int = 0
 
     @classmethod
     def of(
@@ -48,12 +53,13 @@ class UserSource:
         name = None if function is None else reference(function)
         config = encode(dict(custom_config or {}))
         main = installed_source()
-        if main is None and name is not None and name.startswith(f"{MAIN}:"):
-            source = MainSource.of([name.partition(":")[2].partition(".")[0]])
+        named = re.findall(rf'"{MAIN}:(\w+)', json.dumps([name, config]))
+        if main is None and named:
+            source = MainSource.of(named)
             if refusal := source.refusal():
                 raise DefinitionError(refusal)
             main = source.text
-        return cls(project_root, module_file, name, config, main)
+        return cls(project_root, module_file, name, config, main, os.getpid())
 
     def load(self) -> Any:
         """Return the module that defines the function, or the function itself, imported here."""
@@ -71,5 +77,6 @@ class UserSource:
 
     def _prepare(self) -> None:
         import_from(self.project_root)
-        if self.main is not None:
+        # A notebook that runs its pipeline itself keeps its own `__main__`.
+        if self.main is not None and self.process != os.getpid():
             install_main(self.main)

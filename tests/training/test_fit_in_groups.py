@@ -1,0 +1,93 @@
+"""`penstock.training.fit` in groups of processes: killed, it ends with the weights of an unbroken run."""
+
+import numpy as np
+import pytest
+
+from penstock.training import TrainArgs
+
+pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
+
+MODULE = """
+import json, os, pathlib, signal
+import keras
+from penstock.training import export_model, fit
+
+class Kill(keras.callbacks.Callback):
+    def __init__(self, fn_args):
+        super().__init__()
+        self.fn_args, self.steps = fn_args, 0
+        self.marker = pathlib.Path(fn_args.checkpoint_dir) / "was-killed"
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        config = self.fn_args.custom_config
+        here = config.get("who") == self.fn_args.worker_index
+        if here and self.steps == config["at"] and not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def run_fn(fn_args):
+    with fn_args.strategy.scope():
+        inputs = {"x": keras.Input((1,), name="x")}
+        hidden = keras.layers.Dense(4, "tanh")(inputs["x"])
+        model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+        model.compile(keras.optimizers.Adam(0.05), "mse", metrics=["mae"], **fn_args.compile_kwargs)
+    kill = Kill(fn_args)
+    history = fit(
+        model,
+        fn_args.dataset("train", label_key="y"),
+        validation_data=fn_args.dataset("eval", label_key="y"),
+        fn_args=fn_args,
+        epochs=3,
+        callbacks=[kill],
+        checkpoint_every=2,
+    )
+    export_model(model, fn_args.serving_model_dir, schema=fn_args.schema, label_key="y")
+    logs = pathlib.Path(fn_args.model_run_dir)
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / "seen.json").write_text(json.dumps({
+        "steps": kill.steps, "replicas": fn_args.num_replicas, "iterations": int(model.optimizer.iterations.numpy())
+        if hasattr(model.optimizer.iterations, "numpy") else int(model.optimizer.iterations),
+        "weights": [w.tolist() for w in model.get_weights()], "history": history.history,
+    }))
+    return history
+"""
+
+
+def train(run, distribution, backend, **arguments):
+    return run(
+        MODULE,
+        distribution=distribution,
+        backend=backend,
+        file_format="parquet",
+        train_args=TrainArgs(batch_size=8),
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize(
+    ("distribution", "backend"), [("multi_worker", "tensorflow"), ("data_parallel", "jax")]
+)
+def test_killed_it_ends_with_the_step_and_the_weights_of_an_unbroken_run(
+    run, caplog, left_over, distribution, backend
+):
+    unbroken, outputs = train(run, distribution, backend, replicas=2)
+    assert unbroken["replicas"] == 2
+    # 64 rows, 8 a step, 3 epochs.
+    assert (unbroken["steps"], unbroken["iterations"]) == (24, 24)
+    assert "Format-Serving" in outputs["model"].forms
+
+    alone, _ = train(run, "none", backend)
+    for one, two in zip(alone["weights"], unbroken["weights"], strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+
+    killed, outputs = train(
+        run, distribution, backend, replicas=2, custom_config={"who": 1, "at": 13}
+    )
+    assert "worker 1 was killed by SIGKILL" in caplog.text
+    assert "all 2 processes start again (1 of 3 times)" in caplog.text
+    assert killed["steps"] < 24
+    assert killed["iterations"] == 24
+    assert killed["weights"] == unbroken["weights"]
+    assert killed["history"] == unbroken["history"]
+    assert not left_over()
