@@ -342,3 +342,18 @@ def test_what_kubeflow_and_kubernetes_would_expand_is_escaped() -> None:
 
 def node_of(node: Any) -> Any:
     return compile_pipeline(Pipeline("p", None, [node])).nodes[0]
+
+
+def test_a_trainer_on_a_tpu_compiles_to_one_pod_with_its_slice() -> None:
+    from penstock.components import Trainer
+
+    examples = ImportExampleGen(input_base="gs://bucket/examples")
+    trainer = Trainer(
+        examples=examples.outputs["examples"], run_fn="modules.taxi.run_fn", distribution="tpu"
+    ).with_resources(accelerator="tpu-v5e", accelerator_count=8, topology="2x4")
+    graph = compile_pipeline(Pipeline("tpu", components=[examples, trainer]))
+    text = compile_to_yaml(graph, KubeflowConfig(image="i", pipeline_root="gs://bucket/root"))
+    assert "google.com/tpu" in text
+    assert "tpu-v5-lite-podslice" in text
+    task = ContainerTask.of(graph, graph["Trainer"])
+    assert ContainerTask.parse(task.to_text()).graph["Trainer"].parameters["distribution"] == "tpu"
