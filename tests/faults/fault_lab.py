@@ -27,18 +27,26 @@ class FaultProcess:
             [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, site: Site, *, in_process: bool, die_at: int = 0) -> tuple[int | None, int]:
+    def run(
+        self, site: Site, *, in_process: bool, die_at: int = 0, checkpoints: bool = False
+    ) -> tuple[int | None, int]:
         """Run or resume at a site.
 
         Args:
             site: Where.
             in_process: Without workers.
             die_at: Before which call the process kills itself; 0 for never.
+            checkpoints: Whether it is a pipeline of a node that goes on from its checkpoints.
 
         Returns:
             The signal that ended it, or None; and how many calls it made, if it lived.
         """
-        order = {"folder": site.folder, "in_process": in_process, "die_at": die_at}
+        order = {
+            "folder": site.folder,
+            "in_process": in_process,
+            "die_at": die_at,
+            "checkpoints": checkpoints,
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps(order), file=self._process.stdin, flush=True)

@@ -3,8 +3,9 @@
 A fresh interpreter for each of hundreds of runs would take minutes; forking the process of the tests
 would fork whatever threads other tests have started there.
 
-Reads a JSON object a line: the site's `folder`, `in_process`, and `die_at`, the call before which the child
-kills itself (0 for never). Answers with a line: the `signal` that ended the child, or null; `calls`, how
+Reads a JSON object a line: the site's `folder`, `in_process`, `checkpoints` (whether the pipeline is one node
+that goes on from its checkpoints), and `die_at`, the call before which the child kills itself (0 for never).
+Answers with a line: the `signal` that ended the child, or null; `calls`, how
 many it made; and whether it `failed` by an exception.
 """
 
@@ -67,6 +68,19 @@ class Calls:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def go_on(site: Site, *, in_process: bool) -> None:
+    """Run a node that goes on from its checkpoints, or go on with its run; its result must be right."""
+    runner = site.runner(in_process=in_process)
+    if site.knows("r1"):
+        result = runner.resume("r1", project_root=site.project)
+    else:
+        pipeline = site.pipeline(nodes.GoesOn(killed_at=()))
+        result = runner.run(pipeline, project_root=site.project, run_id="r1")
+    # Whatever it began with, it has counted to the end, and nothing is left of the way.
+    assert result.artifact("GoesOn", "result").value in range(7)
+    assert os.listdir(os.path.join(site.root, "GoesOn", ".system", "checkpoints")) == []
+
+
 def run_once(site: Site, *, in_process: bool) -> None:
     """Run a pipeline, or go on with its run if the store knows it; its result must be right."""
     data = nodes.writes_file(size=3000)
@@ -86,7 +100,8 @@ def child(order: dict, answer: int) -> None:
     status = 1
     try:
         calls = Calls(order["die_at"])
-        run_once(Site(Path(order["folder"])), in_process=order["in_process"])
+        work = go_on if order["checkpoints"] else run_once
+        work(Site(Path(order["folder"])), in_process=order["in_process"])
         os.write(answer, str(calls.count).encode())
         status = 0
     except BaseException:

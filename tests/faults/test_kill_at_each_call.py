@@ -94,3 +94,26 @@ def test_the_checks_see_what_is_wrong(tmp_path, process) -> None:
         file.write(b"more")
     with pytest.raises(AssertionError, match="writes_file/out/1"):
         site.check()
+
+
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
+def test_checkpoints_are_found_or_begun_anew_and_never_left(tmp_path, process, step) -> None:
+    """Also where the run ends between its last transaction and the removal of the checkpoints."""
+    first = Site(tmp_path / "first")
+    os.makedirs(tmp_path / "first")
+    with MetadataStore.open(first.store):
+        pass
+
+    def fresh(name: str) -> Site:
+        return Site(Path(shutil.copytree(tmp_path / "first", tmp_path / name)))
+
+    ended, calls = process.run(fresh("whole"), in_process=True, checkpoints=True)
+    assert ended is None
+    assert calls > 60
+    for number in range(1, calls + 1, step):
+        site = fresh(str(number))
+        ended, _ = process.run(site, in_process=True, checkpoints=True, die_at=number)
+        assert ended == signal.SIGKILL
+        ended, _ = process.run(site, in_process=True, checkpoints=True)
+        assert ended is None
+        site.check()
