@@ -8,21 +8,26 @@ import os
 from collections.abc import Iterator
 from io import TextIOWrapper
 
+# What these say of an execution belongs in its log, also where it is no warning.
+_TOLD = ("penstock.node", "penstock.training")
+
 
 @contextlib.contextmanager
 def record_log(log_path: str) -> Iterator[None]:
     """Send Python's log records to an attempt's log file as well."""
     handler = _LogFile(log_path)
     root = logging.getLogger()
-    node_log = logging.getLogger("penstock.node")
-    level = node_log.level
-    node_log.setLevel(logging.INFO)
+    logs = [logging.getLogger(name) for name in _TOLD]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.INFO)
     root.addHandler(handler)
     try:
         yield
     finally:
         root.removeHandler(handler)
-        node_log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
         handler.close()
 
 

@@ -136,7 +136,8 @@ def _log_to_standard_error() -> None:
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(handler)
-    logging.getLogger("penstock.node").setLevel(logging.INFO)
+    for name in ("penstock.node", "penstock.training"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _from_user_code(error: BaseException) -> TracebackType | None:
