@@ -90,6 +90,14 @@ class EventFile:
         made = histogram_pb(tag, values)
         self._add(event.Event(wall_time=time.time(), step=step, summary=made))
 
+    def has_forerunner(self) -> bool:
+        """Return whether another event file lies in the folder."""
+        folder, _, own = self.path.rpartition("/")
+        if not location.exists(folder):
+            return False
+        names = [name for name, _ in location.list_files(folder) if "/" not in name]
+        return any("tfevents" in name and name != own for name in names)
+
     def flush(self) -> None:
         """Write what was added; TensorBoard shows it from now on."""
         if not self._waiting:

@@ -50,10 +50,18 @@ class TensorBoardLog(keras.callbacks.Callback):  # type: ignore[misc]
         return {"epochs": [[epoch, when, dict(of)] for epoch, when, of in self._rows]}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Write again what an earlier attempt had written, whose files are gone."""
+        """Write again what an earlier attempt had written, unless its files are still there."""
+        if not self._is_chief:
+            return
         known = {epoch for epoch, _, _ in self._rows}
+        # The files of a failed attempt go with it; those of a process that was started again do not.
+        is_there = self._train.has_forerunner()
         for epoch, when, metrics in state["epochs"]:
-            if self._is_chief and epoch not in known:
+            if epoch in known:
+                continue
+            if is_there:
+                self._rows.append((int(epoch), float(when), dict(metrics)))
+            else:
                 self._write(int(epoch), float(when), dict(metrics))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

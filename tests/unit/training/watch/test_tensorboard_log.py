@@ -67,14 +67,19 @@ def test_what_an_earlier_attempt_wrote_is_written_again(tmp_path, fitted) -> Non
 
     first = TensorBoardLog(str(tmp_path / "first"))
     fitted([first])
+    again = TensorBoardLog(str(tmp_path / "first"))
+    again.set_state(first.get_state())
+    again.on_epoch_end(2, {"loss": 0.5})
+    assert [step for step, _ in scalars(tmp_path / "first/train")["epoch_loss"]] == [0, 1, 2]
     second = TensorBoardLog(str(tmp_path / "second"))
-    second.set_state(first.get_state())
-    second.on_epoch_end(2, {"loss": 0.5, "val_loss": 0.25})
+    second.set_state(again.get_state())
+    second.set_state(again.get_state())
+    second.on_epoch_end(3, {"loss": 0.75, "val_loss": 0.25})
     for folder in ("train", "validation"):
         before, after = scalars(tmp_path / "first" / folder), scalars(tmp_path / "second" / folder)
         for tag, values in before.items():
-            assert after[tag][:2] == values
-    assert scalars(tmp_path / "second" / "train")["epoch_loss"][2] == (2, 0.5)
+            assert after[tag][: len(values)] == values
+    assert scalars(tmp_path / "second" / "train")["epoch_loss"][2:] == [(2, 0.5), (3, 0.75)]
 
 
 def test_only_the_chief_writes(tmp_path, fitted) -> None:
