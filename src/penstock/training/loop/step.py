@@ -86,6 +86,13 @@ def create_step(model: Any, class_weight: Mapping[int, float] | None = None) -> 
 
     backend = keras.config.backend()
     if backend == "tensorflow":
+        import tensorflow as tf
+
+        strategy = getattr(model, "distribute_strategy", None)
+        if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+            from penstock.training.loop.parameter_server_step import ParameterServerStep
+
+            return ParameterServerStep(model, class_weight)
         from penstock.training.loop.tensorflow_step import TensorFlowStep
 
         return TensorFlowStep(model, class_weight)
