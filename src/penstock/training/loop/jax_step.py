@@ -44,7 +44,9 @@ class JaxStep:
         self._train: Any = None
         self._test: Any = None
         self._state: tuple[Any, ...] | None = None
-        model._jax_state, model._jax_state_synced = None, True
+        # Setting an attribute of a Keras layer looks through the value for layers and variables, each time.
+        self._attributes = vars(model)
+        self._attributes |= {"_jax_state": None, "_jax_state_synced": True}
 
     def build(self, example: Any) -> None:
         """Create all variables."""
@@ -72,7 +74,7 @@ class JaxStep:
     def train(self, feed: Iterator[Any]) -> Mapping[str, Any]:
         """Train on the next batch."""
         batch = _next(feed)
-        if self._state is None or self.model._jax_state_synced:
+        if self._state is None or self._attributes["_jax_state_synced"]:
             # A callback may have looked at the model, and changed it.
             self._state = self._values(0, 1, 2, 3)
         logs, self._state = self._train(self._state, batch)
@@ -82,7 +84,7 @@ class JaxStep:
     def test(self, feed: Iterator[Any]) -> Mapping[str, Any]:
         """Evaluate the next batch."""
         batch = _next(feed)
-        if self._state is None or self.model._jax_state_synced:
+        if self._state is None or self._attributes["_jax_state_synced"]:
             self._state = self._values(0, 1, 3)
         logs, self._state = self._test(self._state, batch)
         self._keep((self._state[0], self._state[1], None, self._state[2]))
@@ -120,8 +122,8 @@ class JaxStep:
         return tuple([variable.value for variable in variables[kind]] for kind in kinds)
 
     def _keep(self, state: tuple[Any, ...]) -> None:
-        self.model._jax_state = dict(zip(_STATE, state, strict=True))
-        self.model._jax_state_synced = False
+        self._attributes["_jax_state"] = dict(zip(_STATE, state, strict=True))
+        self._attributes["_jax_state_synced"] = False
 
     def _compiled(self, step: Any, kinds: tuple[int, ...]) -> Any:
         """Return a step, compiled if the model is to be; the state stays where it is."""
