@@ -29,6 +29,7 @@ def collect(
     splits: Sequence[str] = (),
     hyperparameters: Mapping[str, Any] | None = None,
     history: Mapping[str, Sequence[float]] | None = None,
+    findings: Sequence[Mapping[str, Any]] = (),
     pushed: Mapping[str, Any] | None = None,
     lineage: Mapping[str, Any] | None = None,
     class_names: Sequence[str] = (),
@@ -47,6 +48,7 @@ def collect(
         splits: The statistics' splits.
         hyperparameters: Their values by name.
         history: Metrics by epoch.
+        findings: What the training doctor found: the `values()` of each.
         pushed: A push's properties.
         lineage: What led to the model: by node its `component`, `upstream`, `outputs`, ...
         class_names: The names of a classifier's classes, in order; by default those that travel along
@@ -67,6 +69,7 @@ def collect(
         "training": {
             "hyperparameters": dict(hyperparameters or {}),
             "history": {name: list(values) for name, values in (history or {}).items()},
+            "findings": [dict(each) for each in findings],
         },
         "schema": _schema(schema) if schema else None,
         "data": _data(statistics, list(splits)) if statistics else None,

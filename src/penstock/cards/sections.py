@@ -13,14 +13,15 @@ from penstock.cards.charts import MISSING, graph, histogram, number
 from penstock.cards.learning_curves import learning_curves, points_of_history
 from penstock.cards.markup import Markup, join, tag
 from penstock.cards.tables import Section, pill, table
+from penstock.cards.training_findings import HEADING, findings_table
 
 
 def training_section(data: Mapping[str, Any]) -> Section | None:
-    """Hyperparameters, the export, and the curves of the epochs."""
+    """Hyperparameters, the export, the curves of the epochs, and what the doctor found."""
     training = data.get("training") or {}
     values, history = training.get("hyperparameters") or {}, training.get("history") or {}
-    model = data.get("model") or {}
-    if not values and not history and not model:
+    model, findings = data.get("model") or {}, training.get("findings") or []
+    if not values and not history and not model and not findings:
         return None
     facts = [(name, _text(value)) for name, value in sorted(values.items())]
     if model:
@@ -30,6 +31,8 @@ def training_section(data: Mapping[str, Any]) -> Section | None:
     body = [
         table([], rows) if rows else None,
         learning_curves(points_of_history(history)),
+        tag("h3", HEADING) if findings else None,
+        findings_table(findings),
     ]
     return "training", "Training", join(body)
 

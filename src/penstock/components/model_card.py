@@ -84,12 +84,19 @@ class ModelCard(Component):
             splits=statistics.splits if statistics is not None else (),
             hyperparameters=found,
             history=self._history(),
+            findings=self._findings(),
             pushed=self.pushed_model.custom_properties if self.pushed_model is not None else None,
             lineage=context.lineage,
             class_names=self.class_names,
             provenance={"pipeline": context.pipeline_name, "run": context.run_id},
         )
         write_model_card(data, self.model_card.uri)
+
+    def _findings(self) -> list[dict[str, Any]]:
+        from penstock.training.doctor import read_findings
+
+        found = read_findings(self.model_run.uri) if self.model_run is not None else None
+        return [each.values() for each in found or []]
 
     def _history(self) -> dict[str, list[float]]:
         path = f"{self.model_run.uri}/history.json" if self.model_run is not None else ""

@@ -56,6 +56,7 @@ from penstock.components import ExampleDiff
 from penstock.components.example_diff import ExampleDiffConfig, PairedExampleSkew
 from penstock.io import TFRecordWriter
 from penstock.testing import run_component
+from penstock.training.doctor import Finding, write_findings
 
 from .whole_page import html_of
 
@@ -150,6 +151,9 @@ def standard(tmp_path_factory):
     blessed.custom_properties = {
         "blessed": 0, "reasons": ["auc 0.61 below 0.7"], "current_model": "/m/7", "current_model_id": 31
     }  # fmt: skip
+    dead = Finding("dead-units", "layer 'a'", "It is <dead>.", "Revive it.", 1200)
+    write_findings(str(root / "watched"), [dead])
+    diagnosed = ModelRun(str(root / "watched"))
     pushed = PushedModel(str(GOLDEN / "saved_model"), id=5)
     pushed.custom_properties = {"pushed": 1, "pushed_version": "17", "pushed_destination": "/srv/m"}
     digest = "ab" * 32
@@ -178,6 +182,7 @@ def standard(tmp_path_factory):
             ModelRun(write(root / "run", **{"history.json": {"loss": [0.5, 0.2], "val_loss": [0.6, 0.3]}})),
             ["epochs", "Learning curves", "0.2"],
         ),
+        (diagnosed, ["dead-units", "1,200", "It is &lt;dead&gt;.", "Revive it."]),
         (golden(ModelEvaluation, "Evaluator/evaluation/8", ()), ["Overall", "Metrics by slice"]),
         (blessed, ["Not blessed", "auc 0.61 below 0.7", "penstock open 31"]),
         (InfraBlessing(write(root / "infra", INFRA_BLESSED="")), ["Blessed"]),
@@ -361,6 +366,7 @@ def test_a_type_that_extends_another_has_its_page(tmp_path):
     [
         (TunerResults, "tuner_results.json", b"[{"),
         (ModelRun, "history.json", b"{"),
+        (ModelRun, "training_doctor.json", b"[]"),
         (Schema, "schema.pbtxt", b"feature {"),
         (ExampleStatistics, "FeatureStats.pb", b"\xff\xff"),
         (ExampleAnomalies, "SchemaDiff.pb", b"\xff\xff"),

@@ -75,12 +75,22 @@ def test_everything_is_escaped_and_nothing_is_fetched():
         blessing={"blessed": 0, "reasons": [NASTY]},
         hyperparameters={NASTY: NASTY},
         history={NASTY: [1.0, 2.0], f"val_{NASTY}": [1.0, float("nan")]},
+        findings=[
+            {
+                "code": "dead-units",
+                "severity": "warning",
+                "step": 7,
+                "message": NASTY,
+                "advice": NASTY,
+            }
+        ],
         lineage=lineage(),
         provenance={NASTY: NASTY},
     )
     page = render(data)
     assert "<script" not in page
     assert "Not blessed" in page
+    assert "dead-units" in page
     found = outline(page)
     assert found.outside == []
     assert found.open == []

@@ -1,4 +1,4 @@
-"""The page of a ModelRun: the curves of training."""
+"""The page of a ModelRun: the curves of training, and what the training doctor found."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from penstock.cards.artifact_pages.blocks import section, text_block, tiles, ver
 from penstock.cards.html_page import PageContent
 from penstock.cards.markup import Child
 from penstock.cards.sections import training_section, words
+from penstock.cards.training_findings import HEADING, findings_table
+from penstock.training.doctor.report import read_findings
 
 _HEADLINES = 11
 _FILE = "history.json"
@@ -28,6 +30,8 @@ def content(artifact: Artifact) -> PageContent:
         found = training_section({"training": {"history": history}}) if epochs > 1 else None
         if found is not None:
             body.append(section("Learning curves", found[2]))
+    if findings := read_findings(artifact.uri):
+        body.insert(0, section(HEADING, findings_table([each.values() for each in findings])))
     if any("tfevents" in name for name, _ in location.list_files(artifact.uri)):
         body.append(section("TensorBoard", text_block(f"tensorboard --logdir {artifact.uri}")))
     return PageContent(head=head, body=body)

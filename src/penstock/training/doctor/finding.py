@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from penstock.spelling import counted, did_you_mean
 from penstock.training.declared import check_mode
@@ -79,6 +79,10 @@ class Finding:
     def severity(self) -> Severity:
         """Return "error" for what is certain, "warning" for what is likely."""
         return CODES[self.code]
+
+    def values(self) -> dict[str, Any]:
+        """Return all attributes and the severity as JSON values."""
+        return {**asdict(self), "severity": self.severity}
 
     def __str__(self) -> str:
         at = "" if self.step is None else f" (step {self.step:,})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from penstock.artifacts import location
 from penstock.spelling import counted
@@ -19,7 +18,7 @@ def write_findings(folder: str, findings: Sequence[Finding]) -> None:
     """Write findings to `training_doctor.json` in a local folder, whole or not at all."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, FILE)
-    written = [{**asdict(finding), "severity": finding.severity} for finding in findings]
+    written = [finding.values() for finding in findings]
     with open(f"{path}.part", "w", encoding="utf-8") as file:
         json.dump({"findings": written}, file, indent=2)
     os.replace(f"{path}.part", path)
