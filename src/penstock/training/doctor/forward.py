@@ -12,7 +12,7 @@ from penstock.training.doctor.raw_features import RawFeatures
 if TYPE_CHECKING:
     import numpy as np
 
-_MOST_ROWS = 256
+_MOST_ROWS = 128
 _MOST_VALUES = 1 << 20
 """Values of the inputs at most, so that wide rows such as images are fewer."""
 _MOST_KEPT = 1 << 16
@@ -61,7 +61,7 @@ class Look:
 
 
 def few_rows(batch: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the first rows of a batch: 256, or fewer if they are wide."""
+    """Return the first rows of a batch: 128, or fewer if they are wide."""
     import keras
     import numpy as np
 

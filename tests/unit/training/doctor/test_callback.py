@@ -186,7 +186,7 @@ def test_units_that_never_fire_are_dead(train, other):
     dead = fit(made(-100.0), train, other)
     assert codes(dead) == ["dead-units"]
     assert dead.findings[0].subject == "layer 'hidden'"
-    assert "8 of 8 units of layer 'hidden' give 0 for all of 256 rows" in dead.findings[0].message
+    assert "8 of 8 units of layer 'hidden' give 0 for all of 128 rows" in dead.findings[0].message
     assert codes(fit(made(0.0), train, other)) == []
 
 
