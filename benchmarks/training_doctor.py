@@ -21,7 +21,7 @@ from typing import Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=2)
     parser.add_argument("--backend", default="tensorflow", choices=("tensorflow", "jax", "torch"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -40,9 +40,9 @@ def main() -> None:
 
 CASES = (
     # The smallest step that anybody trains with: Python around it weighs most.
-    ("tiny", 1, 16, 32, 5000),
-    ("table", 2, 128, 512, 2000),
-    ("wide", 3, 512, 256, 600),
+    ("tiny", 1, 16, 32, 12_000),
+    ("table", 2, 128, 512, 5000),
+    ("wide", 3, 512, 256, 1500),
 )
 """Name, hidden layers, units of each, rows of a batch, steps."""
 

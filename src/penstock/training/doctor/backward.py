@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from penstock.training.doctor.forward import as_floats, local_weights
-
-if TYPE_CHECKING:
-    import numpy as np
+from penstock.training.doctor.forward import local_weights
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class Gradient:
 
     Args:
         name: The layer's name and the weight's own, "dense_1/kernel".
-        size: Root mean square of its entries that are not 0; 0.0 if all are.
+        size: Mean absolute value of its entries that are not 0; 0.0 if all are.
         is_finite: Whether all its entries are.
         is_matrix: Whether the weight has two axes or more, unlike a bias.
     """
@@ -46,14 +44,16 @@ def gradients(model: Any, batch: Sequence[Any]) -> list[Gradient]:
     return [_gradient(variable, values) for variable, values in zip(variables, found, strict=True)]
 
 
-def _gradient(variable: Any, values: np.ndarray | None) -> Gradient:
-    import numpy as np
+def _gradient(variable: Any, tensor: Any) -> Gradient:
+    import keras
 
+    ops = keras.ops
     size, finite = 0.0, True
-    if values is not None:
-        present = values[values != 0].astype(np.float64)
-        finite = bool(np.isfinite(present).all())
-        size = float(np.sqrt(np.mean(np.square(present)))) if len(present) and finite else 0.0
+    if tensor is not None:
+        total = float(ops.convert_to_numpy(ops.sum(ops.abs(ops.cast(tensor, "float32")))))
+        finite = math.isfinite(total)
+        if finite and total:
+            size = total / int(ops.convert_to_numpy(ops.count_nonzero(tensor)))
     name = "/".join(variable.path.split("/")[-2:])
     return Gradient(name, size, finite, len(variable.shape) > 1)
 
@@ -66,20 +66,18 @@ def _loss(model: Any, x: Any, y: Any, weights: Any) -> Any:
     return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weights, training=False)
 
 
-def _with_tensorflow(model: Any, x: Any, y: Any, weights: Any = None) -> list[np.ndarray | None]:
+def _with_tensorflow(model: Any, x: Any, y: Any, weights: Any = None) -> list[Any]:
     import tensorflow as tf
 
     with tf.GradientTape() as tape, local_weights(model):
         loss = _loss(model, x, y, weights)
     found = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
     # The gradient of an embedding names only the rows that were looked up.
-    dense = [each.values if isinstance(each, tf.IndexedSlices) else each for each in found]
-    return [None if each is None else as_floats(each) for each in dense]
+    return [each.values if isinstance(each, tf.IndexedSlices) else each for each in found]
 
 
-def _with_jax(model: Any, x: Any, y: Any, weights: Any = None) -> list[np.ndarray | None]:
+def _with_jax(model: Any, x: Any, y: Any, weights: Any = None) -> list[Any]:
     import jax
-    import keras
 
     variables = model.trainable_variables
 
@@ -89,18 +87,17 @@ def _with_jax(model: Any, x: Any, y: Any, weights: Any = None) -> list[np.ndarra
             return _loss(model, x, y, weights)
 
     values = [_local(variable.value) for variable in variables]
-    return [keras.ops.convert_to_numpy(each) for each in jax.grad(loss)(values)]
+    return list(jax.grad(loss)(values))
 
 
 def _local(value: Any) -> Any:
     return value if getattr(value, "is_fully_addressable", True) else value.addressable_data(0)
 
 
-def _with_torch(model: Any, x: Any, y: Any, weights: Any = None) -> list[np.ndarray | None]:
+def _with_torch(model: Any, x: Any, y: Any, weights: Any = None) -> list[Any]:
     import torch
 
     values = [variable.value for variable in model.trainable_variables]
     with torch.enable_grad(), local_weights(model):
         loss = _loss(model, x, y, weights)
-    found = torch.autograd.grad(loss, values, allow_unused=True)
-    return [None if each is None else as_floats(each) for each in found]
+    return list(torch.autograd.grad(loss, values, allow_unused=True))
