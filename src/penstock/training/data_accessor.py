@@ -178,17 +178,10 @@ def _tf_dataset(
 
 def _num_batches(files: list[str], options: TensorFlowDatasetOptions) -> int | None:
     """Return the length of the dataset, if the counts beside the splits are known."""
-    if options.num_epochs is None:
+    rows = None if options.num_epochs is None else known_rows(files)
+    if rows is None:
         return None
-    rows = 0
-    for folder in dict.fromkeys(file.rpartition("/")[0] for file in files):
-        parent, _, split = folder.rpartition("/Split-")
-        counts = read_row_counts(parent) if parent else None
-        shards = split_files(parent, split) if counts and split in counts else []
-        if counts is None or not shards or not set(shards) <= set(files):
-            return None
-        rows += counts[split]
-    rows *= options.num_epochs
+    rows *= options.num_epochs or 1
     return (
         rows // options.batch_size if options.drop_final_batch else -(-rows // options.batch_size)
     )
@@ -200,18 +193,18 @@ def _records(
     """Return serialized tf.Examples; small data stay in memory after the first epoch."""
     import tensorflow as tf
 
-    if file_format == "parquet":
-        return _parquet_records(files)
-    reading = tf.data.TFRecordDataset(
-        files,
-        compression_type=file_format_named(file_format).compression,
-        num_parallel_reads=options.reader_num_threads if options.reader_num_threads > 1 else None,
-    )
+    compression = file_format_named(file_format).compression
+    if compression is None:
+        reading = _parquet_records(files)
+    else:
+        threads = options.reader_num_threads
+        reading = tf.data.TFRecordDataset(
+            files,
+            compression_type=compression,
+            num_parallel_reads=threads if threads > 1 else None,
+        )
     size = sum(tf.io.gfile.stat(file).length for file in files)
-    if (
-        options.num_epochs != 1
-        and size * (8 if file_format_named(file_format).compression else 1) < _CACHE_LIMIT
-    ):
+    if options.num_epochs != 1 and size * (1 if compression == "" else 8) < _CACHE_LIMIT:
         return reading.cache()
     return reading
 
@@ -221,13 +214,16 @@ def _parquet_records(files: list[str]) -> tf.data.Dataset:
 
     from penstock.io import serialize_examples
 
-    def records() -> Iterator[bytes]:
+    def batches() -> Iterator[Any]:
         for batch in read_record_batches(files, file_format="parquet"):
-            yield from serialize_examples(batch).to_pylist()
+            records = serialize_examples(batch, missing="absent")
+            yield records.to_numpy(zero_copy_only=False)
 
-    return tf.data.Dataset.from_generator(
-        records, output_signature=tf.TensorSpec(shape=(), dtype=tf.string)
+    # A batch at a time: the way from Python to TensorFlow costs as much for one record as for all.
+    serialized = tf.data.Dataset.from_generator(
+        batches, output_signature=tf.TensorSpec(shape=(None,), dtype=tf.string)
     )
+    return serialized.flat_map(tf.data.Dataset.from_tensor_slices)
 
 
 def _record_batches(
@@ -267,3 +263,18 @@ def matching_files(patterns: str | Sequence[str]) -> list[str]:
             raise FileNotFoundError(f"No file matches {pattern!r}.")
         files += found
     return files
+
+
+def known_rows(files: Sequence[str]) -> int | None:
+    """Return the rows of files, if they are whole splits with row counts beside them."""
+    rows = 0
+    for folder in dict.fromkeys(file.rpartition("/")[0] for file in files):
+        parent, _, split = folder.rpartition("/Split-")
+        counts = read_row_counts(parent) if parent else None
+        if counts is None or split not in counts:
+            return None
+        shards = split_files(parent, split)
+        if not shards or not set(shards) <= set(files):
+            return None
+        rows += counts[split]
+    return rows

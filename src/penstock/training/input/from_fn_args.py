@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock import machine
-from penstock.io import read_row_counts, split_files
 from penstock.spelling import did_you_mean
-from penstock.training.data_accessor import matching_files
+from penstock.training.data_accessor import known_rows, matching_files
 from penstock.training.input.batches import Batches, ElementForm
 from penstock.training.input.feature_columns import FeatureColumn, feature_columns
 from penstock.training.input.source import ExampleFiles
@@ -43,7 +42,7 @@ def dataset(
     splits = [split_or_splits] if isinstance(split_or_splits, str) else list(split_or_splits)
     training = splits == ["train"]
     files = _files(fn_args, splits)
-    rows = _known_rows(files)
+    rows = known_rows(files)
     if rows == 0:
         raise ValueError(f"The split {splits[0]!r} has no rows: {', '.join(files)}")
     element, columns = _element(fn_args, features, label_key, weight_key)
@@ -167,17 +166,3 @@ def _cache_bytes(cache: bool | int | None, workers: int) -> int:
     memory = machine.memory()
     available = _UNKNOWN_MEMORY if memory is None else memory[1] // _SHARE_OF_MEMORY
     return available // max(1, workers)
-
-
-def _known_rows(files: Sequence[str]) -> int | None:
-    """Return the rows of files, if they are whole splits with row counts beside them."""
-    rows = 0
-    for folder in dict.fromkeys(file.rpartition("/")[0] for file in files):
-        parent, _, split = folder.rpartition("/Split-")
-        counts = read_row_counts(parent) if parent else None
-        if counts is None or split not in counts:
-            return None
-        if not set(split_files(parent, split)) <= set(files):
-            return None
-        rows += counts[split]
-    return rows

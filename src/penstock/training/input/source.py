@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
 _PIECE_ROWS = 10_000
+_PIECE_RECORDS = 2_000
+"""Fewer, since the GIL is held while they are cut out of a file: the device waits so long at most."""
 _PIECE_BYTES = 8 << 20
 _SAMPLED = 8
 _SAMPLED_RECORDS = 64
@@ -140,9 +142,10 @@ class ExampleFiles:
         Raises:
             ValueError: If a file is damaged, or holds what the schema does not allow.
         """
-        rows = max(1, min(_PIECE_ROWS, _PIECE_BYTES // max(1, row_bytes)))
-        read = self._read_records if self.holds_records else self._read_row_group
-        return read(part, first_row, rows)
+        fitting = max(1, _PIECE_BYTES // max(1, row_bytes))
+        if self.holds_records:
+            return self._read_records(part, first_row, min(_PIECE_RECORDS, fitting))
+        return self._read_row_group(part, first_row, min(_PIECE_ROWS, fitting))
 
     def count(self, part: Part) -> int:
         """Return the rows of a part, without decoding them."""
