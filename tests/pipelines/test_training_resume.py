@@ -70,7 +70,7 @@ trainer = Trainer(
     schema=schema.outputs["schema"],
     module_file="modules/model.py",
     custom_config={"folder": FOLDER},
-)
+).with_policy(retries=RETRIES)
 pipeline = Pipeline("resume", components=[examples, statistics, schema, trainer])
 """
 
@@ -86,7 +86,10 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").write_text("[tool.penstock]\n")
     (tmp_path / "modules/__init__.py").write_text("")
     (tmp_path / "modules/model.py").write_text(MODULE)
-    (tmp_path / "pipelines/resume.py").write_text(PIPELINE.replace("FOLDER", repr(str(tmp_path))))
+    pipeline = PIPELINE.replace("FOLDER", repr(str(tmp_path)))
+    for name, retries in (("resume", "0"), ("retry", "1")):
+        text = pipeline.replace("RETRIES", retries)
+        (tmp_path / f"pipelines/{name}.py").write_text(text)
     return tmp_path
 
 
@@ -102,9 +105,9 @@ def penstock(project: Path, *words: str, code: int = 0) -> str:
     return done.stdout
 
 
-def run(project: Path, run_id: str, *, code: int = 0) -> str:
+def run(project: Path, run_id: str, *, file: str = "resume", code: int = 0) -> str:
     words = ("--seed", "11", "--deterministic", "--no-cache", "--run-id", run_id)
-    return penstock(project, "run", "pipelines/resume.py", *words, code=code)
+    return penstock(project, "run", f"pipelines/{file}.py", *words, code=code)
 
 
 def trainer(project: Path, run_id: str) -> dict:
@@ -150,3 +153,11 @@ def test_it_ends_with_the_same_bits(project: Path) -> None:
     assert ids[0] == killed["execution_id"]
     assert ids[-1] == resumed["execution_id"]
     assert logged_epochs(resumed) == logged_epochs(whole) == [0, 1, 2, 3, 4]
+
+    (project / "kill").write_text("")
+    run(project, "retried", file="retry")
+    retried = trainer(project, "retried")
+    assert retried["attempts"] == 2
+    for ours, theirs in zip(weights(retried), weights(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert os.listdir(checkpoints) == []

@@ -96,6 +96,8 @@ def _tell(
 def _result(report: RunReport, node: NodeReport) -> NodeResult:
     last = node.last
     state = NodeState.FAILED if node.state == KILLED else NodeState(node.state)
+    if state is NodeState.SKIPPED and _is_spread(report):
+        state = NodeState.PENDING  # its container has not begun
     result = NodeResult(
         node.id,
         state=state,
@@ -119,11 +121,16 @@ def _result(report: RunReport, node: NodeReport) -> NodeResult:
 
 
 def _is_over(report: RunReport, nodes: Sequence[NodeReport], node_id: str | None) -> bool:
-    if report.state != "RUNNING":
+    if report.state != "RUNNING" and not _is_spread(report):
         return True
-    if node_id is None:
+    if node_id is None and not _is_spread(report):
         return False
     return all(_result(report, node).state.ended for node in nodes)
+
+
+def _is_spread(report: RunReport) -> bool:
+    """Return whether no process runs it: containers do, and it counts as complete from its beginning."""
+    return report.state == "COMPLETE" and "runner" in report.run.labels
 
 
 def _end(progress: Progress, report: RunReport, nodes: Sequence[NodeResult]) -> int:

@@ -51,13 +51,13 @@ def spent_checkpoints(store: MetadataStore, rules: Rules, now: float) -> Iterato
                 if each.run_id not in runs:
                     yield dataclasses.replace(each, known=False)
                     continue
-                state, last_work = runs[each.run_id]
-                if state is RunState.RUNNING and store.is_held(each.run_id):
+                run = runs[each.run_id]
+                if run.state is RunState.RUNNING and store.is_held(each.run_id):
                     continue
-                if state is RunState.COMPLETE:
+                if run.state is RunState.COMPLETE and run.owned:
                     yield each
                 else:
-                    resumable.append((last_work, each))
+                    resumable.append((run.last_work, each))
             resumable.sort(key=lambda pair: pair[0], reverse=True)
             for last_work, each in resumable[rules.keep :]:
                 young = rules.younger_than is not None and now - last_work < rules.younger_than

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 
@@ -15,7 +17,7 @@ import pytest
 from penstock.cli import main
 from penstock.cli.console import Console
 from penstock.cli.epoch_table import best_epoch, epoch_words, print_epochs
-from penstock.store import EpochRecord, MetadataStore, StoreError
+from penstock.store import EpochRecord, ExecutionState, MetadataStore, StoreError
 
 STORE = ".penstock/metadata.db"
 
@@ -160,6 +162,32 @@ def test_what_is_over_is_told_at_once(training, capsys):
     assert "resume it: penstock resume r" in told
     assert main(["show", "r", "--follow", "--json"]) == 2
     assert "leave out --json" in capsys.readouterr().err
+
+
+def test_a_run_of_containers_is_followed_although_it_counts_as_complete(training, capsys):
+    run("--run-id", "a")
+    capsys.readouterr()
+
+    def write(state: int) -> None:
+        with sqlite3.connect(STORE) as connection:
+            labels = json.dumps({"runner": "kubeflow"})
+            connection.execute("UPDATE penstock_run SET labels = ?", (labels,))
+            connection.execute("UPDATE Execution SET last_known_state = ?", (state,))
+        connection.close()
+
+    write(ExecutionState.RUNNING)
+    end = threading.Timer(1.0, write, [int(ExecutionState.COMPLETE)])
+    end.start()
+    assert main(["show", "a", "--follow"]) == 0
+    end.join()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("] ")[1].split(" in ")[0] for line in lines] == [
+        "run a of training, 1 node",
+        "Train runs",
+        "Train: epoch 12: loss 5.25, accuracy 0.5, nan nan",
+        "Train complete",
+        "run a complete",
+    ]
 
 
 def _begun(run_id: str) -> bool:

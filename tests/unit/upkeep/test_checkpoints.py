@@ -20,8 +20,10 @@ class Bench:
         self.store = store
         self.root = root
 
-    def run(self, run_id: str, state: RunState | None, *, node: str = "Trainer") -> None:
-        self.store.create_run(RunRecord(run_id, "p", 1.0, root=self.root))
+    def run(
+        self, run_id: str, state: RunState | None, *, node: str = "Trainer", **labels: str
+    ) -> None:
+        self.store.create_run(RunRecord(run_id, "p", 1.0, root=self.root, labels=labels))
         execution = self.store.register_execution(run_id=run_id, node_id=node, type_name="test.N")
         self.store.fail(execution, "killed")
         if state is not None:
@@ -68,7 +70,7 @@ def test_the_newest_of_each_node_are_kept_and_those_within_the_time(bench) -> No
     for number in range(4):
         bench.run(f"r{number}", RunState.FAILED)
     bench.run("other", RunState.FAILED, node="Tuner")
-    ((_, last),) = bench.store.run_ends(["r3"]).values()
+    last = bench.store.run_ends(["r3"])["r3"].last_work
     assert bench.gone(Rules(keep=3)) == {"checkpoints": ["r0"]}
     assert bench.gone(Rules(keep=1, younger_than=DAY)) == {}
     later = last + 2 * DAY
@@ -94,3 +96,10 @@ def test_those_of_a_run_that_the_store_does_not_know_go_with_what_is_unknown(ben
     assert collected.folders == []
     assert bench.gone(unknown=True, remove=True) == {"unknown": ["deleted%2Frun"]}
     assert bench.left() == {"known", "known.key.json"}
+
+
+def test_a_run_of_containers_is_called_complete_while_it_goes_on(bench) -> None:
+    bench.run("cluster", RunState.COMPLETE, runner="kubeflow")
+    assert bench.gone() == {}
+    bench.run("later", RunState.FAILED)
+    assert bench.gone(Rules(keep=1)) == {"checkpoints": ["cluster"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
 from penstock.store.leases import Leases
@@ -50,6 +51,22 @@ class StoreHealth:
     damage: str | None
     running: tuple[str, ...]
     abandoned: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How far a run is.
+
+    Attributes:
+        state: Its state.
+        last_work: When it ended or last began an execution, in Unix seconds.
+        owned: Whether one process runs it; containers of a cluster have none, and their run is COMPLETE
+            from the beginning.
+    """
+
+    state: RunState
+    last_work: float
+    owned: bool
 
 
 class UpkeepQueries(Leases):
@@ -100,22 +117,23 @@ class UpkeepQueries(Leases):
         )
         return sorted(str(node) for (node,) in rows)
 
-    def run_ends(self, run_ids: Sequence[str]) -> dict[str, tuple[RunState, float]]:
-        """Return the state of runs, and when they ended or last began an execution, in Unix seconds.
-
-        Runs that are not in the store are left out.
-        """
+    def run_ends(self, run_ids: Sequence[str]) -> dict[str, RunEnd]:
+        """Return how far runs are, by their ids; those that are not in the store are left out."""
         if not run_ids:
             return {}
         rows = self._session.query(
-            "SELECT r.run_id, r.state, r.started, r.finished, (SELECT max(pe.started) "
+            "SELECT r.run_id, r.state, r.labels, r.started, r.finished, (SELECT max(pe.started) "
             "FROM penstock_execution pe WHERE pe.run_id = r.run_id) FROM penstock_run r "
             f"WHERE r.run_id IN ({','.join('?' * len(run_ids))})",
             list(run_ids),
         )
         return {
-            str(run_id): (RunState(state), max(filter(None, times)) / 1000)
-            for run_id, state, *times in rows
+            str(run_id): RunEnd(
+                RunState(state),
+                max(filter(None, times)) / 1000,
+                json.loads(labels).get("runner") is None,
+            )
+            for run_id, state, labels, *times in rows
         }
 
     def execution_summaries(self) -> dict[int, ExecutionSummary]:
