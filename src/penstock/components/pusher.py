@@ -13,7 +13,7 @@ from penstock.serving.destination import Filesystem, PushDestination
 
 _USED_BY = {
     "scikit-learn estimator": "; penstock.serving.load_model does",
-    "ONNX": "; ONNX Runtime and Triton do",
+    "ONNX file": "; ONNX Runtime and Triton do",
     "Keras file": "; keras.saving.load_model does",
 }
 

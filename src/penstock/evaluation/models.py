@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from penstock.artifacts import Model
 from penstock.evaluation.tensor_inputs import feature_tensors
 from penstock.io.files.plain_path import plain_path
 
@@ -39,7 +40,9 @@ class SignatureModel:
         import tensorflow as tf
 
         if not (Path(path) / "saved_model.pb").exists() and "://" not in path:
-            raise FileNotFoundError(f"No SavedModel at {path}: saved_model.pb is missing.")
+            raise FileNotFoundError(
+                f"No SavedModel at {path}: saved_model.pb is missing.{_only_keras(path)}"
+            )
         self.path = path
         self._model = tf.saved_model.load(plain_path(path))
 
@@ -116,6 +119,19 @@ class SignatureModel:
             if spec.dtype == tf.string and spec.shape.rank in (None, 1):
                 return {name: tf.constant(list(examples), dtype=tf.string)}
         return feature_tensors(inputs, examples, first_row)
+
+
+def _only_keras(path: str) -> str:
+    """Return how to make a SavedModel, where there is another form of the model beside it."""
+    root = Path(path).parent
+    if (root / Model.KERAS_FOLDER / "export_request.json").exists():
+        return (
+            f" The model was trained without TensorFlow, which writes it. Where TensorFlow is: python -m "
+            f"penstock.training.export {root} --output FOLDER"
+        )
+    if (root / Model.KERAS_FOLDER).exists():
+        return f" There is only {Model.KERAS_FOLDER}, which the Evaluator does not load."
+    return ""
 
 
 def _fixed_rows(function: Any) -> int | None:

@@ -11,13 +11,17 @@ from typing import Any
 from penstock.io.files.plain_path import plain_path
 from penstock.serving.estimator import is_estimator
 from penstock.serving.labels import read_labels
-from penstock.serving.push import version_folders
+from penstock.serving.push import form_of, version_folders
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.served_estimator import ServedEstimator
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
 from penstock.spelling import closest
 
 _ROWS_AT_ONCE = 4096
+_READERS = {
+    "Keras file": "keras.saving.load_model",
+    "ONNX file": "onnxruntime.InferenceSession",
+}
 
 
 class ServedModel:
@@ -249,6 +253,9 @@ def load_model(
         raise ValueError(f"{path} has no version {version!r}. Versions: {list(folders) or 'none'}")
     if folders:
         path = folders[max(folders) if version is None else int(version)]
+    form, _ = form_of(path)
+    if form in _READERS:
+        raise ModelError(f"The model at {path} is a {form}: load it with {_READERS[form]}.")
     return ServedEstimator(path) if is_estimator(path) else ServedModel(path)
 
 

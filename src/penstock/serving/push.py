@@ -22,7 +22,7 @@ Versioning = Literal["timestamp", "next"]
 SAVED_MODEL = "SavedModel"
 _OTHER_FORMS = {
     "model.pkl": "scikit-learn estimator",
-    "model.onnx": "ONNX",
+    "model.onnx": "ONNX file",
     "model.keras": "Keras file",
 }
 _STAGING = ".staging-"
@@ -37,7 +37,7 @@ class PushedVersion:
         path: Its folder, `<destination>/<version>`.
         version: The version.
         model: The SavedModel's description; None for a model in another form.
-        form: "SavedModel", "scikit-learn estimator", "ONNX" or "Keras file".
+        form: "SavedModel", "scikit-learn estimator", "ONNX file" or "Keras file".
     """
 
     path: str

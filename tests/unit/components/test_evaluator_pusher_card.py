@@ -307,7 +307,7 @@ def test_a_push_holds_only_while_it_lies_there(model, tmp_path):
 @pytest.mark.parametrize(
     ("file", "form", "reader"),
     [
-        ("Format-ONNX/model.onnx", "ONNX", "ONNX Runtime and Triton do"),
+        ("Format-ONNX/model.onnx", "ONNX file", "ONNX Runtime and Triton do"),
         ("Format-Keras/model.keras", "Keras file", "keras.saving.load_model does"),
         ("Format-Serving/model.pkl", "scikit-learn estimator", "penstock.serving.load_model does"),
     ],

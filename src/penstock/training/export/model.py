@@ -95,6 +95,11 @@ def export_model(
     _check_directory(directory, wanted)
     labels = [label_key] if isinstance(label_key, str) else list(label_key)
     backend = keras_backend(model)
+    if is_keras_model(model) and not model.built:
+        raise ExportError(
+            f"{type(model).__name__} {model.name!r} has no weights yet: train it, or call it once, before "
+            "you export it."
+        )
     if backend != "tensorflow":
         from penstock.training.export.request import write_request
 

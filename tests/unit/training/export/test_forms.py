@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -225,3 +228,40 @@ def test_wrong_forms_are_refused(tmp_path):
         Onnx(opset="18")
     with pytest.raises(ValueError, match="lie beside a folder called Format-Serving"):
         export_model(None, str(tmp_path / "m"), forms=["keras"])
+
+
+TRAIN = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import keras
+import numpy as np
+for _ in range(int(sys.argv[3])):
+    keras.layers.Dense(1)(keras.Input((1,)))
+import test_forms as t
+from penstock.training import TFLite, export_model
+model = t.build()
+x = t.rows(128)
+model.fit(x, {"scores": x["kind"][:, 0] % 2, "width": x["x"][:, 0]}, epochs=2, verbose=0)
+forms = ["keras", "weights", "tflite", "tflite_dynamic_range", "onnx"]
+forms.append(TFLite("int8", representative_data=x))
+export_model(model, sys.argv[1], schema=t.parse_schema(), label_key="label", forms=forms)
+"""
+
+
+@pytest.mark.slow
+def test_equal_trainings_in_other_processes_give_equal_bytes(tmp_path):
+    found = []
+    for number in range(2):
+        root = tmp_path / str(number)
+        command = [sys.executable, "-W", "ignore", "-c", TRAIN, f"{root}/Format-Serving"]
+        subprocess.run(
+            [*command, str(Path(__file__).parent), str(number)],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": str(number)},
+        )
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        found.append(
+            {str(f.relative_to(root)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+        )
+    assert len(found[0]) >= 10
+    assert found[0] == found[1]

@@ -214,6 +214,13 @@ def test_an_input_that_is_no_feature_is_named(tmp_path):
         export(model, tmp_path, ["x", "y"])
 
 
+def test_a_model_without_weights_is_refused(kinds, tmp_path):
+    with pytest.raises(
+        ExportError, match="TwoTowers 'new' has no weights yet: train it, or call it"
+    ):
+        export(kinds.TwoTowers(name="new"), tmp_path, ["x", "y"])
+
+
 def test_class_names_must_fit_the_scores(tmp_path):
     import keras
 
