@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
 
 from penstock.training.input.columns import Columns, concatenate, slice_rows
@@ -28,6 +29,7 @@ class CachedParts:
         self._kept: dict[int, list[Piece]] = {}
         self._table: Columns | None = None
         self._starts: list[int] = []
+        self._joining = threading.Lock()
 
     @property
     def is_complete(self) -> bool:
@@ -36,9 +38,10 @@ class CachedParts:
 
     def table(self) -> tuple[Columns, list[int]]:
         """Return all rows as one table, and the row at which each part begins; all must be in memory."""
-        if self._table is None:
-            self._table = self._joined_parts()
-            self._kept = {number: [] for number in self._kept}
+        with self._joining:
+            if self._table is None:
+                self._table = self._joined_parts()
+                self._kept = {number: [] for number in self._kept}
         return self._table, self._starts
 
     def _joined_parts(self) -> Columns:
@@ -67,8 +70,14 @@ class CachedParts:
 
     def read(self, number: int, first_row: int = 0) -> Iterator[Piece]:
         """Yield the rows of a part in pieces, from `first_row` on."""
-        if number in self._kept:
-            yield from _after(self._kept[number], first_row)
+        kept = self._kept.get(number)
+        if self._table is not None:  # made of the parts, perhaps by another pass over them
+            start, stop = self._starts[number : number + 2]
+            if start + first_row < stop:
+                yield Piece(slice_rows(self._table, start + first_row, stop), 0)
+            return
+        if kept is not None:
+            yield from _after(kept, first_row)
             return
         gathered: list[Piece] | None = [] if first_row == 0 and self.limit else None
         size = rows = 0

@@ -116,6 +116,17 @@ def test_what_does_not_fit_is_read_again_and_comes_in_the_same_order(fn_args):
     assert not small.is_in_memory
 
 
+def test_two_passes_at_once_each_give_every_row(fn_args):
+    batches = fn_args.dataset("train", batch_size=10, prefetch=False)
+    batches.order = dataclasses.replace(batches.order, window_bytes=1)
+    slow = batches.epoch(0)
+    first = [next(slow)]
+    expected = ids_of(batches.epoch(1))  # now all is in memory
+    assert batches.is_in_memory
+    assert ids_of(batches.epoch(1)) == expected
+    assert sorted(ids_of([*first, *slow])) == TRAIN
+
+
 def test_a_batch_may_be_changed_without_changing_the_data(parquet):
     batches = parquet.dataset("eval", batch_size=120, features=["id", "words"])
     ((features,),) = batches.epoch(0)
