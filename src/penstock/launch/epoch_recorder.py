@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import threading
 import time
@@ -15,6 +14,9 @@ MOST_EPOCHS = 1000
 
 SECONDS_BETWEEN = 1.0
 """From one writing to the next, so that short epochs do not keep the store busy."""
+
+_PATIENCE = 30
+"""So many times as long it is left alone after it could not be written: each try may take a while."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -97,9 +99,12 @@ class EpochRecorder:
         series.due = time.monotonic() + self._seconds
         kept = series.kept(self._most)
         new = {number: of for number, of in series.waiting.items() if number in kept}
-        with contextlib.suppress(StoreError):
-            gone = sorted(series.written - kept)
+        gone = sorted(series.written - kept)
+        try:
             self._store.record_epochs(execution_id, new, times=series.times, remove=gone)
-            series.written = kept
-            series.waiting.clear()
-            series.times.clear()
+        except StoreError:
+            series.due = time.monotonic() + _PATIENCE * self._seconds
+            return
+        series.written = kept
+        series.waiting.clear()
+        series.times.clear()

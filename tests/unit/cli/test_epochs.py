@@ -162,6 +162,8 @@ def test_what_is_over_is_told_at_once(training, capsys):
     assert "resume it: penstock resume r" in told
     assert main(["show", "r", "--follow", "--json"]) == 2
     assert "leave out --json" in capsys.readouterr().err
+    assert main(["show", "r", "--json", "--epochs", "3"]) == 2
+    assert "--json has every epoch; leave out --epochs" in capsys.readouterr().err
 
 
 def test_a_run_of_containers_is_followed_although_it_counts_as_complete(training, capsys):

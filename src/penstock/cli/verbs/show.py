@@ -73,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.follow and (arguments.json or arguments.why):
         given = "--json" if arguments.json else "--why"
         raise UsageError(f"penstock show: --follow prints lines as they come; leave out {given}.")
+    if arguments.epochs is not None and (arguments.json or arguments.follow):
+        given = "--json" if arguments.json else "--follow"
+        raise UsageError(f"penstock show: {given} has every epoch; leave out --epochs.")
     with open_store(arguments.store) as store:
         found = find_run(store, arguments.run)
         if arguments.node is not None:

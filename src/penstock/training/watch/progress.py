@@ -12,6 +12,8 @@ from penstock.progress import is_due, report_epoch, tell
 from penstock.training.watch.epoch_metrics import epoch_metrics
 from penstock.training.watch.time_left import TimeLeft, clock
 
+_SECONDS_BETWEEN = 0.1
+
 
 class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
     """Shows the epoch, the step, the loss and the time left in the line of the node that trains.
@@ -35,10 +37,11 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self._steps: int | None = None
         self._time = TimeLeft(time.monotonic)
         self._training = False
+        self._told = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin to measure."""
-        self._time, self._training = TimeLeft(time.monotonic), True
+        self._time, self._training, self._told = TimeLeft(time.monotonic), True, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Report which epoch begins."""
@@ -46,7 +49,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         # Keras learns from the first epoch how many steps it has; from then on so do we.
         self._steps = self.params.get("steps") or self._steps
         self._time.begin_epoch()
-        tell(self._text())
+        self._tell(self._text())
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report which step of the epoch is done, if it is time to."""
@@ -57,7 +60,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_test_begin(self, logs: Any = None) -> None:
         """Report that the model is validated."""
         if self._training:
-            tell(f"{self._text(self._time.last_step)}, validating")
+            self._tell(f"{self._text(self._time.last_step)}, validating")
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report the metrics of the epoch."""
@@ -70,6 +73,13 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         epochs = self._epochs
         done = self._epoch + 1
         tell(f"{done:,} of {epochs:,} epochs" if epochs else f"{done:,} epochs")
+
+    def _tell(self, text: str) -> None:
+        """Tell what will hold for a while, unless epochs are so short that nobody could read it."""
+        now = time.monotonic()
+        if now >= self._told + _SECONDS_BETWEEN:
+            self._told = now
+            tell(text)
 
     def _text(self, step: int = 0, logs: Mapping[str, Any] | None = None) -> str:
         epochs, steps = self._epochs, self._steps

@@ -11,6 +11,9 @@ import keras
 from penstock.training.watch.epoch_metrics import epoch_metrics
 from penstock.training.watch.event_file import EventFile
 
+_SECONDS_BETWEEN = 0.5
+"""From one writing of the files to the next: epochs of a few milliseconds need none each."""
+
 
 class TensorBoardLog(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes the metrics of each epoch where TensorBoard finds them.
@@ -43,6 +46,7 @@ class TensorBoardLog(keras.callbacks.Callback):  # type: ignore[misc]
         self._is_chief = is_chief
         self._train = EventFile(f"{folder}/train")
         self._validation = EventFile(f"{folder}/validation")
+        self._due = 0.0
         self._rows: list[tuple[int, float, dict[str, float]]] = []
 
     def get_state(self) -> dict[str, Any]:
@@ -78,6 +82,15 @@ class TensorBoardLog(keras.callbacks.Callback):  # type: ignore[misc]
                 values = weight.numpy()
                 if values.size and values.dtype.kind in "biuf":
                     self._train.add_histogram(f"{weight.path}/histogram", values, epoch)
+        if time.monotonic() >= self._due:
+            self._flush()
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Write what is left."""
+        self._flush()
+
+    def _flush(self) -> None:
+        self._due = time.monotonic() + _SECONDS_BETWEEN
         self._train.flush()
         self._validation.flush()
 

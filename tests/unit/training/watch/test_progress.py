@@ -24,6 +24,7 @@ def fit(epochs, **settings):
 
 def test_keras_s_fit_tells_epoch_step_loss_and_what_is_left(monkeypatch):
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("penstock.training.watch.progress._SECONDS_BETWEEN", 0.0)
     texts, epochs = [], {}
     with telling(texts.append, epochs.__setitem__):
         fit(3, validation_split=0.25)
