@@ -47,7 +47,9 @@ def write_onnx(functions: ModelFunctions, form: Onnx, path: str) -> None:
         raise ExportError(
             f"The model cannot become {name}: ONNX has no operation {_XLA}, which holds code of JAX."
         )
-    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    converter_log = logging.getLogger("tf2onnx")
+    level = converter_log.level
+    converter_log.setLevel(logging.CRITICAL)
     try:
         with quiet_stderr():
             model, _ = tf2onnx.convert.from_function(
@@ -55,6 +57,8 @@ def write_onnx(functions: ModelFunctions, form: Onnx, path: str) -> None:
             )
     except Exception as error:
         raise ExportError(f"The model cannot become {name}: {_first_line(error)}") from error
+    finally:
+        converter_log.setLevel(level)
     for node in _nodes(model.graph):
         if not onnx.defs.has(node.op_type, form.opset, node.domain):
             raise ExportError(

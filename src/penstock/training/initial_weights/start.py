@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.spelling import counted, did_you_mean
@@ -12,6 +12,7 @@ from penstock.training.initial_weights.weights import (
     NOT_LEARNED,
     StoredLayer,
     StoredWeights,
+    local_model,
     read_weights,
 )
 
@@ -104,9 +105,23 @@ def warm_start(
             f"{type(model).__name__} has no weights yet. Build it (call it on a batch, or declare its "
             "inputs) before warm_start."
         )
-    stored = read_weights(str(base_model))
+    with local_model(str(base_model)) as place:
+        stored = read_weights(place)
+        if place not in str(base_model):  # a copy
+            stored = replace(stored, path=str(base_model))
+        report = _start(model, layers, stored, dict(vocabularies or {}))
+    _log.log(logging.WARNING if report.changed else logging.INFO, "%s", report)
+    return report
+
+
+def _start(
+    model: Any,
+    layers: Sequence[_Layer],
+    stored: StoredWeights,
+    words: Mapping[str, tuple[str | Sequence[str], Sequence[str]]],
+) -> WarmStart:
+    """Copy what fits, and return what was done."""
     pairs = _paired(layers, stored)
-    words = dict(vocabularies or {})
     if unknown := [name for name in words if name not in {each.name for each in layers}]:
         known = [each.name for each in layers]
         raise ValueError(
@@ -139,7 +154,6 @@ def warm_start(
             f"Here: {_described({each.name: each.variables for each in layers})}. "
             f"There: {_described({name: each.weights for name, each in stored.layers.items()})}"
         )
-    _log.log(logging.WARNING if changed else logging.INFO, "%s", report)
     return report
 
 

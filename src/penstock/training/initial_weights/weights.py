@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.artifacts import Model
+from penstock.artifacts import Model, location
 
 Array = npt.NDArray[Any]
 
@@ -51,8 +54,22 @@ class StoredWeights:
     labels_path: str | None = None
 
 
+@contextlib.contextmanager
+def local_model(place: str) -> Iterator[str]:
+    """Give a local path of a model, whose files are copied from a URL for as long as they are needed."""
+    if location.is_local(place):
+        yield location.local_path(place)
+        return
+    folder = place.rstrip("/").removesuffix(f"/{Model.SERVING_FOLDER}")
+    with tempfile.TemporaryDirectory() as copy:
+        for name, _ in location.list_files(folder):
+            content = location.read_bytes(f"{folder}/{name}")
+            location.write_bytes(os.path.join(copy, name), content)
+        yield copy
+
+
 def read_weights(path: str) -> StoredWeights:
-    """Return the weights at a path.
+    """Return the weights at a local path.
 
     Args:
         path: A Model artifact's folder or its `Format-Serving`, a SavedModel, a `.keras` or
@@ -113,7 +130,7 @@ def _of_keras(path: str) -> dict[str, StoredLayer]:
     def visit(place: str, group: Any) -> None:
         if place.startswith("optimizer/") or not place.endswith("vars") or not len(group):
             return
-        weights = {number: np.asarray(group[number]) for number in sorted(group, key=int)}
+        weights = {number: _array(group[number]) for number in sorted(group, key=int)}
         found.append(StoredLayer(str(group.attrs.get("name", place)), weights))
 
     try:
@@ -124,6 +141,14 @@ def _of_keras(path: str) -> dict[str, StoredLayer]:
     # Layers within layers may have equal names; which is which the file does not say.
     times = Counter(layer.name for layer in found)
     return {layer.name: layer for layer in found if times[layer.name] == 1}
+
+
+def _array(dataset: Any) -> Array:
+    if dataset.attrs.get("dtype") == "bfloat16":
+        import ml_dtypes
+
+        return np.array(dataset, dtype=ml_dtypes.bfloat16)
+    return np.asarray(dataset)
 
 
 def _of_checkpoint(folder: str) -> dict[str, StoredLayer]:

@@ -1,4 +1,7 @@
 import logging
+import os
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -192,3 +195,66 @@ def test_a_subclassed_model_under_another_name(tmp_path):
         first.save_weights(tmp_path / "first.weights.h5")
     assert warm_start(second, str(tmp_path / "first.weights.h5")).taken == ("left", "right")
     np.testing.assert_array_equal(second.right.kernel.numpy(), first.right.kernel.numpy())
+
+
+def test_a_model_behind_a_url(base):
+    from penstock.artifacts import location
+
+    before, root = base
+    for name, _ in location.list_files(str(root)):
+        location.write_bytes(f"memory://models/7/{name}", (root / name).read_bytes())
+    model = build()
+    report = warm_start(model, "memory://models/7/Format-Serving")
+    assert report.source == "memory://models/7/Format-Serving"
+    assert set(report.taken) == set(ALL)
+    equal(model, before, *ALL)
+
+
+def test_weights_of_16_bits(tmp_path):
+    import keras
+
+    def small():
+        layer = keras.layers.Dense(2, dtype="bfloat16", name="head")
+        return keras.Sequential([keras.Input((3,)), layer])
+
+    first, second = small(), small()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        first.save_weights(tmp_path / "small.weights.h5")
+    assert warm_start(second, str(tmp_path / "small.weights.h5")).taken == ("head",)
+    kernels = [
+        np.asarray(keras.ops.cast(model.layers[-1].kernel, "float32")) for model in (first, second)
+    ]
+    np.testing.assert_array_equal(*kernels)
+
+
+OTHER_BACKEND = """
+import sys
+import numpy as np
+import keras
+from penstock.training import warm_start
+from penstock.training.without_tensorflow import without_tensorflow
+
+with without_tensorflow():
+    inputs = {"x": keras.Input((2,), name="x")}
+    hidden = keras.layers.Dense(5, name="narrower")(inputs["x"])
+    model = keras.Model(inputs, keras.layers.Dense(3, name="head")(hidden))
+    report = warm_start(model, sys.argv[1])
+np.save(sys.argv[2], keras.ops.convert_to_numpy(model.get_layer("head").kernel))
+print(*report.taken, *report.new, "tensorflow" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["Format-Serving", "Format-Keras/model.keras"])
+def test_on_jax_without_tensorflow(base, tmp_path, place):
+    before, root = base
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_BACKEND, f"{root}/{place}", str(tmp_path / "head.npy")],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["head", "narrower", "False"]
+    np.testing.assert_array_equal(np.load(tmp_path / "head.npy"), values(before)["head/kernel"])
