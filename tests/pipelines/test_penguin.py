@@ -206,6 +206,11 @@ def test_every_execution_is_accounted_for(project):
     with project.store() as store:
         run = store.list_runs("penguin")[-1]
         executions = store.run_executions(run.run_id)
+        epochs = store.run_epochs(run.run_id)
+    history = json.loads(Path(project.uri("Trainer", "model_run"), "history.json").read_text())
+    told = [epoch.metrics["val_loss"] for epoch in epochs["Trainer"]]
+    assert told == pytest.approx(history["val_loss"])
+    assert list(epochs) == ["Trainer"], "a trial's epochs are not those of the Tuner"
     trained = next(each for each in executions if each.node_id == "Trainer")
     assert trained.usage.cpu_seconds > 0.1
     assert trained.usage.peak_rss_bytes > 100 << 20

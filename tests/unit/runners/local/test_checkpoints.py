@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,3 +100,38 @@ def test_what_fits_the_code_no_more_is_not_used(bench, tmp_path, monkeypatch) ->
     log = bench.log_of(result["GoesOn"].execution_id)
     assert "checkpoints of an earlier attempt are not used: " in log
     assert "counting_nodes" in log
+
+
+def test_an_attempt_that_ran_out_of_time_is_gone_on_with(bench, nodes) -> None:
+    node = nodes.GoesOn(killed_at=(), hangs_at=3)
+    result = bench.run(node.with_policy(retries=1, backoff_seconds=0.0, timeout_seconds=0.5))
+    assert result.artifact("GoesOn", "result").value == 3
+    assert bench.left() == []
+
+
+STOPPED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import sample_nodes
+from penstock.dsl import Pipeline
+from penstock.runners.local import LocalDagRunner
+node = sample_nodes.GoesOn(killed_at=(), hangs_at=3)
+pipeline = Pipeline("bench", pipeline_root=sys.argv[3], components=[node])
+runner = LocalDagRunner(store=sys.argv[2], progress="none", max_parallel=1)
+runner.run(pipeline, project_root=sys.argv[1], run_id="r")
+"""
+
+
+def test_a_run_that_was_stopped_is_gone_on_with(bench, machine) -> None:
+    process = machine.start(
+        STOPPED, bench.project, bench.store, bench.root, stderr=subprocess.DEVNULL
+    )
+    count = bench.checkpoints / "r" / "count"
+    assert machine.wait_until(lambda: count.exists() and count.read_text() == "3")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) != 0
+    with MetadataStore.open(bench.store) as store:
+        assert store.get_run("r").state == "CANCELED"
+    assert bench.left() == ["r", "r.key.json"]
+    assert bench.resumed("r").artifact("GoesOn", "result").value == 3
+    assert bench.left() == []

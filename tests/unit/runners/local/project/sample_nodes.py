@@ -83,9 +83,10 @@ class Trains(Component):
 
 
 class GoesOn(Component):
-    """Counts to six in its checkpoint folder, and is killed whenever it comes to a number the first time."""
+    """Counts to six in its checkpoint folder; at some numbers it is killed, at one it hangs."""
 
     killed_at: tuple[int, ...] = (2, 4)
+    hangs_at: int = 0
     step: int = 1
     result: Output[Integer] = output()
 
@@ -97,6 +98,8 @@ class GoesOn(Component):
             file.write_text(str(count))
             if count in self.killed_at:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if count == self.hangs_at:
+                time.sleep(60)
         self.result.value = begun
 
 
