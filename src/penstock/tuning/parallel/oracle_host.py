@@ -102,7 +102,9 @@ class OracleHost:
 
     def _create_trial(self, worker: int) -> Any:
         trial = self._oracle.create_trial(_tuner_id(worker))
-        if trial.status == "IDLE":
+        # What is running may fail and be tried again, or find hyperparameters that nobody knew of: a space
+        # that is exhausted now need not be then.
+        if trial.status == "IDLE" or (trial.status == "STOPPED" and self._oracle.ongoing_trials):
             return LATER
         if trial.status == "RUNNING":
             self._record.save(self._oracle)

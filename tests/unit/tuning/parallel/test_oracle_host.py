@@ -93,6 +93,21 @@ def test_a_worker_waits_while_an_oracle_has_nothing_for_it(make_host):
     assert begin(host, 9) is not LATER
 
 
+def test_a_worker_waits_while_a_trial_may_find_what_to_search(make_host):
+    host, oracle = make_host(max_trials=3)
+    oracle.hyperparameters._space.clear()  # as of a tuner whose `run_trial` says what there is
+    oracle.hyperparameters._hps.clear()
+    oracle.hyperparameters.values.clear()
+    first = begin(host, 0)
+    assert begin(host, 1) is LATER
+    first.hyperparameters.Int("b", 0, 99)
+    end(host, first, 0.5)
+    assert begin(host, 1).status == begin(host, 0).status == "RUNNING"
+    assert (
+        begin(host, 2) is LATER
+    )  # max_trials is reached, but one of these may have to be run again
+
+
 def test_what_a_worker_cannot_call_is_named(make_host):
     host, _ = make_host(max_trials=1)
     with pytest.raises(AttributeError, match="cannot call oracle.set_state. It has create_trial"):
