@@ -172,12 +172,12 @@ class Trainer(Component):
         history = complete_history(result.history)
         # What trained without TensorFlow asks for the forms that need it.
         missing = fulfil_export(self.model.uri).missing
+        if findings := read_findings(self.model_run.uri):
+            context.report_verdict(summary_of(findings), ok=False)
         check_exported(fn_args, result.run_fn, context.log, missing)
         context.report_metrics(keep_history(history, self.model_run.uri, context.log))
         if self.distribution != "none":
             context.report_metrics({"replicas": result.replicas})
-        if findings := read_findings(self.model_run.uri):
-            context.report_verdict(summary_of(findings), ok=False)
 
     def _train_here(
         self, context: ExecutionContext, fn_args: FnArgs, source: UserSource

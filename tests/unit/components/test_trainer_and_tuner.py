@@ -172,6 +172,40 @@ def test_what_is_wrong_is_named(run, source, arguments, message):
         run(source, **arguments)
 
 
+WATCHED = """
+import keras, numpy as np
+from penstock.training import fit
+
+def run_fn(fn_args):
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="head")])
+    model.compile("sgd", "binary_crossentropy", jit_compile=False)
+    fit(model, (x, (x[:, :1] > 0).astype("float32")), fn_args=fn_args)
+"""
+
+
+@pytest.mark.tensorflow
+def test_what_the_training_doctor_finds_is_the_verdict_or_an_error(run, project):
+    # It exports nothing, so that the verdict comes with the error.
+    with pytest.raises(ComponentFailed, match="exported no model") as failed:
+        run(WATCHED)
+    assert failed.value.verdict.text == (
+        "2 findings of the training doctor: loss-expects-probabilities, no-validation-data"
+    )
+    assert not failed.value.verdict.ok
+    shutil.rmtree(project / "out")  # else it goes on from its checkpoint
+    with pytest.raises(ComponentFailed, match="exported no model") as failed:
+        run(WATCHED, doctor_ignore=["no-validation-data"])
+    assert failed.value.verdict.text.endswith(": loss-expects-probabilities")
+    shutil.rmtree(project / "out")
+    with pytest.raises(ComponentFailed, match="TrainingDoctorError: .*layer 'head' ends in linear"):
+        run(WATCHED, doctor="error")
+    shutil.rmtree(project / "out")
+    with pytest.raises(ComponentFailed) as failed:
+        run(WATCHED, doctor="off")
+    assert failed.value.verdict is None
+
+
 def test_the_definition_is_checked(examples):
     with pytest.raises(ValueError, match=r"needs module_file .* or run_fn .* Received: neither"):
         Trainer(examples=examples)
@@ -181,6 +215,10 @@ def test_the_definition_is_checked(examples):
         Trainer(examples=examples, module_file="m.py", distribution="miror")
     with pytest.raises(ValueError, match="Received: 'float31'"):
         Trainer(examples=examples, module_file="m.py", precision="float31")
+    with pytest.raises(
+        ValueError, match="doctor_ignore names 'dead-unit'.* Did you mean 'dead-units'"
+    ):
+        Trainer(examples=examples, module_file="m.py", doctor_ignore=["dead-unit"])
     with pytest.raises(ValueError, match="Tuner needs module_file"):
         Tuner(examples=examples)
     with pytest.raises(ValueError, match=r"one of \['none', 'mirrored'\]. Received: 'tpu'. TuneAr"):

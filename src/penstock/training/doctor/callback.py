@@ -132,7 +132,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         count, total = state["seen_of_epoch"]
         self._seen_of_epoch = int(count), float(total)
         self._next_look = self._step + _FIRST_LOOKS[0]
-        before = [Finding(**each) for each in state["findings"]]
+        before = [Finding(**each) for each in state["findings"] if each["code"] not in self._ignore]
         told = {(finding.code, finding.subject) for finding in before}
         self.findings = before + [f for f in self.findings if (f.code, f.subject) not in told]
         self._told |= told
