@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,64 @@ def test_functions_of_a_notebook_train_in_another_process(project, in_process):
     assert '"epoch": 2' in text
     assert '"loss"' in text
     assert not list(Path(project).rglob("export_request.json"))
+
+
+KILLED = """
+import os, pathlib, signal
+import keras
+from penstock.training import export_model, fit
+
+class Kill(keras.callbacks.Callback):
+    def __init__(self, folder):
+        super().__init__()
+        self.marker, self.steps = pathlib.Path(folder) / "was-killed", 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        if self.steps == 9 and not self.marker.exists():
+            self.marker.touch()
+            # The attempt's own process, which started this one.
+            os.kill(os.getppid(), signal.SIGKILL)
+
+def run_fn(fn_args):
+    with fn_args.strategy.scope():
+        inputs = {"x": keras.Input((1,), name="x")}
+        model = keras.Model(inputs, keras.layers.Dense(1)(inputs["x"]))
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+    kill = Kill(fn_args.custom_config["folder"])
+    data = fn_args.dataset("train", batch_size=8, label_key="y")
+    callbacks = [kill] if fn_args.is_chief else []
+    history = fit(model, data, fn_args=fn_args, epochs=4, callbacks=callbacks, checkpoint_every=4)
+    print(f"{kill.steps} steps, up to {int(model.optimizer.iterations.numpy() if hasattr(model.optimizer.iterations, 'numpy') else model.optimizer.iterations)}")
+    export_model(model, fn_args.serving_model_dir, schema=fn_args.schema, label_key="y")
+    return history
+"""
+
+KILLED_PIPELINE = """
+from penstock import LocalDagRunner, Pipeline
+from penstock.components import ImportExampleGen, ImportSchemaGen, Trainer
+
+gen = ImportExampleGen(input_base="tfrecords_gzip/Split-train")
+schema = ImportSchemaGen(schema_file="schema/schema.pbtxt")
+trainer = Trainer(
+    examples=gen.outputs["examples"], schema=schema.outputs["schema"], module_file="killed.py",
+    backend="jax", distribution="data_parallel", custom_config={"folder": FOLDER},
+).with_resources(replicas=2).with_policy(retries=1)
+pipeline = Pipeline("killed", components=[gen, schema, trainer])
+
+if __name__ == "__main__":
+    LocalDagRunner().run(pipeline)
+"""
+
+
+def test_the_retry_of_an_attempt_that_was_killed_goes_on_from_its_checkpoint(project):
+    (project / "pyproject.toml").write_text("[tool.penstock]\n")
+    (project / "killed.py").write_text(KILLED)
+    (project / "pipeline.py").write_text(KILLED_PIPELINE.replace("FOLDER", repr(str(project))))
+    python(project, "pipeline.py")
+    log = python(project, "-m", "penstock", "logs", "latest", "Trainer")
+    assert (project / "was-killed").exists()
+    # The checkpoint of step 8 was the last.
+    steps, last = map(int, re.search(r"\[chief\] (\d+) steps, up to (\d+)", log).groups())
+    assert steps == last - 8
+    assert not list(project.rglob(".system/checkpoints/*/*"))

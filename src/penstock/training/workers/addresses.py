@@ -9,6 +9,12 @@ import time
 HOST = "127.0.0.1"
 
 _PAUSE = 0.1
+_IN_USE = (
+    "address already in use",
+    "address in use",
+    "could not start grpc server",
+    "failed to start rpc server",
+)
 
 
 class Unreachable(ConnectionError):
@@ -58,10 +64,6 @@ def wait_for(address: str, seconds: float, *, who: str, whom: str) -> None:
 
 
 def is_in_use(text: str) -> bool:
-    """Return whether an error says that an address is taken."""
+    """Return whether an error of TensorFlow's, JAX's or the system's is about an address that is taken."""
     lowered = text.lower()
-    return any(
-        each in lowered
-        for each in ("address already in use", "address in use", "could not start grpc server",
-                     "failed to bind")
-    )  # fmt: skip
+    return any(each in lowered for each in _IN_USE)

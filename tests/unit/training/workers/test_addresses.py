@@ -46,6 +46,7 @@ def test_one_that_comes_late_is_waited_for():
 def test_what_libraries_say_of_an_address_in_use():
     for text in (
         "Could not start gRPC server",
+        "UNKNOWN: Failed to start RPC server",
         "UNKNOWN: Failed to add port to server: [::]:1 Address already in use",
     ):
         assert is_in_use(text)
