@@ -144,7 +144,7 @@ def test_the_retry_of_an_attempt_that_was_killed_goes_on_from_its_checkpoint(pro
     python(project, "pipeline.py")
     log = python(project, "-m", "penstock", "logs", "latest", "Trainer")
     assert (project / "was-killed").exists()
-    # The checkpoint of step 8 was the last.
+    # Of the checkpoints after steps 4 and 8 the last one may not have been complete.
     steps, last = map(int, re.search(r"\[chief\] (\d+) steps, up to (\d+)", log).groups())
-    assert steps == last - 8
+    assert last - steps in (4, 8)
     assert not list(project.rglob(".system/checkpoints/*/*"))

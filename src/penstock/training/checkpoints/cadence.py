@@ -45,6 +45,7 @@ class Cadence:
         self._last = self._measured = time.monotonic()
         self._last_step: int | None = None
         self._steps = 0
+        self._due = False
         self.cost = 0.0
         """Seconds that the last checkpoint took."""
 
@@ -55,7 +56,8 @@ class Cadence:
     def after_step(self, step: int) -> bool:
         """Return whether a checkpoint is due after a step within an epoch."""
         if self._every is not None:
-            return self._every != "epoch" and step % self._every == 0
+            self._due = self._every != "epoch" and step % self._every == 0
+            return self._due
         if self._mean is None:
             return time.monotonic() - self._last > self._wait()
         if self._last_step is None:
@@ -74,7 +76,8 @@ class Cadence:
     def after_epoch(self) -> bool:
         """Return whether a checkpoint is due at the end of an epoch."""
         if self._every is not None:
-            return self._every == "epoch"
+            # What is due after the last step of an epoch is written with the epoch's end.
+            return self._every == "epoch" or self._due
         return (time.monotonic() - self._last) * _LARGEST_SHARE >= self.cost
 
     def _wait(self) -> float:
