@@ -6,6 +6,7 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
+    from penstock.training.checkpoints.keras_callback import Checkpoints
     from penstock.training.data_accessor import (
         DataAccessor,
         RecordBatchesOptions,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "Batches": "input.batches",
+    "Checkpoints": "checkpoints.keras_callback",
     "DataAccessor": "data_accessor",
     "EvalArgs": "args",
     "ExportError": "export",
@@ -68,6 +70,7 @@ _MODULE_OF = {
 
 __all__ = [
     "Batches",
+    "Checkpoints",
     "DataAccessor",
     "EvalArgs",
     "ExportError",
