@@ -10,13 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from penstock.training import (
-    FnArgs,
-    TensorFlowDatasetOptions,
-    TrainingProgress,
-    export_model,
-    load_transform_output,
-)
+from penstock.training import Batches, FnArgs, export_model, fit, load_transform_output
 from penstock.transform import fill_missing
 from penstock.tuning import TunerFnResult
 
@@ -70,38 +64,26 @@ def build_model(transform_output, units: int, learning_rate: float) -> keras.Mod
     return model
 
 
-def datasets(fn_args: FnArgs, schema) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    label = transformed(LABEL)
-    factory = fn_args.data_accessor.tf_dataset_factory
-    train = TensorFlowDatasetOptions(BATCH_SIZE, label_key=label, shuffle_seed=fn_args.seed)
-    validation = TensorFlowDatasetOptions(BATCH_SIZE, label_key=label, num_epochs=1, shuffle=False)
-    return (
-        factory(fn_args.train_files, train, schema),
-        factory(fn_args.eval_files, validation, schema),
-    )
+def dataset(fn_args: FnArgs, split: str) -> Batches:
+    return fn_args.dataset(split, batch_size=BATCH_SIZE, label_key=transformed(LABEL))
 
 
 def run_fn(fn_args: FnArgs) -> keras.callbacks.History:
     """Trains the model, keeps its best epoch, and exports it with the transform graph inside."""
     transform_output = load_transform_output(fn_args.transform_graph_path)
-    train, validation = datasets(fn_args, transform_output.transformed_metadata.schema)
     found = fn_args.hyperparameter_values
     with fn_args.strategy.scope():
         model = build_model(
             transform_output, found.get("units", 16), found.get("learning_rate", 0.02)
         )
-    history = model.fit(
-        train,
+    history = fit(
+        model,
+        dataset(fn_args, "train"),
+        validation_data=dataset(fn_args, "eval"),
+        fn_args=fn_args,
         epochs=EPOCHS,
         steps_per_epoch=max(1, (fn_args.train_steps or 100) // EPOCHS),
-        validation_data=validation,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
-            keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
-            TrainingProgress(),
-        ],
+        callbacks=[keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)],
     )
     names = tf.constant(transform_output.vocabulary_by_name(LABEL))
 
@@ -128,7 +110,6 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     import keras_tuner
 
     transform_output = load_transform_output(fn_args.transform_graph_path)
-    train, validation = datasets(fn_args, transform_output.transformed_metadata.schema)
 
     def build(hyperparameters) -> keras.Model:
         return build_model(
@@ -149,10 +130,10 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     return TunerFnResult(
         tuner,
         {
-            "x": train,
+            "x": dataset(fn_args, "train").repeat().as_tf_dataset(),
             "epochs": EPOCHS,
             "steps_per_epoch": steps,
-            "validation_data": validation,
+            "validation_data": dataset(fn_args, "eval").as_tf_dataset(),
             "shuffle": False,
             "verbose": 0,
         },
