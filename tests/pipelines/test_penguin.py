@@ -198,7 +198,7 @@ def test_training_is_distributed_by_parameter(project):
     assert states(result)["Trainer"] == "COMPLETE"
     assert states(result)["Transform"] in ("CACHED", "COMPLETE")
     log = project.penstock("logs", "latest", "Trainer").stdout
-    assert "distribution mirrored: 2 replicas" in log
+    assert "distribution mirrored on tensorflow: 2 replicas" in log
     assert result["nodes"]["Trainer"]["metrics"]["replicas"] == 2
 
 
