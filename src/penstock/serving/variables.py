@@ -37,12 +37,14 @@ class Variable:
         dtype: TensorFlow's name of its type, such as "float32".
         shape: Its shape.
         num_bytes: The size of its value.
+        key: Where it is among the objects of its checkpoint, such as "optimizer/_variables/1".
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     num_bytes: int
+    key: str = ""
 
     @property
     def size(self) -> int:
@@ -117,7 +119,9 @@ def _described(index: Path) -> list[tuple[Variable, Any]]:
                 entry = message_class("BundleEntry").FromString(data)
                 shape = tuple(dim.size for dim in entry.shape.dims)
                 name = names.get(key) or key.removesuffix(_VALUE)
-                variable = Variable(name, dtype_name(entry.dtype), shape, entry.size)
+                variable = Variable(
+                    name, dtype_name(entry.dtype), shape, entry.size, key.removesuffix(_VALUE)
+                )
                 found.append((variable, entry))
     except (DecodeError, IndexError, UnicodeDecodeError, struct.error) as error:
         raise ModelError(f"{index} is damaged: {type(error).__name__}: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import tempfile
 import zipfile
 from collections import Counter
@@ -22,6 +23,9 @@ Array = npt.NDArray[Any]
 
 # Counters of random generators: they are state, and not learned.
 NOT_LEARNED = "seed_generator"
+
+# State of an optimizer or a metric, which earlier versions of Keras save with a model.
+_OF_TRAINING = re.compile(r"(^|/)(optimizer|keras_api)/|\.OPTIMIZER_SLOT")
 
 _KERAS_WEIGHTS = "model.weights.h5"
 
@@ -111,6 +115,8 @@ def _of_table(prefix: str) -> dict[str, StoredLayer]:
 
     layers: dict[str, StoredLayer] = {}
     for variable, value in read_values(prefix):
+        if _OF_TRAINING.search(variable.key):
+            continue
         name = variable.name.partition("/.ATTRIBUTES/")[0].removesuffix(":0")
         _add(layers, name, value)
     return layers

@@ -258,3 +258,43 @@ def test_on_jax_without_tensorflow(base, tmp_path, place):
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["head", "narrower", "False"]
     np.testing.assert_array_equal(np.load(tmp_path / "head.npy"), values(before)["head/kernel"])
+
+
+TFX_MODEL = """
+import sys
+import numpy as np
+import tf_keras
+
+class Model(tf_keras.Model):
+    def __init__(self):
+        super().__init__(name="earlier")
+        self.hidden = tf_keras.layers.Dense(5, name="hidden")
+        self.head = tf_keras.layers.Dense(3, name="head")
+
+    def call(self, x):
+        return self.head(self.hidden(x))
+
+model = Model()
+model.compile("adam", "mse")
+model.fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0)
+model.save(sys.argv[1], save_format="tf")
+np.save(sys.argv[1] + "/kernel.npy", model.hidden.kernel.numpy())
+"""
+
+
+@pytest.mark.slow
+def test_a_saved_model_of_keras_2_as_tfx_writes_it(tmp_path):
+    import keras
+
+    path = str(tmp_path / "Format-Serving")
+    command = [sys.executable, "-W", "ignore", "-c", TFX_MODEL, path]
+    subprocess.run(command, check=True, capture_output=True)
+    inputs = keras.Input((2,), name="x")
+    hidden = keras.layers.Dense(5, name="hidden")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(4, name="head")(hidden))
+    report = warm_start(model, path)
+    assert report.taken == ("hidden",)
+    assert report.changed == {"head": "kernel (5, 3) -> (5, 4), bias (3,) -> (4,)"}
+    # The optimizer's state is no layer.
+    assert not report.unused
+    np.testing.assert_array_equal(values(model)["hidden/kernel"], np.load(f"{path}/kernel.npy"))
