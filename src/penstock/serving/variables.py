@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ class Variable:
     dtype: str
     shape: tuple[int, ...]
     num_bytes: int
-    key: str = ""
+    key: str = field(default="", repr=False, compare=False)
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -22,6 +23,12 @@ from penstock.training.export.request import (
     ExportRequest,
 )
 
+_log = logging.getLogger(__name__)
+
+_MADE_BY = {
+    "tensorflow": "Keras's TensorFlow backend, from the .keras file",
+    "jax2tf": "jax2tf, since the model does not run on Keras's TensorFlow backend",
+}
 # No accelerator: the one that trained may still be held, and the numbers are the same.
 _ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -92,6 +99,8 @@ def fulfil_export(
             Path(directory, file).unlink(missing_ok=True)
     model = Model()
     model.uri = root
+    if made_by:
+        _log.info("Exported %s with %s", ", ".join(model.forms), _MADE_BY[made_by])
     return FulfilledExport(tuple(model.forms), made_by, missing)
 
 

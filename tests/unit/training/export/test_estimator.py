@@ -59,6 +59,7 @@ def test_it_predicts_the_same_elsewhere(exported):
         served.predict([{"x": 1.0}])
 
 
+@pytest.mark.slow
 def test_its_bytes_are_the_same_again(exported, tmp_path):
     other = tmp_path / "Format-Serving"
     subprocess.run([sys.executable, "-W", "ignore", "-c", TRAIN, str(other)], check=True)
