@@ -57,6 +57,42 @@ if __name__ == "__main__":
     runner.run(Pipeline("tuned", components=[examples, tuner]), seed=1)
 """
 
+MIRRORED = """
+import keras, keras_tuner, numpy as np
+import tensorflow as tf
+from penstock.tuning import TunerFnResult
+
+def build(hp):
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    hp.Int("replicas", 0, 9)
+    hp.values["replicas"] = tf.distribute.get_strategy().num_replicas_in_sync
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    return model
+
+def tuner_fn(fn_args):
+    tuner = keras_tuner.RandomSearch(
+        build, objective="val_loss", max_trials=2, seed=1, distribution_strategy=fn_args.strategy
+    )
+    x = np.ones((8, 4))
+    return TunerFnResult(tuner, dict(x=x, y=x[:, :1], validation_data=(x, x[:, :1]), batch_size=4, verbose=0))
+
+if __name__ == "__main__":
+    from penstock import LocalDagRunner, Pipeline
+    from penstock.components import CsvExampleGen, Tuner
+    from penstock.training import TuneArgs
+
+    examples = CsvExampleGen(input_base="data")
+    tuner = Tuner(
+        examples=examples.outputs["examples"],
+        tuner_fn=tuner_fn,
+        distribution="mirrored",
+        precision="mixed_bfloat16",
+        tune_args=TuneArgs(num_parallel_trials=2),
+    )
+    LocalDagRunner(progress="plain").run(Pipeline("mirrored", components=[examples, tuner]), seed=1)
+"""
+
 
 @pytest.fixture
 def project(tmp_path):
@@ -123,6 +159,16 @@ def test_a_function_of_a_script_or_of_standard_input(project, file, environment)
     with_tensorflow = environment.get("BACKEND") != "jax"
     assert {tensorflow for _, tensorflow in ran} == {str(with_tensorflow)}
     assert left_behind(project) == []
+
+
+def test_a_strategy_and_a_precision_for_each_trial(project):
+    (project / "script.py").write_text(MIRRORED)
+    output, _ = (process := start(project, "script.py")).communicate(timeout=300)
+    assert process.returncode == 0, output
+    (results,) = project.rglob("tuner_results.json")
+    trials = json.loads(results.read_text())
+    assert [each["status"] for each in trials] == ["COMPLETED"] * 2
+    assert {each["hyperparameters"]["replicas"] for each in trials} == {2}
 
 
 @pytest.mark.parametrize("environment", [{}, {"IN_PROCESS": "1"}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -111,7 +112,10 @@ class Tuner(Component):
 
     def keyed_libraries(self) -> Sequence[str]:
         """Return the libraries that decide about the trials."""
-        return self.LIBRARIES if self.runs_tensorflow() else (self.backend, *self.LIBRARIES)
+        backend = () if self.runs_tensorflow() else (self.backend,)
+        # Whether it searches is only known from the module.
+        optuna = ("optuna",) if importlib.util.find_spec("optuna") else ()
+        return (*backend, *self.LIBRARIES, *optuna)
 
     def worker_profile(self) -> Mapping[str, Any]:
         """Return the settings that a process cannot change once Keras has been imported."""

@@ -20,7 +20,8 @@ class FnArgs:
     """The arguments of `run_fn(fn_args)` and `tuner_fn(fn_args)`.
 
     Attributes:
-        working_dir: Scratch folder of a Tuner.
+        working_dir: Scratch folder; of a Tuner the folder of its search, where a retry finds the trials
+            that had ended.
         train_files: Patterns of the training examples, one per split.
         eval_files: Patterns of the validation examples, one per split.
         train_steps: Training steps, or None when the module decides.

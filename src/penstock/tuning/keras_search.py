@@ -67,7 +67,7 @@ def run_search(result: TunerFnResult, settings: SearchSettings | None = None) ->
     settings = settings or SearchSettings()
     tuner = result.tuner
     record = SearchRecord.of(tuner, settings.folder)
-    say_resumed(record, settings.log)
+    say_resumed(tuner, record, settings.log)
     # KerasTuner collects garbage twice a trial; what is there already need not be looked at each time.
     gc.freeze()
     try:
@@ -94,11 +94,18 @@ def finished(tuner: Any, record: SearchRecord) -> FinishedSearch:
     return FinishedSearch(trials, dict(tuner.get_best_hyperparameters()[0].get_config()))
 
 
-def say_resumed(record: SearchRecord, log: logging.Logger) -> None:
-    """Say that a search goes on where an earlier attempt was stopped, if it does."""
+def say_resumed(tuner: Any, record: SearchRecord, log: logging.Logger) -> None:
+    """Say that a search goes on with trials that were there before, if it does."""
     if record.resumed:
         log.info(
             "The search goes on after %d finished trials of an earlier attempt", record.resumed
+        )
+    elif trials := getattr(tuner.oracle, "trials", None):
+        log.warning(
+            "The search goes on with %d trials that the tuner has found in %s, perhaps of another run. "
+            "Leave its directory out, or set overwrite=True.",
+            len(trials),
+            getattr(tuner, "project_dir", "its project"),
         )
 
 

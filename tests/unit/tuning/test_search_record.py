@@ -71,7 +71,7 @@ def test_it_ends_as_an_unbroken_one_and_runs_no_trial_twice(kind, tmp_path):
     assert all(each["seconds"] >= 0 for each in found.trials)
 
 
-def test_a_project_elsewhere_is_kerastuners_own_affair(tmp_path, monkeypatch):
+def test_a_project_elsewhere_is_kerastuners_own_affair(tmp_path, caplog):
     import keras_tuner
 
     class Search(keras_tuner.RandomSearch):
@@ -86,6 +86,8 @@ def test_a_project_elsewhere_is_kerastuners_own_affair(tmp_path, monkeypatch):
 
     run_search(TunerFnResult(make(False), {}), SearchSettings(folder=str(tmp_path / "execution")))
     assert len(make(False).oracle.trials) == 2
+    run_search(TunerFnResult(make(False), {}))
+    assert f"goes on with 2 trials that the tuner has found in {tmp_path / 'mine'}" in caplog.text
     assert len(make(True).oracle.trials) == 0
 
 

@@ -7,6 +7,7 @@ there is nothing to do.
 
 from __future__ import annotations
 
+import pickle
 import threading
 import traceback
 from collections.abc import Mapping
@@ -62,15 +63,11 @@ class ParentLine:
     def fail(self, error: BaseException) -> None:
         """Tell the parent that this worker cannot go on."""
         text = "".join(traceback.format_exception(error))
-        for each in (error, RuntimeError(f"{type(error).__name__}: {error}")):
-            try:
-                self._connection.send(Failure(each, text))
-                return
-            except (TypeError, AttributeError, ValueError):
-                continue  # it cannot be pickled
-            except Exception as failure:
-                if type(failure).__name__ != "PicklingError":
-                    raise
+        try:
+            pickle.loads(pickle.dumps(error))  # it may go in and not come out
+        except Exception:
+            error = RuntimeError(f"{type(error).__name__}: {error}")
+        self._connection.send(Failure(error, text))
 
     def done(self) -> None:
         """Tell the parent that this worker has nothing more to do."""

@@ -62,7 +62,7 @@ def run_parallel_search(
     tuner = result.tuner
     check_parallel(tuner)
     record = SearchRecord.of(tuner, settings.folder)
-    say_resumed(record, settings.log)
+    say_resumed(tuner, record, settings.log)
     if "verbose" in (result.fit_kwargs or {}):
         tuner.oracle.verbose = result.fit_kwargs["verbose"]
     workers.serve(OracleHost(tuner, record, settings.log))
