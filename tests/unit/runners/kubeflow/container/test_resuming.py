@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from penstock.artifacts import Integer, location
 from penstock.dsl import Component, ExecutionContext, Output, Pipeline, output
 from penstock.graph import compile_pipeline
-from penstock.launch.attempt import AttemptResult, RunSettings
+from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.execution import execute
 from penstock.progress import report_epoch
 from penstock.runners.kubeflow.container.recorded import describe_run, recorded
@@ -48,6 +49,12 @@ def settings(tmp_path: Path) -> RunSettings:
     return RunSettings("run-1", "p", "memory://bucket/root", str(tmp_path))
 
 
+def on_this_machine(attempt: Attempt, folder: Path) -> Attempt:
+    """Return the attempt with a local log and scratch folder, as a container's entry point does."""
+    log, scratch = str(folder / "log.txt"), str(folder / "scratch")
+    return dataclasses.replace(attempt, log_path=log, working_dir=scratch)
+
+
 def left() -> list[str]:
     return [name for name in fsspec.filesystem("memory").find("/bucket") if "checkpoints" in name]
 
@@ -70,7 +77,7 @@ def test_the_next_pod_goes_on_and_the_store_has_the_epochs_of_both(tmp_path: Pat
             def epoch(number: int, metrics: Mapping[str, float]) -> None:
                 launcher.epoch_reported(attempt, number, metrics)
 
-            result = execute(attempt, None, epoch)
+            result = execute(on_this_machine(attempt, tmp_path), None, epoch)
             if result.error is None:
                 launcher.publish(attempt, result)
             else:
@@ -94,7 +101,11 @@ def test_without_a_store_the_next_pod_goes_on_too(
     def pod() -> str | int:
         launcher = StorelessLauncher(settings(tmp_path), [])
         attempt = launcher.begin(node)
-        result = execute(attempt, None, lambda n, of: launcher.epoch_reported(attempt, n, of))
+        result = execute(
+            on_this_machine(attempt, tmp_path),
+            None,
+            lambda number, metrics: launcher.epoch_reported(attempt, number, metrics),
+        )
         if result.error is None:
             launcher.publish(attempt, result)
         else:
