@@ -73,7 +73,8 @@ class Trainer(Component):
         doctor_ignore: Findings that it keeps to itself, by their codes: `["no-validation-data"]`.
 
     Outputs:
-        model: `Format-Serving/`, and `Format-TFMA/` when the module writes it.
+        model: `Format-Serving/`, `Format-TFMA/` when the module writes it, and the other forms that
+            `export_model` writes beside them.
         model_run: TensorBoard logs and `history.json`.
 
     Example:

@@ -33,6 +33,15 @@ def call_keras(path, inputs, custom=()):
     return {name: value.numpy() for name, value in outputs.items()}
 
 
+def call_weights(path, inputs, module):
+    """Load weights into a model that `module.build()` makes."""
+    model = sys.modules[module].build()
+    for variable in model.variables:
+        variable.assign(variable * 0)
+    model.load_weights(path)
+    return {name: value.numpy() for name, value in model(inputs).items()}
+
+
 def call_tflite(path, inputs):
     import tensorflow as tf
 

@@ -141,6 +141,24 @@ def test_torch(tmp_path):
     assert "There is no SavedModel, only Format-Keras/model.keras" in done.missing
 
 
+def test_what_another_process_cannot_import_is_refused():
+    from penstock.training.export.request import own_modules, reference_to
+
+    def within(outputs):
+        return outputs
+
+    for function in (lambda outputs: outputs, within):
+        with pytest.raises(ExportError, match="Define it at the top of a module"):
+            reference_to(function)
+    found = reference_to(check_saved_model)
+    assert (found.name, found.file) == ("check_saved_model", __file__)
+
+    layer = type("Own", (), {"__module__": "__main__", "name": "mine"})()
+    model = type("Model", (), {"_flatten_layers": lambda self, include_self: [layer]})()
+    with pytest.raises(ExportError, match=r"Own \(the layer 'mine'\) is defined in __main__"):
+        own_modules(model, "__main__")
+
+
 def test_without_a_request_nothing_happens(tmp_path):
     assert fulfil_export(str(tmp_path)).forms == ()
 

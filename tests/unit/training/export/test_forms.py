@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -129,15 +128,11 @@ def test_tflite(exported, elsewhere):
         compare({"scores": found["scores"]}, {"scores": expected["scores"]}, bound)
 
 
-def test_weights_alone_are_loaded_into_the_same_architecture(exported):
+def test_weights_alone_are_loaded_into_the_same_architecture(exported, elsewhere):
     root, expected = exported
-    model = build()
-    for variable in model.variables:
-        variable.assign(variable * 0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        model.load_weights(f"{root}/Format-Weights/model.weights.h5")
-    compare({name: value.numpy() for name, value in model(rows()).items()}, expected)
+    elsewhere("import_from", str(Path(__file__).parent), "test_forms")
+    path = f"{root}/Format-Weights/model.weights.h5"
+    compare(elsewhere("call_weights", path, rows(), "test_forms"), expected)
 
 
 def test_every_form_has_the_same_bytes_again(exported, tmp_path):
@@ -213,6 +208,34 @@ def test_what_a_form_cannot_hold_is_named(tmp_path):
         ):
             export_model(model, f"{tmp_path}/Format-Serving", schema=schema, forms=[form])
     assert not list(tmp_path.glob("Format-[TO]*"))
+
+
+def test_representative_data_without_an_input_are_named(tmp_path):
+    for data, message in (
+        ({"x": rows()["x"]}, "representative_data has no 'kind'. The model's inputs: x, kind"),
+        ([], "representative_data has no rows"),
+    ):
+        with pytest.raises(ExportError, match=message):
+            export_model(
+                build(),
+                f"{tmp_path}/Format-Serving",
+                schema=parse_schema(),
+                label_key="label",
+                forms=[TFLite("int8", representative_data=data)],
+            )
+    assert not (tmp_path / "Format-TFLite").exists()
+
+
+def test_an_absent_converter_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ImportError, match=r"pip install 'penstock-ml\[onnx\]'"):
+        export_model(
+            build(),
+            f"{tmp_path}/Format-Serving",
+            schema=parse_schema(),
+            label_key="label",
+            forms=["onnx"],
+        )
 
 
 def test_wrong_forms_are_refused(tmp_path):

@@ -90,6 +90,28 @@ def test_outputs_may_be_named_and_added_to(data, tmp_path):
     assert answer["name"] == ["low", "high"][int(np.argmax(answer["scores"]))]
 
 
+def test_the_evaluator_takes_the_scores_that_are_not_served(data, tmp_path):
+    import tensorflow as tf
+
+    from penstock.evaluation import evaluate
+
+    export_model(
+        build(),
+        str(tmp_path / "m"),
+        transform_output=data.graph,
+        label_key="label",
+        postprocess=lambda scores: {"name": tf.strings.as_string(tf.argmax(scores, axis=1))},
+    )
+    config = {
+        "model_specs": [{"label_key": "label_xf", "signature_name": "evaluation"}],
+        "metrics_specs": [{"metrics": [{"class_name": "SparseCategoricalAccuracy"}]}],
+    }
+    found = evaluate(data.raw, model=str(tmp_path / "m"), eval_config=config).metrics()
+    scores = call(str(tmp_path / "m"), "evaluation", raw_examples(data))["outputs"]
+    expected = np.mean(scores.argmax(axis=1) == [0] * 30 + [1] * 20)
+    assert found["sparse_categorical_accuracy"] == pytest.approx(expected)
+
+
 def test_without_a_transform_graph_raw_features_feed_the_model(data, tmp_path):
     import keras
     from google.protobuf import text_format
