@@ -34,6 +34,21 @@ def free_addresses(count: int) -> list[str]:
         return [f"{HOST}:{each.getsockname()[1]}" for each in sockets]
 
 
+def check_free(address: str) -> None:
+    """Raise an `OSError` that names an address if another program listens there.
+
+    Libraries say so less clearly: JAX's coordination service has crashed the process.
+    """
+    host, _, port = address.rpartition(":")
+    with socket.socket() as server:
+        # Connections that have ended do not count.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((host, int(port)))
+        except OSError as error:
+            raise OSError(error.errno, f"{address}: {error.strerror}") from None
+
+
 def wait_for(address: str, seconds: float, *, who: str, whom: str) -> None:
     """Wait until somebody listens at an address.
 

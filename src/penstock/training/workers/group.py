@@ -268,7 +268,8 @@ class _Group:
         )
 
     def _end(self) -> None:
-        for process in self._processes.values():
+        # The chief last: the others would tell that they miss it.
+        for process in reversed(list(self._processes.values())):
             with contextlib.suppress(Exception):
                 process.kill()
 

@@ -37,6 +37,7 @@ class Member:
         index: Its number among those of its job, from 0.
         fields: The fields of `FnArgs` that are its own.
         environment: Variables that it has besides those of the attempt's process.
+        address: Where it listens itself; empty if the others do not come to it.
         waits_for: Addresses that must be there before it can begin, by whose they are.
         is_spare: Whether it can be started again while the others go on.
     """
@@ -47,6 +48,7 @@ class Member:
     index: int = 0
     fields: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
     waits_for: Mapping[str, str] = field(default_factory=dict)
     is_spare: bool = False
 
@@ -113,6 +115,7 @@ def _workers(shape: Shape) -> list[Member]:
                 index=index,
                 fields=_fields(index, shape.replicas, addresses[0], config),
                 environment=_environment(shape, index) | {"TF_CONFIG": json.dumps(config)},
+                address=addresses[index],
                 waits_for={"the chief": addresses[0]} if index else {},
             )
         )
@@ -127,6 +130,7 @@ def _jax_processes(shape: Shape) -> list[Member]:
             index=index,
             fields=_fields(index, shape.replicas, address, None),
             environment=_environment(shape, index),
+            address="" if index else address,
             waits_for={"the chief": address} if index else {},
         )
         for index in range(shape.replicas)
@@ -144,7 +148,7 @@ def _parameter_servers(shape: Shape) -> list[Member]:
     }
     members = []
     for job, addresses in cluster.items():
-        for index in range(len(addresses)):
+        for index, address in enumerate(addresses):
             config = {"cluster": cluster, "task": {"type": job, "index": index}}
             # The chief only drives: accelerators are the workers'.
             environment = _environment(shape, index if job == "worker" else None)
@@ -156,6 +160,7 @@ def _parameter_servers(shape: Shape) -> list[Member]:
                     index=index,
                     fields=_fields(0, shape.replicas, cluster["chief"][0], config),
                     environment=environment | {"TF_CONFIG": json.dumps(config)},
+                    address=address,
                     waits_for=others if job == "chief" else {},
                     is_spare=job == "worker",
                 )

@@ -15,7 +15,7 @@ from typing import Any
 from penstock.progress import telling
 from penstock.training.fn_args import FnArgs
 from penstock.training.outcome import TrainingResult
-from penstock.training.workers.addresses import wait_for
+from penstock.training.workers.addresses import check_free, wait_for
 from penstock.training.workers.failure import Failure
 from penstock.training.workers.task import Epoch, Joined, Progress, Task
 
@@ -50,6 +50,8 @@ def serve(connection: Any, task: Task) -> None:
 
 def _do(task: Task, send: Callable[[object], None]) -> TrainingResult | None:
     member = task.member
+    if member.address:
+        check_free(member.address)
     if member.role == "serves":
         _serve_tensorflow(task)
         send(Joined(os.getpid()))

@@ -6,7 +6,13 @@ import time
 
 import pytest
 
-from penstock.training.workers.addresses import Unreachable, free_addresses, is_in_use, wait_for
+from penstock.training.workers.addresses import (
+    Unreachable,
+    check_free,
+    free_addresses,
+    is_in_use,
+    wait_for,
+)
 
 
 def test_addresses_are_free_and_different():
@@ -41,6 +47,18 @@ def test_one_that_comes_late_is_waited_for():
         later.start()
         wait_for(address, 30, who="worker 1", whom="the chief")
         later.join()
+
+
+def test_an_address_that_another_program_has_is_named():
+    (address,) = free_addresses(1)
+    check_free(address)
+    host, _, port = address.rpartition(":")
+    with socket.socket() as server:
+        server.bind((host, int(port)))
+        server.listen()
+        with pytest.raises(OSError, match=f"{address}: Address already in use") as told:
+            check_free(address)
+    assert is_in_use(str(told.value))
 
 
 def test_what_libraries_say_of_an_address_in_use():
