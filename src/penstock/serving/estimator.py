@@ -62,7 +62,8 @@ class Estimator:
             `logistic` `[rows]`, the probability of the second; `predictions` for another estimator.
 
         Raises:
-            ValueError: If a feature or a value is missing; the message names it and the row.
+            ValueError: If a feature is missing, or a row has another number of values; the message names
+                it and the row.
         """
         import numpy as np
 
@@ -146,19 +147,24 @@ def _values(path: str, name: str, columns: Any, first_row: int) -> npt.NDArray[A
         )
     column = columns.column(index)
     lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    expected = int(np.bincount(lengths).argmax()) if len(lengths) else 1
-    if (wrong := (lengths != max(expected, 1))).any():
+    size = max(int(np.bincount(lengths).argmax()), 1) if len(lengths) else 1
+    # A missing value is NaN, which imputers and some estimators take; of several values all must be there.
+    wrong = lengths > 1 if size == 1 else lengths != size
+    if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
             f"The model at {path} reads {name!r}, of which row {first_row + row} has {int(lengths[row])} "
-            f"values, not {max(expected, 1)}."
+            f"values, not {size}."
         )
     values = column.flatten()
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         values = values.cast(pa.large_string())
-    array: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    array = array.reshape(len(lengths), max(expected, 1))
-    return array.astype(np.float64) if array.dtype.kind in "biuf" else array
+    flat: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    array = np.full(
+        len(lengths) * size, np.nan, np.float64 if flat.dtype.kind in "biuf" else object
+    )
+    array[np.repeat(lengths > 0, size)] = flat
+    return array.reshape(len(lengths), size)
 
 
 def _split(arrays: list[Any]) -> list[Any]:

@@ -37,12 +37,14 @@ class ServedEstimator:
         Args:
             rows: Features by name: a list of dicts, one dict, a pandas DataFrame, an Arrow table or batch.
 
+        A missing value is NaN for the estimator.
+
         Returns:
             A list of one dict per row: `probabilities` and `class_name` of a classifier, and
             `predictions` of another estimator.
 
         Raises:
-            ValueError: If a feature is missing; the message names the row.
+            ValueError: If no row has a feature, or one has another number of values.
 
         Example:
             >>> model.predict([{"bill_length_mm": 46.5, "bill_depth_mm": 17.9}])

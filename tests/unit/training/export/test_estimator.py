@@ -119,6 +119,20 @@ def test_pipelines_on_data_frames(tmp_path):
     np.testing.assert_allclose([each["predictions"] for each in answers], model.predict(frame))
 
 
+def test_missing_values_are_nan(tmp_path):
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+
+    model = make_pipeline(SimpleImputer(), LinearRegression())
+    model.fit([[1.0], [3.0], [np.nan]], [2.0, 6.0, 4.0])
+    export_estimator(model, str(tmp_path), feature_keys=["x"])
+    found = load_model(tmp_path).predict([{"x": 1.0}, {}, {"x": None}])
+    np.testing.assert_allclose([each["predictions"] for each in found], [2.0, 4.0, 4.0])
+    with pytest.raises(ValueError, match="reads 'x', of which row 1 has 2 values, not 1"):
+        load_model(tmp_path).predict([{"x": 1.0}, {"x": [1.0, 2.0]}, {"x": 1.0}])
+
+
 def test_what_cannot_be_exported_is_said(tmp_path):
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import FunctionTransformer
