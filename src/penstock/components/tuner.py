@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -145,12 +146,17 @@ class Tuner(Component):
     def _search(self, context: ExecutionContext) -> FinishedSearch:
         from penstock.training.training_process import prepare_process
         from penstock.training.user_functions import user_function
+        from penstock.tuning.kept_folder import KeptFolder
         from penstock.tuning.project_folder import projects_below
         from penstock.tuning.searching import search
 
         self._check_declared()
         require_backend(self.backend)
         fn_args = self._fn_args(context)
+        kept = None
+        if not location.is_local(context.checkpoint_dir):
+            kept = KeptFolder(context.working_dir, context.checkpoint_dir, context.log)
+            kept.fetch()
         with contextlib.ExitStack() as ends:
             workers = None
             if self.tune_args.num_parallel_trials > 1:
@@ -163,7 +169,8 @@ class Tuner(Component):
             tuner_fn = user_function(source, "tuner_fn")
             with projects_below(str(fn_args.working_dir)):
                 result = tuner_fn(fn_args)
-            return search(result, fn_args, search_settings(fn_args, context.log), workers)
+            settings = dataclasses.replace(search_settings(fn_args), log=context.log, kept=kept)
+            return search(result, fn_args, settings, workers)
 
     def _fn_args(self, context: ExecutionContext) -> FnArgs:
         from penstock.training.fn_args_from_artifacts import fn_args_from_artifacts

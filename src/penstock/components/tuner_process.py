@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 from typing import TYPE_CHECKING, Any
 
 from penstock.components.user_source import UserSource
@@ -32,12 +31,11 @@ class TunerProcess:
         return cls(source, dataclasses.replace(fn_args, data_accessor=None, custom_config={}))
 
 
-def search_settings(fn_args: FnArgs, log: logging.Logger | None = None) -> SearchSettings:
+def search_settings(fn_args: FnArgs) -> SearchSettings:
     """Return how a search runs in this process.
 
     Args:
         fn_args: What `tuner_fn` is called with.
-        log: Where it is said how trials end; a worker leaves that to its parent.
     """
     from penstock.training import TrainingProgress
     from penstock.training.reproducibility import make_reproducible, set_precision
@@ -47,7 +45,7 @@ def search_settings(fn_args: FnArgs, log: logging.Logger | None = None) -> Searc
     if seed is None and fn_args.deterministic:
         seed = 0
     precision = fn_args.precision
-    settings = SearchSettings(
+    return SearchSettings(
         seed=seed,
         folder=fn_args.working_dir,
         callbacks=(TrainingProgress(),),
@@ -55,7 +53,6 @@ def search_settings(fn_args: FnArgs, log: logging.Logger | None = None) -> Searc
         # KerasTuner forgets the dtype policy before each model.
         before_build=None if precision == "float32" else lambda: set_precision(precision),
     )
-    return settings if log is None else dataclasses.replace(settings, log=log)
 
 
 def run_trials(connection: Any, process: TunerProcess) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from penstock.progress import stage
 from penstock.tuning.failed_trials import check_completed, failure_of, too_many_failures
+from penstock.tuning.kept_folder import KeptFolder
 from penstock.tuning.search_record import SearchRecord
 from penstock.tuning.trial_results import search_results
 from penstock.tuning.tuner_fn_result import TunerFnResult
@@ -39,6 +40,7 @@ class SearchSettings:
         seed: Each trial is seeded with it and its own id, so that a trial does not depend on those
             before it; None leaves the generators alone.
         folder: Where the attempts of one execution leave things to one another; None without one.
+        kept: Keeps that folder at a URL, too, for an attempt on another machine.
         callbacks: More Keras callbacks for the trials; not used for a tuner with its own `run_trial`,
             which may take none.
         seed_process: Seeds this process; by default `keras.utils.set_random_seed`.
@@ -48,6 +50,7 @@ class SearchSettings:
 
     seed: int | None = None
     folder: str | None = None
+    kept: KeptFolder | None = None
     callbacks: Sequence[Any] = ()
     seed_process: Callable[[int], None] | None = None
     before_build: Callable[[], None] | None = None
@@ -66,7 +69,7 @@ def run_search(result: TunerFnResult, settings: SearchSettings | None = None) ->
     """
     settings = settings or SearchSettings()
     tuner = result.tuner
-    record = SearchRecord.of(tuner, settings.folder)
+    record = SearchRecord.of(tuner, settings.folder, settings.kept)
     say_resumed(tuner, record, settings.log)
     # KerasTuner collects garbage twice a trial; what is there already need not be looked at each time.
     gc.freeze()

@@ -13,6 +13,8 @@ import pickle
 from collections import defaultdict
 from typing import Any, Self
 
+from penstock.tuning.kept_folder import KeptFolder
+
 RECORD_FILE = "penstock_search.pickle"
 
 # What the tuner's construction sets, or what only shows trials.
@@ -24,6 +26,7 @@ class SearchRecord:
 
     Args:
         path: The file; None keeps nothing.
+        kept: Keeps the folder at a URL, too; None for no URL.
 
     Attributes:
         seconds: How long each trial took, by its id.
@@ -31,25 +34,26 @@ class SearchRecord:
         resumed: How many trials had ended when the record was read.
     """
 
-    def __init__(self, path: str | None = None) -> None:
-        self._path = path
+    def __init__(self, path: str | None = None, kept: KeptFolder | None = None) -> None:
+        self._path, self._kept = path, kept
         self.seconds: dict[str, float] = {}
         self.losses: dict[str, int] = {}
         self.resumed = 0
 
     @classmethod
-    def of(cls, tuner: Any, folder: str | None) -> Self:
+    def of(cls, tuner: Any, folder: str | None, kept: KeptFolder | None = None) -> Self:
         """Return the record of a tuner; one that is there already is put into the tuner's oracle.
 
         Args:
             tuner: A KerasTuner tuner that has not searched.
             folder: Where the attempts of this execution leave things to one another. The project of a
                 tuner that lies elsewhere is the user's own, which KerasTuner keeps.
+            kept: Keeps the folder at a URL, too.
         """
         project = getattr(tuner, "project_dir", None)
         if folder is None or project is None or not is_below(project, folder):
             return cls()
-        record = cls(os.path.join(str(project), RECORD_FILE))
+        record = cls(os.path.join(str(project), RECORD_FILE), kept)
         record._restore(tuner.oracle)
         return record
 
@@ -63,6 +67,9 @@ class SearchRecord:
         with open(temporary, "wb") as file:
             file.write(text)
         os.replace(temporary, self._path)
+        if self._kept is not None:
+            # Hyperband goes on from the weights of trials that have ended.
+            self._kept.keep(self._path, weights=hasattr(oracle, "_brackets"))
 
     def retry_failures(self, oracle: Any) -> None:
         """Have the trials that have failed run again by the next attempt, since this one gives up."""

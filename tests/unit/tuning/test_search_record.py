@@ -1,8 +1,13 @@
 """A search that is stopped in the middle goes on with what has ended."""
 
+import contextlib
+import logging
+
 import pytest
 
+from penstock.artifacts import location
 from penstock.tuning import SearchSettings, TunerFnResult, run_search
+from penstock.tuning.kept_folder import KeptFolder
 from penstock.tuning.project_folder import projects_below
 from penstock.tuning.search_record import is_below
 
@@ -95,3 +100,24 @@ def test_what_lies_below_a_folder(tmp_path):
     assert is_below(str(tmp_path / "a/b"), str(tmp_path))
     assert is_below(str(tmp_path), str(tmp_path))
     assert not is_below(str(tmp_path) + "-other", str(tmp_path))
+
+
+def test_another_machine_goes_on_by_what_is_kept_at_a_url(tmp_path):
+    url = "memory://kept-tuner/checkpoints"
+    log = logging.getLogger("test")
+
+    def attempt(folder, stop_at=None):
+        kept = KeptFolder(str(folder), url, log)
+        kept.fetch()
+        ran = []
+        with projects_below(str(folder)):
+            tuner = make_tuner("GridSearch", ran, stop_at)
+        settings = SearchSettings(folder=str(folder), kept=kept)
+        with contextlib.suppress(KeyboardInterrupt):
+            run_search(TunerFnResult(tuner, {"verbose": 0}), settings)
+        return ran
+
+    first = attempt(tmp_path / "here", stop_at=4)
+    then = attempt(tmp_path / "there")
+    assert [*first[:-1], *then] == list("012345678")
+    location.remove(url)

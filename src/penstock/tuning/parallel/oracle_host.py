@@ -61,7 +61,7 @@ def run_parallel_search(
     """
     tuner = result.tuner
     check_parallel(tuner)
-    record = SearchRecord.of(tuner, settings.folder)
+    record = SearchRecord.of(tuner, settings.folder, settings.kept)
     say_resumed(tuner, record, settings.log)
     if "verbose" in (result.fit_kwargs or {}):
         tuner.oracle.verbose = result.fit_kwargs["verbose"]

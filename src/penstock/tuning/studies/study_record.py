@@ -30,7 +30,7 @@ class StudyRecord:
     """
 
     def __init__(self, search: OptunaSearch, settings: SearchSettings) -> None:
-        folder = settings.folder
+        folder, self._kept = settings.folder, settings.kept
         self._path = None if folder is None else os.path.join(folder, RECORD_FILE)
         self.losses: dict[int, int] = {}
         self.resumed = self._path is not None and os.path.exists(self._path)
@@ -52,6 +52,8 @@ class StudyRecord:
         with open(f"{self._path}.new", "wb") as file:
             file.write(self._pickled())
         os.replace(f"{self._path}.new", self._path)
+        if self._kept is not None:
+            self._kept.keep(self._path, weights=False)
 
     def _pickled(self) -> bytes:
         study: Any = self.study
