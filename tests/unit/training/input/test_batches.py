@@ -142,11 +142,12 @@ def test_a_reader_that_is_left_ends_its_thread(parquet):
 
     batches = parquet.dataset("train", batch_size=1)
     batches.order = dataclasses.replace(batches.order, window_bytes=1)
+    before = set(threading.enumerate())
     reading = batches.epoch(0)
     next(reading)
-    assert any(each.name == "penstock-batches" for each in threading.enumerate())
+    (started,) = set(threading.enumerate()) - before
     reading.close()
-    assert not any(each.name == "penstock-batches" for each in threading.enumerate())
+    assert not started.is_alive()
 
 
 def test_shards_that_cannot_be_are_refused(parquet):

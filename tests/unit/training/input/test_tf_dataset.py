@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -119,3 +121,24 @@ def test_kerass_fit_takes_every_form(parquet):
     endless = fitted(iter(batches.repeat()), steps_per_epoch=16)
     assert endless == pytest.approx(losses)
     assert fitted(batches.repeat().as_tf_dataset(), steps_per_epoch=16) == pytest.approx(losses)
+
+
+def test_a_process_may_end_while_it_reads(written):
+    """Python cannot end threads that are in C++: it hangs or aborts."""
+    fn_args = written["tfrecords_gzip"]
+    program = f"""
+from penstock.training import FnArgs
+fn_args = FnArgs(train_files={fn_args.train_files!r}, schema_path={fn_args.schema_path!r})
+batches = fn_args.dataset("train", batch_size=1, cache=False).repeat()
+import dataclasses
+batches.order = dataclasses.replace(batches.order, window_bytes=1)
+arrays, dataset = iter(batches), iter(batches.as_tf_dataset())
+for _ in range(3):
+    next(arrays), next(dataset)
+print("done")
+"""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+        )
+        assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
