@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.io.files.plain_path import plain_path
+from penstock.io.processes.quiet import quiet_stderr
 from penstock.serving.estimator import is_estimator
 from penstock.serving.labels import read_labels
 from penstock.serving.push import form_of, version_folders
@@ -315,13 +316,6 @@ def _import_tensorflow() -> Any:
     """Return TensorFlow, imported without its messages about the machine on stderr."""
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        sys.stderr.flush()
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        try:
+        with quiet_stderr():
             import tensorflow as tf  # noqa: F401
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
     return sys.modules["tensorflow"]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from penstock.installation import install_command
+from penstock.io.processes.quiet import quiet_stderr
 from penstock.training.export.forms import ExportError, Onnx
 from penstock.training.export.signatures import ModelFunctions
-from penstock.training.quiet import quiet_stderr
 
 # The converter numbers what it adds by a counter of the process.
 _COUNTED = re.compile(r"__\d+$")

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from penstock.io.processes.quiet import quiet_stderr
 from penstock.training.export.forms import ExportError, TFLite
 from penstock.training.export.representative_data import representative_batches
 from penstock.training.export.signatures import SERVING_SIGNATURE, ModelFunctions
-from penstock.training.quiet import quiet_stderr
 
 _FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _PLACE = re.compile(r'error: loc\((?:callsite\()?fused\["(?:\w+:)?", "([^"@]+)/\w+@')

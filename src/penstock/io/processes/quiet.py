@@ -1,4 +1,4 @@
-"""Converters that write about themselves on stderr, from C++: kept away."""
+"""Libraries that write about themselves on stderr, from C++: kept away."""
 
 from __future__ import annotations
 
