@@ -56,10 +56,10 @@ pipeline = Pipeline("notebook", components=[gen, schema, trainer])
 """
 
 
-def python(folder, *words):
+def python(folder, *words, backend="jax"):
     environment = {key: value for key, value in os.environ.items() if key != "PENSTOCK_STORE"}
     # The notebook's own process imports Keras, too: as little as it may.
-    environment["KERAS_BACKEND"] = "jax"
+    environment["KERAS_BACKEND"] = backend
     ended = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
@@ -148,3 +148,38 @@ def test_the_retry_of_an_attempt_that_was_killed_goes_on_from_its_checkpoint(pro
     steps, last = map(int, re.search(r"\[chief\] (\d+) steps, up to (\d+)", log).groups())
     assert last - steps in (4, 8)
     assert not list(project.rglob(".system/checkpoints/*/*"))
+
+
+MIRRORED = """
+import keras, tensorflow as tf
+from penstock.training import export_model, fit
+
+def run_fn(fn_args):
+    assert isinstance(fn_args.strategy, tf.distribute.MirroredStrategy)
+    with fn_args.strategy.scope():
+        inputs = {"x": keras.Input((1,), name="x")}
+        model = keras.Model(inputs, keras.layers.Dense(1)(inputs["x"]))
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+    print(f"{fn_args.global_batch_size} rows, {fn_args.per_replica_batch_size} on each replica")
+    history = fit(model, fn_args.dataset("train", label_key="y"), fn_args=fn_args, epochs=2)
+    export_model(model, fn_args.serving_model_dir, schema=fn_args.schema, label_key="y")
+    return history
+"""
+
+
+@pytest.mark.tensorflow
+def test_mirrored_trains_on_two_logical_devices(project):
+    (project / "pyproject.toml").write_text("[tool.penstock]\n")
+    (project / "mirrored.py").write_text(MIRRORED)
+    text = KILLED_PIPELINE.replace("killed.py", "mirrored.py").replace("FOLDER", "''")
+    text = text.replace('backend="jax", distribution="data_parallel"', 'distribution="mirrored"')
+    text = text.replace(".with_resources(replicas=2)", "")
+    text = text.replace(" custom_config=", " train_args=TrainArgs(batch_size=8), custom_config=")
+    text = f"from penstock.training import TrainArgs\n{text}"
+    (project / "pipeline.py").write_text(text)
+    python(project, "pipeline.py", backend="tensorflow")
+    log = python(project, "-m", "penstock", "logs", "latest", "Trainer")
+    assert "distribution mirrored on tensorflow: 2 replicas" in log
+    assert "8 rows, 4 on each replica" in log
+    shown = json.loads(python(project, "-m", "penstock", "show", "latest", "--json"))
+    assert '"replicas": 2' in json.dumps(shown)
