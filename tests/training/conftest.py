@@ -51,6 +51,7 @@ def run(project):
         replicas=1,
         parameter_servers=0,
         file_format="tfrecords_gzip",
+        deterministic=False,
         **arguments,
     ):
         name = f"group_module_{next(_NUMBERS)}"
@@ -62,7 +63,13 @@ def run(project):
         trainer = Trainer(
             examples=examples, schema=Schema(str(project / "schema")), **arguments
         ).with_resources(replicas=replicas, parameter_servers=parameter_servers)
-        outputs = run_component(trainer, project / f"out-{name}", project_root=project, seed=5)
+        outputs = run_component(
+            trainer,
+            project / f"out-{name}",
+            project_root=project,
+            seed=5,
+            deterministic=deterministic,
+        )
         seen = Path(outputs["model_run"].uri, "seen.json")
         return json.loads(seen.read_text()) if seen.exists() else {}, outputs
 

@@ -81,7 +81,7 @@ def train(run, distribution, backend, **arguments):
 def test_killed_it_ends_with_the_step_and_the_weights_of_an_unbroken_run(
     run, caplog, left_over, distribution, backend
 ):
-    unbroken, outputs = train(run, distribution, backend, replicas=2)
+    unbroken, outputs = train(run, distribution, backend, replicas=2, deterministic=True)
     assert unbroken["replicas"] == 2
     # 64 rows, 8 a step, 3 epochs.
     assert (unbroken["steps"], unbroken["iterations"]) == (24, 24)
@@ -91,8 +91,9 @@ def test_killed_it_ends_with_the_step_and_the_weights_of_an_unbroken_run(
     for one, two in zip(alone["weights"], unbroken["weights"], strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
+    config = {"who": 1, "at": 13}
     killed, outputs = train(
-        run, distribution, backend, replicas=2, custom_config={"who": 1, "at": 13}
+        run, distribution, backend, replicas=2, deterministic=True, custom_config=config
     )
     assert "worker 1 was killed by SIGKILL" in caplog.text
     assert "all 2 processes start again (1 of 3 times)" in caplog.text

@@ -68,7 +68,7 @@ class Trainer(Component):
         precision: Keras's dtype policy, such as "float32" or "mixed_bfloat16".
         jit_compile: Whether the model is compiled by XLA (on PyTorch by `torch.compile`); None leaves it
             to Keras. `penstock.training.fit` follows it. A module that calls `model.compile` itself
-            passes it on: `model.compile(..., jit_compile=fn_args.compiles)`.
+            passes it on: `model.compile(..., **fn_args.compile_kwargs)`.
         doctor: What happens when the training doctor finds a mistake: "warn", "error" or "off".
         doctor_ignore: Findings that it keeps to itself, by their codes: `["no-validation-data"]`.
 

@@ -247,6 +247,7 @@ class _Group:
             member,
             fn_args,
             job.source,
+            self._log.name,
             self._seed,
             job.join_seconds,
         )

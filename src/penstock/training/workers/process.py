@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -57,18 +57,21 @@ def _do(task: Task, send: Callable[[object], None]) -> TrainingResult | None:
         send(Joined(os.getpid()))
         return None
     fn_args = _fn_args(task)
-    epochs: Callable[..., None] | None = None
-    listener: Callable[[str], None] | None = None
-    if member.is_chief:
-        listener = lambda text: send(Progress(text))  # noqa: E731
-        epochs = lambda epoch, metrics: send(Epoch(epoch, dict(metrics)))  # noqa: E731
-    with telling(listener, epochs):
-        _join(task, fn_args)
-        send(Joined(os.getpid()))
-        from penstock.training.training_process import train
+    _join(task, fn_args)
+    send(Joined(os.getpid()))
+    from penstock.training.training_process import train
 
-        log = logging.getLogger("penstock.node.Trainer")
-        log.setLevel(logging.INFO if member.is_chief else logging.WARNING)
+    def tell(text: str) -> None:
+        send(Progress(text))
+
+    def tell_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+        send(Epoch(epoch, dict(metrics)))
+
+    log = logging.getLogger(task.log)
+    log.setLevel(logging.INFO if member.is_chief else logging.WARNING)
+    with telling(tell, tell_epoch) if member.is_chief else contextlib.nullcontext():
+        # User code comes last: some of it is imported with its configuration.
+        fn_args.custom_config = task.source.custom_config()
         return train(task.source.load(), fn_args, log)
 
 
@@ -79,7 +82,6 @@ def _fn_args(task: Task) -> FnArgs:
         task.fn_args,
         **task.member.fields,
         data_accessor=create_data_accessor(task.fn_args.file_format, task.fn_args.payload_format),
-        custom_config=task.source.custom_config(),
     )
 
 

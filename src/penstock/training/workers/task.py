@@ -30,6 +30,7 @@ class Task:
         member: Which one it is.
         fn_args: For `run_fn`, without what cannot travel: `data_accessor` and `custom_config`.
         source: The user's code.
+        log: Name of the logger of the node.
         seed: For everything random, where the run has no seed: all processes start alike.
         join_seconds: How long it waits for the others.
     """
@@ -37,6 +38,7 @@ class Task:
     member: Member
     fn_args: FnArgs
     source: Source
+    log: str = "penstock.node"
     seed: int | None = None
     join_seconds: float = JOIN_SECONDS
 
