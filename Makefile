@@ -68,6 +68,7 @@ benchmarks: $(STAMP)
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/runner_overhead.py --nodes 1000 --parallel
 	$(BIN)/python benchmarks/store.py --executions 100000
+	$(BIN)/python benchmarks/tuning.py
 	@if [ -n "$(TAXI)" ]; then set -x; $(BIN)/python benchmarks/data_plane.py --rows 1000000 --csv "$(TAXI)"; else \
 	  echo "data_plane.py is left out: make benchmarks TAXI=.../data.csv, the file of TFX's taxi example" \
 	    "(tfx/examples/chicago_taxi_pipeline/data/simple/data.csv), which Penstock does not ship"; fi
