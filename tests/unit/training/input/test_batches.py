@@ -2,6 +2,9 @@
 
 import dataclasses
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -158,3 +161,30 @@ def test_shards_that_cannot_be_are_refused(parquet):
         batches.shard(2, 2)
     with pytest.raises(ValueError, match="are shard 1 of 2 already"):
         batches.shard(1, 2).shard(0, 5)
+
+
+def test_kerass_fit_on_jax_takes_an_iterator(written):
+    fn_args = written["parquet"]
+    program = f"""
+import sys
+import keras
+from penstock.training import FnArgs
+fn_args = FnArgs(train_files={fn_args.train_files!r}, schema_path={fn_args.schema_path!r},
+                 file_format="parquet", distribution="none", backend="jax")
+train = fn_args.dataset("train", batch_size=32, label_key="label", features=["pair"])
+inputs = {{"pair": keras.Input((2,), name="pair")}}
+scaled = keras.layers.Rescaling(1e-3)(inputs["pair"])
+model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(scaled))
+model.compile("sgd", "binary_crossentropy")
+history = model.fit(
+    iter(train.repeat()), steps_per_epoch=train.steps_per_epoch, epochs=2, verbose=0, shuffle=False
+).history
+print(keras.backend.backend(), "tensorflow" in sys.modules, len(history["loss"]), history["loss"][1] < 1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+    )
+    assert done.stdout == "jax False 2 True\n", done.stderr
