@@ -62,15 +62,16 @@ docs: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-# TAXI: the CSV of TFX's taxi example, for the data plane.
+# TAXI: the CSV of TFX's taxi example, for the data plane and the input of training.
 benchmarks: $(STAMP)
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/runner_overhead.py --nodes 1000 --parallel
 	$(BIN)/python benchmarks/store.py --executions 100000
 	$(BIN)/python benchmarks/tuning.py
-	@if [ -n "$(TAXI)" ]; then set -x; $(BIN)/python benchmarks/data_plane.py --rows 1000000 --csv "$(TAXI)"; else \
-	  echo "data_plane.py is left out: make benchmarks TAXI=.../data.csv, the file of TFX's taxi example" \
+	@if [ -n "$(TAXI)" ]; then set -x; $(BIN)/python benchmarks/data_plane.py --rows 1000000 --csv "$(TAXI)" && \
+	  $(BIN)/python benchmarks/training_input.py --rows 1000000 --csv "$(TAXI)"; else \
+	  echo "data_plane.py and training_input.py are left out: make benchmarks TAXI=.../data.csv, the file of TFX's taxi example" \
 	    "(tfx/examples/chicago_taxi_pipeline/data/simple/data.csv), which Penstock does not ship"; fi
 
 # The byte code is written here: without it TensorFlow alone takes 15 s to import, each time, on a
