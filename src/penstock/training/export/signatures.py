@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from penstock.training.transform_graph import AppliedTransformGraph
 
+_LOG = logging.getLogger(__name__)
+
 SERVING_SIGNATURE = "serving_default"
 TENSORS_SIGNATURE = "serving_tensors"
 TRANSFORM_SIGNATURE = "transform_features"
@@ -23,6 +27,11 @@ OUTPUT_NAME = "outputs"
 
 # What stands for no value in a padded row; TensorFlow has none for integers.
 _PADDING = {"string": "", "int": -(2**63)}
+
+
+def _can_be_argument(name: str) -> bool:
+    """Return whether a feature can be an argument of a signature, which Python's rules apply to."""
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 class ModelFunctions:
@@ -80,7 +89,13 @@ class ModelFunctions:
         if self.graph is not None:
             functions[TRANSFORM_SIGNATURE] = (self._transform, examples)
         tensors = {name: _tensor_spec(name, spec) for name, spec in self._spec.items()}
-        if all(spec is not None for spec in tensors.values()):
+        if unusable := sorted(name for name in tensors if not _can_be_argument(name)):
+            _LOG.info(
+                "The model has no signature %s: TensorFlow's signatures have no argument called %r",
+                TENSORS_SIGNATURE,
+                unusable[0],
+            )
+        elif all(spec is not None for spec in tensors.values()):
             functions[TENSORS_SIGNATURE] = (self._serve_tensors, [tensors])
         return {
             name: tf.function(function, specs, autograph=False).get_concrete_function()

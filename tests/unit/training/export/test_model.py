@@ -129,6 +129,25 @@ def test_without_a_transform_graph_raw_features_feed_the_model(data, tmp_path):
     assert load_model(str(tmp_path / "m")).predict([{"x": 4.0}]) == [{"double": [8.0]}]
 
 
+@pytest.mark.parametrize("name", ["class", "Body Mass (g)", "'vote'"])
+def test_a_feature_whose_name_is_no_argument_leaves_the_other_signatures(name, tmp_path, caplog):
+    import keras
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    schema = schema_pb2.Schema()
+    feature = schema.feature.add(name=name, type=schema_pb2.FLOAT)
+    feature.presence.min_fraction = 1
+    feature.shape.dim.add(size=1)
+    inputs = {name: keras.Input((1,), name=name)}
+    model = keras.Model(inputs, {"double": inputs[name] * 2})
+    with caplog.at_level("INFO"):
+        export_model(model, str(tmp_path / "m"), schema=schema)
+    assert "no signature serving_tensors" in caplog.text
+    signatures = inspect_saved_model(str(tmp_path / "m")).signatures
+    assert signatures == ("evaluation", "serving_default")
+    assert load_model(str(tmp_path / "m")).predict([{name: 4.0}]) == [{"double": [8.0]}]
+
+
 def test_lookup_tables_of_layers_are_exported(tmp_path):
     import keras
     from google.protobuf import text_format
