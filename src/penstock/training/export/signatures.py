@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import keyword
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from penstock.training.export.forms import ExportError
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from penstock.training.transform_graph import AppliedTransformGraph
 
-_LOG = logging.getLogger(__name__)
-
 SERVING_SIGNATURE = "serving_default"
 TENSORS_SIGNATURE = "serving_tensors"
 TRANSFORM_SIGNATURE = "transform_features"
@@ -25,13 +24,11 @@ EVALUATION_SIGNATURE = "evaluation"
 INPUT_NAME = "examples"
 OUTPUT_NAME = "outputs"
 
+_ARGUMENT = re.compile("[A-Za-z][A-Za-z0-9_]*")
+_log = logging.getLogger(__name__)
+
 # What stands for no value in a padded row; TensorFlow has none for integers.
 _PADDING = {"string": "", "int": -(2**63)}
-
-
-def _can_be_argument(name: str) -> bool:
-    """Return whether a feature can be an argument of a signature, which Python's rules apply to."""
-    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 class ModelFunctions:
@@ -89,8 +86,8 @@ class ModelFunctions:
         if self.graph is not None:
             functions[TRANSFORM_SIGNATURE] = (self._transform, examples)
         tensors = {name: _tensor_spec(name, spec) for name, spec in self._spec.items()}
-        if unusable := sorted(name for name in tensors if not _can_be_argument(name)):
-            _LOG.info(
+        if unusable := sorted(name for name in tensors if not is_argument_name(name, tensors)):
+            _log.info(
                 "The model has no signature %s: TensorFlow's signatures have no argument called %r",
                 TENSORS_SIGNATURE,
                 unusable[0],
@@ -129,13 +126,19 @@ class ModelFunctions:
         """Return the `tf.function` of what the model itself computes, from a dict of its inputs.
 
         Raises:
-            ValueError: If an input is not a dense tensor.
+            ValueError: If an input is not a dense tensor, or its name cannot be an argument's.
         """
         import tensorflow as tf
 
+        inputs = self._own_inputs()
+        if strange := [name for name in inputs if not is_argument_name(name, inputs)]:
+            raise ValueError(
+                f"the name of its input {strange[0]!r} cannot be an argument's name. Name it with letters, "
+                "digits and underscores alone."
+            )
         specs = {
             name: tf.TensorSpec([None, *shape[1:]], dtype, name=name)
-            for name, (shape, dtype) in self._own_inputs().items()
+            for name, (shape, dtype) in inputs.items()
         }
 
         def compute(tensors: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
@@ -198,6 +201,13 @@ class ModelFunctions:
         if self.graph is not None:
             features = self.graph.apply(features)
         return dict(self._named(self._outputs(features)))
+
+
+def is_argument_name(name: str, names: Iterable[str]) -> bool:
+    """Return whether TensorFlow takes a name as that of a signature's argument, among these names."""
+    same = [each for each in names if each.casefold() == name.casefold()]
+    reserved = iskeyword(name) or name == "self"  # a method of TensorFlow takes them as keywords
+    return bool(_ARGUMENT.fullmatch(name)) and not reserved and len(same) == 1
 
 
 def model_state(model: Any) -> list[Any]:

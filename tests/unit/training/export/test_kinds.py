@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penstock.serving import load_model, read_labels
+from penstock.serving import inspect_saved_model, load_model, read_labels
 from penstock.training import export_model
 from penstock.training.export import ExportError
 
@@ -212,6 +212,48 @@ def test_an_input_that_is_no_feature_is_named(tmp_path):
         ValueError, match="The model's input 'z' is not a feature .* Features: x, y"
     ):
         export(model, tmp_path, ["x", "y"])
+
+
+@pytest.mark.parametrize("name", ["class", "Body Mass (g)", "'ClinLR'", "_x", "a/b", "X", "self"])
+def test_any_name_of_a_feature_is_served(name, tmp_path):
+    import tensorflow as tf
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    class Sum(tf.Module):
+        def __call__(self, features):
+            return {"sum": features[name] + features["x"]}
+
+    schema = text_format.Parse(f'feature {{ name: "x" type: FLOAT {ONE} }}', schema_pb2.Schema())
+    schema.feature.add().CopyFrom(schema.feature[0])
+    schema.feature[1].name = name
+    export_model(Sum(), str(tmp_path / "m"), schema=schema)
+    served = load_model(tmp_path / "m")
+    assert served.predict([{"x": 1.0, name: 2.0}]) == [{"sum": [3.0]}]
+    # It cannot be an argument of a signature, so there is none of tensors by name.
+    assert inspect_saved_model(str(tmp_path / "m")).signatures == ("evaluation", "serving_default")
+    with pytest.raises(ExportError, match="cannot be an argument's name"):
+        export_model(Sum(), str(tmp_path / "Format-Serving"), schema=schema, forms=["tflite"])
+
+
+@pytest.mark.parametrize("name", ["name", "args", "kwargs", "training", "examples", "Y2"])
+def test_names_that_python_uses_are_arguments_too(name, tmp_path, elsewhere):
+    import tensorflow as tf
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    class Twice(tf.Module):
+        def __call__(self, features):
+            return {"twice": 2.0 * features[name]}
+
+    schema = text_format.Parse(
+        f'feature {{ name: "{name}" type: FLOAT {ONE} }}', schema_pb2.Schema()
+    )
+    path = str(tmp_path / "m")
+    export_model(Twice(), path, schema=schema)
+    given = {name: np.array([[2.0]], "float32")}
+    found = elsewhere("call_saved_model", path, given, "serving_tensors")
+    assert found["twice"].tolist() == [[4.0]]
 
 
 def test_a_model_without_weights_is_refused(kinds, tmp_path):
