@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,7 +71,8 @@ class CheckpointFolder:
         packed = io.BytesIO()
         np.savez(packed, **arrays)  # type: ignore[arg-type]
         size = packed.getbuffer().nbytes
-        description = f'{{"format": {FORMAT}, "bytes": {size}, "contents": {text}}}'.encode()
+        facts = {"format": FORMAT, "bytes": size, "checksum": _checksum(packed.getbuffer(), text)}
+        description = f'{json.dumps(facts)[:-1]}, "contents": {text}}}'.encode()
         if not self._next:
             names = self.names()
             self._next = 1 + (int(names[0].rpartition("-")[2]) if names else 0)
@@ -119,10 +121,12 @@ class CheckpointFolder:
             raise ValueError(
                 f"{ARRAYS} should have {description['bytes']:,} bytes and has {len(packed):,}"
             )
-        # Zip files carry checksums, which are compared while they are read.
+        text = json.dumps(description["contents"])
+        if _checksum(packed, text) != description["checksum"]:
+            raise ValueError("the checksum does not fit the content")
         with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-        contents: dict[str, Any] = join(json.dumps(description["contents"]), arrays)
+        contents: dict[str, Any] = join(text, arrays)
         return contents
 
     def remove_unfinished(self) -> None:
@@ -174,6 +178,10 @@ class CheckpointFolder:
         with contextlib.suppress(FileNotFoundError):
             os.rename(os.path.join(self.path, name), aside)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _checksum(arrays: Any, text: str) -> int:
+    return zlib.crc32(text.encode(), zlib.crc32(arrays))
 
 
 def _flush_folder(path: str) -> None:
