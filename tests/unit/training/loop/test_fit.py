@@ -124,17 +124,21 @@ def test_dropout_normalization_validation_and_metrics_are_those_of_keras():
 
 
 def test_rows_have_weights():
-    compare(lambda: regression("adam", weighted_metrics=["mae"]), (X, Y, WEIGHTS))
+    compare(lambda: regression("adam", weighted_metrics=["mae"], run_eagerly=True), (X, Y, WEIGHTS))
 
 
 def test_classes_have_weights():
-    compare(lambda: classifier("adam"), (X, CLASSES), class_weight={0: 1.0, 1: 3.0, 2: 0.5})
+    compare(
+        lambda: classifier("adam", run_eagerly=True),
+        (X, CLASSES),
+        class_weight={0: 1.0, 1: 3.0, 2: 0.5},
+    )
 
 
 def test_weights_of_classes_and_of_rows_are_multiplied():
-    both = classifier()
+    both = classifier(run_eagerly=True)
     fit(both, (X, CLASSES, WEIGHTS), class_weight={1: 3.0}, shuffle=False)
-    rows = classifier()
+    rows = classifier(run_eagerly=True)
     fit(rows, (X, CLASSES, WEIGHTS * np.where(CLASSES == 1, 3, 1)), shuffle=False)
     for got, wanted in zip(both.get_weights(), rows.get_weights(), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-7)
@@ -167,7 +171,7 @@ def test_several_inputs_and_outputs():
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_a_schedule_and_callbacks_change_the_learning_rate():
     steps = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
-    compare(lambda: regression(keras.optimizers.SGD(steps)), (X, Y), epochs=3)
+    compare(lambda: regression(keras.optimizers.SGD(steps), run_eagerly=True), (X, Y), epochs=3)
 
     def callbacks():
         return [
@@ -176,7 +180,7 @@ def test_a_schedule_and_callbacks_change_the_learning_rate():
         ]
 
     compare(
-        lambda: regression(keras.optimizers.SGD(0.1)),
+        lambda: regression(keras.optimizers.SGD(0.1), run_eagerly=True),
         (X, Y),
         epochs=4,
         keras_arguments={"callbacks": callbacks()},
@@ -189,7 +193,7 @@ def test_early_stopping_restores_the_best_weights():
         return [keras.callbacks.EarlyStopping("loss", patience=1, restore_best_weights=True)]
 
     _, history = compare(
-        lambda: regression(keras.optimizers.SGD(3.0)),
+        lambda: regression(keras.optimizers.SGD(3.0), run_eagerly=True),
         (X, Y),
         epochs=9,
         keras_arguments={"callbacks": callbacks()},
@@ -198,6 +202,7 @@ def test_early_stopping_restores_the_best_weights():
     assert len(history.epoch) < 9
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND == "torch", reason="compiling takes minutes there")
 def test_models_compiled_by_xla_and_run_eagerly():
     compare(lambda: regression("adam", jit_compile=True), (X, Y))
@@ -248,7 +253,7 @@ def test_a_model_that_is_not_built_and_has_a_loss_of_its_own():
 
 def test_rows_are_shuffled_by_the_seed_anew_in_each_epoch():
     def weights(seed):
-        model = regression(keras.optimizers.SGD(0.1))
+        model = regression(keras.optimizers.SGD(0.1), run_eagerly=True)
         fit(model, (X, Y), epochs=2, batch_size=8, fn_args=FnArgs(seed=seed))
         return model.get_weights()[0]
 
@@ -288,7 +293,7 @@ def test_data_of_every_kind_give_the_same():
 
 def test_epochs_shorter_and_longer_than_the_data_go_on_where_the_last_one_ended():
     def trained(**arguments):
-        model = regression("sgd")
+        model = regression("sgd", run_eagerly=True)
         history = fit(model, (X, Y), batch_size=10, shuffle=False, **arguments)
         return model.get_weights()[0], len(history.epoch)
 

@@ -13,7 +13,7 @@ FILES = [
 ]
 
 
-QUICK = "two_in_two_out or dropout_norm or classes_have or moment or [7-epoch0] or [3-1_0] or in_validation"
+QUICK = "several_inputs or dropout_norm or moment or (goes_on_there and 3-1) or in_validation"
 
 
 @pytest.mark.parametrize(
