@@ -68,6 +68,7 @@ benchmarks: $(STAMP)
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/runner_overhead.py --nodes 1000 --parallel
 	$(BIN)/python benchmarks/store.py --executions 100000
+	$(BIN)/python benchmarks/training_loop.py
 	$(BIN)/python benchmarks/tuning.py
 	@if [ -n "$(TAXI)" ]; then set -x; $(BIN)/python benchmarks/data_plane.py --rows 1000000 --csv "$(TAXI)" && \
 	  $(BIN)/python benchmarks/training_input.py --rows 1000000 --csv "$(TAXI)"; else \
