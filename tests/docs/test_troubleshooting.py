@@ -15,6 +15,7 @@ NAMED = set(re.findall(r"^\| `([A-Z]\w+)` \|", PAGE, re.MULTILINE))
 INSIDE = {
     "CannotPickleError": "the work is done in this process instead",
     "DoubtfulCsvError": "the file is read by the exact parser",
+    "EndOfDataError": "the next pass over the data begins",
     "UnsupportedAnalyzerError": "Transform goes on with Beam",
     "WrongGuessError": "the file is read again with other types",
 }

@@ -123,6 +123,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
             "step": self._step,
             "batch_of_epoch": self._batch_of_epoch,
             "seen_of_epoch": list(self._seen_of_epoch),
+            "loss_curve": self._curve.get_state(),
             "findings": [asdict(finding) for finding in self.findings],
         }
 
@@ -131,6 +132,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._step, self._batch_of_epoch = int(state["step"]), int(state["batch_of_epoch"])
         count, total = state["seen_of_epoch"]
         self._seen_of_epoch = int(count), float(total)
+        self._curve.set_state(state["loss_curve"])
         self._next_look = self._step + _FIRST_LOOKS[0]
         before = [Finding(**each) for each in state["findings"] if each["code"] not in self._ignore]
         told = {(finding.code, finding.subject) for finding in before}

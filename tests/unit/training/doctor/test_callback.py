@@ -92,6 +92,23 @@ def test_a_learning_rate_that_is_too_high_is_named(model, train, other):
     assert codes(fit(lower, train, other, y=train.number)) == []
 
 
+def test_a_loss_is_compared_with_the_first_ones_also_after_a_restart():
+    from penstock.training.doctor.checks.loss_curve import LossCurve
+
+    def after(first, later, curve=None):
+        curve = curve or LossCurve()
+        for loss in [first, *later]:
+            curve.add(10 * loss, 10)
+        return curve
+
+    late = [0.0001, 0.02, 0.02, 0.02, 0.02, 0.02]
+    assert after(late[0], late[1:]).has_exploded()
+    resumed = LossCurve()
+    resumed.set_state(after(1.1, [0.5]).get_state())
+    assert not after(late[0], late[1:], resumed).has_exploded()
+    assert after(late[0], [20.0] * 5, resumed).has_exploded()
+
+
 @pytest.mark.parametrize("mode", ["warn", "error"])
 def test_a_loss_that_is_nan_ends_the_training_and_names_the_step(train, other, mode):
     import keras

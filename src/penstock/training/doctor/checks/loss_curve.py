@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from penstock.training.doctor.finding import Finding
 
@@ -32,6 +34,14 @@ class LossCurve:
         self._count = 0
         self._first: float | None = None
         self._last = 0.0
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a training that goes on from a checkpoint has to compare its losses with."""
+        return {"first": self._first, "windows": [self._windows[0]] if self._windows else []}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Compare with the first losses of the training, not with those of where it goes on."""
+        self._first, self._windows = state["first"], list(state["windows"])
 
     def add(self, total: float, count: int) -> None:
         """Add the sum of the losses of some steps."""
