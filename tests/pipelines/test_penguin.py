@@ -207,7 +207,8 @@ def test_every_execution_is_accounted_for(project):
         run = store.list_runs("penguin")[-1]
         executions = store.run_executions(run.run_id)
         epochs = store.run_epochs(run.run_id)
-    history = json.loads(Path(project.uri("Trainer", "model_run"), "history.json").read_text())
+        (model_run,) = store.run_outputs(run.run_id)["Trainer"]["model_run"]
+    history = json.loads(Path(model_run.uri, "history.json").read_text())
     told = [epoch.metrics["val_loss"] for epoch in epochs["Trainer"]]
     assert told == pytest.approx(history["val_loss"])
     assert list(epochs) == ["Trainer"], "a trial's epochs are not those of the Tuner"

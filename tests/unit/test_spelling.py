@@ -50,6 +50,6 @@ def test_a_class_stays_what_it_was():
     args = TrainArgs(["train"], num_steps=3)
     assert replace(args, num_steps=4) == TrainArgs(splits=["train"], num_steps=4)
     assert pickle.loads(pickle.dumps(args)) == args
-    assert list(inspect.signature(TrainArgs).parameters) == ["splits", "num_steps"]
+    assert list(inspect.signature(TrainArgs).parameters) == ["splits", "num_steps", "batch_size"]
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         Pipeline()
