@@ -45,7 +45,7 @@ test-pythons:
 
 .PHONY: test-unit
 test-unit: $(STAMP)
-	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server and not torch" \
+	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server and not torch and not processes" \
 	  -o cache_dir=$(VENV)/.pytest_cache
 
 lint: $(STAMP)

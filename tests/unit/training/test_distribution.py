@@ -70,6 +70,7 @@ except RuntimeError as error:
     assert "configure_devices(logical_devices=2)" in output
 
 
+@pytest.mark.processes
 def test_a_seed_and_determinism_give_bit_equal_weights():
     code = """
 import hashlib

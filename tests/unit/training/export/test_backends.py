@@ -70,6 +70,7 @@ def check_all_forms(folder, kind):
     assert fulfil_export(str(folder)).forms == ()
 
 
+@pytest.mark.processes
 def test_jax_with_layers_of_every_backend(tmp_path):
     check_all_forms(train("jax", "ops", tmp_path), "ops")
 

@@ -178,6 +178,7 @@ export_model(build(), sys.argv[2], transform_output=sys.argv[1], label_key="labe
 """
 
 
+@pytest.mark.processes
 def test_equal_models_give_equal_bytes_in_other_processes_and_folders(data, tmp_path):
     digests = []
     for i in range(2):

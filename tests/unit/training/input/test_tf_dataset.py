@@ -123,6 +123,7 @@ def test_kerass_fit_takes_every_form(parquet):
     assert fitted(batches.repeat().as_tf_dataset(), steps_per_epoch=16) == pytest.approx(losses)
 
 
+@pytest.mark.processes
 def test_a_process_may_end_while_it_reads(written):
     """Python cannot end threads that are in C++: it hangs or aborts."""
     fn_args = written["tfrecords_gzip"]

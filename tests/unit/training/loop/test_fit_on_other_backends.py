@@ -19,7 +19,7 @@ QUICK = "several_inputs or dropout_norm or moment or (goes_on_there and 3-1) or 
 @pytest.mark.parametrize(
     ("backend", "tests"),
     [
-        ("jax", QUICK),
+        pytest.param("jax", QUICK, marks=pytest.mark.processes),
         pytest.param("jax", "test", marks=pytest.mark.slow),
         pytest.param("torch", "test", marks=pytest.mark.torch),
     ],
