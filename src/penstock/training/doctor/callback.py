@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("penstock.training.doctor")
 _FIRST_LOOKS = (20, 100)
 """Steps of the first looks at the layers; weights that start at zero have moved by then."""
+_SECONDS_BETWEEN_READS = 0.02
+"""Time between two reads of the loss, after the first steps: who reads waits for the device."""
 _SHARE = 0.005
 """Share of the training's time that the later looks may take."""
 _UNKNOWN: Any = object()
@@ -111,6 +113,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._started = time.monotonic()
         self._looking = 0.0
         self._next_look = _FIRST_LOOKS[0]
+        self._next_read = 0.0
 
     def get_state(self) -> dict[str, Any]:
         """Return what a training that goes on from a checkpoint needs to know.
@@ -175,7 +178,10 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._batch_of_epoch = batch + 1
         # The loss may still be on its way from the device: who reads it waits.
         self._unread.append((self._step, batch + 1, logs or {}))
-        if self._step <= STEPS_A_WINDOW or len(self._unread) >= STEPS_A_WINDOW:
+        if self._step <= STEPS_A_WINDOW or (
+            len(self._unread) >= STEPS_A_WINDOW
+            and (self._step <= _FIRST_LOOKS[-1] or time.monotonic() >= self._next_read)
+        ):
             self.confirm()
         if self._step >= self._next_look:
             self._look()
@@ -205,6 +211,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
             TrainingDoctorError: If one is not finite, or, by "error", if the loss explodes.
         """
         unread, self._unread = self._unread, []
+        self._next_read = time.monotonic() + _SECONDS_BETWEEN_READS
         if not unread:
             return
         step, count, logs = unread[-1]
