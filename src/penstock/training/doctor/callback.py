@@ -42,8 +42,8 @@ _UNKNOWN: Any = object()
 class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
     """Finds the classic mistakes of a training, before its first batch and while it runs.
 
-    `penstock.training.fit` adds it by itself; with Keras's own `fit` pass it as a callback. It needs at
-    most two hundredths of the training's time: of each step it takes only the loss; layers and gradients
+    `penstock.training.fit` adds it by itself; with Keras's own `fit` pass it as a callback. It takes
+    about two hundredths of the training's time: of each step it takes only the loss; layers and gradients
     are looked at in steps 20 and 100, after that as often as takes half a hundredth of the time, and at the
     end. Weights, random states and the order of the data stay as they would be without it.
 
