@@ -165,7 +165,7 @@ def _tf_dataset(
         return features, features.pop(options.label_key)
 
     parsed = dataset.map(
-        parse,
+        tf.autograph.experimental.do_not_convert(parse),
         num_parallel_calls=options.parser_num_threads,
         deterministic=not options.sloppy_ordering,
     )

@@ -44,7 +44,7 @@ def tf_dataset(batches: Batches, first_epoch: int, first_step: int) -> tf.data.D
             return batches.element.of({**dense, **ragged})
 
         return tf.data.Dataset.from_tensor_slices((stack["dense"], stack["row_splits"])).map(
-            element
+            tf.autograph.experimental.do_not_convert(element)
         )
 
     dataset = tf.data.Dataset.from_generator(
@@ -52,7 +52,8 @@ def tf_dataset(batches: Batches, first_epoch: int, first_step: int) -> tf.data.D
     )
     if batches.read_ahead:
         dataset = dataset.prefetch(1)
-    dataset = dataset.flat_map(elements)
+    # AutoGraph has nothing to convert here, and warns on Python 3.13 that it cannot.
+    dataset = dataset.flat_map(tf.autograph.experimental.do_not_convert(elements))
     if batches.repeats:
         dataset = dataset.apply(
             tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)

@@ -109,7 +109,10 @@ class ArraySource:
 
         passes = tf.data.Dataset.range(number, np.iinfo(np.int64).max)
         # `prefetch`: the order of the next pass is drawn while this one runs.
-        batches = passes.flat_map(parts).map(take, num_parallel_calls=tf.data.AUTOTUNE)
+        # AutoGraph has nothing to convert here, and warns on Python 3.13 that it cannot.
+        as_it_is = tf.autograph.experimental.do_not_convert
+        batches = passes.flat_map(as_it_is(parts))
+        batches = batches.map(as_it_is(take), num_parallel_calls=tf.data.AUTOTUNE)
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def example(self) -> Any:
