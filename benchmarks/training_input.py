@@ -308,8 +308,9 @@ def main() -> None:
         figures: dict[str, Any] = {}
         for stage in options.only or list(STAGES):
             figures[stage] = measure(root, stage)
-            if not options.json:
-                print(stage, figures[stage], flush=True)
+            # A stage takes minutes: a run that is cut off has said what it measured.
+            out = sys.stderr if options.json else sys.stdout
+            print(stage, figures[stage], file=out, flush=True)
     finally:
         if options.root is None:
             shutil.rmtree(root)
