@@ -49,8 +49,8 @@ def test_runs_as_json(two_runs, capsys):
     assert first["finished"] >= first["started"]
 
 
-def test_runs_is_fast(two_runs, command_cost):
-    assert command_cost("runs") < 0.5
+def test_runs_imports_little(two_runs, imported_modules):
+    assert imported_modules("runs") < 600
 
 
 def test_looking_imports_nothing_heavy(two_runs):
