@@ -37,6 +37,7 @@ def loaded(statement, names):
         "import penstock.components as c; [getattr(c, name) for name in c.__all__]",
         "import penstock.io, penstock.data_validation, penstock.transform, penstock.training",
         "import penstock.tuning, penstock.evaluation, penstock.serving, penstock.cards, penstock.beam",
+        "import penstock.pushing as p; [getattr(p, name) for name in p.__all__]",
         "from penstock.evaluation import EvalConfig; from penstock.data_validation import StatsOptions",
     ],
 )

@@ -95,7 +95,7 @@ def write_model_card(data: Mapping[str, Any], folder: str) -> None:
 
 
 def _model(path: str) -> dict[str, Any]:
-    from penstock.serving.push import form_of
+    from penstock.serving.forms import form_of
 
     form, info = form_of(path)
     num_bytes = info.num_bytes if info else sum(size for _, size in location.list_files(path))

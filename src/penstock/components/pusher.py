@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from penstock.artifacts import Artifact, InfraBlessing, Model, ModelBlessing, PushedModel
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
-from penstock.serving.destination import Filesystem, PushDestination
+from penstock.pushing.destination import Filesystem, PushDestination
 
 _USED_BY = {
     "scikit-learn estimator": "; penstock.serving.load_model does",
@@ -74,7 +74,7 @@ class Pusher(Component):
 
         A server loads the newest version; if that is now another model, this one is pushed again.
         """
-        from penstock.serving.push import list_versions
+        from penstock.serving.versions import list_versions
 
         pushed = outputs["pushed_model"][0].custom_properties
         if not pushed.get("pushed"):
@@ -89,7 +89,7 @@ class Pusher(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Push the model, or report why not."""
-        from penstock.serving.push import push_model
+        from penstock.pushing.push import push_model
         from penstock.serving.signature import DEFAULT_SIGNATURE
 
         properties: dict[str, Any] = self.pushed_model.custom_properties

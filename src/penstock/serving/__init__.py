@@ -1,35 +1,39 @@
-"""Serving: checking and pushing models, and predicting with them."""
+"""Serving: checking models and predicting with them.
+
+What pushes models is in `penstock.pushing`; its names are found here, too.
+"""
 
 from typing import TYPE_CHECKING
 
 from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from penstock.serving.destination import Filesystem, PushDestination
+    from penstock.pushing.destination import Filesystem, PushDestination
+    from penstock.pushing.push import PushedVersion, push_model, sweep_staging
     from penstock.serving.labels import ModelLabels, read_labels
     from penstock.serving.model import ServedModel, load_model
-    from penstock.serving.push import PushedVersion, list_versions, push_model, sweep_staging
     from penstock.serving.saved_model import ModelError, SavedModelInfo, inspect_saved_model
     from penstock.serving.served_estimator import ServedEstimator
     from penstock.serving.variables import Variable, read_variables
+    from penstock.serving.versions import list_versions
 
 _MODULE_OF = {
-    "Filesystem": "destination",
+    "Filesystem": "penstock.pushing.destination",
     "ModelError": "saved_model",
     "ModelLabels": "labels",
-    "PushDestination": "destination",
-    "PushedVersion": "push",
+    "PushDestination": "penstock.pushing.destination",
+    "PushedVersion": "penstock.pushing.push",
     "SavedModelInfo": "saved_model",
     "ServedEstimator": "served_estimator",
     "ServedModel": "model",
     "Variable": "variables",
     "inspect_saved_model": "saved_model",
-    "list_versions": "push",
+    "list_versions": "versions",
     "load_model": "model",
-    "push_model": "push",
+    "push_model": "penstock.pushing.push",
     "read_labels": "labels",
     "read_variables": "variables",
-    "sweep_staging": "push",
+    "sweep_staging": "penstock.pushing.push",
 }
 
 __all__ = [

@@ -11,11 +11,12 @@ from typing import Any
 from penstock.io.files.plain_path import plain_path
 from penstock.io.processes.quiet import quiet_stderr
 from penstock.serving.estimator import is_estimator
+from penstock.serving.forms import form_of
 from penstock.serving.labels import read_labels
-from penstock.serving.push import form_of, version_folders
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.served_estimator import ServedEstimator
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
+from penstock.serving.versions import version_folders
 from penstock.spelling import closest
 
 _ROWS_AT_ONCE = 4096

@@ -6,27 +6,22 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from penstock.serving.saved_model import SavedModelInfo, inspect_saved_model
+from penstock.pushing.manifest import Manifest, describe_files, write_manifest
+from penstock.serving.forms import SAVED_MODEL, form_of
+from penstock.serving.saved_model import SavedModelInfo
+from penstock.serving.versions import MANIFEST, version_names
 
 Versioning = Literal["timestamp", "next"]
 
-SAVED_MODEL = "SavedModel"
-_OTHER_FORMS = {
-    "model.pkl": "scikit-learn estimator",
-    "model.onnx": "ONNX file",
-    "model.keras": "Keras file",
-}
 _STAGING = ".staging-"
-_VERSION = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,7 @@ def push_model(
     destination: str | os.PathLike[str],
     *,
     versioning: Versioning = "timestamp",
+    lineage: Mapping[str, Any] | None = None,
 ) -> PushedVersion:
     """Copy a model to `<destination>/<version>` in one visible step.
 
@@ -63,6 +59,7 @@ def push_model(
         destination: The folder of all versions; created if missing.
         versioning: "timestamp" takes the time in seconds since 1970, as TFX does, "next" the latest
             version plus one. A version is always greater than those that are there.
+        lineage: Where the model comes from, for its manifest: plain values by name.
 
     Returns:
         The pushed version.
@@ -93,24 +90,14 @@ def push_model(
     with _staging(root) as staging:
         copy = staging / "model"
         shutil.copytree(source, copy, copy_function=shutil.copyfile)
-        _flush(copy)
+        # A model that is pushed once more gets a manifest of its own.
+        (copy / MANIFEST).unlink(missing_ok=True)
         form, info = form_of(str(copy))
-        version = _publish(copy, root, versioning)
+        manifest = Manifest(0, form, describe_files(str(copy)), lineage or {})
+        _flush(copy)
+        version = _publish(copy, root, versioning, manifest)
     path = str(root / str(version))
     return PushedVersion(path, version, replace(info, path=path) if info else None, form)
-
-
-def form_of(folder: str) -> tuple[str, SavedModelInfo | None]:
-    """Return in which form a model is in a folder, and a SavedModel's description.
-
-    Raises:
-        ModelError: If there is no model, or an incomplete SavedModel.
-    """
-    if not os.path.exists(f"{folder}/saved_model.pb"):
-        for file, form in _OTHER_FORMS.items():
-            if os.path.isfile(f"{folder}/{file}"):
-                return form, None
-    return SAVED_MODEL, inspect_saved_model(folder)
 
 
 def _check_destination(source: Path, root: Path) -> None:
@@ -124,28 +111,6 @@ def _check_destination(source: Path, root: Path) -> None:
             f"Models are pushed to a folder of versions. Received: {root}, which is a file or a broken "
             "link."
         )
-
-
-def list_versions(destination: str) -> list[int]:
-    """Return the versions in a destination, ascending."""
-    return list(version_folders(destination))
-
-
-def version_folders(destination: str) -> dict[int, str]:
-    """Return the folder of each version in a destination, ascending.
-
-    A version is a folder whose name is a number, which may start with zeros, as TensorFlow Serving reads
-    it. Of two folders with the same number the one with fewer zeros counts.
-    """
-    root = Path(destination)
-    names = sorted(_numbers(root), key=lambda name: (int(name), -len(name)))
-    return {int(name): str(root / name) for name in names if (root / name).is_dir()}
-
-
-def _numbers(root: Path) -> list[str]:
-    """Return the names in a folder that are numbers of 64 bits."""
-    names = os.listdir(root) if root.is_dir() else []
-    return [name for name in names if _VERSION.fullmatch(name) and int(name) < 2**63]
 
 
 def sweep_staging(destination: str) -> list[str]:
@@ -188,14 +153,16 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
             os.close(descriptor)
 
 
-def _publish(copy: Path, root: Path, versioning: Versioning) -> int:
+def _publish(copy: Path, root: Path, versioning: Versioning, manifest: Manifest) -> int:
     """Rename the copy to the first free version; another push may take one at the same time."""
     os.chmod(copy, 0o755)
     while True:
-        latest = max(map(int, _numbers(root)), default=0)
+        latest = max(map(int, version_names(str(root))), default=0)
         version = latest + 1
         if versioning == "timestamp":
             version = max(version, int(time.time()))
+        write_manifest(str(copy), replace(manifest, version=version))
+        _sync(copy / MANIFEST)
         try:
             os.rename(copy, root / str(version))
         except OSError as error:

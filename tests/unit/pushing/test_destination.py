@@ -1,7 +1,7 @@
 import pytest
 
 from penstock.dsl.values import decode, encode
-from penstock.serving import Filesystem, PushDestination
+from penstock.pushing import Filesystem, PushDestination
 
 
 def test_a_destination_survives_json():
