@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         read_validation,
         write_evaluation,
     )
+    from penstock.evaluation.tidy_tables import load_evaluation
     from penstock.evaluation.verdict import ThresholdCheck, Validation, failures, summary
 
 _MODULE_OF = {
@@ -72,6 +73,7 @@ _MODULE_OF = {
     "check_config": "checks.check_config",
     "evaluate": "engine",
     "failures": "verdict",
+    "load_evaluation": "tidy_tables",
     "metric_names": "metrics.catalog",
     "read_checks": "results",
     "read_eval_config": "results",
@@ -113,6 +115,7 @@ __all__ = [
     "check_config",
     "evaluate",
     "failures",
+    "load_evaluation",
     "metric_names",
     "read_checks",
     "read_eval_config",

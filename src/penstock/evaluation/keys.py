@@ -99,6 +99,26 @@ def slice_name(key: SliceKey) -> str:
     return ", ".join(f"{column}={_short(value)}" for column, value in key) or OVERALL
 
 
+def message_slice_name(message: Any) -> str:
+    """Return the name of the slice, or of the two compared slices, of a message with either key."""
+    if message.HasField("cross_slice_key"):
+        pair = message.cross_slice_key
+        names = [
+            slice_name(slice_key_from_proto(key))
+            for key in (pair.baseline_slice_key, pair.comparison_slice_key)
+        ]
+        return " vs. ".join(names)
+    return slice_name(slice_key_from_proto(message.slice_key))
+
+
+def slice_columns(message: Any) -> str | None:
+    """Return the features that the slice of a message is cut by, such as `island, sex`, or None."""
+    key = message.slice_key
+    if message.HasField("cross_slice_key"):
+        key = message.cross_slice_key.comparison_slice_key
+    return ", ".join(single.column for single in key.single_slice_keys) or None
+
+
 def _short(value: str | int | float) -> str:
     """Return a float32 that became a float64 reads as it was written: 0.1, not 0.10000000149011612."""
     if not isinstance(value, float) or not math.isfinite(value) or value.is_integer():

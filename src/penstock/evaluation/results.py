@@ -22,8 +22,9 @@ from penstock.evaluation.keys import (
     slice_key_to_proto,
 )
 from penstock.evaluation.messages import message_class
+from penstock.evaluation.records import read_messages
 from penstock.evaluation.verdict import sentence
-from penstock.io import TFRecordWriter, read_tfrecords
+from penstock.io import TFRecordWriter
 
 if TYPE_CHECKING:
     from penstock.evaluation.engine import Evaluation, SliceResult
@@ -86,37 +87,29 @@ def read_metrics(folder: str) -> list[tuple[SliceKey, dict[MetricKey, Any]]]:
         Pairs of slice and values: floats, arrays, or messages of structured values.
     """
     result = []
-    for file in sorted(Path(folder).glob("metrics-*.tfrecord")):
-        for record in read_tfrecords(str(file), compression=""):
-            message = message_class("MetricsForSlice").FromString(record)
-            values = {
-                MetricKey.from_proto(entry.key): _value_from_proto(entry.value)
-                for entry in message.metric_keys_and_values
-            }
-            result.append((slice_key_from_proto(message.slice_key), values))
+    for message in read_messages(folder, "metrics"):
+        values = {
+            MetricKey.from_proto(entry.key): _value_from_proto(entry.value)
+            for entry in message.metric_keys_and_values
+        }
+        result.append((slice_key_from_proto(message.slice_key), values))
     return result
 
 
 def read_plots(folder: str) -> list[tuple[SliceKey, list[tuple[MetricKey, Any]]]]:
     """Read the plots by slice as `PlotData` messages, ours or TFMA's."""
     result = []
-    for file in sorted(Path(folder).glob("plots-*.tfrecord")):
-        for record in read_tfrecords(str(file), compression=""):
-            message = message_class("PlotsForSlice").FromString(record)
-            plots = []
-            for entry in message.plot_keys_and_values:
-                plots.append((MetricKey.from_proto(entry.key), entry.value))
-            result.append((slice_key_from_proto(message.slice_key), plots))
+    for message in read_messages(folder, "plots"):
+        plots = []
+        for entry in message.plot_keys_and_values:
+            plots.append((MetricKey.from_proto(entry.key), entry.value))
+        result.append((slice_key_from_proto(message.slice_key), plots))
     return result
 
 
 def read_validation(folder: str) -> Any:
     """Read the `ValidationResult` message, ours or TFMA's; None without one."""
-    file = Path(folder, VALIDATIONS_FILE)
-    if not file.exists():
-        return None
-    records = list(read_tfrecords(str(file), compression=""))
-    return message_class("ValidationResult").FromString(records[0]) if records else None
+    return next(read_messages(folder, "validations"), None)
 
 
 def read_checks(folder: str) -> Mapping[str, Any] | None:
