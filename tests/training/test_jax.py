@@ -65,41 +65,29 @@ def test_it_trains_in_a_process_without_tensorflow_and_is_exported_in_one_with_i
 
 
 TOGETHER = """
-import json, os, pathlib, signal, sys
+import json, pathlib, sys
 import keras, numpy as np
+from stepwise import Steps
 
 STEPS = 10
 
 def run_fn(fn_args):
-    config = fn_args.custom_config
-    folder = pathlib.Path(fn_args.checkpoint_dir)
-    checkpoint, marker = folder / "step.npz", folder / "was-killed"
     with fn_args.strategy.scope():
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3, "tanh"), keras.layers.Dense(1)])
         model.compile(keras.optimizers.SGD(0.1), "mse")
-    begun = 0
-    if checkpoint.exists():
-        with np.load(checkpoint) as saved:
-            begun = int(saved["step"])
-            model.set_weights([saved[str(i)] for i in range(len(model.weights))])
-    print(f"begins at step {begun}")
+    steps = Steps(fn_args, model)
     part = fn_args.global_batch_size // fn_args.num_workers
     x = np.linspace(-1, 1, 80, dtype="float32").reshape(STEPS, 8, 1)
     losses = []
-    for number in range(begun, STEPS):
-        if number == config.get("kill_at") and fn_args.worker_index == 1 and not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+    for number in range(steps.begun, STEPS):
+        steps.begin(number)
         rows = x[number][fn_args.worker_index * part:][:part]
         losses += model.fit(rows, 3 * rows, batch_size=part, shuffle=False, verbose=0).history["loss"]
-        if fn_args.is_chief and number % 3 == 2:
-            values = {str(i): value for i, value in enumerate(model.get_weights())}
-            np.savez(folder / "new.npz", step=number + 1, **values)
-            os.replace(folder / "new.npz", checkpoint)
+        steps.end(number, every=3)
     logs = pathlib.Path(fn_args.model_run_dir)
     logs.mkdir(parents=True, exist_ok=True)
     (logs / "seen.json").write_text(json.dumps({
-        "replicas": fn_args.num_replicas, "workers": fn_args.num_workers, "begun": begun,
+        "replicas": fn_args.num_replicas, "workers": fn_args.num_workers, "begun": steps.begun,
         "per_replica": fn_args.per_replica_batch_size, "tensorflow": "tensorflow" in sys.modules,
         "devices": keras.distribution.list_devices(), "losses": losses,
         "weights": [value.tolist() for value in model.get_weights()],

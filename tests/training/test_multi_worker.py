@@ -10,26 +10,20 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
 MODULE = """
-import json, os, pathlib, signal
+import json, pathlib
 import keras, numpy as np, tensorflow as tf
+from stepwise import Steps
 
 STEPS = 12
 
 def run_fn(fn_args):
     config = fn_args.custom_config
     strategy = fn_args.strategy
-    folder = pathlib.Path(fn_args.checkpoint_dir)
-    checkpoint, marker = folder / "step.npz", folder / "was-killed"
     with strategy.scope():
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3, "tanh"), keras.layers.Dense(1)])
         optimizer = keras.optimizers.SGD(0.1)
         optimizer.build(model.trainable_variables)
-    begun = 0
-    if checkpoint.exists():
-        with np.load(checkpoint) as saved:
-            begun = int(saved["step"])
-            model.set_weights([saved[str(i)] for i in range(len(model.weights))])
-    print(f"begins at step {begun}")
+    steps = Steps(fn_args, model)
     x = np.linspace(-1, 1, 64, dtype="float32").reshape(STEPS // 12 * 8, 8, 1)
 
     def step(rows):
@@ -47,22 +41,17 @@ def run_fn(fn_args):
 
     losses = []
     part = fn_args.per_replica_batch_size
-    for number in range(begun, STEPS):
-        if number == config.get("kill_at") and fn_args.worker_index == config["who"] and not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+    for number in range(steps.begun, STEPS):
+        steps.begin(number)
         if number == config.get("raise_at") and fn_args.worker_index == config["who"]:
             raise RuntimeError(f"no more rows in worker {fn_args.worker_index}")
         rows = x[number % 8][fn_args.worker_index * part:][:part]
         losses.append(float(train_step(tf.constant(rows))))
-        if fn_args.is_chief and number % 4 == 3:
-            values = {str(i): value for i, value in enumerate(model.get_weights())}
-            np.savez(folder / "new.npz", step=number + 1, **values)
-            os.replace(folder / "new.npz", checkpoint)
+        steps.end(number, every=4)
     logs = pathlib.Path(fn_args.model_run_dir)
     logs.mkdir(parents=True, exist_ok=True)
     (logs / "seen.json").write_text(json.dumps({
-        "replicas": fn_args.num_replicas, "workers": fn_args.num_workers, "begun": begun,
+        "replicas": fn_args.num_replicas, "workers": fn_args.num_workers, "begun": steps.begun,
         "part": part, "index": fn_args.worker_index, "address": fn_args.coordinator_address,
         "cluster": fn_args.tf_config["cluster"], "steps": STEPS,
         "weights": [value.tolist() for value in model.get_weights()],

@@ -91,28 +91,6 @@ class AcceleratorTokens:
         self._free.sort(key=self._all.index)
 
 
-def visibility(held: Iterable[str], installed: Iterable[str]) -> dict[str, str]:
-    """Return the environment in which a process sees the accelerators that it holds and no others.
-
-    Example:
-        >>> visibility(["GPU:1"], ["GPU:0", "GPU:1"])
-        {'CUDA_VISIBLE_DEVICES': '1'}
-        >>> visibility([], ["GPU:0"]), visibility([], [])
-        ({'CUDA_VISIBLE_DEVICES': '-1'}, {})
-    """
-    environment: dict[str, str] = {}
-    held = list(held)
-    kinds = {name.partition(":")[0] for name in installed}
-    for kind, variable, nothing in (
-        ("GPU", "CUDA_VISIBLE_DEVICES", "-1"),
-        ("TPU", "TPU_VISIBLE_CHIPS", ""),
-    ):
-        if kind in kinds:
-            numbers = [name.partition(":")[2] for name in held if name.startswith(kind)]
-            environment[variable] = ",".join(numbers) or nothing
-    return environment
-
-
 def _wanted(node: GraphNode) -> tuple[str, int]:
     if not node.resources:
         return "GPU", 0

@@ -13,9 +13,9 @@ from penstock.artifacts import Artifact
 from penstock.graph import GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult
 from penstock.launch.profile import WorkerProfile, profile_of, warm_imports
-from penstock.runners.local.accelerators import visibility
 from penstock.runners.local.executor import EpochListener, Finished, ProgressListener
 from penstock.runners.local.worker_process import WorkerProcess
+from penstock.visible_devices import visibility
 
 _LIFE, _FRAMES = "life", "frames"
 

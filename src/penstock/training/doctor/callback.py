@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("penstock.training.doctor")
 _FIRST_LOOKS = (20, 100)
 """Steps of the first looks at the layers; weights that start at zero have moved by then."""
-_SECONDS_BETWEEN_READS = 0.02
+_SECONDS_BETWEEN_READS = 0.1
 """Time between two reads of the loss, after the first steps: who reads waits for the device."""
 _SHARE = 0.005
 """Share of the training's time that the later looks may take."""
+_SHORT_TRAINING = 5.0
+"""Seconds up to which a training always gets its last look."""
 _UNKNOWN: Any = object()
 
 
@@ -45,7 +47,8 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
     `penstock.training.fit` adds it by itself; with Keras's own `fit` pass it as a callback. It takes
     about two hundredths of the training's time: of each step it takes only the loss; layers and gradients
     are looked at in steps 20 and 100, after that as often as takes half a hundredth of the time, and at the
-    end. Weights, random states and the order of the data stay as they would be without it.
+    end, unless that would take more than a hundredth. Weights, random states and the order of the data
+    stay as they would be without it.
 
     Args:
         mode: "warn" logs findings. "error" raises them as `TrainingDoctorError`. "off" does nothing.
@@ -201,7 +204,9 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
             return
         if self._validation_data is _UNKNOWN and not self._was_validated:
             self._tell([no_validation_data_finding()])
-        if self._step >= _FIRST_LOOKS[0]:
+        elapsed = time.monotonic() - self._started
+        is_affordable = elapsed <= _SHORT_TRAINING or self._looking <= 2 * _SHARE * elapsed
+        if self._step >= _FIRST_LOOKS[0] and is_affordable:
             self._look()
 
     def confirm(self) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from penstock import machine
 from penstock.training.workers.addresses import free_addresses
+from penstock.visible_devices import visibility
 
 Role = Literal["trains", "serves"]
 
@@ -186,7 +188,7 @@ def _environment(shape: Shape, replica: int | None) -> dict[str, str]:
     environment = {name: value for name, value in _QUIET.items() if name not in os.environ}
     environment["KERAS_BACKEND"] = shape.backend
     if shape.processes > 1 or shape.cpu is not None:
-        threads = str(math.ceil(shape.cpu or max(1, _cores() // shape.processes)))
+        threads = str(math.ceil(shape.cpu or max(1, machine.cores() // shape.processes)))
         environment |= {name: threads for name in _THREADS if name not in os.environ}
     if shape.deterministic and shape.backend == "jax":
         flags = (os.environ.get("XLA_FLAGS", ""), "--xla_gpu_deterministic_ops=true")
@@ -196,22 +198,8 @@ def _environment(shape: Shape, replica: int | None) -> dict[str, str]:
     return environment
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _visible(shape: Shape, replica: int | None) -> dict[str, str]:
     """Return the variables by which a process sees its part of the attempt's accelerators only."""
     each = len(shape.accelerators) // shape.replicas
     own = () if replica is None else shape.accelerators[replica * each : (replica + 1) * each]
-    variables = {}
-    for kind, variable, none in (
-        ("GPU", "CUDA_VISIBLE_DEVICES", "-1"),
-        ("TPU", "TPU_VISIBLE_CHIPS", ""),
-    ):
-        if any(name.startswith(kind) for name in shape.accelerators):
-            numbers = [name.partition(":")[2] for name in own if name.startswith(kind)]
-            variables[variable] = ",".join(numbers) or none
-    return variables
+    return visibility(own, shape.accelerators)

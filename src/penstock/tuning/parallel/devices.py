@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-_VARIABLES = {"GPU": "CUDA_VISIBLE_DEVICES", "TPU": "TPU_VISIBLE_CHIPS"}
+from penstock import machine
+from penstock.visible_devices import visibility
 
 # TensorFlow's, those of OpenMP and OpenBLAS (NumPy, SciPy), and XLA's on the CPU.
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
@@ -37,24 +38,15 @@ def worker_environments(
         >>> worker_environments(2, ["GPU:0", "GPU:1"], cores=8)[1]["CUDA_VISIBLE_DEVICES"]
         '1'
     """
-    threads = str(max(1, int((cores or _usable_cores()) // count)))
+    threads = str(max(1, int((cores or machine.cores()) // count)))
     environments = []
     for number in range(count):
         dealt = list(accelerators[number::count])
         if accelerators and not dealt:
             dealt = [accelerators[number % len(accelerators)]]
         environment = {name: threads for name in _THREADS if name not in given}
-        for kind, variable in _VARIABLES.items():
-            numbers = [name.partition(":")[2] for name in dealt if name.startswith(kind)]
-            if numbers:
-                environment[variable] = ",".join(numbers)
+        environment |= visibility(dealt, dealt)
         if len(accelerators) < count:
             environment |= {name: text for name, text in _SHARED.items() if name not in given}
         environments.append(environment)
     return environments
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

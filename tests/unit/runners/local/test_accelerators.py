@@ -10,7 +10,6 @@ from penstock.runners.local.accelerators import (
     AcceleratorMissing,
     AcceleratorTokens,
     installed_accelerators,
-    visibility,
 )
 from penstock.runners.local.runner import check_accelerators
 
@@ -70,14 +69,6 @@ def test_devices_that_the_environment_hides_do_not_count(monkeypatch) -> None:
 def test_a_pipeline_without_tensorflow_and_resources_does_not_look(nodes, monkeypatch) -> None:
     monkeypatch.setattr("penstock.runners.local.runner.installed_accelerators", None)
     assert check_accelerators(compiled(nodes.number(value=1))) == []
-
-
-def test_visibility_of_several_kinds() -> None:
-    installed = ["GPU:0", "GPU:1", "TPU:0"]
-    assert visibility(["GPU:0", "GPU:1"], installed) == {
-        "CUDA_VISIBLE_DEVICES": "0,1",
-        "TPU_VISIBLE_CHIPS": "",
-    }
 
 
 def test_a_worker_sees_what_its_attempt_holds(nodes, project, tmp_path, monkeypatch) -> None:
