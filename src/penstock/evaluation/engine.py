@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -11,19 +11,14 @@ from typing import Any
 import numpy as np
 
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
+from penstock.evaluation.accumulation import Accumulation
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.evaluated_model import BatchInputs, check_features, load_models
 from penstock.evaluation.examples import read_example_batches
-from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
 from penstock.evaluation.keys import MetricKey, SliceKey
-from penstock.evaluation.plan import (
-    PlannedMetric,
-    label_sums_view,
-    plan_metrics,
-)
+from penstock.evaluation.plan import PlannedMetric, plan_metrics
 from penstock.evaluation.resolve import resolve_config
-from penstock.evaluation.slicing import Slicer
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
@@ -130,13 +125,13 @@ def evaluate(
     config = resolve_config(requested, has_baseline=baseline is not None)
     metrics = plan_metrics(config, modules)
     thresholds = planned_thresholds(config)
-    slicer = Slicer(config.slicing_specs)
+    total = Accumulation(metrics, config.slicing_specs)
+    slicer = total.slicer
     started = time.perf_counter()
     models = load_models(config, model, baseline)
     if schema is not None:
         check_features(slicer, models, [f.name for f in schema.feature])
     loaded = time.perf_counter()
-    accumulators = _Accumulators(metrics)
     sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
     batches = read_example_batches(
         files,
@@ -145,21 +140,15 @@ def evaluate(
         columns=[*slicer.features, *(name for m in models for name in m.features)],
         batch_size=min([batch_size, *sizes]),
     )
-    num_examples = 0
-    seen: set[str] = set()
     for batch in batches:
         outputs = {m.spec.name: m.predict(batch) for m in models}
         features = models[0].with_features(batch, slicer.features)
-        seen.update(features.columns.schema.names)
-        membership = slicer.assign(features.columns)
-        inputs = BatchInputs(models, batch, outputs)
-        accumulators.add(inputs, membership)
-        num_examples += len(batch.serialized)
-        report(num_examples)
-    if not num_examples:
+        total.add(BatchInputs(models, batch, outputs), features.columns)
+        report(total.num_examples)
+    if not total.num_examples:
         raise ValueError(f"There is nothing to evaluate: no examples in {list(files)}.")
-    slicer.check_features(sorted(seen))
-    slices = _results(config, slicer, accumulators, metrics)
+    slicer.check_features(sorted(total.features))
+    slices = _results(config, total, metrics)
     validation = check_thresholds(config, requested, thresholds, slices)
     empty = [
         spec_name(spec)
@@ -171,68 +160,20 @@ def evaluate(
         slices,
         validation,
         {m.spec.name: m.model.path for m in models},
-        num_examples,
+        total.num_examples,
         {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
         empty,
     )
 
 
-class _Accumulators:
-    """The kernels of all metrics, each once."""
-
-    def __init__(self, metrics: Iterable[PlannedMetric]) -> None:
-        self._kernels: dict[tuple[KernelSpec, View], Kernel] = {}
-        self._binary: set[View] = set()
-        self.rows = Count((), View())
-        for metric in metrics:
-            for _, part in metric.parts or ((1.0, metric),):
-                self._require(part.computation.kernel, part.view)
-                if metric.by_label:
-                    self._require(*label_sums_view(part.view))
-                if part.computation.labels == "binary":
-                    self._binary.add(View(part.view.model_name, part.view.output_name))
-
-    def _require(self, spec: KernelSpec, view: View) -> None:
-        if (spec, view) not in self._kernels:
-            kernel_class, params = spec
-            self._kernels[spec, view] = kernel_class(params, view)
-
-    def add(self, inputs: BatchInputs, membership: Any) -> None:
-        for view in self._binary:
-            inputs.get(view).check_binary_labels()
-        for kernel in self._kernels.values():
-            seen = inputs.get(kernel.view)
-            if kernel.NEEDS_NUMBERS:
-                seen.check_predictions()
-            kernel.add(seen, membership)
-        first = next(iter(self._kernels.values()))
-        self.rows.add(inputs.get(first.view), membership)
-
-    def value(self, metric: PlannedMetric, group: int) -> Any:
-        if not metric.parts:
-            return metric.computation.value(
-                self.state(metric.computation.kernel, metric.view, group)
-            )
-        total, weight_sum = 0.0, 0.0
-        for weight, part in metric.parts:
-            if metric.by_label:
-                weight *= self.state(*label_sums_view(part.view), group)[0]
-            total += weight * self.value(part, group)
-            weight_sum += weight
-        return float(total / weight_sum) if weight_sum else float("nan")
-
-    def state(self, spec: KernelSpec, view: View, group: int) -> Any:
-        return self._kernels[spec, view].state(group)
-
-
 def _results(
-    config: Any, slicer: Slicer, accumulators: _Accumulators, metrics: Sequence[PlannedMetric]
+    config: Any, total: Accumulation, metrics: Sequence[PlannedMetric]
 ) -> list[SliceResult]:
     baselines = {spec.name for spec in config.model_specs if spec.is_baseline}
     least = config.options.min_slice_size.value
     results = []
-    for group, key in enumerate(slicer.keys):
-        result = SliceResult(key, int(accumulators.rows.state(group)[0]))
+    for group, key in enumerate(total.slicer.keys):
+        result = SliceResult(key, total.examples(group))
         results.append(result)
         if result.num_examples < least:
             result.error = (
@@ -243,7 +184,7 @@ def _results(
         with np.errstate(invalid="ignore", divide="ignore"):
             for metric in metrics:
                 values = result.plots if metric.computation.is_plot else result.metrics
-                values[metric.key] = accumulators.value(metric, group)
+                values[metric.key] = total.value(metric, group)
         result.metrics.update(_differences(result.metrics, baselines))
     return sorted(results, key=lambda r: [(column, str(value)) for column, value in r.key])
 

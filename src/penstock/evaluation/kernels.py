@@ -48,7 +48,23 @@ class View:
 
 
 class Kernel(ABC):
-    """State over groups; `params` and the class identify it, so that metrics share it."""
+    """State over groups; `params` and the class identify it, so that metrics share it.
+
+    What a kernel must keep to, so that rows may be divided among batches, processes and Beam's workers:
+
+    * `add` costs time by the batch, not by the groups that exist: `Membership.present` has the groups that
+      have rows in the batch. There is no Python work for each row.
+    * `merge` makes of two kernels what one would be that saw the rows of both: any cut of the rows into
+      batches and kernels, merged in any order, gives the same `state` (up to the rounding of sums).
+    * A kernel that was pickled has lost its `params`, which may be functions that cannot be pickled; it is
+      only ever handed to the `merge` of one that has them. A kernel that holds more of this kind leaves it
+      out in its own `__getstate__`. All else that it holds can be pickled.
+    * A group that no row was added to has the state of no rows; so has one that a merged kernel did not
+      know.
+    * Memory is bounded by the number of groups times a constant; what must keep rows says so.
+
+    `tests/unit/evaluation/test_merging.py` holds every metric's kernel to this.
+    """
 
     NEEDS_NUMBERS: ClassVar = True
     """Whether predictions must be numbers."""
@@ -63,11 +79,15 @@ class Kernel(ABC):
 
     @abstractmethod
     def merge(self, other: Any, groups: Sequence[int]) -> None:
-        """Add another kernel's state; its group `i` is this one's `groups[i]`."""
+        """Add another kernel's state; its group `i` is this one's `groups[i]`, each another one."""
 
     @abstractmethod
     def state(self, group: int) -> Any:
         """Return the state of one group."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but the params."""
+        return {name: value for name, value in vars(self).items() if name != "params"}
 
 
 class Sums(Kernel):
@@ -91,26 +111,28 @@ class Sums(Kernel):
     def add(self, inputs: MetricInputs, membership: Membership) -> None:
         """Add a batch."""
         self._grow(membership.count)
+        groups, index = membership.present
         terms = self.terms(inputs)
         for i in range(terms.shape[1]):
-            self._sums[:, i] += np.bincount(
-                membership.groups, terms[membership.rows, i], minlength=membership.count
-            )
+            added = np.bincount(index, terms[membership.rows, i], minlength=len(groups))
+            self._sums[groups, i] += added
 
     def merge(self, other: Sums, groups: Sequence[int]) -> None:
         """Add another kernel's sums."""
         self._grow(max(groups, default=-1) + 1)
-        other._grow(len(groups))
-        np.add.at(self._sums, list(groups), other._sums[: len(groups)])
+        known = min(len(groups), len(other._sums))
+        self._sums[np.asarray(groups[:known], dtype=np.int64)] += other._sums[:known]
 
     def state(self, group: int) -> FloatArray:
         """Return one group's sums."""
+        self._grow(group + 1)
         result: FloatArray = self._sums[group]
         return result
 
     def _grow(self, count: int) -> None:
         if count > len(self._sums):
-            more = np.zeros((count - len(self._sums), self.width))
+            # Twice as many, since new groups come batch by batch.
+            more = np.zeros((max(count, 2 * len(self._sums)) - len(self._sums), self.width))
             self._sums = np.concatenate([self._sums, more])
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,18 @@ class Membership:
     rows: IntArray
     groups: IntArray
     count: int
+
+    @cached_property
+    def present(self) -> tuple[IntArray, IntArray]:
+        """The groups that a batch's sums are made for, and the index of each entry's group among them.
+
+        These are the groups with rows in the batch, or all groups where there are few. So a batch costs no
+        more time when there are many slices.
+        """
+        if self.count <= len(self.groups):
+            return np.arange(self.count), self.groups
+        found, index = np.unique(self.groups, return_inverse=True)
+        return found, index.reshape(-1)
 
 
 class Slicer:
@@ -119,6 +133,10 @@ class Slicer:
             ids[i] = self._id(tuple(sorted(fixed + pairs)))
         return rows, ids[inverse.reshape(-1)]
 
+    def merge(self, keys: Iterable[SliceKey]) -> list[int]:
+        """Return the numbers of slices that another slicer met, in its order."""
+        return [self._id(key) for key in keys]
+
     def _id(self, key: SliceKey) -> int:
         if key not in self._ids:
             self._ids[key] = len(self.keys)
@@ -152,7 +170,8 @@ def _distinct_values(batch: pa.RecordBatch, name: str) -> _Values:
 
 def _text(name: str, value: Any) -> str | int | float:
     if not isinstance(value, bytes):
-        return value  # type: ignore[no-any-return]
+        # One object, since NaN equals no other; a key finds it as the same object.
+        return math.nan if value != value else value
     try:
         return value.decode()
     except UnicodeDecodeError as error:

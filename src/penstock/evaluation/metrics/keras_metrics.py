@@ -69,6 +69,10 @@ class KerasStates(Kernel):
         result = self._metric.result()
         return result.numpy() if hasattr(result, "numpy") else result
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the states, without the metric that they are loaded into."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_metric"}
+
     def _load(self, values: Variables | None) -> None:
         if values is None:
             self._metric.reset_state()

@@ -1,0 +1,111 @@
+"""What an evaluation keeps of the rows that it has seen: the slices, and the kernels of all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from penstock.evaluation.evaluated_model import BatchInputs
+from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
+from penstock.evaluation.plan import PlannedMetric, label_sums_view
+from penstock.evaluation.slicing import Slicer
+
+
+class Accumulation:
+    """The slices that came up, and the kernels of all metrics, each once.
+
+    Two accumulations of the same plan that saw different rows merge into what one would be that saw the
+    rows of both. So rows may be divided among processes and Beam's workers. An accumulation that was
+    pickled holds states only: it can be merged into one that was made from the plan, no more.
+
+    Args:
+        metrics: What is computed.
+        slicing_specs: `SlicingSpec` messages.
+    """
+
+    def __init__(self, metrics: Iterable[PlannedMetric], slicing_specs: Iterable[Any]) -> None:
+        self.slicer = Slicer(slicing_specs)
+        self.num_examples = 0
+        self.features: set[str] = set()
+        """The features that there were, in whatever row."""
+        self._kernels: list[Kernel] = []
+        self._index: dict[tuple[KernelSpec, View], int] = {}
+        self._binary: set[View] = set()
+        for metric in metrics:
+            for _, part in metric.parts or ((1.0, metric),):
+                self._require(part.computation.kernel, part.view)
+                if metric.by_label:
+                    self._require(*label_sums_view(part.view))
+                if part.computation.labels == "binary":
+                    self._binary.add(View(part.view.model_name, part.view.output_name))
+        first = self._kernels[0].view if self._kernels else View()
+        self._rows = Count((), View(first.model_name, first.output_name))
+
+    def _require(self, spec: KernelSpec, view: View) -> None:
+        if (spec, view) not in self._index:
+            kernel_class, params = spec
+            self._index[spec, view] = len(self._kernels)
+            self._kernels.append(kernel_class(params, view))
+
+    def add(self, inputs: BatchInputs, features: pa.RecordBatch) -> None:
+        """Add a batch.
+
+        Args:
+            inputs: What the kernels see.
+            features: The features that the slices are made of, and others.
+        """
+        self.features.update(features.schema.names)
+        membership = self.slicer.assign(features)
+        for view in self._binary:
+            inputs.get(view).check_binary_labels()
+        for kernel in self._kernels:
+            seen = inputs.get(kernel.view)
+            if kernel.NEEDS_NUMBERS:
+                seen.check_predictions()
+            kernel.add(seen, membership)
+        self._rows.add(inputs.get(self._rows.view), membership)
+        self.num_examples += features.num_rows
+
+    def merge(self, other: Accumulation) -> None:
+        """Add what another accumulation of the same plan saw; it is not used afterwards."""
+        groups = self.slicer.merge(other.slicer.keys)
+        for kernel, added in zip(self._kernels, other._kernels, strict=True):
+            kernel.merge(added, groups)
+        self._rows.merge(other._rows, groups)
+        self.num_examples += other.num_examples
+        self.features |= other.features
+
+    def examples(self, group: int) -> int:
+        """Return the rows of one slice."""
+        return int(self._rows.state(group)[0])
+
+    def value(self, metric: PlannedMetric, group: int) -> Any:
+        """Return the value of a metric in one slice."""
+        if not metric.parts:
+            return metric.computation.value(
+                self.state(metric.computation.kernel, metric.view, group)
+            )
+        total, weight_sum = 0.0, 0.0
+        for weight, part in metric.parts:
+            if metric.by_label:
+                weight *= self.state(*label_sums_view(part.view), group)[0]
+            total += weight * self.value(part, group)
+            weight_sum += weight
+        return float(total / weight_sum) if weight_sum else float("nan")
+
+    def state(self, spec: KernelSpec, view: View, group: int) -> Any:
+        """Return the state of one kernel in one slice."""
+        return self._kernels[self._index[spec, view]].state(group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the states without the plan, which may hold functions that cannot be pickled."""
+        return {**vars(self), "_index": {}, "_binary": set()}
+
+
+def merged(parts: Sequence[Accumulation], into: Accumulation) -> Accumulation:
+    """Merge accumulations in order."""
+    for part in parts:
+        into.merge(part)
+    return into

@@ -1,0 +1,140 @@
+"""Any cut of the rows into batches and accumulations, pickled and merged, gives what one pass gives.
+
+For every metric that can be asked for by name, so that a new one is held to it too.
+"""
+
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
+from penstock.evaluation.accumulation import Accumulation
+from penstock.evaluation.inputs import MetricInputs
+from penstock.evaluation.metrics.catalog import CATALOG, metric_names
+from penstock.evaluation.plan import plan_metrics
+from penstock.evaluation.resolve import resolve_config
+
+REQUIRED = {"int": 1, "number": 0.5, "numbers": 0.5, "bool": True, "text": ""}
+CLASSES = 3
+SPECS = [SlicingSpec(), SlicingSpec(feature_keys=["kind"])]
+
+
+class Inputs:
+    """Labels and predictions, as a batch of a model gives them."""
+
+    def __init__(self, *arrays):
+        self.inputs = MetricInputs(*arrays)
+
+    def get(self, view):
+        return self.inputs
+
+
+def some_rows(seed, count, shape):
+    """Labels, predictions, weights, and a feature to slice by."""
+    random = np.random.default_rng(seed)
+    if shape == "binary":
+        labels, predictions = random.integers(0, 2, count), random.random(count)
+    elif shape == "dense":
+        predictions = random.dirichlet([0.5] * CLASSES, count)
+        labels = np.eye(CLASSES)[random.integers(0, CLASSES, count)]
+    else:
+        labels = random.integers(0, CLASSES, count)
+        predictions = random.dirichlet([0.5] * CLASSES, count)
+    weights = random.integers(0, 4, count).astype(np.float64)
+    kinds = random.integers(0, 5, count)
+    return labels, predictions.astype(np.float32), weights, kinds
+
+
+def planned(name):
+    """The plan of one metric, by its name."""
+    declaration = CATALOG[name]
+    arguments = {key: REQUIRED[declaration.arguments[key]] for key in declaration.required}
+    metric = MetricConfig(class_name=name, config=str(arguments).replace("'", '"'))
+    config = EvalConfig(
+        model_specs=[ModelSpec(label_key="label", example_weight_key="weight")],
+        metrics_specs=[MetricsSpec(metrics=[metric])],
+        slicing_specs=SPECS,
+    )
+    return plan_metrics(resolve_config(config, has_baseline=False))
+
+
+def accumulate(metrics, rows, cuts):
+    """One accumulation of rows, which are added batch by batch."""
+    total = Accumulation(metrics, SPECS)
+    for part in np.split(np.arange(len(rows[0])), cuts):
+        if len(part):
+            *arrays, kinds = (column[part] for column in rows)
+            kind = pa.array([[value] for value in kinds.tolist()], pa.large_list(pa.int64()))
+            total.add(Inputs(*arrays), pa.RecordBatch.from_arrays([kind], ["kind"]))
+    return total
+
+
+def values(metrics, total):
+    """Every value by slice, as far as it can be compared."""
+    found = {}
+    for group, key in enumerate(total.slicer.keys):
+        with np.errstate(all="ignore"):
+            found[key] = [
+                total.examples(group),
+                *(comparable(total.value(m, group)) for m in metrics),
+            ]
+    return found
+
+
+def comparable(value):
+    if hasattr(value, "__dict__"):
+        return {name: comparable(part) for name, part in vars(value).items()}
+    if isinstance(value, tuple | list):
+        return [comparable(part) for part in value]
+    return value
+
+
+def assert_equal(one, other):
+    if isinstance(one, dict):
+        assert set(one) == set(other)
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_equal(a, b)
+    elif isinstance(one, float | np.ndarray):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    else:
+        assert one == other
+
+
+def shape_for(metrics):
+    """The first kind of labels and predictions that a metric takes."""
+    for shape in ("binary", "sparse", "dense"):
+        try:
+            accumulate(metrics, some_rows(0, 8, shape), [])
+        except ValueError:
+            continue
+        return shape
+    raise AssertionError("it takes none of the rows")
+
+
+@pytest.mark.parametrize("name", metric_names())
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_merged_parts_are_the_whole(name, data):
+    metrics = planned(name)
+    shape = shape_for(metrics)
+    count = data.draw(st.integers(1, 40))
+    rows = some_rows(data.draw(st.integers(0, 1000)), count, shape)
+    cuts = sorted(data.draw(st.lists(st.integers(0, count), max_size=4)))
+    ends = sorted(data.draw(st.lists(st.integers(0, count), max_size=3)))
+    parts = []
+    for part in np.split(np.arange(count), ends):
+        inner = [cut for cut in cuts if cut < len(part)]
+        parts.append(accumulate(metrics, [column[part] for column in rows], inner))
+    total = Accumulation(metrics, SPECS)
+    for index in data.draw(st.permutations(range(len(parts)))):
+        total.merge(pickle.loads(pickle.dumps(parts[index])))
+    assert total.num_examples == count
+    assert_equal(values(metrics, accumulate(metrics, rows, [])), values(metrics, total))
