@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +22,14 @@ VOCABULARY_KEYS = ("all_classes", "classes")
 
 @dataclass(frozen=True)
 class Pairs:
-    """Binary labels in [0, 1], scores and weights, all of shape `[rows, classes]`, as float64."""
+    """Labels, scores and weights, all of shape `[rows, classes]`, as float64."""
 
     labels: Array
     predictions: Array
     weights: Array
 
-    def __post_init__(self) -> None:
+    def check_binary(self) -> None:
+        """Raise a `ValueError` when a label is no number from 0 to 1."""
         if len(self.labels) and not bool(np.all((self.labels >= 0) & (self.labels <= 1))):
             worst = self.labels[~((self.labels >= 0) & (self.labels <= 1))][0]
             raise _no_binary_label(worst)
@@ -40,6 +42,19 @@ def _no_binary_label(label: float) -> ValueError:
     )
 
 
+class InputSource(Protocol):
+    """A batch's features, and all that its models returned."""
+
+    def feature(self, name: str) -> Array:
+        """Return a feature, `[rows]` or `[rows, values]`; an object array of arrays if ragged."""
+
+    def outputs(self, model_name: str) -> Mapping[str, Array]:
+        """Return everything that a model returned, by name."""
+
+    def of_model(self, model_name: str, output_name: str) -> MetricInputs:
+        """Return another model's labels, predictions and weights."""
+
+
 @dataclass
 class MetricInputs:
     """One model's (and output's) labels, predictions and weights of a batch.
@@ -48,11 +63,13 @@ class MetricInputs:
         labels: `[rows]`, `[rows, 1]` or `[rows, classes]`; class ids or values.
         predictions: `[rows]`, `[rows, 1]` or `[rows, classes]`.
         weights: `[rows]`, or None for ones.
+        source: Where metrics find what is neither label, prediction nor weight.
     """
 
     labels: Array
     predictions: Array
     weights: Array | None = None
+    source: InputSource | None = None
     _views: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -153,6 +170,23 @@ class MetricInputs:
             self._views[view] = self._make_pairs(*view)
         pairs: Pairs = self._views[view]
         return pairs
+
+    def of_class(self, sub_key: SubKey) -> MetricInputs:
+        """Return what a metric of one row sees that is for a class, a rank, or the best classes.
+
+        For a class or a rank, labels and scores are `[rows, 1]`. For the best classes the other scores are
+        minus infinity.
+        """
+        view = ("of_class", sub_key)
+        if view not in self._views:
+            labels, predictions = _select(
+                self.dense_labels, self.predictions.astype(np.float64), sub_key, False
+            )
+            if sub_key.top_k is not None:
+                labels = self.labels
+            self._views[view] = MetricInputs(labels, predictions, self.weights, self.source)
+        found: MetricInputs = self._views[view]
+        return found
 
     def _make_pairs(
         self,

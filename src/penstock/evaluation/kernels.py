@@ -151,16 +151,71 @@ class Count(Sums):
 class WeightedMean(Sums):
     """Weighted sum of one value per row, and the weights' sum. Params: a function of the inputs.
 
-    The function takes `MetricInputs` and returns `[rows]`.
+    The function takes `MetricInputs` and returns `[rows]`. In a micro average each class of a row counts
+    as a row of its own.
     """
 
     WIDTH = 2
 
     def terms(self, inputs: MetricInputs) -> FloatArray:
         """Return the weighted values and the weights."""
-        values = np.asarray(self.params(inputs), dtype=np.float64)
+        if self.view.aggregated:
+            pairs = self.view.pairs(inputs)
+            flat = MetricInputs(pairs.labels.reshape(-1, 1), pairs.predictions.reshape(-1, 1))
+            values = np.asarray(self.params(flat), dtype=np.float64).reshape(pairs.weights.shape)
+            weighted = (values * pairs.weights).sum(axis=1)
+            return np.column_stack([weighted, pairs.weights.sum(axis=1)])
         weights = inputs.row_weights(self.view.weighted)
+        if self.view.sub_key is not None:
+            inputs = inputs.of_class(self.view.sub_key)
+        values = np.asarray(self.params(inputs), dtype=np.float64)
         return np.column_stack([values * weights, weights])
+
+
+class RowSums(Sums):
+    """Sums of as many terms as a function returns for a row: it is known with the first rows.
+
+    Params: a function of the inputs and the rows' weights, which returns weighted terms `[rows, terms]`.
+    In a micro average each class of a row counts as a row of its own.
+    """
+
+    def __init__(self, params: Hashable, view: View) -> None:
+        self._width = 0
+        super().__init__(params, view)
+
+    @property
+    def width(self) -> int:
+        """How many terms a row has; 0 before the first rows."""
+        return self._width
+
+    def terms(self, inputs: MetricInputs) -> FloatArray:
+        """Return the function's terms."""
+        if self.view.aggregated:
+            pairs = self.view.pairs(inputs)
+            flat = MetricInputs(pairs.labels.reshape(-1, 1), pairs.predictions.reshape(-1, 1))
+            terms = np.asarray(self.params(flat, pairs.weights.reshape(-1)))
+            return terms.reshape(*pairs.weights.shape, -1).sum(axis=1)  # type: ignore[no-any-return]
+        weights = inputs.row_weights(self.view.weighted)
+        if self.view.sub_key is not None:
+            inputs = inputs.of_class(self.view.sub_key)
+        return np.asarray(self.params(inputs, weights), dtype=np.float64)
+
+    def add(self, inputs: MetricInputs, membership: Membership) -> None:
+        """Add a batch."""
+        if not self._width:
+            self._set_width(self.terms(inputs).shape[1])
+        super().add(inputs, membership)
+
+    def merge(self, other: Sums, groups: Sequence[int]) -> None:
+        """Add another kernel's sums."""
+        if not self._width:
+            self._set_width(other.width)
+        if other.width:
+            super().merge(other, groups)
+
+    def _set_width(self, width: int) -> None:
+        self._width = width
+        self._sums = np.zeros((len(self._sums), width))
 
 
 class RowMean(Sums):
@@ -251,6 +306,7 @@ class ThresholdCounts(Sums):
     def terms(self, inputs: MetricInputs) -> FloatArray:
         """Return tp, tn, fp, fn for each threshold."""
         pairs = self.view.pairs(inputs)
+        pairs.check_binary()
         positive, negative = pairs.weights * pairs.labels, pairs.weights * (1.0 - pairs.labels)
         columns = []
         for threshold in self.params:

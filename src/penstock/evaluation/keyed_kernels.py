@@ -126,6 +126,62 @@ class ClassMatrix(Keyed):
         ]
 
 
+class ScoreBuckets(Keyed):
+    """Weights by the prediction's place among thresholds. Params: the thresholds, ascending.
+
+    In bucket `i` the score is greater than the first `i` thresholds.
+    """
+
+    WIDTH = 1
+
+    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Return each score's bucket and its weight."""
+        scores, weights = inputs.predictions.astype(np.float64), None
+        if self.view.selects_classes:
+            pairs = self.view.pairs(inputs)
+            scores, weights = pairs.predictions, pairs.weights
+        if weights is None:
+            rows = inputs.row_weights(self.view.weighted)
+            weights = np.broadcast_to(rows[:, None], scores.shape)
+        keys = np.searchsorted(np.array(self.params), scores, side="left").astype(np.int64)
+        # A score that is no number is above nothing.
+        return np.where(np.isnan(scores), 0, keys), weights[..., None]
+
+
+class LabelMatrix(Keyed):
+    """Confusion matrices of each class, by actual class. Params: thresholds.
+
+    A row counts for each class that its label has. Terms are false and true negatives, false and true
+    positives.
+    """
+
+    WIDTH = 4
+    CLASSES: ClassVar[int] = 1 << 12
+
+    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Return, for each threshold and pair of classes, the cell of a row and its terms."""
+        labels, scores = inputs.dense_labels != 0, inputs.predictions.astype(np.float64)
+        rows, classes = scores.shape
+        if not 2 <= classes <= self.CLASSES or labels.shape != scores.shape:
+            raise ValueError(
+                f"A multi-label confusion matrix needs one score for each of at most {self.CLASSES:,} "
+                "classes, and class ids or one label per class. Received: labels of shape "
+                f"{list(inputs.labels.shape)} and predictions of shape "
+                f"{list(scores.shape)}"
+            )
+        weights = inputs.row_weights(self.view.weighted)[:, None] * labels
+        keys, terms = [], []
+        for i, threshold in enumerate(self.params):
+            above = scores > threshold
+            kinds = (labels & ~above, ~labels & ~above, ~labels & above, labels & above)
+            each = np.stack(kinds, axis=2)[:, None] * weights[:, :, None, None]
+            actual, predicted = np.mgrid[0:classes, 0:classes]
+            key = (i * self.CLASSES + actual) * self.CLASSES + predicted
+            keys.append(np.broadcast_to(key.reshape(1, -1), (rows, classes**2)))
+            terms.append(each.reshape(rows, classes**2, 4))
+        return np.concatenate(keys, axis=1), np.concatenate(terms, axis=1)
+
+
 def _sum_by_key(
     keys: npt.NDArray[np.int64], terms: FloatArray
 ) -> tuple[npt.NDArray[np.int64], FloatArray]:

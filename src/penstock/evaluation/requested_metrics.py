@@ -12,13 +12,17 @@ from typing import Any
 
 from penstock.evaluation.keys import MetricKey, SubKey
 from penstock.evaluation.metrics.catalog import (
-    CATALOG,
     MetricDeclaration,
     parse_metric_config,
     read_metric_config,
     snake_case,
 )
-from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.metrics.modules import (
+    catalog_key,
+    declaration_of,
+    is_built_in,
+    refusal,
+)
 
 Classes = list[tuple[SubKey | None, str | None]]
 """Classes or ranks, each with the kind of its average, if it is one."""
@@ -68,9 +72,11 @@ def metric_name_and_meaning(metric: Any) -> tuple[str, str]:
     Raises:
         ValueError: If its configuration is faulty.
     """
-    if is_built_in(metric) or not metric.module:
-        name, arguments = read_metric_config(metric.class_name, metric.config)
-        module = ""
+    if is_built_in(metric) or not metric.module or refusal(metric):
+        if reason := refusal(metric):
+            raise ValueError(f"Keras's {metric.class_name} is not computed: {reason}.")
+        name, arguments = read_metric_config(catalog_key(metric), metric.config)
+        module = "losses" if catalog_key(metric) != metric.class_name else ""
     else:
         arguments = dict(parse_metric_config(metric.class_name, metric.config))
         name = str(arguments.pop("name", None) or snake_case(metric.class_name))
@@ -153,7 +159,7 @@ def _named(
 
 
 def _keys(config: Any, spec: Any, name: str, metric: Any) -> Iterator[tuple[MetricKey, bool]]:
-    declaration = CATALOG[metric.class_name] if is_built_in(metric) else MetricDeclaration(name)
+    declaration = declaration_of(metric) or MetricDeclaration(name)
     classes: Classes = _classes_of(spec)
     own = own_sub_key(metric)
     if own != SubKey():
@@ -197,9 +203,10 @@ def _classes_of(spec: Any) -> Classes:
 
 def own_sub_key(metric: Any) -> SubKey:
     """Return the class or rank that a metric's own arguments restrict it to."""
-    if not is_built_in(metric) or "top_k" not in CATALOG[metric.class_name].arguments:
+    declaration = declaration_of(metric)
+    if declaration is None or "top_k" not in declaration.arguments:
         return SubKey()
-    _, arguments = read_metric_config(metric.class_name, metric.config)
+    _, arguments = read_metric_config(catalog_key(metric), metric.config)
     return SubKey(class_id=arguments.get("class_id"), top_k=arguments.get("top_k"))
 
 

@@ -46,7 +46,7 @@ def test_a_class_beyond_the_models_is_refused():
 
 def test_a_label_outside_of_0_and_1_is_no_binary_label():
     with pytest.raises(ValueError, match="Received: a label 2"):
-        MetricInputs(np.array([2.0]), np.array([0.5])).pairs()
+        MetricInputs(np.array([2.0]), np.array([0.5])).pairs().check_binary()
 
 
 def test_text_labels_say_what_to_do():

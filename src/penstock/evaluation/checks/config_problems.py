@@ -16,8 +16,7 @@ from penstock.evaluation.checks.metrics_spec_problems import metrics_spec_proble
 from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.checks.threshold_problems import threshold_problems
 from penstock.evaluation.keys import MetricKey
-from penstock.evaluation.metrics.catalog import CATALOG
-from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.metrics.modules import declaration_of
 from penstock.evaluation.requested_metrics import (
     MetricRequest,
     metric_name_and_meaning,
@@ -196,10 +195,8 @@ def _labels(config: Any, requests: Sequence[MetricRequest]) -> Iterator[ConfigPr
     models = {spec.name: spec for spec in config.model_specs}
     told = set()
     for request in requests:
-        built_in = is_built_in(request.metric)
-        if request.averages_outputs or (
-            built_in and not CATALOG[request.metric.class_name].needs_label
-        ):
+        declaration = declaration_of(request.metric)
+        if request.averages_outputs or (declaration is not None and not declaration.needs_label):
             continue
         spec = models[request.key.model_name]
         has_label = spec.label_key or spec.label_keys.get(request.key.output_name)

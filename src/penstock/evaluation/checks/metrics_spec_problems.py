@@ -8,7 +8,7 @@ from typing import Any
 from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.keys import SubKey
 from penstock.evaluation.metrics.catalog import CATALOG
-from penstock.evaluation.metrics.modules import is_built_in, is_tfma
+from penstock.evaluation.metrics.modules import declaration_of, is_built_in, is_tfma
 from penstock.evaluation.requested_metrics import metric_name_and_meaning, own_sub_key
 from penstock.spelling import nearest
 
@@ -159,8 +159,15 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
             f"{metric.class_name} is your own metric, which has no micro average here; put it in a "
             "separate MetricsSpec.",
         )
-    if spec.HasField("aggregate") and is_built_in(metric):
-        declaration, kind = CATALOG[metric.class_name], spec.aggregate.WhichOneof("type")
+    declaration = declaration_of(metric)
+    if spec.HasField("aggregate") and declaration is not None:
+        kind = spec.aggregate.WhichOneof("type")
+        if metric.class_name.startswith("Sparse"):
+            yield ConfigProblem(
+                place,
+                f"{metric.class_name} is of class ids and has no average over classes. Use "
+                f"{metric.class_name.removeprefix('Sparse')}, or a separate MetricsSpec.",
+            )
         macro = kind in ("macro_average", "weighted_macro_average")
         if macro and declaration.is_structured and declaration.aggregates:
             yield ConfigProblem(

@@ -8,8 +8,7 @@ from typing import Any
 
 from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.config import MetricDirection
-from penstock.evaluation.metrics.catalog import CATALOG
-from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.metrics.modules import declaration_of
 from penstock.evaluation.requested_metrics import (
     MetricRequest,
     ThresholdRequest,
@@ -29,7 +28,7 @@ def threshold_problems(config: Any, requests: Sequence[MetricRequest]) -> Iterat
     structured = {
         request.key
         for request in requests
-        if is_built_in(request.metric) and CATALOG[request.metric.class_name].is_structured
+        if (declaration := declaration_of(request.metric)) and declaration.is_structured
     }
     for found in threshold_requests(config, requests):
         if not found.keys:

@@ -263,3 +263,21 @@ def recall_at_false_positive_rate(
     """Return the best recall at a false positive rate of at most `false_positive_rate`."""
     value = _best(_recall, lambda m: ratio(m.fp, m.fp + m.tn), false_positive_rate, at_most=True)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+
+
+@metric("ThresholdAtRecall")
+def threshold_at_recall(
+    recall: float | list[float],
+    num_thresholds: int | None = None,
+    thresholds: list[float] | None = None,
+) -> Computation:
+    """Return the greatest threshold with a recall of at least `recall`."""
+    value = _best(lambda m: m.thresholds, _recall, recall)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+
+
+@metric("MaxRecall")
+def max_recall() -> Computation:
+    """Return the recall where any score above zero is positive, as COCO defines it."""
+    source = MatrixSource.of(1e-12, None)
+    return _computation(source, lambda matrices: float(_recall(matrices)[0]))

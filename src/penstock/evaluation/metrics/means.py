@@ -1,7 +1,8 @@
 """Counts, regression errors and calibration.
 
 Definitions follow TensorFlow Model Analysis 0.52: example_count.py, mean_regression_error.py,
-calibration.py and squared_pearson_correlation.py of tensorflow_model_analysis/metrics.
+calibration.py, squared_pearson_correlation.py and tjur_discrimination.py of
+tensorflow_model_analysis/metrics.
 """
 
 from __future__ import annotations
@@ -108,3 +109,33 @@ def squared_pearson_correlation() -> Computation:
         return float(covariance**2 / spread) if spread > 0 else float("nan")
 
     return Computation((LabelPredictionSums, ()), value)
+
+
+def _means_by_label(s: FloatArray) -> tuple[float, float]:
+    """Return the predictions' means of the positive and of the negative examples."""
+    labels, predictions, weight, _, _, products = s
+    if labels == 0 or labels == weight:
+        return float("nan"), float("nan")
+    return products / labels, (predictions - products) / (weight - labels)
+
+
+@metric("CoefficientOfDiscrimination")
+def coefficient_of_discrimination() -> Computation:
+    """Return how much higher the mean prediction of positives is than that of negatives."""
+
+    def value(s: FloatArray) -> float:
+        positive, negative = _means_by_label(s)
+        return float(positive - negative)
+
+    return Computation((LabelPredictionSums, ()), value, labels="binary")
+
+
+@metric("RelativeCoefficientOfDiscrimination")
+def relative_coefficient_of_discrimination() -> Computation:
+    """Return the mean prediction of positives over that of negatives."""
+
+    def value(s: FloatArray) -> float:
+        positive, negative = _means_by_label(s)
+        return float(positive / negative) if negative else float("nan")
+
+    return Computation((LabelPredictionSums, ()), value, labels="binary")

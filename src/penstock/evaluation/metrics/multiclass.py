@@ -158,6 +158,32 @@ class _ClassEntropy:
         return np.asarray(-(labels * (shifted - log_sum)).sum(axis=1))
 
 
+@metric("CategoricalCrossEntropy")
+def categorical_cross_entropy(
+    from_logits: bool = False, label_smoothing: float = 0.0
+) -> Computation:
+    """TFMA's own cross entropy of one value and one score per class, which does not clip."""
+    return Computation((WeightedMean, _UnclippedEntropy(from_logits, label_smoothing)), mean)
+
+
+@dataclass(frozen=True)
+class _UnclippedEntropy:
+    from_logits: bool
+    label_smoothing: float
+
+    def __call__(self, inputs: MetricInputs) -> Array:
+        labels = inputs.dense_labels
+        labels = labels * (1.0 - self.label_smoothing) + self.label_smoothing / labels.shape[1]
+        scores = inputs.predictions.astype(np.float64)
+        if self.from_logits:
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        scores = scores / scores.sum(axis=1, keepdims=True)
+        with np.errstate(divide="ignore"):
+            logs = np.log(scores)
+        # A class that is not there has no part in the entropy, whatever its score.
+        return np.asarray(-np.where(labels == 0, 0.0, labels * logs).sum(axis=1))
+
+
 @metric("BinaryCrossentropy")
 def binary_crossentropy(from_logits: bool = False, label_smoothing: float = 0.0) -> Computation:
     """Keras's cross entropy of binary labels and scores."""

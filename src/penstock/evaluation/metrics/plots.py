@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.keyed_kernels import ClassMatrix, Histogram
+from penstock.evaluation.keyed_kernels import ClassMatrix, Histogram, LabelMatrix, ScoreBuckets
 from penstock.evaluation.metrics.matrices import (
     NUM_BUCKETS,
     Matrices,
@@ -54,6 +54,53 @@ class CalibrationPlot:
 
 
 @dataclass(frozen=True)
+class ScorePlot:
+    """Weighted scores above and below thresholds."""
+
+    thresholds: npt.NDArray[np.float64]
+    above: npt.NDArray[np.float64]
+    below: npt.NDArray[np.float64]
+
+    def to_plot(self, message: Any) -> None:
+        """Fill a `PlotData` message: as TFMA has it, as a confusion matrix without wrong predictions."""
+        nothing = np.zeros(len(self.thresholds))
+        matrices = Matrices(self.thresholds, self.above, self.below, nothing, nothing)
+        matrices.fill(message.confusion_matrix_at_thresholds)
+        for matrix in message.confusion_matrix_at_thresholds.matrices:
+            matrix.precision = matrix.recall = 0.0
+
+
+@dataclass(frozen=True)
+class LabelMatrixPlot:
+    """Weights by threshold, actual class and class: false and true negatives and positives."""
+
+    cells: dict[float, dict[tuple[int, int], npt.NDArray[np.float64]]]
+
+    @classmethod
+    def of(cls, thresholds: tuple[float, ...], state: Any) -> LabelMatrixPlot:
+        """Read a `LabelMatrix` kernel's state."""
+        cells: dict[float, dict[tuple[int, int], npt.NDArray[np.float64]]] = {}
+        for key, sums in zip(*state, strict=True):
+            if not sums.any():
+                # No row has this actual class.
+                continue
+            key, predicted = divmod(int(key), LabelMatrix.CLASSES)
+            index, actual = divmod(key, LabelMatrix.CLASSES)
+            cells.setdefault(thresholds[index], {})[actual, predicted] = sums
+        return cls(cells)
+
+    def to_plot(self, message: Any) -> None:
+        """Fill a `PlotData` message."""
+        filled = message.multi_label_confusion_matrix_at_thresholds
+        names = ("false_negatives", "true_negatives", "false_positives", "true_positives")
+        for threshold, cells in sorted(self.cells.items()):
+            matrix = filled.matrices.add(threshold=min(max(threshold, 0.0), 1.0))
+            for (actual, predicted), sums in sorted(cells.items()):
+                counts = dict(zip(names, sums.tolist(), strict=True))
+                matrix.entries.add(actual_class_id=actual, predicted_class_id=predicted, **counts)
+
+
+@dataclass(frozen=True)
 class ClassMatrixPlot:
     """Multi-class confusion matrices."""
 
@@ -73,6 +120,35 @@ def confusion_matrix_plot(num_thresholds: int = 1000) -> Computation:
         lambda state: MatrixPlot(matrices_from_histogram(thresholds, state)),
         is_plot=True,
         labels="binary",
+    )
+
+
+@metric("ScoreDistributionPlot")
+def score_distribution_plot(num_thresholds: int = 1000) -> Computation:
+    """Return how many scores lie above and below `num_thresholds` thresholds, whatever the labels."""
+    thresholds = (-1e-6, *(i / num_thresholds for i in range(num_thresholds + 1)))
+
+    def value(state: Any) -> ScorePlot:
+        buckets, weights = state
+        # Bucket i lies above the first i thresholds.
+        counts = np.zeros(len(thresholds) + 1)
+        counts[buckets] = weights[:, 0]
+        below = np.cumsum(counts)[:-1]
+        return ScorePlot(np.array(thresholds), counts.sum() - below, below)
+
+    return Computation((ScoreBuckets, thresholds), value, is_plot=True, labels="none")
+
+
+@metric("MultiLabelConfusionMatrixPlot")
+def multi_label_confusion_matrix_plot(
+    thresholds: list[float] | None = None, num_thresholds: int | None = None
+) -> Computation:
+    """Return, for each actual class, a confusion matrix of each class; several may be true at once."""
+    values = tuple(thresholds or [0.5])
+    if num_thresholds is not None:
+        values = tuple(interpolated_thresholds(num_thresholds))
+    return Computation(
+        (LabelMatrix, values), lambda state: LabelMatrixPlot.of(values, state), is_plot=True
     )
 
 

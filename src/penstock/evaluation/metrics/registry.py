@@ -65,7 +65,7 @@ def build_metric(class_name: str, config: str | Mapping[str, Any] = "") -> tuple
     """Return a metric's name and computation.
 
     Args:
-        class_name: As in `MetricConfig.class_name`, such as `"AUC"`.
+        class_name: As in the table, such as `"AUC"`.
         config: The metric's arguments as JSON, as in `MetricConfig.config`, or as a dict.
 
     Raises:
@@ -80,4 +80,11 @@ def build_metric(class_name: str, config: str | Mapping[str, Any] = "") -> tuple
 
 def load_metrics() -> None:
     """Import the modules that register metrics."""
-    from penstock.evaluation.metrics import binary, means, multiclass, plots  # noqa: F401
+    from penstock.evaluation.metrics import (  # noqa: F401
+        binary,
+        keras_rows,
+        keras_sums,
+        means,
+        multiclass,
+        plots,
+    )

@@ -16,7 +16,7 @@ from penstock.evaluation.kernels import Kernel, RowMean, View, row_arrays, rows_
 from penstock.evaluation.metric import ROW_METRIC, Metric
 from penstock.evaluation.metrics.catalog import parse_metric_config, snake_case
 from penstock.evaluation.metrics.keras_metrics import KerasStates, is_keras_metric
-from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.metrics.modules import catalog_key, is_built_in
 from penstock.evaluation.metrics.registry import Computation, build_metric
 from penstock.evaluation.slicing import Membership
 from penstock.spelling import nearest
@@ -33,7 +33,7 @@ def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computatio
         ValueError: If there is no such metric, or it does not take its arguments.
     """
     if is_built_in(metric):
-        return build_metric(metric.class_name, metric.config)[1]
+        return build_metric(catalog_key(metric), metric.config)[1]
     found = _find(metric, modules)
     where = f"{metric.module}.{metric.class_name}"
     arguments = dict(parse_metric_config(metric.class_name, metric.config))

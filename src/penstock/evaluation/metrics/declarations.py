@@ -1,0 +1,204 @@
+"""The table of the metrics: their names, arguments and what they need; without NumPy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MetricDeclaration:
+    """A metric as an EvalConfig may ask for it.
+
+    Args:
+        name: The name of its value, unless the configuration gives one.
+        arguments: The kind of each argument, one of `catalog.KINDS`.
+        required: Arguments without a default.
+        choices: The values that an argument of text may have.
+        features: Arguments that name a feature of the examples.
+        parts: For a metric of several values, the arguments that name them, and the default names.
+        is_plot: Whether it goes among the plots.
+        is_structured: Whether its value is neither a number nor an array.
+        is_attribution: Whether it goes among the attributions.
+        binarizes: Whether it has a value for a single class.
+        aggregates: Whether it has an average over classes.
+        needs_label: Whether it needs labels.
+        compares: Whether it compares the model's predictions with the baseline's.
+        ranks: Whether it is of queries: its MetricsSpec needs a `query_key`.
+    """
+
+    name: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict)
+    is_plot: bool = False
+    is_structured: bool = False
+    is_attribution: bool = False
+    binarizes: bool = True
+    aggregates: bool = True
+    needs_label: bool = True
+    compares: bool = False
+    ranks: bool = False
+
+
+_MATRIX_METRICS = """
+    TruePositives TP TrueNegatives TN FalsePositives FP FalseNegatives FN BinaryAccuracy Precision PPV
+    Recall TPR Specificity TNR FallOut FPR MissRate FNR NegativePredictiveValue NPV FalseDiscoveryRate
+    FalseOmissionRate Prevalence PrevalenceThreshold ThreatScore BalancedAccuracy F1Score
+    MatthewsCorrelationCoefficient FowlkesMallowsIndex Informedness Markedness PositiveLikelihoodRatio
+    NegativeLikelihoodRatio DiagnosticOddsRatio PredictedPositiveRate
+"""
+_PLAIN_METRICS = """
+    MeanAbsoluteError MeanSquaredError MeanAbsolutePercentageError MeanSquaredLogarithmicError
+    RootMeanSquaredError MeanLabel Calibration SquaredPearsonCorrelation
+    SparseCategoricalAccuracy CategoricalAccuracy Accuracy
+    CoefficientOfDiscrimination RelativeCoefficientOfDiscrimination
+    Hinge SquaredHinge CategoricalHinge KLDivergence LogCoshError LogCosh Poisson CosineSimilarity
+    losses.CosineSimilarity ConcordanceCorrelation PearsonCorrelation
+"""
+_CURVE = {"num_thresholds": "int", "thresholds": "numbers", "top_k": "int", "class_id": "int"}
+_ENTROPY = {"from_logits": "bool", "label_smoothing": "number"}
+_METHODS = ("interpolation", "minoring", "majoring")
+
+
+def snake_case(name: str) -> str:
+    """Return a class name as Keras names its instances: `BinaryAccuracy` is `binary_accuracy`."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _only(*names: str) -> dict[str, str]:
+    return {name: _CURVE[name] for name in names}
+
+
+class _Table:
+    def __init__(self) -> None:
+        self.found: dict[str, MetricDeclaration] = {}
+
+    def declare(
+        self, class_name: str, arguments: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        name = more.pop("name", None) or snake_case(class_name.rpartition(".")[2])
+        self.found[class_name] = MetricDeclaration(name, arguments or {}, **more)
+
+
+def _catalog() -> dict[str, MetricDeclaration]:
+    table = _Table()
+    for class_name in _MATRIX_METRICS.split():
+        table.declare(class_name, _CURVE)
+    for class_name in _PLAIN_METRICS.split():
+        table.declare(class_name)
+    for class_name in ("ExampleCount", "WeightedExampleCount"):
+        table.declare(class_name, aggregates=False, needs_label=False)
+    table.declare("MeanPrediction", needs_label=False)
+    _declare_curves(table)
+    _declare_entropies(table)
+    _declare_keras(table)
+    _declare_plots(table)
+    return table.found
+
+
+def _declare_curves(table: _Table) -> None:
+    table.declare(
+        "ConfusionMatrixAtThresholds", _only("thresholds", "num_thresholds"), is_structured=True
+    )
+    curves = {"curve": ("ROC", "PR"), "summation_method": _METHODS}
+    auc = {**_CURVE, "summation_method": "text", "curve": "text"}
+    table.declare("AUC", {**auc, "multi_label": "bool", "from_logits": "bool"}, choices=curves)
+    methods = {"summation_method": _METHODS}
+    table.declare("AUCPrecisionRecall", {**_CURVE, "summation_method": "text"}, choices=methods)
+    for class_name, constraint in (
+        ("SensitivityAtSpecificity", "specificity"),
+        ("SpecificityAtSensitivity", "sensitivity"),
+        ("PrecisionAtRecall", "recall"),
+        ("RecallAtPrecision", "precision"),
+        ("RecallAtFalsePositiveRate", "false_positive_rate"),
+        ("ThresholdAtRecall", "recall"),
+    ):
+        table.declare(class_name, {constraint: "numbers", **_CURVE}, required=(constraint,))
+    table.declare("MaxRecall", _only("top_k", "class_id"))
+
+
+def _declare_entropies(table: _Table) -> None:
+    table.declare("SparseTopKCategoricalAccuracy", {"k": "int"})
+    table.declare("TopKCategoricalAccuracy", {"k": "int"})
+    table.declare("SparseCategoricalCrossentropy", {"from_logits": "bool"})
+    table.declare("CategoricalCrossentropy", _ENTROPY)
+    table.declare("BinaryCrossentropy", _ENTROPY)
+    table.declare("BinaryCrossEntropy", _ENTROPY, name="binary_crossentropy")
+    table.declare("CategoricalCrossEntropy", _ENTROPY, name="categorical_crossentropy")
+
+
+def _declare_keras(table: _Table) -> None:
+    focal = {"alpha": "number", "gamma": "number", **_ENTROPY}
+    table.declare("BinaryFocalCrossentropy", {"apply_class_balancing": "bool", **focal})
+    table.declare("CategoricalFocalCrossentropy", focal)
+    table.declare("CategoricalGeneralizedCrossEntropy", {"q": "number"})
+    table.declare("Huber", {"delta": "number"})
+    table.declare(
+        "R2Score",
+        {"class_aggregation": "text", "num_regressors": "int"},
+        choices={"class_aggregation": ("uniform_average", "variance_weighted_average")},
+    )
+    averages = ("micro", "macro", "weighted")
+    table.declare(
+        "FBetaScore",
+        {"average": "text", "beta": "number", "threshold": "number"},
+        choices={"average": averages},
+    )
+    classes = {"num_classes": "int", "ignore_class": "int"}
+    sparse = {"sparse_y_true": "bool", "sparse_y_pred": "bool"}
+    targets = {"target_class_ids": "ints"}
+    table.declare("BinaryIoU", {**targets, "threshold": "number"})
+    of_targets = ("num_classes", "target_class_ids")
+    table.declare("IoU", {**classes, **sparse, **targets}, required=of_targets)
+    table.declare("MeanIoU", {**classes, **sparse}, required=("num_classes",))
+    one_hot = {**classes, "sparse_y_pred": "bool"}
+    table.declare("OneHotIoU", {**one_hot, **targets}, required=of_targets)
+    table.declare("OneHotMeanIoU", one_hot, required=("num_classes",))
+
+
+def _declare_plots(table: _Table) -> None:
+    plot = {"is_plot": True, "is_structured": True}
+    whole = {"is_structured": True, "binarizes": False, "aggregates": False}
+    table.declare("MultiClassConfusionMatrixAtThresholds", _only("thresholds"), **whole)
+    table.declare("ConfusionMatrixPlot", _only("num_thresholds"), **plot)
+    table.declare("ScoreDistributionPlot", _only("num_thresholds"), needs_label=False, **plot)
+    buckets = {"num_buckets": "int", "left": "number", "right": "number"}
+    table.declare("CalibrationPlot", buckets, **plot)
+    matrices = _only("thresholds", "num_thresholds")
+    table.declare("MultiClassConfusionMatrixPlot", matrices, is_plot=True, **whole)
+    table.declare("MultiLabelConfusionMatrixPlot", matrices, is_plot=True, **whole)
+
+
+CATALOG: Mapping[str, MetricDeclaration] = _catalog()
+"""Each metric by the class name that a `MetricConfig` uses.
+
+`losses.CosineSimilarity` is Keras's loss of that name, which is the negative of its metric.
+"""
+
+BASE_CLASSES = (
+    "it is a base class of Keras's, which computes nothing of labels and predictions by itself"
+)
+_BATCH = (
+    "its value depends on which rows share a batch, so a slice has no value of its own. Make it row by "
+    "row in a function with the decorator penstock.evaluation.row_metric"
+)
+REFUSED: Mapping[str, str] = {
+    "keras.metrics.Mean": "it takes values, not labels and predictions. MeanPrediction and MeanLabel are "
+    "means of those; TFMA's Mean is of a feature",
+    "keras.metrics.Sum": "it takes values, not labels and predictions",
+    "keras.metrics.Metric": BASE_CLASSES,
+    "keras.metrics.MeanMetricWrapper": BASE_CLASSES,
+    "keras.losses.Loss": BASE_CLASSES,
+    "keras.losses.CTC": "it needs sequences of class ids and of scores for each row, which one row of "
+    "predictions by class is not",
+    "keras.losses.Circle": _BATCH,
+    "keras.losses.Dice": _BATCH,
+    "keras.losses.Tversky": _BATCH,
+}
+"""Metrics and losses that are refused, and why."""
