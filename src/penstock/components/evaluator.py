@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
 from penstock.artifacts.standard import DEFAULT_PAYLOAD_FORMAT
 from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
 from penstock.evaluation.checks.config_problems import refuse_problems
+from penstock.evaluation.checks.worst_rows_options import check_worst_rows
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.metrics.modules import is_built_in
 from penstock.evaluation.verdict import VERDICT_PROPERTY
+
+if TYPE_CHECKING:
+    from penstock.evaluation.worst_rows import WorstRowsRequest
 
 _TFX_FUNCTIONS = ("custom_eval_shared_model", "custom_extractors")
 
@@ -39,9 +43,14 @@ class Evaluator(Component):
         example_splits: The splits to evaluate on; `eval` when empty.
         module_file: A file with your own metrics, as an alternative to a dotted name: a
             `MetricConfig.module` may then be the file's bare name, as in TFX.
+        worst_rows: How many of the rows with the largest errors to keep with their ids and predictions,
+            for each model and output. By default the evaluation holds no single row.
+        id_key: The feature that says which row it is; needed by `worst_rows`. Features that the schema
+            tags as `PII` are never kept.
 
     Outputs:
-        evaluation: TFMA's files, and `threshold_checks.json` with each check as data.
+        evaluation: TFMA's files, `threshold_checks.json` with each check as data, and
+            `worst_rows.json` if they were asked for.
         blessing: An empty file `BLESSED` or `NOT_BLESSED`. Its custom properties `reasons` and, as data,
             `verdict` say why.
 
@@ -67,6 +76,8 @@ class Evaluator(Component):
     eval_config: Any
     example_splits: Sequence[str] = ()
     module_file: ModuleFile | None = None
+    worst_rows: int = 0
+    id_key: str = ""
     evaluation: Output[ModelEvaluation] = output()
     blessing: Output[ModelBlessing] = output()
 
@@ -74,6 +85,7 @@ class Evaluator(Component):
         """Check that the EvalConfig is valid and that each of its fields has an effect."""
         self.eval_config = as_eval_config(self.eval_config)
         refuse_problems(self.eval_config)
+        check_worst_rows(self.worst_rows, self.id_key)
 
     def run(self, context: ExecutionContext) -> None:
         """Evaluate the model, and write the results and the blessing."""
@@ -86,14 +98,16 @@ class Evaluator(Component):
             ExamplesSplit.of(self.examples, split).with_payload(DEFAULT_PAYLOAD_FORMAT, "Evaluator")
             for split in splits
         ]
+        schema = load_schema_text(self.schema.file) if self.schema else None
         evaluation = evaluate(
             [file for split in read for file in split.files],
             model=self.model.eval_uri,
             eval_config=self.eval_config,
             baseline=self.baseline_model.eval_uri if self.baseline_model else None,
-            schema=load_schema_text(self.schema.file) if self.schema else None,
+            schema=schema,
             file_format=self.examples.file_format,
             modules=self._modules(context),
+            worst_rows=self._worst_rows(schema),
         )
         for name in evaluation.empty_slices:
             context.log.warning("No example is in the slices %s of slicing_specs.", name)
@@ -121,6 +135,21 @@ class Evaluator(Component):
         context.log.info("%s", line)
         for failure in validation.failures()[1:]:
             context.log.info("  %s", failure)
+
+    def _worst_rows(self, schema: Any) -> WorstRowsRequest | None:
+        from penstock.evaluation.worst_rows import WorstRowsRequest
+        from penstock.io import personal_features
+
+        if not self.worst_rows:
+            return None
+        sliced_by = [
+            name
+            for spec in self.eval_config.slicing_specs
+            for name in (*spec.feature_keys, *sorted(spec.feature_values))
+        ]
+        return WorstRowsRequest(
+            self.worst_rows, self.id_key, sliced_by, hidden=personal_features(schema)
+        )
 
     def _modules(self, context: ExecutionContext) -> dict[str, ModuleType]:
         """Return the user's modules by their names in the EvalConfig."""

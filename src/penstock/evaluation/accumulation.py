@@ -11,6 +11,7 @@ from penstock.evaluation.evaluated_model import BatchInputs
 from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
 from penstock.evaluation.plan import PlannedMetric, label_sums_view
 from penstock.evaluation.slicing import Slicer
+from penstock.evaluation.worst_rows import WorstRows
 
 
 class Accumulation:
@@ -23,9 +24,16 @@ class Accumulation:
     Args:
         metrics: What is computed.
         slicing_specs: `SlicingSpec` messages.
+        worst_rows: What keeps the rows with the largest errors, if they are wanted.
     """
 
-    def __init__(self, metrics: Iterable[PlannedMetric], slicing_specs: Iterable[Any]) -> None:
+    def __init__(
+        self,
+        metrics: Iterable[PlannedMetric],
+        slicing_specs: Iterable[Any],
+        worst_rows: WorstRows | None = None,
+    ) -> None:
+        self.worst_rows = worst_rows
         self.slicer = Slicer(slicing_specs)
         self.num_examples = 0
         self.features: set[str] = set()
@@ -66,6 +74,8 @@ class Accumulation:
                 seen.check_predictions()
             kernel.add(seen, membership)
         self._rows.add(inputs.get(self._rows.view), membership)
+        if self.worst_rows is not None:
+            self.worst_rows.add(inputs, features)
         self.num_examples += features.num_rows
 
     def merge(self, other: Accumulation) -> None:
@@ -74,6 +84,8 @@ class Accumulation:
         for kernel, added in zip(self._kernels, other._kernels, strict=True):
             kernel.merge(added, groups)
         self._rows.merge(other._rows, groups)
+        if self.worst_rows is not None and other.worst_rows is not None:
+            self.worst_rows.merge(other.worst_rows)
         self.num_examples += other.num_examples
         self.features |= other.features
 

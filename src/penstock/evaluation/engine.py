@@ -17,11 +17,12 @@ from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.evaluated_model import BatchInputs, check_features, load_models
 from penstock.evaluation.examples import read_example_batches
 from penstock.evaluation.keys import MetricKey, SliceKey
-from penstock.evaluation.plan import PlannedMetric, plan_metrics
+from penstock.evaluation.plan import PlannedMetric, plan_metrics, views_of
 from penstock.evaluation.resolve import resolve_config
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
+from penstock.evaluation.worst_rows import WorstRows, WorstRowsRequest
 from penstock.progress import report
 
 
@@ -56,6 +57,7 @@ class Evaluation:
         num_examples: Rows read.
         seconds: Wall time of loading the models, and of reading, predicting and computing.
         empty_slices: The slicing specs, for people, in whose slices there was no example.
+        worst_rows: The rows on which the model is most wrong, if they were asked for.
     """
 
     config: Any
@@ -65,6 +67,7 @@ class Evaluation:
     num_examples: int
     seconds: dict[str, float]
     empty_slices: list[str] = field(default_factory=list)
+    worst_rows: WorstRows | None = None
 
     def metrics(self, slice_key: SliceKey = (), model_name: str = "") -> dict[str, float]:
         """Return a slice's scalar metrics of the evaluated model by name, without differences."""
@@ -89,6 +92,7 @@ def evaluate(
     file_format: str = DEFAULT_FILE_FORMAT,
     batch_size: int = 8192,
     modules: Mapping[str, ModuleType] | None = None,
+    worst_rows: WorstRowsRequest | None = None,
 ) -> Evaluation:
     """Evaluate a SavedModel, and a baseline beside it, on examples.
 
@@ -104,6 +108,7 @@ def evaluate(
         batch_size: Rows per batch; a ModelSpec's `inference_batch_size` takes precedence.
         modules: User modules with metrics, by the names that a `MetricConfig.module` may have. Others
             are imported by their dotted name.
+        worst_rows: Which rows with the largest errors to keep, if any.
 
     Returns:
         Metrics by slice and the verdict of the thresholds. Nothing is written.
@@ -125,19 +130,25 @@ def evaluate(
     config = resolve_config(requested, has_baseline=baseline is not None)
     metrics = plan_metrics(config, modules)
     thresholds = planned_thresholds(config)
-    total = Accumulation(metrics, config.slicing_specs)
+    worst = None
+    if worst_rows is not None:
+        worst = WorstRows(worst_rows, config.model_specs, views_of(metrics))
+    total = Accumulation(metrics, config.slicing_specs, worst)
     slicer = total.slicer
     started = time.perf_counter()
     models = load_models(config, model, baseline)
     if schema is not None:
         check_features(slicer, models, [f.name for f in schema.feature])
+        if worst_rows is not None:
+            worst_rows.check_features(f.name for f in schema.feature)
     loaded = time.perf_counter()
     sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
     batches = read_example_batches(
         files,
         file_format=file_format,
         schema=schema,
-        columns=[*slicer.features, *(name for m in models for name in m.features)],
+        columns=[*slicer.features, *(name for m in models for name in m.features)]
+        + (worst_rows.columns if worst_rows else []),
         batch_size=min([batch_size, *sizes]),
     )
     for batch in batches:
@@ -163,6 +174,7 @@ def evaluate(
         total.num_examples,
         {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
         empty,
+        worst,
     )
 
 

@@ -96,7 +96,7 @@ class MetricKey:
 
 def slice_name(key: SliceKey) -> str:
     """Return a slice's name for people: `Overall`, `island=Dream` or `island=Dream, sex=male`."""
-    return ", ".join(f"{column}={_short(value)}" for column, value in key) or OVERALL
+    return ", ".join(f"{column}={value_text(value)}" for column, value in key) or OVERALL
 
 
 def message_slice_name(message: Any) -> str:
@@ -119,8 +119,8 @@ def slice_columns(message: Any) -> str | None:
     return ", ".join(single.column for single in key.single_slice_keys) or None
 
 
-def _short(value: str | int | float) -> str:
-    """Return a float32 that became a float64 reads as it was written: 0.1, not 0.10000000149011612."""
+def value_text(value: Any) -> str:
+    """Return a float32 that became a float64 as it was written: 0.1, not 0.10000000149011612."""
     if not isinstance(value, float) or not math.isfinite(value) or value.is_integer():
         return str(value)
     for digits in range(1, 10):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -55,6 +55,12 @@ def plan_metrics(
         spec = config.metrics_specs[request.spec_index]
         planned[request.key] = _planned(request, spec, computations[request.place])
     return list(planned.values())
+
+
+def views_of(metrics: Iterable[PlannedMetric]) -> set[tuple[str, str]]:
+    """Return the models and outputs that metrics are computed of."""
+    parts = (part for metric in metrics for _, part in metric.parts or ((1.0, metric),))
+    return {(part.view.model_name, part.view.output_name) for part in parts}
 
 
 def _planned(request: MetricRequest, spec: Any, computation: Computation) -> PlannedMetric:

@@ -24,6 +24,7 @@ from penstock.evaluation.keys import (
 from penstock.evaluation.messages import message_class
 from penstock.evaluation.records import read_messages
 from penstock.evaluation.verdict import sentence
+from penstock.evaluation.worst_rows import write_worst_rows
 from penstock.io import TFRecordWriter
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str 
     _write(root / VALIDATIONS_FILE, [validation_message(evaluation.validation)])
     checks = json.dumps(evaluation.validation.to_dict(), indent=2)
     (root / CHECKS_FILE).write_text(checks + "\n")
+    if evaluation.worst_rows is not None:
+        write_worst_rows(evaluation.worst_rows, folder)
 
 
 def read_metrics(folder: str) -> list[tuple[SliceKey, dict[MetricKey, Any]]]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.io.ingestion.hash_split import HashSplitter
     from penstock.io.ingestion.span_pattern import ResolvedInput, resolve_input
     from penstock.io.ingestion.write_examples import Rows, write_examples
+    from penstock.io.pii import personal_features
     from penstock.io.tables.avro_ingest import read_avro
     from penstock.io.tables.parquet_ingest import read_parquet
     from penstock.io.tables.query_ingest import read_query
@@ -58,6 +59,7 @@ _MODULE_OF = {
     "TFRecordError": "tfrecord.records",
     "TFRecordWriter": "tfrecord.records",
     "joined_split": "examples.split",
+    "personal_features": "pii",
     "read_avro": "tables.avro_ingest",
     "read_csv": "csv.reader",
     "read_parquet": "tables.parquet_ingest",
@@ -93,6 +95,7 @@ __all__ = [
     "TFRecordError",
     "TFRecordWriter",
     "joined_split",
+    "personal_features",
     "read_avro",
     "read_csv",
     "read_parquet",

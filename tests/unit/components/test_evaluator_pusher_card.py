@@ -19,6 +19,7 @@ from penstock.artifacts import (
 )
 from penstock.components import Evaluator, ModelCard, Pusher
 from penstock.evaluation import read_checks
+from penstock.evaluation.worst_rows import read_worst_rows
 from penstock.io import ExamplesWriter
 from penstock.serving import Filesystem, PushDestination, load_model
 from penstock.testing import ComponentFailed, run_component
@@ -183,6 +184,40 @@ from penstock.evaluation import row_metric
 def above(labels, predictions, bound=0.5):
     return predictions > bound
 """
+
+
+def test_the_worst_rows_are_kept_when_asked_without_what_is_personal(model, examples, tmp_path):
+    schema = Schema(str(tmp_path / "schema"))
+    Path(schema.uri).mkdir()
+    Path(schema.file).write_text(
+        """feature { name: "x" type: FLOAT } feature { name: "label" type: INT }
+        feature { name: "kind" type: BYTES annotation { tag: "PII" } }"""
+    )
+    asked = {
+        "examples": examples,
+        "model": model,
+        "schema": schema,
+        "eval_config": config(0.8),
+        "example_splits": ["test"],
+    }
+    evaluator = Evaluator(**asked, worst_rows=1, id_key="x")
+    evaluation = run_component(evaluator, tmp_path / "a")["evaluation"]
+    found = read_worst_rows(evaluation.uri)
+    assert found["hidden"] == ["kind"]
+    assert [(row["id"], row["label"], row["features"]) for row in found["rows"]] == [
+        ("4.5", 0.0, {})
+    ]
+    with pytest.raises(ComponentFailed, match="id_key 'kind' is marked as PII"):
+        run_component(Evaluator(**asked, worst_rows=2, id_key="kind"), tmp_path / "b")
+    with pytest.raises(ComponentFailed, match="id_key 'xx' is not a feature"):
+        run_component(Evaluator(**asked, worst_rows=2, id_key="xx"), tmp_path / "c")
+    for wrong, message in (
+        ({"worst_rows": 2}, "worst_rows needs id_key"),
+        ({"id_key": "x"}, "id_key has no effect without worst_rows"),
+        ({"worst_rows": -1, "id_key": "x"}, "worst_rows must not be negative"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Evaluator(**asked, **wrong)
 
 
 @pytest.mark.parametrize(
