@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIPELINE ?= penguin
-EXTRAS ?= run,kubeflow,avro,postgres,mysql,jax,optuna,onnx,sklearn,dev
+EXTRAS ?= run,serving,kubeflow,avro,postgres,mysql,jax,optuna,onnx,sklearn,dev
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 

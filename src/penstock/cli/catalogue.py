@@ -62,6 +62,10 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
+        "Serve",
+        (Verb("serve", "serve pushed models: TensorFlow Serving's interfaces, and rows of features"),),
+    ),
+    (
         "Clean up",
         (Verb("gc", "remove artifacts that nothing needs (by default only lists them)"),),
     ),

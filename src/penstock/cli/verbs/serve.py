@@ -1,0 +1,77 @@
+"""`penstock serve`: a model server."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from penstock.cli import exit_codes
+from penstock.cli.arguments import Parser, key_value
+from penstock.cli.errors import CommandError, NotFound, UsageError
+
+
+def parser() -> Parser:
+    """Return the arguments of the verb."""
+    parser = Parser(
+        "serve",
+        "Serve models from the folders that they are pushed to. Each is answered by its highest\n"
+        "version; a new one is loaded and warmed before the old is dropped. Ctrl-C ends it.",
+        [
+            "penstock serve taxi=serving/taxi",
+            "penstock serve taxi=serving/taxi penguin=serving/penguin --port 8501",
+        ],
+    )
+    parser.add_argument(
+        "models",
+        metavar="NAME=FOLDER",
+        nargs="*",
+        type=key_value,
+        help="a model's name in requests, and the folder of its versions",
+    )
+    parser.add_argument(
+        "--host", metavar="ADDRESS", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=_port,
+        default=8501,
+        help="port of the HTTP interface; 0 for any that is free (default: 8501)",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"takes a port, 0 to 65535. Received: {text!r}")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    from penstock.server.config import ModelSource, ServerConfig
+
+    if not arguments.models:
+        raise UsageError("penstock serve: missing: NAME=FOLDER. See `penstock serve --help`.")
+    for name, folder in arguments.models:
+        if not os.path.isdir(folder):
+            raise NotFound(
+                f"penstock serve: there is no folder {folder} for the model {name!r}, seen from {os.getcwd()}."
+            )
+    try:
+        models = tuple(ModelSource(name, folder) for name, folder in arguments.models)
+    except ValueError as error:
+        raise UsageError(f"penstock serve: {error}") from error
+    config = ServerConfig(models, host=arguments.host, port=arguments.port)
+    from penstock.server.running import serve
+
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    try:
+        serve(config, lambda address: print(f"serving at {address} (Ctrl-C ends it)", flush=True))
+    except OSError as error:
+        raise CommandError(f"penstock serve: {error}", exit_codes.ENVIRONMENT) from error
+    return exit_codes.OK

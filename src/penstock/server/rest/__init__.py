@@ -1,0 +1,1 @@
+"""The doors over HTTP: TensorFlow Serving's REST API, the open inference protocol, rows of features."""

@@ -1,0 +1,1 @@
+"""Servables: versions of models that are watched, loaded, batched and dropped without a lost request."""

@@ -1,0 +1,190 @@
+"""Dynamic batching: requests that wait while a model is busy are computed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock.server.config import Batching
+from penstock.server.errors import InternalError, ResourceExhaustedError, ServingError
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Run = Callable[[str, Arrays], dict[str, npt.NDArray[Any]]]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that waits for its answer."""
+
+    inputs: Arrays
+    rows: int
+    arrived: float
+    answer: asyncio.Future[dict[str, npt.NDArray[Any]]]
+
+
+class Batcher:
+    """Computes the requests of one model version in batches, in threads; used on the event loop.
+
+    Requests join a batch if they are for the same signature and agree in all sizes but the first. While
+    threads are free a request is computed at once; what arrives meanwhile is the next batch. If a batch
+    fails, its requests are computed one by one, so that a wrong one fails alone.
+
+    Args:
+        run: Computes a signature: `run(signature, inputs)`, called in threads.
+        executor: The threads.
+        settings: The bounds.
+    """
+
+    def __init__(self, run: Run, executor: Executor, settings: Batching) -> None:
+        self._run = run
+        self._executor = executor
+        self._settings = settings
+        self._queues: dict[Any, deque[_Waiting]] = {}
+        self._queued_rows = 0
+        self._running = 0
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def queued_rows(self) -> int:
+        """The rows that wait."""
+        return self._queued_rows
+
+    async def submit(
+        self, signature: str, inputs: Arrays, rows: int | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return the outputs of a request.
+
+        Args:
+            signature: The signature.
+            inputs: Its arrays.
+            rows: The first size of all of them; None computes the request alone.
+
+        Raises:
+            ResourceExhaustedError: If too many rows wait, or the request waited too long.
+            ServingError: If the model refuses it or fails.
+        """
+        loop = self._loop = asyncio.get_running_loop()
+        count = rows or 1
+        if self._queued_rows and self._queued_rows + count > self._settings.max_queued_rows:
+            raise ResourceExhaustedError(
+                f"The model is busy: {self._queued_rows} rows wait. Try again later."
+            )
+        waiting = _Waiting(inputs, count, loop.time(), loop.create_future())
+        key = (signature, id(waiting)) if rows is None else (signature, _sizes(inputs))
+        self._queues.setdefault(key, deque()).append(waiting)
+        self._queued_rows += count
+        if self._timer is None and self._running < self._settings.threads:
+            # After all that is ready now was read: requests of the same moment share a batch.
+            self._timer = loop.call_soon(self._start)
+        return await waiting.answer
+
+    def _start(self) -> None:
+        """Start batches while threads are free."""
+        loop = self._loop
+        assert loop is not None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queues and self._running < self._settings.threads:
+            now = loop.time()
+            key = min(self._queues, key=lambda each: self._queues[each][0].arrived)
+            queue = self._queues[key]
+            due = queue[0].arrived + self._settings.max_wait
+            if due > now and sum(each.rows for each in queue) < self._settings.max_rows:
+                self._timer = loop.call_at(due, self._start)
+                return
+            batch = self._take(queue, now)
+            if not queue:
+                del self._queues[key]
+            if batch:
+                self._running += 1
+                future = loop.run_in_executor(self._executor, self._compute, key[0], batch)
+                future.add_done_callback(lambda done, batch=batch: self._finish(done, batch))  # type: ignore[misc]
+
+    def _take(self, queue: deque[_Waiting], now: float) -> list[_Waiting]:
+        """Take a batch from a queue; those that waited too long are refused."""
+        batch: list[_Waiting] = []
+        rows = 0
+        while queue and (not batch or rows + queue[0].rows <= self._settings.max_rows):
+            waiting = queue.popleft()
+            self._queued_rows -= waiting.rows
+            if waiting.answer.done():
+                continue  # its client has gone
+            if now - waiting.arrived > self._settings.max_queue_time:
+                waiting.answer.set_exception(
+                    ResourceExhaustedError(
+                        f"The model is busy: the request waited {now - waiting.arrived:.1f} s. "
+                        "Try again later."
+                    )
+                )
+                continue
+            batch.append(waiting)
+            rows += waiting.rows
+        return batch
+
+    def _finish(self, done: asyncio.Future[list[Any]], batch: Sequence[_Waiting]) -> None:
+        self._running -= 1
+        error = done.exception()
+        answers = [error] * len(batch) if error else done.result()
+        for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.answer.done():
+                continue
+            if isinstance(answer, BaseException):
+                waiting.answer.set_exception(answer)
+            else:
+                waiting.answer.set_result(answer)
+        self._start()
+
+    def _compute(self, signature: str, batch: Sequence[_Waiting]) -> list[Any]:
+        """Return the answer or the error of each request; runs in a thread."""
+        if len(batch) == 1:
+            return [self._alone(signature, batch[0])]
+        names = batch[0].inputs
+        try:
+            inputs = {name: np.concatenate([each.inputs[name] for each in batch]) for name in names}
+            outputs = self._run(signature, inputs)
+            rows = sum(each.rows for each in batch)
+            if all(array.ndim and len(array) == rows for array in outputs.values()):
+                return _split(outputs, [each.rows for each in batch])
+        except Exception:  # each request gets its own
+            pass
+        return [self._alone(signature, each) for each in batch]
+
+    def _alone(self, signature: str, waiting: _Waiting) -> Any:
+        limit = self._settings.max_rows
+        try:
+            if waiting.rows <= limit:
+                return self._run(signature, waiting.inputs)
+            parts = [
+                self._run(
+                    signature,
+                    {name: array[i : i + limit] for name, array in waiting.inputs.items()},
+                )
+                for i in range(0, waiting.rows, limit)
+            ]
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        except ServingError as error:
+            return error
+        except Exception as error:
+            return InternalError(f"The model failed: {type(error).__name__}: {error}")
+
+
+def _sizes(inputs: Arrays) -> tuple[Any, ...]:
+    return tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
+
+
+def _split(outputs: Arrays, rows: Sequence[int]) -> list[dict[str, npt.NDArray[Any]]]:
+    answers = []
+    start = 0
+    for count in rows:
+        answers.append({name: array[start : start + count] for name, array in outputs.items()})
+        start += count
+    return answers

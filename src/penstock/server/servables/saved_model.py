@@ -1,0 +1,126 @@
+"""A SavedModel in a TensorFlow session, loaded and run as TensorFlow Serving does it.
+
+A session is loaded without the Python objects of the model, is faster to call than a function of
+`tf.saved_model.load`, may be called by several threads at once, and gives its memory back when it is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from penstock.io.files.plain_path import plain_path
+from penstock.server.errors import InternalError, InvalidArgumentError
+from penstock.server.servables.signature import SignatureInfo, TensorInfo
+from penstock.serving.model import _import_tensorflow
+from penstock.serving.saved_model import ModelError, inspect_saved_model
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_TAGS = ["serve"]
+
+
+class SavedModel:
+    """A loaded SavedModel.
+
+    Args:
+        path: Its folder.
+
+    Attributes:
+        signatures: Its signatures by name.
+        signature_defs: TensorFlow's `SignatureDef` messages by name.
+
+    Raises:
+        ModelError: If it is incomplete, or TensorFlow cannot load it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        info = inspect_saved_model(path)
+        tf = _import_tensorflow()
+        self._errors = tf.errors
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph)
+        logger = logging.getLogger("tensorflow")
+        level = logger.level
+        logger.setLevel(logging.ERROR)  # that loading into a session is deprecated
+        try:
+            with graph.as_default():
+                loaded = tf.compat.v1.saved_model.load(self._session, _TAGS, plain_path(path))
+        except Exception as error:
+            self._session.close()
+            raise ModelError(
+                f"TensorFlow {tf.__version__} cannot load the model at {path}: {_first_line(error)}"
+            ) from error
+        finally:
+            logger.setLevel(level)
+        self.signature_defs: dict[str, Any] = {
+            name: each
+            for name, each in sorted(loaded.signature_def.items())
+            if not name.startswith("__")
+        }
+        self.signatures: dict[str, SignatureInfo] = {}
+        self._calls: dict[str, Any] = {}
+        for name, each in self.signature_defs.items():
+            read = info.inputs[name]
+            self.signatures[name] = SignatureInfo(
+                name,
+                each.method_name,
+                _tensors(tf, each.inputs),
+                _tensors(tf, each.outputs),
+                read.takes_examples,
+                read.features,
+            )
+            self._calls[name] = self._session.make_callable(
+                [each.outputs[key].name for key in sorted(each.outputs)],
+                [each.inputs[key].name for key in sorted(each.inputs)],
+            )
+
+    def run(
+        self, signature: str, inputs: Mapping[str, npt.NDArray[Any]]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return the outputs of a signature; called by several threads at once.
+
+        Args:
+            signature: Its name.
+            inputs: An array for each of its inputs, the batch first.
+
+        Raises:
+            InvalidArgumentError: If the model refuses the values.
+            InternalError: If it fails.
+        """
+        described = self.signatures[signature]
+        try:
+            values = self._calls[signature](*(inputs[key] for key in sorted(described.inputs)))
+        except (
+            self._errors.InvalidArgumentError,
+            self._errors.OutOfRangeError,
+            ValueError,
+            TypeError,
+        ) as error:
+            raise InvalidArgumentError(_first_line(error)) from error
+        except self._errors.OpError as error:
+            raise InternalError(_first_line(error)) from error
+        return dict(zip(sorted(described.outputs), values, strict=True))
+
+    def close(self) -> None:
+        """Give its memory back."""
+        self._calls.clear()
+        self._session.close()
+
+
+def _tensors(tf: Any, described: Mapping[str, Any]) -> dict[str, TensorInfo]:
+    tensors = {}
+    for name in sorted(described):
+        each = described[name]
+        shape = each.tensor_shape
+        sizes = None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
+        tensors[name] = TensorInfo(tf.dtypes.as_dtype(each.dtype).name, sizes, each.name)
+    return tensors
+
+
+def _first_line(error: Exception) -> str:
+    message = str(getattr(error, "message", None) or error).strip()
+    return message.splitlines()[0] if message else type(error).__name__
