@@ -63,7 +63,12 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     ),
     (
         "Serve",
-        (Verb("serve", "serve pushed models: TensorFlow Serving's interfaces, and rows of features"),),
+        (
+            Verb(
+                "serve",
+                "serve pushed models: TensorFlow Serving's interfaces, and rows of features",
+            ),
+        ),
     ),
     (
         "Clean up",

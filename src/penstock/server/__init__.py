@@ -1,4 +1,4 @@
-"""A model server: TensorFlow Serving's interfaces, the open inference protocol, and rows of raw features."""
+"""A model server: TensorFlow Serving's interfaces, the open inference protocol, rows of features."""
 
 from typing import TYPE_CHECKING
 

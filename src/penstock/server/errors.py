@@ -1,11 +1,11 @@
 """What a request can end in: one family of errors, which each door maps to its own status.
 
-    ServingError
-     ├── NotFoundError             no such model, version, label or signature
-     ├── InvalidArgumentError      the request is wrong; the same one will fail again
-     ├── ResourceExhaustedError    more requests than the server takes now; try again later
-     ├── UnavailableError          the model is not loaded, or the server stops
-     └── InternalError             the model failed
+ServingError
+ ├── NotFoundError             no such model, version, label or signature
+ ├── InvalidArgumentError      the request is wrong; the same one will fail again
+ ├── ResourceExhaustedError    more requests than the server takes now; try again later
+ ├── UnavailableError          the model is not loaded, or the server stops
+ └── InternalError             the model failed
 """
 
 from __future__ import annotations

@@ -18,12 +18,11 @@ try:
     import uvicorn
 
     from penstock.server.rest.app import build_app
+    from penstock.server.servables.servables import Servables
 except ImportError as error:
     raise ImportError(
         f"The model server needs {error.name}, which is not installed: {install_command('run', 'serving')}"
     ) from error
-
-from penstock.server.servables.servables import Servables
 
 
 def serve(config: ServerConfig, on_listening: Callable[[str], None] | None = None) -> None:
@@ -85,5 +84,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise OSError(f"The server cannot listen at {host}, port {port}: {error.strerror}") from error
+        raise OSError(
+            f"The server cannot listen at {host}, port {port}: {error.strerror}"
+        ) from error
     return listener

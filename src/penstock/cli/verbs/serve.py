@@ -31,7 +31,10 @@ def parser() -> Parser:
         help="a model's name in requests, and the folder of its versions",
     )
     parser.add_argument(
-        "--host", metavar="ADDRESS", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--port",
@@ -58,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name, folder in arguments.models:
         if not os.path.isdir(folder):
             raise NotFound(
-                f"penstock serve: there is no folder {folder} for the model {name!r}, seen from {os.getcwd()}."
+                f"penstock serve: there is no folder {folder} for the model {name!r}, seen from "
+                f"{os.getcwd()}."
             )
     try:
         models = tuple(ModelSource(name, folder) for name, folder in arguments.models)

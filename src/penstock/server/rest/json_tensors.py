@@ -154,7 +154,8 @@ def _dtype(name: str, tensor: TensorInfo) -> np.dtype[Any]:
     if tensor.dtype == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16
     try:
         return np.dtype(tensor.dtype)
     except TypeError as error:

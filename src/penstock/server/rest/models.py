@@ -56,7 +56,10 @@ def parse_target(path: str, method: str) -> Target:
         if version >= 2**63:
             raise InvalidArgumentError(f"Failed to convert version: {version} to numeric.")
     return Target(
-        found["name"], version, found["label"], verb or ("metadata" if found["metadata"] else "status")
+        found["name"],
+        version,
+        found["label"],
+        verb or ("metadata" if found["metadata"] else "status"),
     )
 
 

@@ -78,7 +78,9 @@ def from_instances(instances: Any, signature: SignatureInfo) -> Arrays:
     if any(each != objects[0] for each in objects):
         item = objects.index(not objects[0])
         got = ("object", "value/list") if objects[0] else ("value/list", "object")
-        raise InvalidArgumentError(f"Expecting {got[0]} but got {got[1]} at item {item} of input list")
+        raise InvalidArgumentError(
+            f"Expecting {got[0]} but got {got[1]} at item {item} of input list"
+        )
     if not objects[0]:
         return {_only_input(signature, "instances"): _array(signature, instances)}
     names = set(signature.inputs)

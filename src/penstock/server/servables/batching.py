@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -49,7 +50,8 @@ class Batcher:
         self._queues: dict[Any, deque[_Waiting]] = {}
         self._queued_rows = 0
         self._running = 0
-        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._soon = False
+        self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -81,33 +83,45 @@ class Batcher:
         key = (signature, id(waiting)) if rows is None else (signature, _sizes(inputs))
         self._queues.setdefault(key, deque()).append(waiting)
         self._queued_rows += count
-        if self._timer is None and self._running < self._settings.threads:
+        if not self._soon and self._running < self._settings.threads:
             # After all that is ready now was read: requests of the same moment share a batch.
-            self._timer = loop.call_soon(self._start)
+            self._soon = True
+            loop.call_soon(self._start)
         return await waiting.answer
 
     def _start(self) -> None:
         """Start batches while threads are free."""
         loop = self._loop
         assert loop is not None
+        self._soon = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         while self._queues and self._running < self._settings.threads:
             now = loop.time()
-            key = min(self._queues, key=lambda each: self._queues[each][0].arrived)
-            queue = self._queues[key]
-            due = queue[0].arrived + self._settings.max_wait
-            if due > now and sum(each.rows for each in queue) < self._settings.max_rows:
-                self._timer = loop.call_at(due, self._start)
+            key = self._ready(now)
+            if key is None:
+                first = min(queue[0].arrived for queue in self._queues.values())
+                self._timer = loop.call_at(first + self._settings.max_wait, self._start)
                 return
+            queue = self._queues[key]
             batch = self._take(queue, now)
             if not queue:
                 del self._queues[key]
             if batch:
                 self._running += 1
                 future = loop.run_in_executor(self._executor, self._compute, key[0], batch)
-                future.add_done_callback(lambda done, batch=batch: self._finish(done, batch))  # type: ignore[misc]
+                future.add_done_callback(functools.partial(self._finish, batch))
+
+    def _ready(self, now: float) -> Any:
+        """Return the queue that waited longest of those that are full or due; None if none is."""
+        for key in sorted(self._queues, key=lambda each: self._queues[each][0].arrived):
+            queue = self._queues[key]
+            if queue[0].arrived + self._settings.max_wait <= now:
+                return key
+            if sum(each.rows for each in queue) >= self._settings.max_rows:
+                return key
+        return None
 
     def _take(self, queue: deque[_Waiting], now: float) -> list[_Waiting]:
         """Take a batch from a queue; those that waited too long are refused."""
@@ -130,7 +144,7 @@ class Batcher:
             rows += waiting.rows
         return batch
 
-    def _finish(self, done: asyncio.Future[list[Any]], batch: Sequence[_Waiting]) -> None:
+    def _finish(self, batch: Sequence[_Waiting], done: asyncio.Future[list[Any]]) -> None:
         self._running -= 1
         error = done.exception()
         answers = [error] * len(batch) if error else done.result()

@@ -1,12 +1,13 @@
 """A SavedModel in a TensorFlow session, loaded and run as TensorFlow Serving does it.
 
 A session is loaded without the Python objects of the model, is faster to call than a function of
-`tf.saved_model.load`, may be called by several threads at once, and gives its memory back when it is closed.
+`tf.saved_model.load`, may be called by several threads at once, and gives its memory back when it closes.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _TAGS = ["serve"]
+_STACK = re.compile(
+    r"Graph execution error|Detected at node|File \"|<stack traces|Node: |\(\d+\) |Original"
+)
 
 
 class SavedModel:
@@ -52,20 +56,20 @@ class SavedModel:
         except Exception as error:
             self._session.close()
             raise ModelError(
-                f"TensorFlow {tf.__version__} cannot load the model at {path}: {_first_line(error)}"
+                f"TensorFlow {tf.__version__} cannot load the model at {path}: {_reason(error)}"
             ) from error
         finally:
             logger.setLevel(level)
-        self.signature_defs: dict[str, Any] = {
+        self.signature_defs: Mapping[str, Any] = {
             name: each
             for name, each in sorted(loaded.signature_def.items())
             if not name.startswith("__")
         }
-        self.signatures: dict[str, SignatureInfo] = {}
+        signatures: dict[str, SignatureInfo] = {}
         self._calls: dict[str, Any] = {}
         for name, each in self.signature_defs.items():
             read = info.inputs[name]
-            self.signatures[name] = SignatureInfo(
+            signatures[name] = SignatureInfo(
                 name,
                 each.method_name,
                 _tensors(tf, each.inputs),
@@ -77,6 +81,7 @@ class SavedModel:
                 [each.outputs[key].name for key in sorted(each.outputs)],
                 [each.inputs[key].name for key in sorted(each.inputs)],
             )
+        self.signatures: Mapping[str, SignatureInfo] = signatures
 
     def run(
         self, signature: str, inputs: Mapping[str, npt.NDArray[Any]]
@@ -100,9 +105,9 @@ class SavedModel:
             ValueError,
             TypeError,
         ) as error:
-            raise InvalidArgumentError(_first_line(error)) from error
+            raise InvalidArgumentError(_reason(error)) from error
         except self._errors.OpError as error:
-            raise InternalError(_first_line(error)) from error
+            raise InternalError(_reason(error)) from error
         return dict(zip(sorted(described.outputs), values, strict=True))
 
     def close(self) -> None:
@@ -121,6 +126,9 @@ def _tensors(tf: Any, described: Mapping[str, Any]) -> dict[str, TensorInfo]:
     return tensors
 
 
-def _first_line(error: Exception) -> str:
-    message = str(getattr(error, "message", None) or error).strip()
-    return message.splitlines()[0] if message else type(error).__name__
+def _reason(error: Exception) -> str:
+    """Return TensorFlow's message without the stack of the graph's nodes."""
+    message = str(getattr(error, "message", None) or error)
+    lines = [line.strip() for line in message.partition("[[{{node")[0].splitlines()]
+    kept = [line for line in lines if line and not _STACK.match(line)]
+    return kept[-1] if kept else type(error).__name__

@@ -156,15 +156,17 @@ def _checked(
     if unknown or missing:
         what = f"needs the input {missing[0]!r}" if missing else f"has no input {unknown[0]!r}"
         raise InvalidArgumentError(
-            f"The signature {signature.name!r} of {model!r} {what}. It takes: {_described(signature.inputs)}"
+            f"The signature {signature.name!r} of {model!r} {what}. It takes: "
+            f"{_described(signature.inputs)}"
         )
     checked = {}
     for name, tensor in signature.inputs.items():
         array = inputs[name]
         if not _fits(array, tensor):
+            given = "string" if array.dtype == object else array.dtype
             raise InvalidArgumentError(
                 f"The input {name!r} of {model!r} is {tensor.dtype} of the shape {_shape(tensor)}. "
-                f"Received: {'string' if array.dtype == object else array.dtype} of the shape {list(array.shape)}"
+                f"Received: {given} of the shape {list(array.shape)}"
             )
         checked[name] = array
     return checked

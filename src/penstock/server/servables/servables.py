@@ -41,9 +41,7 @@ class Servables:
         self._batching = batching
         self._watch_seconds = watch_seconds
         self._executor = ThreadPoolExecutor(batching.threads, "penstock-compute")
-        self._models = {
-            source.name: ServedModelVersions(source, self._load) for source in sources
-        }
+        self._models = {source.name: ServedModelVersions(source, self._load) for source in sources}
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -103,7 +101,9 @@ class Servables:
             try:
                 await model.update()
             except OSError as error:  # a disk that is away for a moment
-                LOG.error("%s: %s cannot be read: %s", model.source.name, model.source.folder, error)
+                LOG.error(
+                    "%s: %s cannot be read: %s", model.source.name, model.source.folder, error
+                )
 
     def watch(self) -> None:
         """Begin to look at the folders, the first time at once."""

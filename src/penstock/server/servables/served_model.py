@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from penstock.server.errors import NotFoundError, UnavailableError
 from penstock.server.servables.servable import Servable
 from penstock.server.servables.status import State, VersionStatus
-from penstock.serving.push import version_folders
+from penstock.serving.versions import version_folders
 
 if TYPE_CHECKING:
     from penstock.server.config import ModelSource
@@ -75,7 +75,7 @@ class ServedModelVersions:
         return sorted(self._slots)
 
     def statuses(self) -> list[VersionStatus]:
-        """The state of each version that was ever chosen, the highest first."""
+        """Return the state of each version that was ever chosen, the highest first."""
         return [self._statuses[version] for version in sorted(self._statuses, reverse=True)]
 
     def use(self, version: int | None = None, label: str | None = None) -> Use:
@@ -95,21 +95,25 @@ class ServedModelVersions:
         return Use(self._slots[version])
 
     def labels(self) -> dict[str, int]:
-        """The versions by label."""
+        """Return the versions by label."""
         return dict(self.source.labels)
 
     def _labelled(self, label: str) -> int:
         labels = self.labels()
         if label not in labels:
             raise NotFoundError(
-                f"{self.source.name!r} has no label {label!r}. Labels: {', '.join(sorted(labels)) or 'none'}"
+                f"{self.source.name!r} has no label {label!r}. "
+                f"Labels: {', '.join(sorted(labels)) or 'none'}"
             )
         return labels[label]
 
     def _nothing_loaded(self) -> str:
         failed = next((each for each in self.statuses() if each.error_message), None)
         if failed is not None:
-            return f"No version of {self.source.name!r} is loaded. Version {failed.version}: {failed.error_message}"
+            return (
+                f"No version of {self.source.name!r} is loaded. Version {failed.version}: "
+                f"{failed.error_message}"
+            )
         if self._statuses:
             return f"{self.source.name!r} is being loaded."
         return f"{self.source.name!r} has no version in {self.source.folder} yet."
