@@ -1,0 +1,1 @@
+"""TensorFlow Serving's gRPC services over the served models."""
