@@ -2,8 +2,8 @@
 
 Both are deterministic by a key: a request with the same key goes to the same version, in every process
 and after every restart, as long as the shares stay the same. A share that grows only takes keys over:
-with `{"champion": 0.9, "canary": 0.1}` changed to `{"champion": 0.8, "canary": 0.2}`, a key that went to the
-canary still does.
+where `{"champion": 0.9, "canary": 0.1}` becomes `{"champion": 0.8, "canary": 0.2}`, a key that went to
+the canary still does.
 """
 
 from __future__ import annotations
@@ -125,9 +125,7 @@ class Traffic:
             if name not in known:
                 near = closest(name, known)
                 hint = f" Did you mean {near!r}?" if near else ""
-                raise ValueError(
-                    f"{where} has no field {name!r}.{hint} Fields: {', '.join(known)}"
-                )
+                raise ValueError(f"{where} has no field {name!r}.{hint} Fields: {', '.join(known)}")
         split = _shares(f"{where}.split", config.get("split", {}))
         total = math.fsum(share for _, share in split)
         if split and abs(total - 1) > _SHARE_SUM_SLACK:

@@ -132,16 +132,21 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     if name == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(object if name == "string" else name)
+        name = ml_dtypes.bfloat16
+    dtype: np.dtype[Any] = np.dtype(object if name == "string" else name)
+    return dtype
 
 
 def _shape_of(name: str, shape: Any) -> tuple[int, ...]:
     sizes = tuple(dim.size for dim in shape.dim)
     if shape.unknown_rank or any(size < 0 for size in sizes):
-        raise TensorError(f"The tensor {name!r} has no full shape. Give the size of each dimension.")
+        raise TensorError(
+            f"The tensor {name!r} has no full shape. Give the size of each dimension."
+        )
     if len(sizes) > 32:
-        raise TensorError(f"The tensor {name!r} has {len(sizes)} dimensions; at most 32 are served.")
+        raise TensorError(
+            f"The tensor {name!r} has {len(sizes)} dimensions; at most 32 are served."
+        )
     return sizes
 
 
@@ -197,7 +202,9 @@ def _filled(name: str, values: Array, shape: tuple[int, ...], count: int) -> Arr
 
 
 def _too_many(name: str, given: int, shape: tuple[int, ...]) -> TensorError:
-    return TensorError(f"The tensor {name!r} has {given} values, more than its shape {list(shape)} holds.")
+    return TensorError(
+        f"The tensor {name!r} has {given} values, more than its shape {list(shape)} holds."
+    )
 
 
 def _strings(name: str, tensor: Any, shape: tuple[int, ...], count: int, most_bytes: int) -> Array:

@@ -1,7 +1,7 @@
 """The files of a request log: TFRecords that are complete when they can be seen, rotated and bounded.
 
-    requests-20261127T213052-4711-00001.tfrecord.gz      complete
-    .open-requests-20261127T213052-4711-00002.tfrecord   being written, locked by its process
+    requests-20261127T213052-c0ffee00-00001.tfrecord.gz      complete
+    .open-requests-20261127T213052-c0ffee00-00002.tfrecord   being written, locked by its process
 
 A file that is complete is compressed and gets its name by a rename, so that ingestion never reads half a
 file. The file of a process that was killed is completed by the next one: its last record, if it is
@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -63,6 +64,8 @@ class LogFiles:
         self._path = Path()
         self._opened = 0.0
         self._numbers = itertools.count(1)
+        # A process number would not do: in containers they are all 1.
+        self._writer = secrets.token_hex(4)
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self.folder.glob(f"{_OPEN}*{_SUFFIX}")):
             self._recover(path)
@@ -94,11 +97,14 @@ class LogFiles:
 
     def _open(self) -> IO[bytes]:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        name = f"requests-{stamp}-{os.getpid()}-{next(self._numbers):05d}"
+        name = f"requests-{stamp}-{self._writer}-{next(self._numbers):05d}"
         self._path = self.folder / f"{_OPEN}{name}{_SUFFIX}"
         self._opened = time.monotonic()
-        file = open(self._path, "wb")
+        # Locked before it has the name that others look for.
+        unlocked = self._path.with_name(f".new-{name}")
+        file = open(unlocked, "wb")  # noqa: SIM115
         fcntl.flock(file, fcntl.LOCK_EX)
+        os.replace(unlocked, self._path)
         return file
 
     def _complete(self) -> None:
@@ -123,10 +129,11 @@ class LogFiles:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             name = path.name.removeprefix(_OPEN)
             hidden = self.folder / f".{name}.gz"
-            with TFRecordWriter(os.fspath(hidden), "GZIP") as writer:
-                for record in read_tfrecords(path, compression="", on_broken=leave_out):
-                    writer.write(record)
-            os.replace(hidden, self.folder / f"{name}.gz")
+            if path.stat().st_size:
+                with TFRecordWriter(os.fspath(hidden), "GZIP") as writer:
+                    for record in read_tfrecords(path, compression="", on_broken=leave_out):
+                        writer.write(record)
+                os.replace(hidden, self.folder / f"{name}.gz")
             path.unlink()
 
     def _remove_oldest(self) -> None:

@@ -59,5 +59,7 @@ def unknown_names(mask: Collection[str], known: Collection[str]) -> str | None:
         f"{name!r} (did you mean {near!r}?)" if (near := closest(name, known)) else repr(name)
         for name in unknown
     ]
-    are = "is no feature, input or output" if len(told) == 1 else "are no features, inputs or outputs"
+    are = (
+        "is no feature, input or output" if len(told) == 1 else "are no features, inputs or outputs"
+    )
     return f"mask: {', '.join(told)} {are} of the model"

@@ -78,16 +78,17 @@ def records_of(answered: Answered, mask: Collection[str] = ()) -> Iterator[bytes
     count = _row_count(answered)
     places = range(count) if answered.rows is None else answered.rows
     fixed = _fixed(answered)
-    outputs = {
-        name: array for name, array in sorted(answered.outputs.items()) if name not in mask
-    }
+    outputs = {name: array for name, array in sorted(answered.outputs.items()) if name not in mask}
     message = example_class()
     for row, place in zip(range(count), places, strict=False):
-        example = message()
-        features = example.features.feature
         if answered.takes_examples:
             (serialized,) = answered.inputs.values()
-            example.ParseFromString(serialized[row])
+            example = message.FromString(serialized[row])
+            example.DiscardUnknownFields()
+        else:
+            example = message()
+        features = example.features.feature
+        if answered.takes_examples:
             for name in [name for name in features if name in mask or name.startswith(PREFIX)]:
                 del features[name]
         else:
