@@ -1,0 +1,1 @@
+"""What keeps a server safe: who may ask, over which connections, and how much."""

@@ -1,0 +1,158 @@
+"""HTTP connections that cannot be held open for nothing: uvicorn's protocol with deadlines and bounds.
+
+uvicorn closes a connection that is silent after an answer. It does not close one that sends its headers
+a byte a minute, or endless headers, or that never reads its answer; this does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from penstock.server.safety.limits import Limits
+
+_SWEEP_SECONDS = 1.0
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
+    b'content-length: 48\r\nconnection: close\r\n\r\n{"error":"The request\'s headers are too large."}'
+)
+_MALFORMED = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+    b'content-length: 42\r\nconnection: close\r\n\r\n{"error":"This is no valid HTTP request."}'
+)
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
+    b'content-length: 52\r\nconnection: close\r\n\r\n{"error":"The server has too many connections now."}'
+)
+
+
+class _HeadersTooLargeError(Exception):
+    """Ends the parsing of a request."""
+
+
+def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
+    """Return uvicorn's HTTP protocol with bounds, for `uvicorn.Config(http=...)`."""
+
+    class BoundedProtocol(_BoundedProtocol):
+        _limits = limits
+
+    return BoundedProtocol
+
+
+class _BoundedProtocol(HttpToolsProtocol):
+    _limits: Limits
+    _sweeper: asyncio.TimerHandle | None = None
+    _waits_since: float | None = None
+    _writes_since: float | None = None
+    _in_head = True
+    _head_bytes = 0
+    _parsed_bytes = 0
+    _refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if len(self.connections) >= self._limits.connections:
+            transport.write(_FULL)
+            transport.close()
+            self._refused = True
+            return
+        super().connection_made(transport)
+        self._waits_since = self.loop.time()
+        self._sweep()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if not self._refused:
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused or self.parser is None or self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            large = isinstance(error.__context__, _HeadersTooLargeError)
+            self._refuse(_TOO_LARGE if large else _MALFORMED)
+        except httptools.HttpParserUpgrade:
+            # What comes next is no HTTP; the request itself is answered as if it had not asked.
+            self._close_after_answer()
+        else:
+            # A header that goes on and on reaches no callback.
+            if self._in_head:
+                self._head_bytes += len(data)
+                if self._head_bytes > self._limits.header_bytes:
+                    self._refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._parsed_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._waits_since = None
+        self._in_head = False
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.pipeline and (self.cycle is None or self.cycle.response_complete):
+            self._waits_since = self.loop.time()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writes_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._writes_since = None
+
+    def _count(self, size: int) -> None:
+        self._parsed_bytes += size
+        if self._parsed_bytes > self._limits.header_bytes:
+            raise _HeadersTooLargeError
+
+    def _refuse(self, response: bytes) -> None:
+        """End the connection; in words, unless an answer is on its way."""
+        if self._in_head and (self.cycle is None or self.cycle.response_complete):
+            self.transport.write(response)
+        self.transport.close()
+
+    def _close_after_answer(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        else:
+            self._refuse(_MALFORMED)
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        limits = self._limits
+        if self.transport.is_closing() and self._writes_since is None:
+            self._writes_since = now
+        waits, writes = self._waits_since, self._writes_since
+        if waits is not None and now - waits > limits.header_seconds:
+            self.transport.abort()
+        elif writes is not None and now - writes > limits.write_seconds:
+            self.transport.abort()
+        else:
+            self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+
+def http_settings(limits: Limits) -> dict[str, Any]:
+    """Return the arguments of `uvicorn.Config` that keep to the limits."""
+    return {"http": bounded_protocol(limits), "ws": "none"}
