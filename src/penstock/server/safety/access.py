@@ -127,7 +127,9 @@ def read_tokens(path: str) -> tuple[str, ...]:
     with open(path, encoding="utf-8") as file:
         tokens = tuple(_meant(file))
     if not tokens:
-        raise ValueError(f"{path} has no token. Write one a line; `openssl rand -hex 32` makes one.")
+        raise ValueError(
+            f"{path} has no token. Write one a line; `openssl rand -hex 32` makes one."
+        )
     return tokens
 
 

@@ -38,4 +38,6 @@ class Limits:
     def __post_init__(self) -> None:
         for each in fields(self):
             if not getattr(self, each.name) > 0:
-                raise ValueError(f"{each.name} must be above 0. Received: {getattr(self, each.name)}")
+                raise ValueError(
+                    f"{each.name} must be above 0. Received: {getattr(self, each.name)}"
+                )

@@ -65,13 +65,18 @@ class SafeRequests:
             seconds = f"{self._limits.body_seconds:g} s"
             await bounded.refuse(408, f"The request's body did not arrive within {seconds}.")
         except BodyDamagedError:
-            await bounded.refuse(400, "The request's body is not the gzip that its Content-Encoding says.")
+            await bounded.refuse(
+                400, "The request's body is not the gzip that its Content-Encoding says."
+            )
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
         if self._loopback and not self._access.tokens and not _from_here(headers):
             return 403, "This server answers this machine only, and no pages of other sites."
         if scope["path"] not in _OPEN and not self._access.admits(headers.get(b"authorization")):
-            return 401, "The request needs the header `Authorization: Bearer TOKEN` with a token of the server."
+            return (
+                401,
+                "The request needs the header `Authorization: Bearer TOKEN` with a token of the server.",
+            )
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._limits.body_bytes:
             return 413, self._too_large()

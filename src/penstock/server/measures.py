@@ -1,0 +1,166 @@
+"""What a server counts and times, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from penstock.server.request_log.log import RequestLog
+from penstock.server.servables.servables import Servables
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
+_SHED = ("429", "RESOURCE_EXHAUSTED")
+
+
+class Measures:
+    """What a server counts and times. Names of models that are not served never become labels.
+
+    Attributes:
+        requests: Requests by model, door and status.
+        seconds: How long they took, by model and door.
+        answers: Rows answered, by model, version and the label that led there.
+        batches: Rows in what is computed at once, by model and version.
+        fallbacks: Requests whose share of the traffic goes to a version that is not served.
+        shadow_rows: Rows that a shadow answered, by whether it agreed.
+        shadow_seconds: How long shadows took.
+        shadow_failures: Requests that a shadow did not answer, by reason.
+
+    Example:
+        >>> measures = Measures()
+        >>> measures.finished("taxi", "rest", "200", 0.004)
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        known: dict[str, Any] = {"namespace": "penstock", "registry": self.registry}
+        self.requests = Counter(
+            "requests",
+            "Requests that were answered or refused.",
+            ["model", "door", "code"],
+            **known,
+        )
+        self.seconds = Histogram(
+            "request_seconds",
+            "From a request's headers to the end of its answer.",
+            ["model", "door"],
+            buckets=_SECONDS,
+            **known,
+        )
+        self.shed = Counter("shed", "Requests refused because of load.", ["model", "door"], **known)
+        self.answers = Counter(
+            "answered_rows", "Rows that a version answered.", ["model", "version", "label"], **known
+        )
+        self.batches = Histogram(
+            "batch_rows",
+            "Rows that were computed at once.",
+            ["model", "version"],
+            buckets=_ROWS,
+            **known,
+        )
+        self.fallbacks = Counter(
+            "traffic_fallbacks",
+            "Requests whose version by the traffic split is not served; the default version answered.",
+            ["model", "target"],
+            **known,
+        )
+        self.shadow_rows = Counter(
+            "shadow_rows",
+            "Rows that a shadow answered, by whether it agreed with the answer that was given.",
+            ["model", "shadow", "agrees"],
+            **known,
+        )
+        self.shadow_seconds = Histogram(
+            "shadow_seconds",
+            "How long a shadow took.",
+            ["model", "shadow"],
+            buckets=_SECONDS,
+            **known,
+        )
+        self.shadow_failures = Counter(
+            "shadow_failures",
+            "Requests that a shadow did not answer.",
+            ["model", "shadow", "reason"],
+            **known,
+        )
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def finished(self, model: str, door: str, code: str, seconds: float) -> None:
+        """Count a request that is over."""
+        self.requests.labels(model, door, code).inc()
+        self.seconds.labels(model, door).observe(seconds)
+        if code in _SHED:
+            self.shed.labels(model, door).inc()
+
+    def watch(self, servables: Servables, logs: Iterable[RequestLog]) -> None:
+        """Report the state of models and request logs with each reading."""
+        self.registry.register(_State(servables, tuple(logs)))
+
+    def text(self, accept: str = "") -> tuple[bytes, str]:
+        """Return all measures in Prometheus's or OpenMetrics' format, and its content type.
+
+        Args:
+            accept: The request's `Accept` header.
+        """
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+
+class _State(Collector):
+    """What is read when it is asked for."""
+
+    def __init__(self, servables: Servables, logs: tuple[RequestLog, ...]) -> None:
+        self._servables = servables
+        self._logs = logs
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the measures."""
+        states = GaugeMetricFamily(
+            "penstock_version_state",
+            "1 for the state of each version.",
+            labels=["model", "version", "state"],
+        )
+        queued = GaugeMetricFamily(
+            "penstock_queued_rows", "Rows that wait to be computed.", labels=["model", "version"]
+        )
+        for name in self._servables.names:
+            model = self._servables.model(name)
+            for each in model.statuses():
+                states.add_metric([name, str(each.version), each.state.value], 1)
+            for version in model.available:
+                with model.use(version) as servable:
+                    queued.add_metric([name, str(version)], servable.queued_rows)
+        yield states
+        yield queued
+        yield GaugeMetricFamily(
+            "penstock_ready",
+            "Whether every model has a version that answers.",
+            value=float(self._servables.ready),
+        )
+        written = CounterMetricFamily(
+            "penstock_logged_rows", "Rows that were written to the request log.", labels=["model"]
+        )
+        dropped = CounterMetricFamily(
+            "penstock_unlogged_requests",
+            "Sampled requests that were not written to the request log.",
+            labels=["model"],
+        )
+        for log in self._logs:
+            written.add_metric([log.model], log.written)
+            dropped.add_metric([log.model], log.dropped)
+        yield written
+        yield dropped
