@@ -25,8 +25,8 @@ from penstock.server.request_context import REQUEST, RequestContext
 from penstock.server.request_log.log import RequestLog
 from penstock.server.request_log.records import Answered
 from penstock.server.servables.servable import Servable
-from penstock.server.servables.served_model import Use
 from penstock.server.servables.servables import Servables
+from penstock.server.servables.served_model import Use
 from penstock.server.traffic import Target, Traffic
 
 LOG = logging.getLogger("penstock.server")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.server.request_log.log_files import LogFiles
-from penstock.server.request_log.masking import pii_features, unknown_names
+from penstock.server.request_log.masking import masked_by_schema, unknown_names
 from penstock.server.request_log.records import Answered, records_of
 from penstock.server.traffic import is_sampled
 from penstock.spelling import closest
@@ -32,7 +32,7 @@ class RequestLogConfig:
         folder: Records go to `<folder>/<model>/served/`, those of shadows to `<folder>/<model>/shadow/`.
         sample: The share of requests that are logged, decided by their id.
         mask: Features, inputs and outputs that are left out.
-        schema: The path of a schema; the features that it marks with the tag "pii" are left out too.
+        schema: The path of a schema; the features that it tags as `PII` are left out too.
         file_bytes: The bytes, before compression, after which a file is complete and a new one begins.
         file_seconds: The seconds after which it is.
         total_bytes: The most bytes of complete files in a folder; the oldest are removed.
@@ -125,7 +125,7 @@ class RequestLog:
     def __init__(self, model: str, config: RequestLogConfig) -> None:
         self.model = model
         self.config = config
-        personal = pii_features(config.schema) if config.schema else frozenset()
+        personal = masked_by_schema(config.schema) if config.schema else frozenset()
         self.mask = frozenset(config.mask) | personal
         self.written = self.written_bytes = self.dropped = 0
         self._waiting = 0

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from penstock.io.pii import personal_features
 from penstock.spelling import closest
 
-PII_TAG = "pii"
 
-
-def pii_features(schema: str) -> frozenset[str]:
-    """Return the features that a schema marks as personal: those with the tag "pii".
-
-    In the schema, a feature is marked by `annotation { tag: "pii" }`; upper and lower case are the same.
+def masked_by_schema(schema: str) -> frozenset[str]:
+    """Return the features that a schema marks as personal: those with the tag `PII`.
 
     Args:
         schema: The path of a schema as text (`schema.pbtxt`).
@@ -22,7 +19,7 @@ def pii_features(schema: str) -> frozenset[str]:
         ValueError: If it is no schema.
 
     Example:
-        >>> pii_features("schema/schema.pbtxt")
+        >>> masked_by_schema("schema/schema.pbtxt")
         frozenset({'email', 'name'})
     """
     from google.protobuf import text_format
@@ -34,11 +31,7 @@ def pii_features(schema: str) -> frozenset[str]:
         parsed = text_format.Parse(text, schema_pb2.Schema())
     except text_format.ParseError as error:
         raise ValueError(f"{schema} is no schema: {error}") from error
-    return frozenset(
-        feature.name
-        for feature in parsed.feature
-        if any(tag.casefold() == PII_TAG for tag in feature.annotation.tag)
-    )
+    return personal_features(parsed)
 
 
 def unknown_names(mask: Collection[str], known: Collection[str]) -> str | None:

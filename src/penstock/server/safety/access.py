@@ -69,7 +69,7 @@ class Access:
             )
 
     def admits(self, authorization: str | bytes | None) -> bool:
-        """Return whether a request with this `Authorization` may be answered. Takes the same time for all."""
+        """Return whether a request with this `Authorization` may be answered; in the same time for all."""
         if not self.tokens:
             return True
         given = authorization or b""
@@ -96,7 +96,8 @@ class Access:
             context.load_cert_chain(self.certificate, self.key, _no_password)
         except ssl.SSLError as error:
             raise ValueError(
-                f"{self.certificate} and {self.key} are no certificate with its key: {error.reason or error}"
+                f"{self.certificate} and {self.key} are no certificate with its key: "
+                f"{error.reason or error}"
             ) from error
         context.set_alpn_protocols(["http/1.1"])
         return context

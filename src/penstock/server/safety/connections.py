@@ -144,13 +144,15 @@ class _BoundedProtocol(HttpToolsProtocol):
         limits = self._limits
         if self.transport.is_closing() and self._writes_since is None:
             self._writes_since = now
-        waits, writes = self._waits_since, self._writes_since
-        if waits is not None and now - waits > limits.header_seconds:
-            self.transport.abort()
-        elif writes is not None and now - writes > limits.write_seconds:
+        overdue = _is_over(self._waits_since, now - limits.header_seconds)
+        if overdue or _is_over(self._writes_since, now - limits.write_seconds):
             self.transport.abort()
         else:
             self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+
+def _is_over(since: float | None, limit: float) -> bool:
+    return since is not None and since < limit
 
 
 def http_settings(limits: Limits) -> dict[str, Any]:

@@ -85,7 +85,8 @@ class SafeRequests:
         return None
 
     def _too_large(self) -> str:
-        return f"The request's body is larger than {self._limits.body_bytes:,} bytes, the most that the server takes."
+        most = f"{self._limits.body_bytes:,} bytes"
+        return f"The request's body is larger than {most}, the most that the server takes."
 
 
 class _BoundedBody:

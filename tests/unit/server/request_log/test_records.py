@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from penstock.io.examples.messages import example_class
-from penstock.server.request_log.masking import pii_features, unknown_names
+from penstock.server.request_log.masking import masked_by_schema, unknown_names
 from penstock.server.request_log.records import Answered, records_of
 
 Example = example_class()
@@ -113,10 +113,10 @@ def test_the_schema_marks_personal_features(tmp_path):
         'feature { name: "miles" annotation { tag: "slow" comment: "pii" } }\n'
         'feature { name: "name" annotation { tag: "x" tag: "pii" } }'
     )
-    assert pii_features(str(schema)) == {"email", "name"}
+    assert masked_by_schema(str(schema)) == {"email", "name"}
     schema.write_text("feature {")
     with pytest.raises(ValueError, match=r"schema.pbtxt is no schema"):
-        pii_features(str(schema))
+        masked_by_schema(str(schema))
 
 
 def test_a_misspelled_mask_is_told():
