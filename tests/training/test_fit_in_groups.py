@@ -41,7 +41,8 @@ def run_fn(fn_args):
         inputs = {"x": keras.Input((1,), name="x")}
         hidden = keras.layers.Dense(4, "tanh")(inputs["x"])
         model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
-        model.compile(keras.optimizers.Adam(0.05), "mse", metrics=["mae"], **fn_args.compile_kwargs)
+        rate = fn_args.custom_config.get("learning_rate", 0.05)
+        model.compile(keras.optimizers.Adam(rate), "mse", metrics=["mae"], **fn_args.compile_kwargs)
     kill = Kill(fn_args)
     history = fit(
         model,
@@ -101,6 +102,21 @@ def test_killed_it_ends_with_the_step_and_the_weights_of_an_unbroken_run(
     assert killed["iterations"] == 24
     assert killed["weights"] == unbroken["weights"]
     assert killed["history"] == unbroken["history"]
+    assert not left_over()
+
+
+def test_what_the_chiefs_doctor_raises_ends_the_whole_group(run, left_over):
+    from penstock.testing import ComponentFailed
+
+    with pytest.raises(ComponentFailed, match="TrainingDoctorError"):
+        train(
+            run,
+            "multi_worker",
+            "tensorflow",
+            replicas=2,
+            doctor="error",
+            custom_config={"learning_rate": 1e30},
+        )
     assert not left_over()
 
 

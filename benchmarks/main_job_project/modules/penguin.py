@@ -3,7 +3,7 @@
 import keras
 import tensorflow_transform as tft
 
-from penstock.training import FnArgs, TensorFlowDatasetOptions, export_model, load_transform_output
+from penstock.training import FnArgs, export_model, fit, load_transform_output
 
 FEATURES = ("culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g")
 LABEL = "species"
@@ -17,12 +17,6 @@ def preprocessing_fn(inputs):
 
 def run_fn(fn_args: FnArgs) -> None:
     tft_output = load_transform_output(fn_args.transform_graph_path)
-
-    def dataset(files, batch_size):
-        options = TensorFlowDatasetOptions(batch_size=batch_size, label_key=f"{LABEL}_xf")
-        schema = tft_output.transformed_metadata.schema
-        return fn_args.data_accessor.tf_dataset_factory(files, options, schema).repeat()
-
     inputs = {f"{name}_xf": keras.Input((1,), name=f"{name}_xf") for name in FEATURES}
     hidden = keras.layers.concatenate(list(inputs.values()))
     for _ in range(2):
@@ -33,13 +27,13 @@ def run_fn(fn_args: FnArgs) -> None:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy()],
     )
-    model.fit(
-        dataset(fn_args.train_files, 20),
+    fit(
+        model,
+        fn_args.dataset("train", batch_size=20, label_key=f"{LABEL}_xf"),
+        validation_data=fn_args.dataset("eval", batch_size=10, label_key=f"{LABEL}_xf"),
+        fn_args=fn_args,
         steps_per_epoch=fn_args.train_steps,
-        validation_data=dataset(fn_args.eval_files, 10),
         validation_steps=fn_args.eval_steps,
-        callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, update_freq="epoch")],
-        verbose=0,
     )
     export_model(model, fn_args.serving_model_dir, transform_output=tft_output, label_key=LABEL)
 

@@ -2,7 +2,8 @@
 
 It is spawned (never forked) with this process's import path. It runs one function, which gets a
 connection and an argument. What it prints goes line by line into this process's standard error, with
-its name before each line. It leads a process group: whatever it starts ends with it.
+its name before each line, except for what TensorFlow always says while it is imported. It leads a
+process group: whatever it starts ends with it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +24,15 @@ from typing import IO, Any, Self
 _START = (
     "import sys; sys.path[:] = {path!r}; "
     "from penstock.io.processes.child_main import main; main({conversation}, {life})"
+)
+
+# What TensorFlow writes from C++ while it is imported, whatever its log level is, and that no driver of
+# CUDA is installed (303).
+_NOISE = re.compile(
+    r"WARNING: All log messages before absl::InitializeLog\(\) is called"
+    r"|I0000 00:00:.*(port|cudart_stub|cpu_feature_guard)\.cc:"
+    r"|To enable the following instructions: .* rebuild TensorFlow"
+    r"|E0000 00:00:.*cuInit: .*\(303\)"
 )
 
 _printing = threading.Lock()
@@ -144,7 +155,8 @@ class ChildProcess:
         with output:
             for line in output:
                 text = line.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
-                print_line(f"[{self.name}] {text}")
+                if not _NOISE.match(text):
+                    print_line(f"[{self.name}] {text}")
 
     def __enter__(self) -> Self:
         return self

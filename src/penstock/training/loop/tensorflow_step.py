@@ -37,6 +37,7 @@ class TensorFlowStep:
         self._test = self._function(
             model.test_step if self.replicas == 1 else _skipping_nothing(model.test_step), None
         )
+        self._mean = tf.function(self._mean_of_all, autograph=False)
 
     def build(self, example: Any) -> None:
         """Create all variables, in the strategy's scope."""
@@ -73,9 +74,11 @@ class TensorFlowStep:
         """Return the mean of a number over all processes, which must all ask for it."""
         if self.processes == 1:
             return value
-        tensor = tf.constant(value, tf.float32)
-        values = self.strategy.run(lambda: tensor)
-        return float(self.strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))
+        return float(self._mean(tf.constant(value, tf.float32)))
+
+    def _mean_of_all(self, value: Any) -> Any:
+        values = self.strategy.run(lambda: value)
+        return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
     def begin_epoch(self) -> None:
         """Do nothing: the step works on the model's variables."""

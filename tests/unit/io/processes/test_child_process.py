@@ -25,6 +25,14 @@ def _start_another(connection, argument):
     connection.recv()
 
 
+def _import_tensorflow(connection, argument):
+    print("before", flush=True)
+    import tensorflow as tf
+
+    tf.constant(1.0) + 1.0
+    print("after", flush=True)
+
+
 def _fail(connection, argument):
     raise ValueError("mine")
 
@@ -34,7 +42,7 @@ def importable(monkeypatch):
     """Makes this module importable there, under its own name."""
     monkeypatch.syspath_prepend(os.path.dirname(__file__))
     monkeypatch.setitem(sys.modules, "test_child_process", sys.modules[__name__])
-    for function in (_answer, _start_another, _fail):
+    for function in (_answer, _start_another, _import_tensorflow, _fail):
         monkeypatch.setattr(function, "__module__", "test_child_process")
 
 
@@ -63,6 +71,14 @@ def test_it_talks_and_its_lines_are_prefixed():
         child.connection.send(None)
         assert child.wait(30) == 0
     assert lines == ["[worker 1] asked x"]
+
+
+@pytest.mark.processes
+def test_what_tensorflow_says_while_it_is_imported_is_left_out():
+    lines = []
+    with start(_import_tensorflow, None, lines) as child:
+        assert child.wait() == 0
+    assert lines == ["[worker 1] before", "[worker 1] after"]
 
 
 def test_an_exception_is_printed_and_is_its_status():
