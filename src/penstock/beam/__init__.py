@@ -9,6 +9,7 @@ from penstock.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from penstock.beam.analyze import AnalyzeOnBeam
     from penstock.beam.big_query import big_query_source
+    from penstock.beam.bulk_inference import infer_on_beam
     from penstock.beam.csv_input import CsvInput
     from penstock.beam.feature_skew import DetectFeatureSkew, compare_on_beam
     from penstock.beam.ingestion import write_examples_on_beam
@@ -45,6 +46,7 @@ __all__ = [
     "big_query_source",
     "combine_on_beam",
     "compare_on_beam",
+    "infer_on_beam",
     "make_pipeline",
     "runner_name",
     "runs_locally",
@@ -72,6 +74,7 @@ _MODULES = {
     "big_query_source": "big_query",
     "combine_on_beam": "statistics",
     "compare_on_beam": "feature_skew",
+    "infer_on_beam": "bulk_inference",
     "make_pipeline": "pipeline_options",
     "runner_name": "pipeline_options",
     "runs_locally": "pipeline_options",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 
 from penstock.artifacts import location
-from penstock.beam.shard_files import written_whole
+from penstock.io.examples.shard_files import written_whole
 
 if TYPE_CHECKING:
     from penstock.transform.analyzer_cache import AnalyzerCache

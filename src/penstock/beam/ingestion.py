@@ -18,11 +18,6 @@ from penstock.beam.quarantine import (
     CollectBroken,
     broken_rows,
 )
-from penstock.beam.shard_files import (
-    shard_url,
-    write_row_counts,
-    written_whole,
-)
 from penstock.beam.shard_readers import (
     InputReader,
     Part,
@@ -30,6 +25,11 @@ from penstock.beam.shard_readers import (
     schema_from_bytes,
 )
 from penstock.io.examples.formats import file_format_named
+from penstock.io.examples.shard_files import (
+    shard_url,
+    write_row_counts,
+    written_whole,
+)
 from penstock.io.files.filesystem import file_size
 from penstock.io.ingestion.write_examples import check_rows_written, output_splits
 

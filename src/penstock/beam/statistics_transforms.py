@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 
 from penstock.beam.kernels import KernelCombineFn, Sample, Total
-from penstock.beam.shard_files import written_whole
 from penstock.beam.shard_readers import batch_to_bytes
+from penstock.io.examples.shard_files import written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,10 +14,10 @@ from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.beam.exchange import Exchange
 from penstock.beam.kernels import KernelCombineFn, MakeKernel, Sample, Total
 from penstock.beam.pipeline_options import BeamSetup
-from penstock.beam.shard_files import shard_url, write_row_counts, written_whole
 from penstock.beam.statistics import sampled
 from penstock.io import TFRecordWriter
 from penstock.io.examples.formats import file_format_named
+from penstock.io.examples.shard_files import shard_url, write_row_counts, written_whole
 from penstock.io.examples.split_shards import ParquetShard
 from penstock.io.files.plain_path import plain_path
 

@@ -9,6 +9,7 @@ from penstock.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from penstock.components.avro_example_gen import AvroExampleGen
     from penstock.components.big_query_example_gen import BigQueryExampleGen
+    from penstock.components.bulk_inferrer import BulkInferrer
     from penstock.components.csv_example_gen import CsvExampleGen
     from penstock.components.distribution_validator import (
         DistributionValidator,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AvroExampleGen": "avro_example_gen",
     "BigQueryExampleGen": "big_query_example_gen",
+    "BulkInferrer": "bulk_inferrer",
     "CsvExampleGen": "csv_example_gen",
     "DistributionValidator": "distribution_validator",
     "DistributionValidatorConfig": "distribution_validator",
@@ -62,6 +64,7 @@ _HOME = {
 __all__ = [
     "AvroExampleGen",
     "BigQueryExampleGen",
+    "BulkInferrer",
     "CsvExampleGen",
     "DistributionValidator",
     "DistributionValidatorConfig",

@@ -11,6 +11,7 @@ from penstock.engines.readers import examples_reader, serialized_examples
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+    from penstock.bulk_inference import InferencePlan
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.io import ExamplesSplit, Quarantine
@@ -88,6 +89,14 @@ class LocalEngine:
             observers=Observers(before, after),
             elsewhere=AnalysisElsewhere(force_tf_compat_v1=force_tf_compat_v1),
         )
+
+    def infer(
+        self, splits: Sequence[ExamplesSplit], plan: InferencePlan, uri: str
+    ) -> dict[str, int]:
+        """Predict the rows of splits; see `Engine.infer`."""
+        from penstock.bulk_inference import infer
+
+        return infer(splits, plan, uri)
 
     def feature_skew(
         self,

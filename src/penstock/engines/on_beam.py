@@ -17,6 +17,7 @@ from penstock.io import ExamplesSplit, joined_split
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+    from penstock.bulk_inference import InferencePlan
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.io import Output as OutputConfig
@@ -148,6 +149,14 @@ class BeamEngine:
         if after is not None and done.after is not None:
             after.take(done.after.result)
         return dataclasses.replace(analysis, rows_transformed=done.rows)
+
+    def infer(
+        self, splits: Sequence[ExamplesSplit], plan: InferencePlan, uri: str
+    ) -> dict[str, int]:
+        """Predict the rows of splits; see `Engine.infer`."""
+        from penstock.beam import infer_on_beam
+
+        return infer_on_beam(self.setup, splits, plan, uri)
 
     def feature_skew(
         self,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from penstock.beam.shard_readers import BeamSource
     from penstock.beam.transform_examples import Observed
+    from penstock.bulk_inference import InferencePlan
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
     from penstock.io import ExamplesSplit, Quarantine, Rows
@@ -137,6 +138,21 @@ class Engine(Protocol):
 
         Raises:
             RuntimeError: If fewer or more rows were read or written than there are.
+        """
+        ...
+
+    def infer(
+        self, splits: Sequence[ExamplesSplit], plan: InferencePlan, uri: str
+    ) -> dict[str, int]:
+        """Predict the rows of splits and return how many each has; see `penstock.bulk_inference.infer`.
+
+        Args:
+            splits: The splits to read.
+            plan: Which model predicts, and what is written.
+            uri: Where to write.
+
+        Raises:
+            RuntimeError: If fewer or more rows were read than were written.
         """
         ...
 

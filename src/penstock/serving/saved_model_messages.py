@@ -27,7 +27,11 @@ _FIELDS: dict[str, dict[str, tuple[int, str]]] = {
     "MetaInfo": {"tags": (4, "string*")},
     "Asset": {"filename": (2, "string")},
     "SignatureEntry": {"key": (1, "string"), "value": (2, "Signature")},
-    "Signature": {"inputs": (1, "TensorInfoEntry*"), "outputs": (2, "TensorInfoEntry*")},
+    "Signature": {
+        "inputs": (1, "TensorInfoEntry*"),
+        "outputs": (2, "TensorInfoEntry*"),
+        "method_name": (3, "string"),
+    },
     "TensorInfoEntry": {"key": (1, "string"), "value": (2, "TensorInfo")},
     "TensorInfo": {"name": (1, "string"), "dtype": (2, "int32"), "shape": (3, "Shape")},
     "Shape": {"dims": (2, "Dim*"), "unknown_rank": (3, "bool")},

@@ -13,6 +13,9 @@ from typing import Any
 
 DEFAULT_SIGNATURE = "serving_default"
 
+# What stands before the name of a method in tensorflow/core/protobuf/meta_graph.proto's SignatureDef.
+_METHODS = "tensorflow/serving/"
+
 # Numbers of tensorflow/core/framework/types.proto.
 _DTYPES = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string",
@@ -48,6 +51,8 @@ class Signature:
             else the inputs. None if the graph does not show them.
         batch_size: The number of rows that it takes at once: None for any number, 0 where an input is a
             scalar, so that there is no place for rows.
+        method: What it is for: "predict", or "classify" or "regress", which take tf.Examples and have
+            outputs of fixed names.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Signature:
     takes_examples: bool
     features: Mapping[str, FeatureInput] | None
     batch_size: int | None = None
+    method: str = "predict"
 
 
 def read_signatures(saved_model: Any) -> dict[str, Signature]:
@@ -95,7 +101,8 @@ def _signature(entry: Any, graph: _Graph) -> Signature:
         if described.dtype == "string" and vector:
             names = [output.value.name for output in entry.value.outputs]
             takes_examples, features = _parsed_features(graph.reached_from(names), inputs)
-    return Signature(entry.key, inputs, outputs, takes_examples, features, batch_size)
+    method = entry.value.method_name.removeprefix(_METHODS) or "predict"
+    return Signature(entry.key, inputs, outputs, takes_examples, features, batch_size, method)
 
 
 def _row_shape(shape: Any) -> tuple[int, ...] | None:

@@ -10,7 +10,6 @@ ones are built and taken by index) and a payload (the concatenated encodings of 
 of one flat buffer by the list's offsets). Arrow then joins headers and payloads of all columns.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,63 +18,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.io.arrow.arrays import booleans, byte_strings, numbers, to_numpy, valid_rows
+from penstock.io.arrow.wire_format import (
+    Lengths,
+    binary_array,
+    by_length,
+    delimited,
+    offsets_of,
+    text_fields,
+    varint_payloads,
+)
 from penstock.io.examples.formats import MissingAs
 
 _TAG = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}
 _EMPTY = byte_strings([b""])[0]
-_SMALL_RANGE = 1 << 20
 _AFTER_ALL = 256
-
-_Lengths = npt.NDArray[np.int64]
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _delimited(tag: bytes, length: int) -> bytes:
-    return tag + _varint(length)
-
-
-def _binary_array(offsets: _Lengths, data: npt.NDArray[np.uint8] | pa.Buffer) -> pa.Array:
-    buffer = data if isinstance(data, pa.Buffer) else pa.py_buffer(np.ascontiguousarray(data))
-    offsets = np.ascontiguousarray(offsets, dtype=np.int64)
-    return pa.Array.from_buffers(
-        pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), buffer]
-    )
-
-
-def _offsets_of(lengths: _Lengths) -> _Lengths:
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
-
-
-def _by_length(
-    lengths: _Lengths, make: Callable[[int], bytes]
-) -> tuple[pa.Array | pa.Scalar, _Lengths]:
-    """Return `make(length)` for each row, calling it once per distinct length."""
-    if len(lengths) == 0:
-        return byte_strings([]), lengths
-    low, high = int(lengths.min()), int(lengths.max())
-    if low == high:
-        header = make(low)
-        return byte_strings([header])[0], np.full(len(lengths), len(header))
-    if high < _SMALL_RANGE:
-        distinct = np.flatnonzero(np.bincount(lengths))
-        index_of = np.zeros(high + 1, dtype=np.int64)
-        index_of[distinct] = np.arange(len(distinct))
-        indices = index_of[lengths]
-    else:
-        distinct, indices = np.unique(lengths, return_inverse=True)
-    headers = [make(int(length)) for length in distinct]
-    taken = byte_strings(headers).take(numbers(indices))
-    return taken, np.array([len(header) for header in headers])[indices]
 
 
 class _HeaderOf:
@@ -89,52 +45,24 @@ class _HeaderOf:
         feature = self._feature_prefix(payload_length)
         if self._key is None:
             return feature
-        key = _delimited(b"\x0a", len(self._key)) + self._key
-        value = _delimited(b"\x12", len(feature) + payload_length)
+        key = delimited(b"\x0a", len(self._key)) + self._key
+        value = delimited(b"\x12", len(feature) + payload_length)
         entry_length = len(key) + len(value) + len(feature) + payload_length
-        return _delimited(b"\x0a", entry_length) + key + value + feature
+        return delimited(b"\x0a", entry_length) + key + value + feature
 
     def _feature_prefix(self, payload_length: int) -> bytes:
         if self._kind is None:
             return b""
         packed = b""
         if self._kind != "bytes" and payload_length:
-            packed = _delimited(b"\x0a", payload_length)
-        return _delimited(_TAG[self._kind], len(packed) + payload_length) + packed
+            packed = delimited(b"\x0a", payload_length)
+        return delimited(_TAG[self._kind], len(packed) + payload_length) + packed
 
 
-def _varint_payloads(values: npt.NDArray[np.int64]) -> tuple[_Lengths, npt.NDArray[np.uint8]]:
-    """Encode int64 values as varints; return offsets and the flat bytes."""
-    unsigned = values.view(np.uint64)
-    lengths = np.ones(len(values), dtype=np.int64)
-    highest = int(unsigned.max()) if len(unsigned) else 0
-    longest = 1
-    for size in range(1, 10):
-        if highest < 1 << (7 * size):
-            break
-        lengths += unsigned >= np.uint64(1 << (7 * size))
-        longest += 1
-    digits = np.empty((len(values), longest), dtype=np.uint8)
-    for place in range(longest):
-        digit = (unsigned >> np.uint64(7 * place)).astype(np.uint8) & np.uint8(0x7F)
-        digits[:, place] = digit | np.where(lengths > place + 1, 0x80, 0).astype(np.uint8)
-    if longest == 1:
-        return np.arange(len(values) + 1, dtype=np.int64), digits.ravel()
-    return _offsets_of(lengths), digits[np.arange(longest) < lengths[:, None]]
-
-
-def _bytes_payloads(values: pa.Array) -> tuple[_Lengths, pa.Buffer]:
+def _bytes_payloads(values: pa.Array) -> tuple[Lengths, pa.Buffer]:
     """Encode byte strings as repeated fields; return offsets and the flat bytes."""
-    values = values.cast(pa.large_binary())
-    lengths = to_numpy(pc.binary_length(values)).astype(np.int64)
-    headers, _ = _by_length(lengths, lambda length: _delimited(b"\x0a", length))
-    joined = pc.binary_join_element_wise(headers, values, _EMPTY)
-    return _large_offsets(joined), joined.buffers()[2] or pa.py_buffer(b"")
-
-
-def _large_offsets(array: pa.Array) -> _Lengths:
-    offsets = np.frombuffer(array.buffers()[1], dtype=np.int64) if len(array) else np.zeros(1)
-    return offsets[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    offsets, joined = text_fields(1, values.cast(pa.large_binary()))
+    return offsets, joined.buffers()[2] or pa.py_buffer(b"")
 
 
 def _as_large_list(name: str, column: pa.Array) -> pa.Array:
@@ -150,17 +78,17 @@ def _as_large_list(name: str, column: pa.Array) -> pa.Array:
             f"Column {name!r} of type {kind} does not fit into a tf.Example. Expected one value or "
             f"a list of values per row."
         )
-    offsets = _offsets_of(valid_rows(column).astype(np.int64))
+    offsets = offsets_of(valid_rows(column).astype(np.int64))
     return pa.LargeListArray.from_arrays(
         numbers(offsets), column.drop_null(), mask=column.is_null() if column.null_count else None
     )
 
 
-def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, pa.Array]:
+def _encode_column(name: str, column: pa.Array) -> tuple[str | None, Lengths, pa.Array]:
     """Return the feature's kind, the payload lengths and the payloads of a column."""
     if pa.types.is_null(column.type):
         zeros = np.zeros(len(column), dtype=np.int64)
-        return None, zeros, _binary_array(np.zeros(len(column) + 1, np.int64), pa.py_buffer(b""))
+        return None, zeros, binary_array(np.zeros(len(column) + 1, np.int64), pa.py_buffer(b""))
     lists = _as_large_list(name, column)
     values = lists.flatten()
     if values.null_count:
@@ -177,7 +105,7 @@ def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, p
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         label = "int64"
         integers = to_numpy(_signed(name, values))
-        value_offsets, data = _varint_payloads(np.ascontiguousarray(integers))
+        value_offsets, data = varint_payloads(np.ascontiguousarray(integers))
         offsets = value_offsets[row_ends]
     elif pa.types.is_null(kind):
         label, offsets, data = "bytes", row_ends * 0, pa.py_buffer(b"")
@@ -190,7 +118,7 @@ def _encode_column(name: str, column: pa.Array) -> tuple[str | None, _Lengths, p
             f"Column {name!r} of type {column.type} does not fit into a tf.Example. Expected "
             f"integers, floats, booleans, strings or bytes, or lists of them."
         )
-    return label, np.diff(offsets), _binary_array(offsets, data)
+    return label, np.diff(offsets), binary_array(offsets, data)
 
 
 def _single_precision(name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -215,12 +143,12 @@ def _signed(name: str, values: pa.Array) -> pa.Array:
         ) from error
 
 
-def _row_ends(lists: pa.Array) -> _Lengths:
+def _row_ends(lists: pa.Array) -> Lengths:
     """Return where each row's values end in the flattened lists; a null row has none."""
     lengths = np.diff(to_numpy(lists.offsets)).astype(np.int64)
     if lists.null_count:
         lengths[~valid_rows(lists)] = 0
-    return _offsets_of(lengths)
+    return offsets_of(lengths)
 
 
 def _is_binary_like(kind: pa.DataType) -> bool:
@@ -243,7 +171,7 @@ def serialize_feature(name: str, column: pa.Array) -> pa.LargeBinaryArray:
         One serialized Feature per row.
     """
     kind, lengths, payloads = _encode_column(name, column)
-    headers, _ = _by_length(lengths, _HeaderOf(kind, None))
+    headers, _ = by_length(lengths, _HeaderOf(kind, None))
     if isinstance(headers, pa.Scalar):
         headers = byte_strings([headers.as_py()] * len(column))
     return pc.binary_join_element_wise(headers, payloads, _EMPTY)
@@ -274,7 +202,7 @@ def serialize_examples(
         >>> tf.train.Example.FromString(serialize_examples(batch)[0].as_py())
     """
     parts: list[pa.Array | pa.Scalar] = []
-    total: _Lengths = np.zeros(batch.num_rows, dtype=np.int64)
+    total: Lengths = np.zeros(batch.num_rows, dtype=np.int64)
     texts = batch.schema.names
     names = [name.encode() for name in texts]
     if len(set(names)) != len(names):
@@ -283,7 +211,7 @@ def serialize_examples(
     for index in sorted(range(len(names)), key=lambda index: (*names[index], _AFTER_ALL)):
         column = batch.column(index)
         kind, lengths, payloads = _encode_column(texts[index], column)
-        headers, header_lengths = _by_length(lengths, _HeaderOf(kind, names[index]))
+        headers, header_lengths = by_length(lengths, _HeaderOf(kind, names[index]))
         if missing == "absent" and column.null_count:
             present = column.is_valid()
             headers = pc.if_else(present, headers, _EMPTY)
@@ -295,7 +223,7 @@ def serialize_examples(
         parts += [headers, payloads]
         total += header_lengths
         total += lengths
-    outer, _ = _by_length(total, lambda length: _delimited(b"\x0a", length))
+    outer, _ = by_length(total, lambda length: delimited(b"\x0a", length))
     if all(isinstance(part, pa.Scalar) for part in [outer, *parts]):
         outer = byte_strings([outer.as_py()] * batch.num_rows)
     return pc.binary_join_element_wise(outer, *parts, _EMPTY)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.beam.shard_files import shard_url, written_whole
+from penstock.io.examples.shard_files import shard_url, written_whole
 
 
 def test_names_are_those_of_tfx():

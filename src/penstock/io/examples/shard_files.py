@@ -1,4 +1,4 @@
-"""Shards that Beam's workers write: atomically, and with the same bytes whichever worker wins a race."""
+"""Shards written each on its own: whole, and with the same bytes whichever of several writers wins."""
 
 from __future__ import annotations
 

@@ -1,0 +1,168 @@
+"""Predictions as columns of Examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from penstock.bulk_inference.head_results import classes_of, is_ragged, regressed
+from penstock.bulk_inference.heads import HeadOutputs
+from penstock.bulk_inference.specs import OutputColumnsSpec
+from penstock.io import serialize_examples
+from penstock.io.arrow.arrays import byte_strings, numbers
+from penstock.io.arrow.wire_format import (
+    RowBytes,
+    binary_array,
+    field,
+    flat_bytes,
+    offsets_of,
+)
+from penstock.io.examples.messages import example_class
+
+Array = npt.NDArray[Any]
+
+
+def output_columns(
+    heads: Sequence[HeadOutputs], specs: Mapping[str, OutputColumnsSpec]
+) -> dict[str, pa.LargeListArray]:
+    """Return the columns that the specs ask for, a list of values a row.
+
+    Args:
+        heads: What the signatures returned.
+        specs: The columns for each signature.
+
+    Raises:
+        ValueError: If an output does not exist, or is no list of values for each row.
+    """
+    columns: dict[str, pa.LargeListArray] = {}
+    for head in heads:
+        spec = specs[head.signature]
+        if spec.predict_output is not None:
+            for column in spec.predict_output.output_columns:
+                if column.output_key not in head.outputs:
+                    raise ValueError(
+                        f"The signature {head.signature!r} has no output {column.output_key!r}, which goes "
+                        f"to the column {column.output_column!r}. Outputs: {', '.join(head.outputs)}"
+                    )
+                array = head.outputs[column.output_key]
+                columns[column.output_column] = _lists(column.output_key, array)
+        elif spec.regress_output is not None:
+            columns[spec.regress_output.value_column] = _lists("outputs", regressed(head))
+        elif spec.classify_output is not None:
+            labels, scores = classes_of(head)
+            asked = spec.classify_output
+            for name, found, what in (
+                (asked.label_column, labels, "classes"),
+                (asked.score_column, scores, "scores"),
+            ):
+                if name and found is None:
+                    raise ValueError(
+                        f"The signature {head.signature!r} returns no {what}, which go to the column "
+                        f"{name!r}. Leave that column out of its ClassifyOutput."
+                    )
+                if name and found is not None:
+                    columns[name] = _lists(what, found)
+    return columns
+
+
+def _lists(key: str, array: Array) -> pa.LargeListArray:
+    rows = len(array)
+    if is_ragged(array):
+        lengths = np.array([len(row) for row in array], dtype=np.int64)
+        flat = np.concatenate(list(array))
+        return pa.LargeListArray.from_arrays(numbers(offsets_of(lengths)), _values(flat))
+    sizes = [size for size in array.shape[1:] if size != 1]
+    if len(sizes) > 1:
+        raise ValueError(
+            f"The output {key!r} has the shape {list(array.shape[1:])} for each row, which is no list of "
+            "values: a column holds one list a row. Leave it out, or let the model return it flat."
+        )
+    offsets = np.arange(rows + 1, dtype=np.int64) * (sizes[0] if sizes else 1)
+    return pa.LargeListArray.from_arrays(numbers(offsets), _values(array.reshape(-1)))
+
+
+def _values(flat: Array) -> pa.Array:
+    """Return values in the types of tf.Examples: bytes, int64 or float32."""
+    if flat.dtype == object:
+        return byte_strings(flat.tolist())
+    if flat.dtype.kind in "iub":
+        if flat.dtype == np.uint64 and len(flat) and flat.max() > np.iinfo(np.int64).max:
+            raise ValueError(
+                f"The model returned {flat.max()}, beyond the integers of a tf.Example."
+            )
+        return numbers(flat.astype(np.int64))
+    return numbers(flat.astype(np.float32))
+
+
+def check_new(columns: Sequence[str], names: Sequence[str]) -> None:
+    """Check that the columns are not among the features of the examples.
+
+    Raises:
+        ValueError: If one is.
+    """
+    if known := sorted(set(columns) & set(names)):
+        raise ValueError(
+            f"The examples already have a feature {known[0]!r}, which is also the name of a column for "
+            "predictions. Give that column another name in output_example_spec."
+        )
+
+
+def extended_records(
+    records: Sequence[bytes], columns: Mapping[str, pa.LargeListArray]
+) -> pa.LargeBinaryArray:
+    """Return serialized tf.Examples with further features.
+
+    Args:
+        records: Serialized tf.Examples.
+        columns: The new features.
+
+    Raises:
+        ValueError: If an example has one of them already.
+    """
+    _check_absent(records, list(columns))
+    new = serialize_examples(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
+    both = RowBytes.of(_features(byte_strings(records))) + RowBytes.of(_features(new))
+    return both.in_field(1).joined()
+
+
+def _check_absent(records: Sequence[bytes], names: Sequence[str]) -> None:
+    joined = b"".join(records)
+    if not any(field(1, name.encode()) in joined for name in names):
+        return
+    # The bytes are there, perhaps within a value.
+    parse = example_class().FromString
+    for record in records:
+        check_new(names, list(parse(record).features.feature))
+
+
+def _features(examples: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    """Return the content of the one field of serialized tf.Examples: its features."""
+    offsets, flat = flat_bytes(examples)
+    lengths = np.diff(offsets)
+    keep = np.ones(len(flat), dtype=bool)
+    odd = np.ones(len(lengths), dtype=bool)
+    kept = lengths.copy()
+    # The header is a tag and the length of what follows, in `size` bytes.
+    for size in range(1, 6):
+        content = lengths - 1 - size
+        least = 1 << 7 * (size - 1) if size > 1 else 0
+        rows = np.flatnonzero((content >= least) & (content < 1 << 7 * size))
+        digits = content[rows, None] >> 7 * np.arange(size) & 0x7F
+        digits[:, :-1] |= 0x80
+        places = offsets[rows, None] + np.arange(size + 1)
+        header = np.concatenate([np.full((len(rows), 1), 0x0A), digits], axis=1)
+        odd[rows] = (flat[places] != header).any(axis=1)
+        keep[places.reshape(-1)] = False
+        kept[rows] -= size + 1
+    if odd.any():
+        # Empty, with several fields, or with a length that is written at length: made canonical.
+        again = examples.to_pylist()
+        parse = example_class().FromString
+        for row in np.flatnonzero(odd).tolist():
+            again[row] = parse(again[row]).SerializeToString(deterministic=True) or field(1, b"")
+        return _features(byte_strings(again))
+    return binary_array(offsets_of(kept), flat[keep])
