@@ -77,7 +77,7 @@ class BulkInferrer(Component):
         if self.output_example_spec is None and self.output_file_format != DEFAULT_FILE_FORMAT:
             raise ValueError(
                 f"output_file_format={self.output_file_format!r} has no effect without "
-                "output_example_spec: PredictionLogs are TFRecords. Name the columns for the predictions in "
+                "output_example_spec: PredictionLogs are TFRecords. Name the columns in "
                 "output_example_spec, or leave it out."
             )
         for name in ("batch_size", "batch_bytes"):
