@@ -8,12 +8,16 @@ if TYPE_CHECKING:
     from penstock.pushing.aliases import (
         AliasChange,
         alias_history,
+        earlier_versions,
         read_aliases,
         remove_alias,
         set_alias,
     )
+    from penstock.pushing.answers import check_answers
     from penstock.pushing.destination import Filesystem, PushDestination
+    from penstock.pushing.fetch import fetch_version
     from penstock.pushing.leases import hold_version, is_held
+    from penstock.pushing.local_folder import sweep_staging
     from penstock.pushing.manifest import (
         FileEntry,
         Manifest,
@@ -21,7 +25,8 @@ if TYPE_CHECKING:
         verify_manifest,
         write_manifest,
     )
-    from penstock.pushing.push import PushedVersion, push_model, sweep_staging
+    from penstock.pushing.push import PushedVersion, push_model
+    from penstock.pushing.retention import Retention, apply_retention
     from penstock.serving.saved_model import ModelError
     from penstock.serving.versions import list_versions, version_folders
 
@@ -33,7 +38,12 @@ _MODULE_OF = {
     "ModelError": "penstock.serving.saved_model",
     "PushDestination": "destination",
     "PushedVersion": "push",
+    "Retention": "retention",
     "alias_history": "aliases",
+    "apply_retention": "retention",
+    "check_answers": "answers",
+    "earlier_versions": "aliases",
+    "fetch_version": "fetch",
     "hold_version": "leases",
     "is_held": "leases",
     "list_versions": "penstock.serving.versions",
@@ -42,7 +52,7 @@ _MODULE_OF = {
     "read_manifest": "manifest",
     "remove_alias": "aliases",
     "set_alias": "aliases",
-    "sweep_staging": "push",
+    "sweep_staging": "local_folder",
     "verify_manifest": "manifest",
     "version_folders": "penstock.serving.versions",
     "write_manifest": "manifest",
@@ -56,7 +66,12 @@ __all__ = [
     "ModelError",
     "PushDestination",
     "PushedVersion",
+    "Retention",
     "alias_history",
+    "apply_retention",
+    "check_answers",
+    "earlier_versions",
+    "fetch_version",
     "hold_version",
     "is_held",
     "list_versions",

@@ -85,6 +85,26 @@ def alias_history(destination: str, alias: str | None = None) -> list[AliasChang
     return [each for each in _read(destination)[1] if alias in (None, each.alias)]
 
 
+def earlier_versions(destination: str, alias: str) -> list[int]:
+    """Return the versions that an alias named before, the last one first: where a rollback goes.
+
+    Going back to the version before takes the change back: after 5, 6, 7, 6 the one before is 5.
+
+    Example:
+        >>> earlier_versions("serving/taxi", "champion")
+        [6, 5]
+    """
+    named: list[int] = []
+    for change in alias_history(destination, alias):
+        if change.after is None:
+            named = []
+        elif len(named) > 1 and change.after == named[-2]:
+            named.pop()
+        else:
+            named.append(change.after)
+    return named[-2::-1]
+
+
 def set_alias(destination: str, name: str, version: int, *, by: str | None = None) -> int | None:
     """Let an alias name a version, and return the version that it named before.
 
@@ -102,11 +122,9 @@ def set_alias(destination: str, name: str, version: int, *, by: str | None = Non
         6
     """
     check_alias(name)
-    if version not in (there := list_versions(destination)):
-        raise ValueError(
-            f"{destination} has no version {version!r}. Versions: {', '.join(map(str, there)) or 'none'}"
-        )
-    with _locked(destination):
+    check_version(destination, version)
+    with locked(destination):
+        check_version(destination, version)  # retention may have removed it
         aliases, history = _read(destination)
         before = aliases.get(name)
         if before != version:
@@ -121,13 +139,22 @@ def remove_alias(destination: str, name: str, *, by: str | None = None) -> int:
     Raises:
         ValueError: If there is no such alias.
     """
-    with _locked(destination):
+    with locked(destination):
         aliases, history = _read(destination)
         if name not in aliases:
             raise ValueError(f"{destination} has no alias {name!r}.{did_you_mean(name, aliases)}")
         before = aliases.pop(name)
         _write(destination, aliases, [*history, _change(name, before, None, by)])
     return before
+
+
+def check_version(destination: str, version: int) -> None:
+    """Raise ValueError unless a destination has a version."""
+    there = list_versions(destination)
+    if version not in there:
+        raise ValueError(
+            f"{destination} has no version {version!r}. Versions: {', '.join(map(str, there)) or 'none'}"
+        )
 
 
 def check_alias(name: str) -> None:
@@ -195,7 +222,7 @@ def _replace(path: str, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _locked(destination: str) -> Iterator[None]:
+def locked(destination: str) -> Iterator[None]:
     """Hold the lock on a destination; on an object store there is none, and the last change wins."""
     if not is_local(destination):
         yield

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penstock.spelling import names_its_arguments
+from penstock.spelling import names_its_arguments, nearest
 
 VERSIONINGS = ("auto", "unix_timestamp", "next")
+_EXTRAS = {"gs": "gcp", "gcs": "gcp", "s3": "s3", "s3a": "s3"}
 
 
 @names_its_arguments
@@ -15,7 +16,7 @@ class Filesystem:
     """A folder that a server watches.
 
     Args:
-        base_directory: The folder of all versions.
+        base_directory: The folder of all versions; a path or an fsspec URL such as `gs://models/taxi`.
         versioning: "auto" and "unix_timestamp" name versions by the time in seconds, "next" counts.
     """
 
@@ -45,6 +46,44 @@ class PushDestination:
     """
 
     filesystem: Filesystem
+
+
+def check_url(destination: str) -> None:
+    """Raise unless the package for an fsspec URL is there.
+
+    Raises:
+        ImportError: If it is not installed; the message says what to install.
+        ValueError: If there is no such protocol.
+    """
+    protocol = check_protocol(destination)
+    from fsspec.registry import get_filesystem_class
+
+    try:
+        get_filesystem_class(protocol)
+    except ImportError as error:
+        extra = _EXTRAS.get(protocol)
+        how = f" Install it: pip install 'penstock-ml[{extra}]'" if extra else ""
+        raise ImportError(
+            f"{destination} needs a package that is missing: {error}.{how}"
+        ) from error
+
+
+def check_protocol(destination: str) -> str:
+    """Return the protocol of an fsspec URL; what it needs is not imported.
+
+    Raises:
+        ValueError: If there is no such protocol.
+    """
+    from fsspec.registry import available_protocols, registry
+
+    protocol = destination.partition("://")[0].partition("::")[0]
+    known = {*available_protocols(), *registry}
+    if protocol not in known:
+        raise ValueError(
+            f"fsspec knows no protocol {protocol!r}.{nearest(protocol, known)} Received: "
+            f"push_destination={destination!r}"
+        )
+    return protocol
 
 
 # TFX nests the message.

@@ -1,27 +1,28 @@
-"""Pushing a model into a folder that a server watches: versioned and atomic."""
+"""Pushing a model to where servers find it: versioned, and whole or not at all."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import os
-import shutil
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from penstock.pushing.manifest import Manifest, describe_files, write_manifest
+from penstock.artifacts.location import is_local, local_path
+from penstock.io.files.filesystem import join
+from penstock.pushing.answers import check_answers
+from penstock.pushing.destination import check_url
+from penstock.pushing.fetch import download
+from penstock.pushing.local_folder import push_to_folder
+from penstock.pushing.manifest import Manifest, describe_files
+from penstock.pushing.object_store import push_to_store, timestamp_or_next
+from penstock.pushing.retention import apply_retention, check_keep
+from penstock.pushing.write_errors import in_words
 from penstock.serving.forms import SAVED_MODEL, form_of
 from penstock.serving.saved_model import SavedModelInfo
-from penstock.serving.versions import MANIFEST, version_names
 
 Versioning = Literal["timestamp", "next"]
-
-_STAGING = ".staging-"
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class PushedVersion:
         version: The version.
         model: The SavedModel's description; None for a model in another form.
         form: "SavedModel", "scikit-learn estimator", "ONNX file" or "Keras file".
+        removed: The versions that retention removed.
     """
 
     path: str
     version: int
     model: SavedModelInfo | None
     form: str = SAVED_MODEL
+    removed: tuple[int, ...] = ()
 
 
 def push_model(
@@ -47,60 +50,94 @@ def push_model(
     *,
     versioning: Versioning = "timestamp",
     lineage: Mapping[str, Any] | None = None,
+    keep: int | None = None,
+    answers_within: float | None = None,
 ) -> PushedVersion:
-    """Copy a model to `<destination>/<version>` in one visible step.
+    """Copy a model to `<destination>/<version>`, where it is seen whole or not at all.
 
-    The copy is made in a hidden folder beside the versions, flushed to disk, checked, and renamed.
-    A server that watches the destination, as TensorFlow Serving does, never sees a part of it. The
-    next push removes the remains of a crash.
+    In a folder the copy is made in a hidden folder beside the versions, flushed to disk, checked, and
+    renamed. A server that watches the folder, as TensorFlow Serving does, never sees a part of it. On an
+    object store the files are uploaded one by one, and the manifest last: `penstock serve` and
+    `load_model` take a version that has one. The next push removes the remains of a crash.
 
     Args:
         source: The model's folder: a SavedModel, or one with `model.pkl`, `model.onnx` or `model.keras`.
-        destination: The folder of all versions; created if missing.
+        destination: The folder of all versions, created if missing; a path or an fsspec URL.
         versioning: "timestamp" takes the time in seconds since 1970, as TFX does, "next" the latest
             version plus one. A version is always greater than those that are there.
         lineage: Where the model comes from, for its manifest: plain values by name.
+        keep: Remove older versions than the newest so many. What an alias names, or named before, what a
+            server has a lease on, and what other tools pushed stays. All versions stay by default.
+        answers_within: Load the copy in a process of its own and ask it, before it is seen; it may take
+            so many seconds. It is not tried by default.
 
     Returns:
         The pushed version.
 
     Raises:
-        ModelError: If the source, or its copy, is incomplete.
+        ModelError: If the source or its copy is incomplete, or the copy does not load or answer.
         ValueError: If the destination is no folder, or lies in the model's own folder.
+        OSError: If the destination is full or may not be written to; nothing is left there.
 
     Example:
         >>> push_model("Trainer/model/7/Format-Serving", "serving/penguin").path
         'serving/penguin/1795224504'
     """
     source, destination = os.fspath(source), os.fspath(destination)
-    if "://" in destination:
-        raise ValueError(
-            "Models can currently be pushed only to local folders. Received: "
-            f"destination={destination!r}"
-        )
     if versioning not in ("timestamp", "next"):
         raise ValueError(
             f"versioning must be 'timestamp' or 'next'. Received: versioning={versioning!r}"
         )
-    form_of(source)
-    root = Path(destination)
-    _check_destination(Path(source), root)
-    root.mkdir(parents=True, exist_ok=True)
-    sweep_staging(destination)
-    with _staging(root) as staging:
-        copy = staging / "model"
-        shutil.copytree(source, copy, copy_function=shutil.copyfile)
-        # A model that is pushed once more gets a manifest of its own.
-        (copy / MANIFEST).unlink(missing_ok=True)
-        form, info = form_of(str(copy))
-        manifest = Manifest(0, form, describe_files(str(copy)), lineage or {})
-        _flush(copy)
-        version = _publish(copy, root, versioning, manifest)
-    path = str(root / str(version))
-    return PushedVersion(path, version, replace(info, path=path) if info else None, form)
+    check_keep(keep)
+    form, info = form_of(source)
+    manifest = Manifest(0, form, {}, lineage or {})
+    if is_local(destination):
+        destination = local_path(destination)
+        version = _to_folder(source, Path(destination), manifest, versioning, answers_within)
+    else:
+        check_url(destination)
+        version = _to_store(source, destination, manifest, versioning, answers_within)
+    path = join(destination, str(version))
+    removed = () if keep is None else apply_retention(destination, keep).removed
+    return PushedVersion(path, version, replace(info, path=path) if info else None, form, removed)
 
 
-def _check_destination(source: Path, root: Path) -> None:
+def _to_folder(
+    source: str, root: Path, manifest: Manifest, versioning: str, answers_within: float | None
+) -> int:
+    _check_folder(Path(source), root)
+
+    def check(copy: str) -> None:
+        form_of(copy)
+        if answers_within is not None:
+            check_answers(copy, seconds=answers_within)
+
+    with in_words(str(root), source):
+        return push_to_folder(
+            source, root, manifest, first=timestamp_or_next(versioning), check=check
+        )
+
+
+def _to_store(
+    source: str, destination: str, manifest: Manifest, versioning: str, answers_within: float | None
+) -> int:
+    def check(folder: str) -> None:
+        if answers_within is not None:
+            with tempfile.TemporaryDirectory(prefix="penstock-push-") as copy:
+                download(folder, copy)
+                check_answers(copy, seconds=answers_within)
+
+    with in_words(destination, source):
+        return push_to_store(
+            source,
+            destination,
+            replace(manifest, files=describe_files(source)),
+            first=timestamp_or_next(versioning),
+            check=check,
+        )
+
+
+def _check_folder(source: Path, root: Path) -> None:
     if root.resolve().is_relative_to(source.resolve()):
         raise ValueError(
             f"The destination {root} lies in the folder of the model, {source}, which would be copied "
@@ -111,76 +148,3 @@ def _check_destination(source: Path, root: Path) -> None:
             f"Models are pushed to a folder of versions. Received: {root}, which is a file or a broken "
             "link."
         )
-
-
-def sweep_staging(destination: str) -> list[str]:
-    """Remove the remains of crashed pushes from a destination, and return their names.
-
-    A push in progress holds a lock on its folder and is left alone.
-    """
-    swept = []
-    for folder in Path(destination).glob(_STAGING + "*"):
-        with contextlib.suppress(FileNotFoundError, BlockingIOError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
-                swept.append(folder.name)
-            finally:
-                os.close(descriptor)
-    return swept
-
-
-@contextlib.contextmanager
-def _staging(root: Path) -> Iterator[Path]:
-    folder, descriptor = _locked_folder(root)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _locked_folder(root: Path) -> tuple[Path, int]:
-    """Make a folder that is locked; one that a sweep took before it was locked is made again."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
-        with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if folder.exists():
-                return folder, descriptor
-            os.close(descriptor)
-
-
-def _publish(copy: Path, root: Path, versioning: Versioning, manifest: Manifest) -> int:
-    """Rename the copy to the first free version; another push may take one at the same time."""
-    os.chmod(copy, 0o755)
-    while True:
-        latest = max(map(int, version_names(str(root))), default=0)
-        version = latest + 1
-        if versioning == "timestamp":
-            version = max(version, int(time.time()))
-        write_manifest(str(copy), replace(manifest, version=version))
-        _sync(copy / MANIFEST)
-        try:
-            os.rename(copy, root / str(version))
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            continue
-        _sync(root)
-        return version
-
-
-def _flush(folder: Path) -> None:
-    for path in [folder, *folder.rglob("*")]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,8 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.pushing.destination import Filesystem, PushDestination
-    from penstock.pushing.push import PushedVersion, push_model, sweep_staging
+    from penstock.pushing.local_folder import sweep_staging
+    from penstock.pushing.push import PushedVersion, push_model
     from penstock.serving.labels import ModelLabels, read_labels
     from penstock.serving.model import ServedModel, load_model
     from penstock.serving.saved_model import ModelError, SavedModelInfo, inspect_saved_model
@@ -33,7 +34,7 @@ _MODULE_OF = {
     "push_model": "penstock.pushing.push",
     "read_labels": "labels",
     "read_variables": "variables",
-    "sweep_staging": "penstock.pushing.push",
+    "sweep_staging": "penstock.pushing.local_folder",
 }
 
 __all__ = [

@@ -1,10 +1,11 @@
 import subprocess
 import sys
+import time
 
 import fsspec
 import pytest
 
-from penstock.pushing import hold_version, is_held, leases
+from penstock.pushing import hold_version, is_held, lease_file, leases
 
 _HOLD = """
 import sys
@@ -63,13 +64,37 @@ def test_a_process_that_is_killed_holds_nothing(local):
 
 
 def test_a_lease_that_is_no_longer_renewed_is_void(bucket, monkeypatch):
-    monkeypatch.setattr(leases, "_VALID_SECONDS", -1.0)
+    monkeypatch.setattr(lease_file, "VALID_SECONDS", -1.0)
     lease = hold_version(bucket, 7)
     assert not is_held(bucket, 7)
     monkeypatch.undo()
-    lease._renew()
-    assert is_held(bucket, 7)
+    with hold_version(bucket, 7):
+        assert is_held(bucket, 7)
     lease.release()
+
+
+def test_a_lease_is_renewed_while_it_is_held(bucket, monkeypatch):
+    monkeypatch.setattr(lease_file, "RENEWED_SECONDS", 0.01)
+    with hold_version(bucket, 7):
+        system, path = fsspec.core.url_to_fs(bucket)
+        (file,) = system.ls(f"{path}/penstock_leases", detail=False)
+        first = system.cat_file(file)
+        for _ in range(500):
+            if system.cat_file(file) != first:
+                break
+            time.sleep(0.01)
+        else:
+            pytest.fail("it was not renewed")
+
+
+def test_who_may_only_read_serves_with_a_warning(bucket, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise PermissionError(13, "read only")
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", refuse)
+    with caplog.at_level("WARNING"), hold_version(bucket, 7):
+        assert not is_held(bucket, 7)
+    assert "No lease on a version in use" in caplog.text
 
 
 def test_a_removal_waits_for_nobody_and_lets_nobody_in_between(local):
