@@ -34,6 +34,8 @@ class ExecutionContext:
         beam_pipeline_args: Arguments for Beam.
         accelerators: Devices that this attempt holds, such as `("GPU:0",)`.
         resources: The resources that the node asks for.
+        code_version: Git commit of the project, with `+` if its working tree has changes; empty outside
+            git.
         lineage: The execution (a JSON value) of each upstream node, by node; only if the component
             sets `USES_LINEAGE`.
         metrics: The metrics reported so far with `report_metrics`.
@@ -52,6 +54,7 @@ class ExecutionContext:
     beam_pipeline_args: tuple[str, ...] = ()
     accelerators: tuple[str, ...] = ()
     resources: Resources = dataclasses.field(default_factory=Resources)
+    code_version: str = ""
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     verdict: Verdict | None = None

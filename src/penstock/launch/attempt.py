@@ -26,6 +26,7 @@ class RunSettings:
         deterministic: Whether equal inputs must give bit-equal outputs.
         main_source: Source of a notebook's or prompt's definitions (`Graph.main`), or None.
         unknown: Names in it whose values no key can hold.
+        code_version: Git commit of the project, with `+` if its working tree has changes.
     """
 
     run_id: str
@@ -36,6 +37,7 @@ class RunSettings:
     deterministic: bool = False
     main_source: str | None = None
     unknown: tuple[str, ...] = ()
+    code_version: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, from which `from_json` makes equal settings."""

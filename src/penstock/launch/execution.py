@@ -56,6 +56,7 @@ def execute(
         beam_pipeline_args=attempt.node.beam_pipeline_args,
         accelerators=attempt.accelerators,
         resources=attempt.node.bound_resources,
+        code_version=attempt.settings.code_version,
         lineage=attempt.lineage,
     )
     context.attempt = attempt

@@ -131,7 +131,14 @@ class Launcher:
             self._store.latest_run(self._settings.pipeline, before=run) is None
         )
 
-    def adopt(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
+    def adopt(
+        self,
+        node: GraphNode,
+        execution_id: int,
+        state: str,
+        outputs: Outputs,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
         """Adopt what an earlier session of this run published.
 
         Args:
@@ -139,8 +146,9 @@ class Launcher:
             execution_id: Row in the store.
             state: `COMPLETE` or `CACHED`.
             outputs: Artifacts by key.
+            metrics: What it reported.
         """
-        self._finish(node, execution_id, state, as_declared(node, outputs))
+        self._finish(node, execution_id, state, as_declared(node, outputs), metrics)
 
     def begin(self, node: GraphNode) -> Ended | Attempt:
         """Resolve a node's inputs, look it up in the cache, and register it if it must run.
@@ -184,7 +192,7 @@ class Launcher:
                     key_parts=parts,
                     judged=self._judged(node),
                 )
-                self._finish(node, execution_id, "CACHED", hit.outputs)
+                self._finish(node, execution_id, "CACHED", hit.outputs, hit.metrics)
                 return Ended(execution_id, "CACHED", hit.outputs, hit.metrics, hit.verdict)
         return self._register(node, inputs, key, parts, 1)
 
@@ -258,7 +266,7 @@ class Launcher:
             verdict=result.verdict,
             judged=self._judged(attempt.node),
         )
-        self._finish(attempt.node, attempt.execution_id, "COMPLETE", outputs)
+        self._finish(attempt.node, attempt.execution_id, "COMPLETE", outputs, result.metrics)
 
     def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
         """Record a failed attempt and remove what it wrote; its log is kept.
@@ -420,11 +428,18 @@ class Launcher:
         self._finish(node, execution_id, state, outputs)
         return Ended(execution_id, state, outputs)
 
-    def _finish(self, node: GraphNode, execution_id: int, state: str, outputs: Outputs) -> None:
+    def _finish(
+        self,
+        node: GraphNode,
+        execution_id: int,
+        state: str,
+        outputs: Outputs,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
         if node.kind == "component":
             remove_checkpoints(self._settings.pipeline_root, node.id, self._settings.run_id)
         self.published[node.id] = outputs
-        self._lineage.add(node, execution_id, state, outputs)
+        self._lineage.add(node, execution_id, state, outputs, metrics or {})
 
     def _absolute(self, path: str) -> str:
         return location.absolute(path, self._settings.project_root)

@@ -14,6 +14,7 @@ def lineage_entry(
     execution_id: int | None,
     state: str,
     outputs: Mapping[str, Sequence[Artifact]],
+    metrics: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return what `Attempt.lineage` says of one node, as a JSON value.
 
@@ -22,6 +23,7 @@ def lineage_entry(
         execution_id: Its execution; None where there is no store.
         state: How the execution ended.
         outputs: What it wrote, by output key.
+        metrics: What it reported.
     """
     return {
         "component": node.type_name,
@@ -29,6 +31,7 @@ def lineage_entry(
         "state": state,
         "upstream": list(node.upstream),
         "parameters": dict(node.parameters),
+        "metrics": dict(metrics or {}),
         "outputs": {
             key: [
                 {
@@ -36,12 +39,19 @@ def lineage_entry(
                     "id": each.id,
                     "uri": each.uri,
                     "fingerprint": each.fingerprint,
+                    **_span(each),
                 }
                 for each in artifacts
             ]
             for key, artifacts in outputs.items()
         },
     }
+
+
+def _span(artifact: Artifact) -> dict[str, Any]:
+    """Return which span and version of the data an artifact holds, if it says so."""
+    said = {**artifact.properties, **artifact.custom_properties}
+    return {name: said[name] for name in ("span", "version") if name in said}
 
 
 class RunLineage:
@@ -56,9 +66,10 @@ class RunLineage:
         execution_id: int,
         state: str,
         outputs: Mapping[str, Sequence[Artifact]],
+        metrics: Mapping[str, float],
     ) -> None:
         """Remember how a node ended."""
-        self._executions[node.id] = lineage_entry(node, execution_id, state, outputs)
+        self._executions[node.id] = lineage_entry(node, execution_id, state, outputs, metrics)
 
     def of(self, node: GraphNode) -> dict[str, Any]:
         """Return node to execution for all that a node comes after."""

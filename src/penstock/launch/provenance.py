@@ -30,6 +30,11 @@ def code_version(project_root: str) -> tuple[str | None, bool | None]:
     return (None if commit == "(initial)" else commit), dirty
 
 
+def version_text(commit: str | None, dirty: bool | None) -> str:
+    """Return a version of the code as text: the commit, with `+` for changes; empty outside git."""
+    return f"{commit}{'+' if dirty else ''}" if commit else ""
+
+
 def environment() -> tuple[str, dict[str, Any]]:
     """Return (fingerprint, description): Python, platform, and every installed distribution.
 

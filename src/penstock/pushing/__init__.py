@@ -25,12 +25,14 @@ if TYPE_CHECKING:
         verify_manifest,
         write_manifest,
     )
+    from penstock.pushing.own_destination import PushArgs
     from penstock.pushing.push import PushedVersion, push_model
     from penstock.pushing.retention import Retention, apply_retention
     from penstock.serving.saved_model import ModelError
     from penstock.serving.versions import list_versions, version_folders
 
 _MODULE_OF = {
+    "PushArgs": "own_destination",
     "AliasChange": "aliases",
     "FileEntry": "manifest",
     "Filesystem": "destination",
@@ -64,6 +66,7 @@ __all__ = [
     "Filesystem",
     "Manifest",
     "ModelError",
+    "PushArgs",
     "PushDestination",
     "PushedVersion",
     "Retention",

@@ -79,8 +79,9 @@ def check_protocol(destination: str) -> str:
     protocol = destination.partition("://")[0].partition("::")[0]
     known = {*available_protocols(), *registry}
     if protocol not in known:
+        near = nearest(protocol, known) or " Others are gs, s3, abfs and hdfs."
         raise ValueError(
-            f"fsspec knows no protocol {protocol!r}.{nearest(protocol, known)} Received: "
+            f"fsspec knows no protocol {protocol!r}.{near} Received: "
             f"push_destination={destination!r}"
         )
     return protocol

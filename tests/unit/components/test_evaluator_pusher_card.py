@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pytest
 
@@ -21,7 +22,8 @@ from penstock.components import Evaluator, ModelCard, Pusher
 from penstock.evaluation import read_checks
 from penstock.evaluation.worst_rows import read_worst_rows
 from penstock.io import ExamplesWriter
-from penstock.serving import Filesystem, PushDestination, load_model
+from penstock.pushing import Filesystem, PushDestination, list_versions, read_manifest
+from penstock.serving import load_model
 from penstock.testing import ComponentFailed, run_component
 
 pytestmark = pytest.mark.tensorflow
@@ -310,22 +312,85 @@ def test_an_infra_blessing_counts_too(model, tmp_path):
     assert pushed.custom_properties["pushed"] == 0
 
 
-def test_a_destination_that_is_no_local_folder_is_refused_at_definition(model):
-    for destination in ("s3://bucket/x", PushDestination(Filesystem("gs://bucket/x"))):
-        with pytest.raises(ValueError, match="pushed to local folders so far. Received: push_dest"):
+def test_a_wrong_destination_is_refused_at_definition(model):
+    for destination in ("s4://bucket/x", PushDestination(Filesystem("s4://bucket/x"))):
+        with pytest.raises(ValueError, match="no protocol 's4'. Others are gs, s3"):
             Pusher(model=model, push_destination=destination)
+    Pusher(model=model, push_destination="s3://bucket/x")
+    with pytest.raises(ValueError, match="or a push_fn. Received: neither"):
+        Pusher(model=model)
+    with pytest.raises(ValueError, match="or a push_fn. Received: both"):
+        Pusher(model=model, push_destination="served", push_fn="modules.push.push_fn")
+    with pytest.raises(ValueError, match="needs a model_name"):
+        Pusher(model=model, push_fn="modules.push.push_fn")
+    with pytest.raises(ValueError, match=r"Received: keep=0"):
+        Pusher(model=model, push_destination="served", keep=0)
+    with pytest.raises(ValueError, match="keep is for a push_destination"):
+        Pusher(model=model, push_fn="modules.push.push_fn", model_name="taxi", keep=3)
+    with pytest.raises(ValueError, match="custom_config is for a push_fn"):
+        Pusher(model=model, push_destination="served", custom_config={"a": 1})
+    with pytest.raises(ValueError, match="Received: model_name='a/b'"):
+        Pusher(model=model, push_destination="served", model_name="a/b")
+    with pytest.raises(ValueError, match="or None for no check. Received: 0"):
+        Pusher(model=model, push_destination="served", answers_within_seconds=0)
+
+
+def test_a_push_to_a_bucket_keeps_as_many_as_it_should(model, tmp_path):
+    destination = PushDestination(Filesystem("memory://pusher/taxi", "next"))
+    for i in (1, 2, 3):
+        pusher = Pusher(
+            model=model, push_destination=destination, keep=2, answers_within_seconds=None
+        )
+        outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path, execution_id=i)
+    properties = outputs["pushed_model"].custom_properties
+    assert properties["pushed_destination"] == "memory://pusher/taxi/3"
+    assert properties["model_name"] == "taxi"
+    assert list_versions("memory://pusher/taxi") == [2, 3]
+    lineage = read_manifest("memory://pusher/taxi/3").lineage
+    assert lineage["model_name"] == "taxi"
+    assert lineage["model"]["id"] == 7
+    assert "blessed" not in lineage
+    assert pusher.is_current({key: [each] for key, each in outputs.items()}, str)
+    fsspec.filesystem("memory").rm("/pusher", recursive=True)
+    assert not pusher.is_current({key: [each] for key, each in outputs.items()}, str)
+
+
+def push_nowhere(push):
+    """A push_fn."""
+    assert os.path.isfile(f"{push.model_dir}/saved_model.pb")
+    return f"nowhere://{push.model_name}/{push.custom_config['region']}/{push.form}"
+
+
+def test_a_function_pushes_to_a_destination_of_its_own(model, tmp_path):
+    def pusher(push_fn):
+        return Pusher(
+            model=model,
+            push_fn=push_fn,
+            model_name="taxi",
+            custom_config={"region": "eu"},
+            answers_within_seconds=None,
+        )
+
+    given = pusher(push_nowhere)
+    outputs = run_component(given, tmp_path / "out")
+    properties = outputs["pushed_model"].custom_properties
+    assert properties["pushed_destination"] == "nowhere://taxi/eu/SavedModel"
+    assert int(properties["pushed_version"]) > 1_700_000_000
+    assert given.is_current({key: [each] for key, each in outputs.items()}, str)
+    with pytest.raises(ComponentFailed, match="where the model lies now.*Received: None"):
+        run_component(pusher(print), tmp_path / "out2")
 
 
 def test_versions_may_count(model, tmp_path):
     destination = PushDestination(filesystem=Filesystem("served", "next"))
     for i in (1, 2):
-        pusher = Pusher(model=model, push_destination=destination)
+        pusher = Pusher(model=model, push_destination=destination, answers_within_seconds=None)
         outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path, execution_id=i)
         assert outputs["pushed_model"].custom_properties["pushed_version"] == str(i)
 
 
 def test_a_push_holds_only_while_it_lies_there(model, tmp_path):
-    pusher = Pusher(model=model, push_destination="served")
+    pusher = Pusher(model=model, push_destination="served", answers_within_seconds=None)
     outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path)
     found = {key: [artifact] for key, artifact in outputs.items()}
     assert pusher.is_current(found, str)
@@ -351,7 +416,9 @@ def test_what_is_no_saved_model_is_pushed_and_said(file, form, reader, tmp_path,
     path = tmp_path / "model" / file
     path.parent.mkdir(parents=True)
     path.write_bytes(b"a model")
-    pusher = Pusher(model=Model(str(tmp_path / "model")), push_destination="served")
+    pusher = Pusher(
+        model=Model(str(tmp_path / "model")), push_destination="served", answers_within_seconds=None
+    )
     with caplog.at_level("WARNING"):
         outputs = run_component(pusher, tmp_path / "out", project_root=tmp_path)
     properties = outputs["pushed_model"].custom_properties

@@ -152,6 +152,8 @@ class LocalDagRunner:
             base_run = find_base_run(store, graph.name, base_run)
             with store.acquire_lease(settings.run_id) as lease, LeaseRenewal(lease, stop):
                 commit, dirty = provenance.code_version(project.root)
+                code_version = provenance.version_text(commit, dirty)
+                settings = dataclasses.replace(settings, code_version=code_version)
                 fingerprint, environment = provenance.environment()
                 store.create_run(
                     RunRecord(
@@ -219,6 +221,7 @@ class LocalDagRunner:
                 project_root=project.root,
                 seed=record.seed,
                 deterministic=record.deterministic,
+                code_version=provenance.version_text(record.commit, record.dirty),
             ).with_main(graph.main)
             keys = CacheKeys(settings, DigestMemo(project.memo))
             done = list(adopted(store, graph, record.run_id, keys))

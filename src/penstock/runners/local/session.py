@@ -95,7 +95,11 @@ class RunSession:
         try:
             for node in adopt:
                 launcher.adopt(
-                    self._graph[node.id], node.execution_id or 0, node.state.value, node.outputs
+                    self._graph[node.id],
+                    node.execution_id or 0,
+                    node.state.value,
+                    node.outputs,
+                    node.metrics,
                 )
                 node.outputs = launcher.published[node.id]
                 scheduler.adopt(node)

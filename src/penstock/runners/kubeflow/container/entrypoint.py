@@ -25,6 +25,7 @@ from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.execution import execute
 from penstock.launch.launcher import Ended
 from penstock.launch.lineage import lineage_entry
+from penstock.launch.provenance import code_version, version_text
 from penstock.progress import Listener, at_most_every
 from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
@@ -141,6 +142,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             project_root=root,
             seed=task.seed,
             deterministic=task.deterministic,
+            code_version=version_text(*code_version(root)),
         ).with_main(task.graph.main),
         references={
             name: ArtifactReference.read(path) for name, path in executor_input.inputs.items()
@@ -166,7 +168,9 @@ def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     if isinstance(ended, str):
         print(ended, file=sys.stderr)
         return FAILED
-    lineage[node.id] = lineage_entry(node, ended.execution_id, ended.state, ended.outputs)
+    lineage[node.id] = lineage_entry(
+        node, ended.execution_id, ended.state, ended.outputs, ended.metrics
+    )
     references = {
         key: ArtifactReference(ended.outputs.get(key, ()), lineage) for key in node.outputs
     }
