@@ -17,7 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from penstock.server.errors import InvalidArgumentError
-from penstock.server.servables.signature import TensorInfo
+from penstock.server.servables.signature import ANY, TensorInfo
 
 _SHOWN = 60
 
@@ -76,15 +76,15 @@ def to_array(name: str, value: Any, tensor: TensorInfo) -> npt.NDArray[Any]:
     Raises:
         InvalidArgumentError: If it has another type, or lists of different sizes.
     """
-    if tensor.dtype == "string":
+    if tensor.dtype == "string" or (tensor.dtype == ANY and _is_text(value)):
         return _texts(name, value)
     try:
-        array = np.array(value)
+        array = np.array(_nan_for_null(value) if tensor.dtype == ANY else value)
     except (ValueError, OverflowError, RecursionError) as error:
         raise InvalidArgumentError(
             f"The input {name!r} has lists of different sizes: {shown(value)}"
         ) from error
-    dtype = _dtype(name, tensor)
+    dtype = np.dtype(np.float64) if tensor.dtype == ANY else _dtype(name, tensor)
     kind = array.dtype.kind
     if array.size == 0:
         return array.astype(dtype)
@@ -130,6 +130,19 @@ def to_bytes(value: Any) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidArgumentError("Unable to base64 decode") from error
+
+
+def _nan_for_null(value: Any) -> Any:
+    """Return a value in which null, a missing value for an estimator, is NaN."""
+    if isinstance(value, list):
+        return [_nan_for_null(each) for each in value]
+    return float("nan") if value is None else value
+
+
+def _is_text(value: Any) -> bool:
+    while isinstance(value, list) and value:
+        value = value[0]
+    return isinstance(value, str | dict)
 
 
 def _texts(name: str, value: Any) -> npt.NDArray[Any]:

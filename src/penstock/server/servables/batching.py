@@ -33,9 +33,9 @@ class _Waiting:
 class Batcher:
     """Computes the requests of one model version in batches, in threads; used on the event loop.
 
-    Requests join a batch if they are for the same signature and agree in all sizes but the first. While
-    threads are free a request is computed at once; what arrives meanwhile is the next batch. If a batch
-    fails, its requests are computed one by one, so that a wrong one fails alone.
+    Requests join a batch if they are for the same signature and agree in types and in all sizes but the
+    first. While threads are free a request is computed at once; what arrives meanwhile is the next batch.
+    If a batch fails, its requests are computed one by one, so that a wrong one fails alone.
 
     Args:
         run: Computes a signature: `run(signature, inputs)`, called in threads.
@@ -192,7 +192,7 @@ class Batcher:
 
 
 def _sizes(inputs: Arrays) -> tuple[Any, ...]:
-    return tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
+    return tuple((name, inputs[name].shape[1:], inputs[name].dtype.kind) for name in sorted(inputs))
 
 
 def _split(outputs: Arrays, rows: Sequence[int]) -> list[dict[str, npt.NDArray[Any]]]:

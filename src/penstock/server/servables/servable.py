@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from penstock.server.config import Batching
 from penstock.server.errors import InvalidArgumentError, NotFoundError
 from penstock.server.servables.batching import Batcher
-from penstock.server.servables.signature import SignatureInfo, TensorInfo
+from penstock.server.servables.signature import ANY, SignatureInfo, TensorInfo
 from penstock.serving.labels import ModelLabels, read_labels
 from penstock.serving.signature import DEFAULT_SIGNATURE
 from penstock.spelling import did_you_mean
@@ -43,6 +44,7 @@ class Servable:
         model: The model in memory.
         executor: The threads that compute.
         batching: How requests are computed together.
+        held: What is let go when it is closed: the model's memory, and the lease on its version.
 
     Attributes:
         labels: The names of its classes and its vocabularies.
@@ -60,6 +62,7 @@ class Servable:
         model: LoadedModel,
         executor: Executor,
         batching: Batching,
+        held: contextlib.ExitStack,
     ) -> None:
         self.name = name
         self.version = version
@@ -67,6 +70,7 @@ class Servable:
         self.model = model
         self.labels: ModelLabels = read_labels(path)
         self._batcher = Batcher(model.run, executor, batching)
+        self._held = held
 
     @property
     def signatures(self) -> Mapping[str, SignatureInfo]:
@@ -144,7 +148,7 @@ class Servable:
 
     def close(self) -> None:
         """Give its memory back; no request may be in progress."""
-        self.model.close()
+        self._held.close()
 
 
 def _checked(
@@ -174,10 +178,10 @@ def _checked(
 
 def _fits(array: npt.NDArray[Any], tensor: TensorInfo) -> bool:
     dtype = "string" if array.dtype == object else array.dtype.name
-    if dtype != tensor.dtype:
+    if tensor.dtype not in (dtype, ANY):
         return False
     if tensor.shape is None:
-        return True
+        return array.ndim > 0
     return len(tensor.shape) == array.ndim and all(
         size in (-1, given) for size, given in zip(tensor.shape, array.shape, strict=True)
     )

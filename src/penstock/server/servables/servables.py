@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from penstock.server.config import Batching, ModelSource
 from penstock.server.errors import NotFoundError
-from penstock.server.servables.saved_model import SavedModel
-from penstock.server.servables.servable import Servable
+from penstock.server.servables.loading import Loader
 from penstock.server.servables.served_model import ServedModelVersions, Use
 from penstock.server.servables.status import VersionStatus
 from penstock.spelling import did_you_mean
@@ -41,7 +40,10 @@ class Servables:
         self._batching = batching
         self._watch_seconds = watch_seconds
         self._executor = ThreadPoolExecutor(batching.threads, "penstock-compute")
-        self._models = {source.name: ServedModelVersions(source, self._load) for source in sources}
+        self._loader = Loader(self._executor, batching)
+        self._models = {
+            source.name: ServedModelVersions(source, self._loader.load) for source in sources
+        }
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -135,6 +137,3 @@ class Servables:
 
     async def __aexit__(self, *ended: object) -> None:
         await self.close()
-
-    def _load(self, name: str, version: int, folder: str) -> Servable:
-        return Servable(name, version, folder, SavedModel(folder), self._executor, self._batching)

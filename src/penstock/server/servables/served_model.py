@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
+import math
 import os
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from penstock.pushing import read_aliases
 from penstock.server.errors import NotFoundError, UnavailableError
+from penstock.server.servables.labels import Labels
 from penstock.server.servables.servable import Servable
 from penstock.server.servables.status import State, VersionStatus
+from penstock.serving.saved_model import ModelError
 from penstock.serving.versions import version_folders
 
 if TYPE_CHECKING:
@@ -20,7 +25,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("penstock.server")
 
-Load = Callable[[str, int, str], Servable]
+Load = Callable[["ModelSource", int, str], Servable]
+
+_RETRY_SECONDS = 30.0
+"""After which a version is tried again that found no memory, or whose storage failed."""
 
 
 class Use:
@@ -53,20 +61,30 @@ class _Slot:
         self.unused = asyncio.Event()
 
 
+@dataclass(frozen=True)
+class _Broken:
+    """A version that could not be loaded: it is tried again when its folder changes, or later."""
+
+    mark: object
+    retry_at: float
+
+
 class ServedModelVersions:
     """The versions of one model; used on the event loop.
 
     Args:
         source: The model.
-        load: Loads a version: `load(name, version, folder)`, called in a thread.
+        load: Loads a version: `load(source, version, folder)`, called in a thread.
     """
 
     def __init__(self, source: ModelSource, load: Load) -> None:
         self.source = source
         self._load = load
+        self._labels = Labels(source.name, source.labels)
+        self._aliases_error = ""
         self._slots: dict[int, _Slot] = {}
         self._statuses: dict[int, VersionStatus] = {}
-        self._broken: dict[int, object] = {}
+        self._broken: dict[int, _Broken] = {}
         self._unloading: set[asyncio.Task[None]] = set()
 
     @property
@@ -74,15 +92,27 @@ class ServedModelVersions:
         """The versions that answer, ascending."""
         return sorted(self._slots)
 
+    @property
+    def labels(self) -> dict[str, int]:
+        """The version that answers for each label."""
+        return self._labels.current
+
     def statuses(self) -> list[VersionStatus]:
         """Return the state of each version that was ever chosen, the highest first."""
         return [self._statuses[version] for version in sorted(self._statuses, reverse=True)]
 
     def use(self, version: int | None = None, label: str | None = None) -> Use:
         """Return a version for a `with` block; see `Servables.get`."""
-        label = label or (self.source.default_label if version is None else None)
+        if version is None and label is None:
+            # Before its first version the default label is no reason for "no such label".
+            label = self.source.default_label if self._slots else None
         if label is not None:
-            version = self._labelled(label)
+            if label not in self.labels:
+                raise NotFoundError(
+                    f"{self.source.name!r} has no label {label!r} that is served. "
+                    f"Labels: {', '.join(sorted(self.labels)) or 'none'}"
+                )
+            version = self.labels[label]
         if version is None:
             if not self._slots:
                 raise UnavailableError(self._nothing_loaded())
@@ -94,65 +124,71 @@ class ServedModelVersions:
             )
         return Use(self._slots[version])
 
-    def labels(self) -> dict[str, int]:
-        """Return the versions by label."""
-        return dict(self.source.labels)
-
-    def _labelled(self, label: str) -> int:
-        labels = self.labels()
-        if label not in labels:
-            raise NotFoundError(
-                f"{self.source.name!r} has no label {label!r}. "
-                f"Labels: {', '.join(sorted(labels)) or 'none'}"
-            )
-        return labels[label]
-
     def _nothing_loaded(self) -> str:
-        failed = next((each for each in self.statuses() if each.error_message), None)
-        if failed is not None:
-            return (
-                f"No version of {self.source.name!r} is loaded. Version {failed.version}: "
-                f"{failed.error_message}"
-            )
+        name = self.source.name
+        for each in self.statuses():
+            if each.error_message:
+                return f"No version of {name!r} is loaded. Version {each.version}: {each.error_message}"
         if self._statuses:
-            return f"{self.source.name!r} is being loaded."
-        return f"{self.source.name!r} has no version in {self.source.folder} yet."
+            return f"{name!r} is being loaded."
+        return f"{name!r} has no version to serve in {self.source.folder} yet."
 
     async def update(self) -> None:
-        """Load what the policy chooses of the versions on disk, then drop what it does not."""
+        """Load what the policy and labels choose of the versions on disk, then drop the rest.
+
+        Raises:
+            OSError: If the folder cannot be read.
+        """
         folders = await asyncio.to_thread(version_folders, self.source.folder)
+        await self._read_aliases()
         marks = {version: _mark(folder) for version, folder in folders.items()}
-        for version in list(self._broken):
-            if self._broken[version] != marks.get(version):
-                del self._broken[version]  # it was replaced: try again
+        now = time.monotonic()
+        for version, broken in list(self._broken.items()):
+            if broken.mark != marks.get(version) or now >= broken.retry_at:
+                del self._broken[version]
         while True:
             sound = [version for version in folders if version not in self._broken]
-            chosen = self.source.policy.chosen(sound)
-            chosen |= set(self.labels().values()) & set(sound)
+            chosen = self.source.policy.chosen(sound) | self._labels.versions(sound)
             missing = sorted(chosen - set(self._slots), reverse=True)
             if not missing:
                 break
             await self._try(missing[0], folders[missing[0]], marks[missing[0]])
+        self._labels.move(self._slots)
         for version in self.available:
-            if version not in chosen and (chosen or version in self._broken):
+            # Where all folders are gone at once, what is loaded stays: it is rather the disk.
+            if chosen and version not in chosen:
                 self._drop(version)
+
+    async def _read_aliases(self) -> None:
+        try:
+            self._labels.want(await asyncio.to_thread(read_aliases, self.source.folder))
+            self._aliases_error = ""
+        except (ModelError, OSError) as error:
+            if str(error) != self._aliases_error:
+                self._aliases_error = str(error)
+                LOG.error("%s: the labels stay as they are: %s", self.source.name, error)
 
     async def _try(self, version: int, folder: str, mark: object) -> None:
         name = self.source.name
         self._statuses[version] = VersionStatus(version, State.LOADING)
         LOG.info("%s: loading version %d from %s", name, version, folder)
         try:
-            servable = await asyncio.to_thread(self._load, name, version, folder)
+            servable = await asyncio.to_thread(self._load, self.source, version, folder)
         except Exception as error:
-            self._broken[version] = mark
+            passes = isinstance(error, MemoryError | OSError)
+            retry_at = time.monotonic() + _RETRY_SECONDS if passes else math.inf
+            self._broken[version] = _Broken(mark, retry_at)
+            message = str(error) or type(error).__name__
+            if not isinstance(error, ModelError | MemoryError | OSError):
+                message = f"{type(error).__name__}: {message}"
+            code = "RESOURCE_EXHAUSTED" if isinstance(error, MemoryError) else "INTERNAL"
+            self._statuses[version] = VersionStatus(version, State.END, code, message)
             kept = ", ".join(map(str, self.available))
-            message = f"{type(error).__name__}: {error}"
-            self._statuses[version] = VersionStatus(version, State.END, "INTERNAL", message)
             LOG.error(
-                "%s: version %d cannot be served, %s. %s",
+                "%s: version %d cannot be served%s: %s",
                 name,
                 version,
-                f"so version {kept} stays" if kept else "and there is no other",
+                f", so version {kept} stays" if kept else "",
                 message,
             )
             return
@@ -173,8 +209,7 @@ class ServedModelVersions:
             slot.unused.clear()
             await slot.unused.wait()
         await asyncio.to_thread(slot.servable.close)
-        del slot
-        gc.collect()
+        # A version that was chosen again in the meantime has another state.
         if self._statuses[version].state is State.UNLOADING:
             self._statuses[version] = VersionStatus(version, State.END)
         LOG.info("%s: version %d is unloaded", self.source.name, version)
@@ -187,7 +222,7 @@ class ServedModelVersions:
 
 
 def _mark(folder: str) -> object:
-    """Return what changes when a folder is replaced."""
+    """Return what changes when a folder on this machine is replaced."""
     try:
         files = sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(folder))
         return os.stat(folder).st_ino, tuple(files)

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from penstock.serving.signature import FeatureInput
 
+ANY = "any"
+"""The type of an input that takes numbers and text, as a feature of an estimator does."""
+
 
 @dataclass(frozen=True)
 class TensorInfo:
     """A tensor of a signature.
 
     Args:
-        dtype: TensorFlow's name of its type, such as "float32" or "string". Text is bytes in arrays of
-            the type object.
+        dtype: TensorFlow's name of its type, such as "float32" or "string", or `ANY`. Text is bytes in
+            arrays of the type object.
         shape: Its sizes, the batch first, -1 for one that varies; None if even their number does.
         tensor_name: Its name in the graph; "" for a model without one.
     """
