@@ -184,8 +184,9 @@ class DividedServables(Servables):
             shadow=shadow,
         )
 
-    def _load(self, name: str, version: int, folder: str) -> Servable:
-        servable = super()._load(name, version, folder)
+    def _load(self, source: ModelSource, version: int, folder: str) -> Servable:
+        servable = super()._load(source, version, folder)
+        name = source.name
         _check_names(servable, self.traffic.get(name, _NO_TRAFFIC), self.logs.get(name))
         return servable
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from penstock.server.config import Batching, ModelSource
 from penstock.server.errors import NotFoundError
 from penstock.server.servables.loading import Loader
+from penstock.server.servables.servable import Servable
 from penstock.server.servables.served_model import ServedModelVersions, Use
 from penstock.server.servables.status import VersionStatus
 from penstock.spelling import did_you_mean
@@ -41,9 +42,7 @@ class Servables:
         self._watch_seconds = watch_seconds
         self._executor = ThreadPoolExecutor(batching.threads, "penstock-compute")
         self._loader = Loader(self._executor, batching)
-        self._models = {
-            source.name: ServedModelVersions(source, self._loader.load) for source in sources
-        }
+        self._models = {source.name: ServedModelVersions(source, self._load) for source in sources}
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -129,6 +128,10 @@ class Servables:
         for model in self._models.values():
             await model.close()
         self._executor.shutdown()
+
+    def _load(self, source: ModelSource, version: int, folder: str) -> Servable:
+        """Load a version; called in a thread."""
+        return self._loader.load(source, version, folder)
 
     async def __aenter__(self) -> Servables:
         await self.update()
