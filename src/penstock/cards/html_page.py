@@ -52,12 +52,12 @@ class PageContent:
     Args:
         head: What stands below the title.
         body: What follows, sections.
-        scripted: Whether it has controls that search, sort and hide features.
+        script: The file beside this module that runs the page's controls; empty for none.
     """
 
     head: Sequence[Child] = ()
     body: Sequence[Child] = ()
-    scripted: bool = False
+    script: str = ""
 
 
 def data_page(
@@ -66,7 +66,7 @@ def data_page(
     title: str,
     head: Sequence[Child],
     body: Sequence[Child],
-    scripted: bool = False,
+    script: str = "",
     height: int = 640,
 ) -> HtmlPage:
     """Put a page about data together.
@@ -76,12 +76,12 @@ def data_page(
         title: What it is about.
         head: What stands below the title.
         body: What follows, sections.
-        scripted: Whether it has controls that search, sort and hide features.
+        script: The file beside this module that runs the page's controls; empty for none.
         height: How high its frame is in a notebook, in pixels.
     """
     files = resources.files(__package__)
     style = "".join(files.joinpath(name).read_text("utf-8") for name in ("style.css", "data.css"))
-    script = files.joinpath("data.js").read_text("utf-8") if scripted else None
+    code = files.joinpath(script).read_text("utf-8") if script else None
     page = tag(
         "html",
         tag(
@@ -104,7 +104,7 @@ def data_page(
                 ),
             ),
             tag("main", body, tag("footer", f"Made by Penstock {__version__}.")),
-            tag("script", Markup(script)) if script else None,
+            tag("script", Markup(code)) if code else None,
         ),
         lang="en",
     )

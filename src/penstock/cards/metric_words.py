@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _WEIGHTED = "weighted"
 _SHARES = (
@@ -20,15 +20,40 @@ _SHARES = (
     "specificity",
 )
 _RATES = ("fnr", "fpr", "tnr", "tpr", "fall_out", "squared_pearson_correlation")
+_HIGHER_IS_BETTER = (
+    "correlation",
+    "coefficient",
+    "fowlkes",
+    "informedness",
+    "markedness",
+    "ndcg",
+    "r2",
+    "threat",
+)
+_LOWER_IS_BETTER = (
+    "error",
+    "loss",
+    "crossentropy",
+    "divergence",
+    "deviation",
+    "hinge",
+    "false_",
+    "fpr",
+    "fnr",
+    "fall_out",
+    "miss_rate",
+)
+_NEITHER = ("prevalence", "predicted_positive_rate")
 _SIZES = ("example_count", "weighted_example_count", "mean_label", "mean_prediction")
 
 
-def metric_words(label: str, *, all_weighted: bool = False) -> str:
+def metric_words(label: str, *, all_weighted: bool = False, class_names: Sequence[str] = ()) -> str:
     """Return a metric's name as a person reads it.
 
     Args:
         label: The metric's label.
         all_weighted: Whether it goes without saying that the metric is weighted.
+        class_names: The names of the classes; others are called by their number.
 
     Example:
         >>> metric_words("auc (output, weighted)"), metric_words("weighted_example_count (weighted)")
@@ -38,7 +63,15 @@ def metric_words(label: str, *, all_weighted: bool = False) -> str:
     if all_weighted or name.startswith(f"{_WEIGHTED}_"):
         marks = [mark for mark in marks if mark != _WEIGHTED]
     words = name.replace("_", " ")
+    marks = [_class(mark, class_names) for mark in marks]
     return f"{words} ({', '.join(marks)})" if marks else words
+
+
+def _class(mark: str, class_names: Sequence[str]) -> str:
+    number = mark.removeprefix("class_id ")
+    if number != mark and number.isdecimal():
+        return class_names[int(number)] if int(number) < len(class_names) else f"class {number}"
+    return mark.replace("_", " ")
 
 
 def are_weighted(labels: Iterable[str]) -> bool:
@@ -58,6 +91,21 @@ def is_share(label: str) -> bool:
     if name.startswith(("mean_", "root_")):
         return False
     return name in _RATES or any(word in name for word in _SHARES)
+
+
+def better(label: str) -> int:
+    """Return 1 if higher is better, -1 if lower is, 0 where the name does not say.
+
+    Example:
+        >>> better("auc"), better("mean_squared_error"), better("mean_label")
+        (1, -1, 0)
+    """
+    name = _parts(label)[0]
+    if any(word in name for word in _LOWER_IS_BETTER):
+        return -1
+    if is_share(label) or any(word in name for word in _HIGHER_IS_BETTER):
+        return 0 if name in _NEITHER else 1
+    return 0
 
 
 def quality_first(labels: Iterable[str]) -> list[str]:

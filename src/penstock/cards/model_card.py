@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.artifacts import location
+from penstock.cards.calibration import binned_calibration
 
 CARD_FILE = "model_card.html"
 DATA_FILE = "model_card.json"
@@ -145,7 +146,9 @@ def _plots(plots: Sequence[tuple[Any, Any]], class_names: Sequence[str]) -> dict
             curve = [(m.false_positive_rate, m.recall) for m in matrices]
             result["roc"][name] = _thin(curve)
         if plot.calibration_histogram_buckets.buckets:
-            result["calibration"][name] = _calibration(plot.calibration_histogram_buckets.buckets)
+            result["calibration"][name] = binned_calibration(
+                plot.calibration_histogram_buckets.buckets
+            )
     return result
 
 
@@ -168,36 +171,6 @@ def _confusion(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
         if entry.actual_class_id >= 0 and entry.predicted_class_id >= 0:
             cells[entry.actual_class_id][entry.predicted_class_id] += entry.num_weighted_examples
     return {"names": [_class_name(i, class_names) for i in range(count)], "cells": cells}
-
-
-def _calibration(buckets: Any) -> list[list[float]]:
-    """Mean prediction, mean label and weight, by bins of the prediction.
-
-    Probabilities have ten bins from 0 to 1, other predictions twenty over their range; infinite ones have
-    no place in a plot.
-    """
-    found = [
-        (
-            bucket.total_weighted_refined_prediction.value,
-            bucket.total_weighted_label.value,
-            bucket.num_weighted_examples.value,
-        )
-        for bucket in buckets
-        if bucket.num_weighted_examples.value > 0
-        and math.isfinite(bucket.total_weighted_refined_prediction.value)
-        and math.isfinite(bucket.total_weighted_label.value)
-    ]
-    if not found:
-        return []
-    means = [prediction / weight for prediction, _, weight in found]
-    low, high, bins = 0.0, 1.0, 10
-    if any(not 0 <= mean <= 1 for mean in means):
-        low, high, bins = min(means), max(means), 20
-    sums = [[0.0, 0.0, 0.0] for _ in range(bins)]
-    for mean, values in zip(means, found, strict=True):
-        index = min(bins - 1, int((mean - low) / ((high - low) or 1) * bins))
-        sums[index] = [total + value for total, value in zip(sums[index], values, strict=True)]
-    return [[p / w, label / w, w] for p, label, w in sums if w > 0]
 
 
 def _thin(curve: list[tuple[float, float]]) -> list[list[float]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock import __version__
 from penstock.cards.charts import number
-from penstock.cards.evaluation_section import evaluation_section, thresholds_section
+from penstock.cards.evaluation_section import evaluation_section
 from penstock.cards.markup import Markup, join, tag
 from penstock.cards.metric_words import are_weighted, is_of_the_whole, metric_words, quality_first
 from penstock.cards.sections import (
@@ -17,6 +17,7 @@ from penstock.cards.sections import (
     schema_section,
     training_section,
 )
+from penstock.cards.thresholds_section import thresholds_section
 
 _HEADLINES = 5
 

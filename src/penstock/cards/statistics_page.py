@@ -92,7 +92,7 @@ def visualize_statistics(
         title=" and ".join(names),
         head=content.head,
         body=content.body,
-        scripted=True,
+        script="data.js",
         height=720,
     )
 
@@ -114,7 +114,7 @@ def statistics_content(
     features = {name: [summary.get(name) for summary in summaries] for name in every}
     rows = [int(dataset.num_examples) for dataset in datasets]
     head = [_tiles(names, rows, features), _legend(names), _controls(len(datasets) > 1)]
-    return PageContent(head=head, body=_sections(features, names), scripted=True)
+    return PageContent(head=head, body=_sections(features, names), script="data.js")
 
 
 def get_statistics_html(

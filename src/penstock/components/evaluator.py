@@ -91,7 +91,9 @@ class Evaluator(Component):
         """Evaluate the model, and write the results and the blessing."""
         from penstock.data_validation import load_schema_text
         from penstock.evaluation import evaluate, summary, write_evaluation
+        from penstock.evaluation.class_names import write_class_names
         from penstock.io import ExamplesSplit
+        from penstock.serving import read_labels
 
         splits = list(self.example_splits) or ["eval"]
         read = [
@@ -112,6 +114,8 @@ class Evaluator(Component):
         for name in evaluation.empty_slices:
             context.log.warning("No example is in the slices %s of slicing_specs.", name)
         write_evaluation(evaluation, self.evaluation.uri)
+        if class_names := read_labels(self.model.eval_uri).class_names:
+            write_class_names(class_names, self.evaluation.uri)
         validation = evaluation.validation
         folder = Path(self.blessing.uri)
         folder.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,8 @@ def _failure(failure: Any) -> Mapping[str, Any]:
         "model": key.model_name or None,
         "kind": "change" if is_change else "value",
         "change" if is_change else "value": value,
-        "direction": _DIRECTIONS.get(message.direction) if is_change else None,
+        "direction": _DIRECTIONS.get(message.direction, "") if is_change else "",
         "reason": failure.message or None,
+        "bounds": bounds_of(message),
         **bounds_of(message),
     }

@@ -246,20 +246,6 @@ def test_of_many_splits_the_first_six_are_shown(tmp_path):
     assert "The first 6 splits are shown, and not s6, s7." in said
 
 
-def test_slices_are_sorted_worst_first_after_the_whole():
-    from penstock.cards.artifact_pages.evaluation import _primary, _worst_first
-
-    slices = [
-        {"slice": name, "metrics": {"auc": auc, "loss": 1 - auc}}
-        for name, auc in (("a", 0.9), ("b", 0.3), ("c", float("nan")), ("d", 0.6))
-    ]
-    by_auc = _worst_first(slices, *_primary({"loss": 0.1, "auc": 0.9}, []))
-    assert [each["slice"] for each in by_auc] == ["b", "d", "a", "c"]
-    check = {"metric": "loss", "direction": "", "bounds": {"upper": 0.5}}
-    by_loss = _worst_first(slices, *_primary({"loss": 0.1, "auc": 0.9}, [check]))
-    assert [each["slice"] for each in by_loss] == ["b", "d", "a", "c"]
-
-
 def test_anomalies_of_each_split_are_told(tmp_path):
     artifact = ExampleAnomalies(str(tmp_path))
     artifact.splits = ["train", "eval"]

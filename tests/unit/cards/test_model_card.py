@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from penstock.cards import collect, render, write_model_card
-from penstock.cards.model_card import _calibration
+from penstock.cards.calibration import binned_calibration
 from penstock.cards.statistics_summary import summarize_statistics
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden/penguin/pipeline_root"
@@ -136,7 +136,7 @@ class Bucket:
 
 def test_a_regression_shows_its_residuals():
     buckets = [Bucket(10.0, 12.0, 2.0), Bucket(0.0, 0.0, 0.0), Bucket(30.0, 29.0, 4.0)]
-    points = _calibration(buckets)
+    points = binned_calibration(buckets)
     assert points == [[10.0, 12.0, 2.0], [30.0, 29.0, 4.0]]
     slices = [{"slice": "Overall", "metrics": {"mean_squared_error": 4.0}, "changes": {}}]
     data = {"title": "t", "evaluation": {"slices": slices, "calibration": {"all": points}}}
@@ -148,7 +148,9 @@ def test_a_regression_shows_its_residuals():
 
 
 def test_probabilities_show_their_calibration():
-    points = _calibration([Bucket(0.11, 0.2, 1.0), Bucket(0.19, 0.2, 3.0), Bucket(1.0, 1.0, 1.0)])
+    points = binned_calibration(
+        [Bucket(0.11, 0.2, 1.0), Bucket(0.19, 0.2, 3.0), Bucket(1.0, 1.0, 1.0)]
+    )
     assert points == [pytest.approx([0.17, 0.2, 4.0]), [1.0, 1.0, 1.0]]
     slices = [{"slice": "Overall", "metrics": {"auc": 0.9}, "changes": {}}]
     page = render({"title": "t", "evaluation": {"slices": slices, "calibration": {"a": points}}})
@@ -158,8 +160,8 @@ def test_probabilities_show_their_calibration():
 
 def test_infinite_predictions_have_no_place_in_a_plot():
     infinite = Bucket(float("inf"), 1.0, 1.0)
-    assert _calibration([Bucket(0.15, 0.2, 1.0), infinite]) == [[0.15, 0.2, 1.0]]
-    assert _calibration([infinite]) == []
+    assert binned_calibration([Bucket(0.15, 0.2, 1.0), infinite]) == [[0.15, 0.2, 1.0]]
+    assert binned_calibration([infinite]) == []
 
 
 def test_bars_show_shares_alone():

@@ -6,9 +6,9 @@ from typing import Any
 
 from penstock.artifacts import Artifact, InfraBlessing, ModelBlessing, location
 from penstock.cards.artifact_pages.blocks import fact_table, section, verdict
-from penstock.cards.evaluation_section import thresholds_section
 from penstock.cards.html_page import PageContent
 from penstock.cards.markup import Child, Markup, tag
+from penstock.cards.thresholds_section import thresholds_section
 
 
 def content(artifact: Artifact) -> PageContent:

@@ -1,4 +1,4 @@
-"""The page of a ModelEvaluation: the verdict by threshold, metrics by slice, plots."""
+"""The page of a ModelEvaluation: the verdict by threshold, metrics by slice, plots, the worst rows."""
 
 from __future__ import annotations
 
@@ -6,117 +6,175 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.artifacts import Artifact
-from penstock.cards.artifact_pages.blocks import section, tiles, verdict
+from penstock.cards.artifact_pages.blocks import section, text_block, tiles, verdict
+from penstock.cards.beside_baseline import beside_baseline
 from penstock.cards.charts import number
-from penstock.cards.evaluation_section import evaluation_section, thresholds_section
+from penstock.cards.evaluation_plots import figure_block, plot_figures, plots_of
 from penstock.cards.html_page import PageContent
-from penstock.cards.markup import Child, Markup
+from penstock.cards.markup import Child, Markup, tag
 from penstock.cards.metric_words import (
     are_weighted,
     is_of_the_whole,
-    is_share,
     metric_words,
     quality_first,
 )
-from penstock.cards.model_card import collect_evaluation
+from penstock.cards.slice_metrics import (
+    OVERALL,
+    SliceMetrics,
+    collect_slice_metrics,
+    primary_metric,
+    worst_first,
+)
+from penstock.cards.slice_table import SCRIPT, slice_table
+from penstock.cards.thresholds_section import thresholds_section
+from penstock.cards.worst_rows_section import worst_rows_tables
 
 _HEADLINES = 5
-_LOWER_IS_BETTER = (
-    "error",
-    "loss",
-    "crossentropy",
-    "divergence",
-    "false_",
-    "fpr",
-    "fnr",
-    "fall_out",
-)
+_SLICES_WITH_PLOTS = 8
+_MOST_REASONS = 10
 
 
 def content(artifact: Artifact) -> PageContent:
     """Return the content of the page."""
-    from penstock.evaluation import read_checks, read_validation
+    return evaluation_content(artifact.uri)
 
-    found = collect_evaluation(artifact.uri)
-    slices = found["slices"]
-    if not slices:
-        raise ValueError(f"{artifact.uri} holds no metrics (metrics-*.tfrecord)")
-    primary = _primary(slices[0]["metrics"], found["checks"])
+
+def evaluation_content(folder: str) -> PageContent:
+    """Return what the page of an evaluation shows, ours or TFMA's.
+
+    Args:
+        folder: The evaluation's folder.
+
+    Raises:
+        ValueError: If it holds no metrics.
+    """
+    from penstock.evaluation import read_checks
+    from penstock.evaluation.class_names import read_class_names
+    from penstock.evaluation.threshold_rows import threshold_rows
+    from penstock.evaluation.worst_rows import read_worst_rows
+
+    told = read_checks(folder)
+    checks = list(told["checks"]) if told else list(threshold_rows(folder))
+    metrics = collect_slice_metrics(folder, checks)
+    if not metrics.slices:
+        raise ValueError(f"{folder} holds no metrics (metrics-*.tfrecord)")
+    if OVERALL in metrics.slices:
+        whole = metrics.slices.index(OVERALL)
+        metrics = metrics.of([whole, *(i for i in range(len(metrics.slices)) if i != whole)])
+    overall = metrics.overall()
+    primary = primary_metric(overall, checks)
+    class_names = read_class_names(folder)
+    head: list[Child] = [_verdict(folder, told), tiles(_headlines(overall))]
+    found = thresholds_section(
+        {"evaluation": {"checks": checks, "slices": [{"metrics": overall}]}}, class_names
+    )
+    body: list[Child] = []
+    if found is not None:
+        body.append(section("Thresholds", found[2]))
+    compared = beside_baseline(metrics, class_names)
+    if compared is not None:
+        of = "The whole data set" if metrics.slices[0] == OVERALL else metrics.slices[0]
+        body.append(section(of, compared))
     if primary is not None:
-        found["slices"] = [slices[0], *_worst_first(slices[1:], *primary)]
-    checks = read_checks(artifact.uri)
-    overall = slices[0]["metrics"]
+        metrics = worst_first(metrics, *primary)
+        body.append(
+            section(
+                _heading(metrics, primary[0]), slice_table(metrics, primary, checks, class_names)
+            )
+        )
+    body.append(_plots(folder, metrics, class_names))
+    worst = read_worst_rows(folder)
+    if worst is not None:
+        body.append(section("The worst rows", worst_rows_tables(worst, class_names)))
+    body.append(_config(folder))
+    script = SCRIPT if primary is not None else ""
+    return PageContent(head=head, body=body, script=script)
+
+
+def _heading(metrics: SliceMetrics, primary: str) -> str:
+    if len(metrics.slices) < 3:
+        return "Metrics by slice"
+    words = metric_words(primary, all_weighted=are_weighted(metrics.columns))
+    return f"Metrics by slice, worst {words} first"
+
+
+def _headlines(overall: Mapping[str, float]) -> list[tuple[object, str]]:
     weighted = are_weighted(overall)
     names = [name for name in quality_first(overall) if is_of_the_whole(name)] or list(overall)
-    figures = [
+    return [
         (number(overall[name]), metric_words(name, all_weighted=weighted))
         for name in names[:_HEADLINES]
     ]
-    head: list[Child] = [tiles(figures)]
+
+
+def _plots(folder: str, metrics: SliceMetrics, class_names: Sequence[str]) -> Markup | None:
+    """Return the plots of the whole, and, folded away, those of the worst slices."""
+    from penstock.evaluation.keys import MetricKey, message_slice_name
+    from penstock.evaluation.records import read_messages
+
+    wanted = metrics.slices[: _SLICES_WITH_PLOTS + 1]
+    blocks: dict[str, Markup] = {}
+    for message in read_messages(folder, "plots"):
+        name = message_slice_name(message)
+        if name not in wanted:
+            continue
+        pairs = [(MetricKey.from_proto(e.key), e.value) for e in message.plot_keys_and_values]
+        figures = plot_figures(plots_of(pairs, class_names), class_names)
+        if figures:
+            blocks[name] = figure_block(figures)
+    if not blocks:
+        text = (
+            "No plots were asked for. The metrics ConfusionMatrixPlot, CalibrationPlot and "
+            "MultiClassConfusionMatrixPlot draw curves, calibration, residuals and confusion matrices."
+        )
+        return section("Plots", tag("p", text, class_="muted"))
+    shown = [name for name in wanted if name in blocks]
+    parts: list[Child] = [blocks[shown[0]]]
+    if shown[0] != OVERALL:
+        parts.insert(0, tag("p", shown[0]))
+    parts += [
+        tag("details", tag("summary", f"Plots of {name}"), blocks[name]) for name in shown[1:]
+    ]
+    return section("Plots", parts)
+
+
+def _config(folder: str) -> Markup | None:
+    from google.protobuf import text_format
+
+    from penstock.evaluation import read_eval_config
+
+    config = read_eval_config(folder)
+    if config is None:
+        return None
+    text = text_block(text_format.MessageToString(config))
+    return section("The EvalConfig", tag("details", tag("summary", "as it was used"), text))
+
+
+def _verdict(folder: str, checks: Mapping[str, Any] | None) -> Markup | None:
+    from penstock.evaluation import read_validation
+
     if checks is not None:
-        head.insert(0, verdict(_sentence(checks), list(checks["reasons"]), ok=bool(checks["ok"])))
-    elif (validation := read_validation(artifact.uri)) is not None:
-        head.insert(0, _validation(validation))
-    body: list[Child] = []
-    for made in (
-        thresholds_section({"evaluation": found}),
-        evaluation_section({"evaluation": found}),
-    ):
-        if made is not None:
-            _, heading, parts = made
-            note = ""
-            if heading == "Evaluation" and primary is not None and len(slices) > 2:
-                note = f", worst {metric_words(primary[0], all_weighted=weighted)} first"
-            heading = f"Metrics by slice{note}" if heading == "Evaluation" else heading
-            body.append(section(heading, parts))
-    return PageContent(head=head, body=body)
+        reasons = list(checks["reasons"])
+        shown = reasons[:_MOST_REASONS]
+        if len(reasons) > len(shown):
+            shown.append(f"and {number(len(reasons) - len(shown))} more")
+        return verdict(_sentence(checks), shown, ok=bool(checks["ok"]))
+    validation = read_validation(folder)
+    return None if validation is None else _validation(validation)
 
 
 def _validation(validation: Any) -> Markup:
     """Return the verdict of an evaluation that TFMA wrote."""
-    from penstock.evaluation import slice_name
-    from penstock.evaluation.keys import slice_key_from_proto
+    from penstock.evaluation import failures
 
-    failures = [
-        f"{slice_name(slice_key_from_proto(each.slice_key))}: {failure.message}"
-        for each in validation.metric_validations_per_slice
-        for failure in each.failures
-    ]
+    found = failures(validation)
+    shown = found[:_MOST_REASONS]
+    if len(found) > len(shown):
+        shown.append(f"and {number(len(found) - len(shown))} more")
     ok = bool(validation.validation_ok)
-    return verdict("All thresholds held" if ok else "Thresholds failed", failures, ok=ok)
+    return verdict("All thresholds held" if ok else "Thresholds failed", shown, ok=ok)
 
 
 def _sentence(checks: Mapping[str, Any]) -> str:
     text = str(checks["summary"]).partition(":")[0]
     return text[:1].upper() + text[1:]
-
-
-def _primary(
-    overall: Mapping[str, float], checks: Sequence[Mapping[str, Any]]
-) -> tuple[str, bool] | None:
-    """Return the metric by which slices are sorted, and whether higher is better.
-
-    The first that a threshold is on, else the first share such as accuracy or AUC, else the first.
-    """
-    for check in checks:
-        if check["metric"] in overall:
-            if check["direction"]:
-                return check["metric"], check["direction"] != "lower is better"
-            return check["metric"], "lower" in check["bounds"]
-    names = [name for name in quality_first(overall) if is_of_the_whole(name)] or list(overall)
-    name = next((name for name in names if is_share(name)), names[0] if names else None)
-    if name is None:
-        return None
-    return name, is_share(name) and not any(word in name for word in _LOWER_IS_BETTER)
-
-
-def _worst_first(
-    slices: Sequence[dict[str, Any]], name: str, higher_is_better: bool
-) -> list[dict[str, Any]]:
-    def rank(entry: dict[str, Any]) -> tuple[bool, float]:
-        value = entry["metrics"].get(name)
-        if value is None or value != value:
-            return True, 0.0
-        return False, value if higher_is_better else -value
-
-    return sorted(slices, key=rank)

@@ -66,7 +66,7 @@ def artifact_page(artifact: Artifact, facts: ArtifactFacts | None = None) -> Htm
         title=f"{_name(artifact)}{where}",
         head=[*remarks, *content.head],
         body=[*content.body, *foot],
-        scripted=content.scripted,
+        script=content.script,
     )
 
 
