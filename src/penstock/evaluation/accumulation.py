@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from penstock.evaluation.evaluated_model import BatchInputs
+from penstock.evaluation.inputs import MetricInputs
 from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
 from penstock.evaluation.plan import PlannedMetric, label_sums_view
 from penstock.evaluation.slicing import Slicer
 from penstock.evaluation.worst_rows import WorstRows
+
+
+class InputsByView(Protocol):
+    """The metric inputs of a batch, by model and output."""
+
+    def get(self, view: View) -> MetricInputs:
+        """Return what a kernel with this view sees."""
 
 
 class Accumulation:
@@ -57,8 +65,12 @@ class Accumulation:
             self._index[spec, view] = len(self._kernels)
             self._kernels.append(kernel_class(params, view))
 
-    def add(self, inputs: BatchInputs, features: pa.RecordBatch) -> None:
-        """Add a batch.
+    def add_batch(self, inputs: BatchInputs) -> None:
+        """Add a batch; the first model may make the features that slices are made of."""
+        self.add(inputs, inputs.with_features(self.slicer.features).columns)
+
+    def add(self, inputs: InputsByView, features: pa.RecordBatch) -> None:
+        """Add rows.
 
         Args:
             inputs: What the kernels see.
@@ -114,10 +126,3 @@ class Accumulation:
     def __getstate__(self) -> dict[str, Any]:
         """Return the states without the plan, which may hold functions that cannot be pickled."""
         return {**vars(self), "_index": {}, "_binary": set()}
-
-
-def merged(parts: Sequence[Accumulation], into: Accumulation) -> Accumulation:
-    """Merge accumulations in order."""
-    for part in parts:
-        into.merge(part)
-    return into

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
+from penstock.evaluation.accumulate import accumulated_parts, usable_threads
 from penstock.evaluation.accumulation import Accumulation
+from penstock.evaluation.blocks import read_blocks
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
-from penstock.evaluation.evaluated_model import BatchInputs, check_features, load_models
-from penstock.evaluation.examples import read_example_batches
+from penstock.evaluation.evaluated_model import check_features, load_models
 from penstock.evaluation.keys import MetricKey, SliceKey
 from penstock.evaluation.plan import PlannedMetric, plan_metrics, views_of
+from penstock.evaluation.prediction import BatchPredictor
 from penstock.evaluation.resolve import resolve_config
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
@@ -130,10 +134,14 @@ def evaluate(
     config = resolve_config(requested, has_baseline=baseline is not None)
     metrics = plan_metrics(config, modules)
     thresholds = planned_thresholds(config)
-    worst = None
-    if worst_rows is not None:
-        worst = WorstRows(worst_rows, config.model_specs, views_of(metrics))
-    total = Accumulation(metrics, config.slicing_specs, worst)
+
+    def empty() -> Accumulation:
+        worst = None
+        if worst_rows is not None:
+            worst = WorstRows(worst_rows, config.model_specs, views_of(metrics))
+        return Accumulation(metrics, config.slicing_specs, worst)
+
+    total = empty()
     slicer = total.slicer
     started = time.perf_counter()
     models = load_models(config, model, baseline)
@@ -143,25 +151,28 @@ def evaluate(
             worst_rows.check_features(f.name for f in schema.feature)
     loaded = time.perf_counter()
     sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
-    batches = read_example_batches(
-        files,
-        file_format=file_format,
-        schema=schema,
-        columns=[*slicer.features, *(name for m in models for name in m.features)]
-        + (worst_rows.columns if worst_rows else []),
-        batch_size=min([batch_size, *sizes]),
+    predict = BatchPredictor(
+        models, slicer.features, schema, more=worst_rows.columns if worst_rows else ()
     )
-    for batch in batches:
-        outputs = {m.spec.name: m.predict(batch) for m in models}
-        features = models[0].with_features(batch, slicer.features)
-        total.add(BatchInputs(models, batch, outputs), features.columns)
-        report(total.num_examples)
-    if not total.num_examples:
+    blocks = read_blocks(files, file_format=file_format, batch_size=min([batch_size, *sizes]))
+    first = next(blocks, None)
+    if first is None:
         raise ValueError(f"There is nothing to evaluate: no examples in {list(files)}.")
+    predict.look_at(first)
+    parts = accumulated_parts(
+        itertools.chain([first], blocks),
+        predict,
+        empty,
+        usable_threads(predict),
+    )
+    with contextlib.closing(parts):
+        for part in parts:
+            total.merge(part)
+            report(total.num_examples)
     slicer.check_features(sorted(total.features))
     slices = _results(config, total, metrics)
     validation = check_thresholds(config, requested, thresholds, slices)
-    empty = [
+    empty_slices = [
         spec_name(spec)
         for spec in config.slicing_specs
         if not any(spec_matches(spec, key) for key in slicer.keys)
@@ -173,8 +184,8 @@ def evaluate(
         {m.spec.name: m.model.path for m in models},
         total.num_examples,
         {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
-        empty,
-        worst,
+        empty_slices,
+        total.worst_rows,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 
@@ -21,6 +21,8 @@ class EstimatorModel:
         penstock.serving.ModelError: If it is damaged.
     """
 
+    USES_TENSORFLOW: ClassVar = False
+    IN_THREADS: ClassVar = False
     signatures = (DEFAULT_SIGNATURE,)
 
     def __init__(self, path: str) -> None:
@@ -32,7 +34,12 @@ class EstimatorModel:
         return self._estimator.output_names
 
     def call(
-        self, name: str, examples: Sequence[bytes], first_row: int = 0
+        self,
+        name: str,
+        examples: Sequence[bytes],
+        first_row: int = 0,
+        *,
+        only: Collection[str] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """Predict from serialized tf.Examples.
 
@@ -42,4 +49,5 @@ class EstimatorModel:
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         columns = ExamplesToRecordBatchDecoder().DecodeBatch(list(examples))
-        return self._estimator.outputs(columns, first_row)
+        outputs = self._estimator.outputs(columns, first_row)
+        return {key: value for key, value in outputs.items() if only is None or key in only}

@@ -37,7 +37,14 @@ class EvaluatedModel:
                     f"The model at {path} has no signature {name!r}, which its ModelSpec names. "
                     f"Signatures: {', '.join(self.model.signatures) or 'none'}"
                 )
-        self._transformed: tuple[int, dict[str, Array]] | None = None
+        self.needed: set[str] = set(self.features)
+        """The features that are needed of the batches, raw ones or transformed ones."""
+
+    @property
+    def replaced_features(self) -> set[str]:
+        """The features that the ModelSpec's own functions return, in place of raw ones of the name."""
+        names = self.spec.preprocessing_function_names
+        return {output for name in names for output in self.model.output_names(name)}
 
     @property
     def transformed_features(self) -> list[str]:
@@ -46,6 +53,16 @@ class EvaluatedModel:
         if not names and TRANSFORM_SIGNATURE in self.model.signatures:
             names = [TRANSFORM_SIGNATURE]
         return [output for name in names for output in self.model.output_names(name)]
+
+    @property
+    def in_threads(self) -> bool:
+        """Whether several threads may ask the model at once, and gain by it."""
+        return self.model.IN_THREADS
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether the model is TensorFlow's."""
+        return self.model.USES_TENSORFLOW
 
     @property
     def features(self) -> list[str]:
@@ -70,12 +87,14 @@ class EvaluatedModel:
             names = [name for name in (TRANSFORM_SIGNATURE,) if name in self.model.signatures]
         if not names:
             return batch
-        if self._transformed is None or self._transformed[0] != batch.first_row:
-            features: dict[str, Array] = {}
+        made = batch.transformed.get(self.spec.name)
+        if made is None:
+            made = {}
             for name in names:
-                features.update(self.model.call(name, batch.serialized, batch.first_row))
-            self._transformed = (batch.first_row, features)
-        return batch.with_features(self._transformed[1])
+                only = self.needed
+                made.update(self.model.call(name, batch.serialized, batch.first_row, only=only))
+            batch.transformed[self.spec.name] = made
+        return batch.with_features(made)
 
 
 def _model_at(path: str) -> SignatureModel | EstimatorModel:
@@ -132,9 +151,13 @@ class BatchInputs:
         outputs: dict[str, dict[str, Array]],
     ) -> None:
         self._models = {m.spec.name: m for m in models}
-        self._batch = batch
+        self.batch = batch
         self._outputs = outputs
         self._made: dict[tuple[str, str], MetricInputs] = {}
+
+    def with_features(self, wanted: Iterable[str]) -> ExampleBatch:
+        """Return the batch with the first model's transformed features, where wanted ones are of them."""
+        return next(iter(self._models.values())).with_features(self.batch, wanted)
 
     def get(self, view: View) -> MetricInputs:
         """Return what a kernel with this view sees."""
@@ -149,7 +172,7 @@ class BatchInputs:
         label_key = spec.label_keys.get(output_name, "") or spec.label_key
         weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
         prediction_key = spec.prediction_keys.get(output_name) or output_name or spec.prediction_key
-        batch = model.with_features(self._batch, [k for k in (label_key, weight_key) if k])
+        batch = model.with_features(self.batch, [k for k in (label_key, weight_key) if k])
         weights = batch.weights(weight_key) if weight_key else None
         predictions = select_prediction(outputs, prediction_key)
         if predictions.ndim == 0 or len(predictions) != len(batch.serialized):

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
-from penstock.io import read_record_batches, read_tfrecords, serialize_examples
-from penstock.io.examples.formats import file_format_named
-
 Array = npt.NDArray[Any]
 
 
 @dataclass
 class ExampleBatch:
-    """Rows as serialized tf.Examples and as columns of lists; `first_row` counts from 0."""
+    """Rows as serialized tf.Examples and as columns of lists.
+
+    Args:
+        serialized: The tf.Examples.
+        columns: A column of lists for each feature that is needed.
+        first_row: The first row's number among all rows that were read, from 0.
+        shard: The number of the file, from 0.
+        first_of_shard: The first row's number in its file, from 0.
+        transformed: What the models' transform signatures returned, by the models' names.
+    """
 
     serialized: Sequence[bytes]
     columns: pa.RecordBatch
     first_row: int
+    shard: int = 0
+    first_of_shard: int = 0
+    transformed: dict[str, dict[str, Array]] = field(default_factory=dict)
+
+    @property
+    def row_ids(self) -> npt.NDArray[np.uint64]:
+        """What each row is known by wherever it is read: its file's number and its place there."""
+        place = np.arange(len(self.serialized), dtype=np.uint64) + np.uint64(self.first_of_shard)
+        return np.asarray(place + (np.uint64(self.shard) << np.uint64(40)))
 
     def with_features(self, features: dict[str, Array]) -> ExampleBatch:
         """Return the batch with dense features as further columns, in place of equal names."""
@@ -34,9 +47,9 @@ class ExampleBatch:
             if values.ndim <= 2:
                 names.append(name)
                 arrays.append(_as_lists(values))
-        return ExampleBatch(
-            self.serialized, pa.RecordBatch.from_arrays(arrays, names), self.first_row
-        )
+        if not arrays:
+            return self
+        return replace(self, columns=pa.RecordBatch.from_arrays(arrays, names))
 
     def weights(self, name: str) -> Array:
         """Return a feature as one weight per row, `[rows]`; a row without one weighs 1, as in TFMA.
@@ -101,67 +114,6 @@ def _lengths(column: pa.Array) -> npt.NDArray[np.int64]:
         column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     )
     return lengths
-
-
-def read_example_batches(
-    files: Sequence[str],
-    *,
-    file_format: str = DEFAULT_FILE_FORMAT,
-    schema: Any = None,
-    columns: Sequence[str] | None = None,
-    batch_size: int = 8192,
-) -> Iterator[ExampleBatch]:
-    """Read tf.Examples, keeping each row's serialized form.
-
-    Args:
-        files: Shards, read in order.
-        file_format: "tfrecords_gzip", "tfrecords" or "parquet".
-        schema: A `schema_pb2.Schema`; it gives the columns their types.
-        columns: Which features to decode; with a schema others cost nothing.
-        batch_size: Rows a batch, at most.
-    """
-    first_row = 0
-    for serialized, batch in _read(files, file_format, schema, columns, batch_size):
-        yield ExampleBatch(serialized, batch, first_row)
-        first_row += len(serialized)
-
-
-def _read(
-    files: Sequence[str],
-    file_format: str,
-    schema: Any,
-    columns: Sequence[str] | None,
-    batch_size: int,
-) -> Iterator[tuple[Sequence[bytes], pa.RecordBatch]]:
-    compression = file_format_named(file_format).compression
-    if compression is None:
-        for batch in read_record_batches(files, file_format=file_format, batch_size=batch_size):
-            yield serialize_examples(batch).to_pylist(), batch
-        return
-    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
-    decoder = ExamplesToRecordBatchDecoder(_narrowed(schema, columns))
-    for file in files:
-        records = read_tfrecords(file, compression=compression)
-        while serialized := list(islice(records, batch_size)):
-            try:
-                yield serialized, decoder.DecodeBatch(serialized)
-            except RuntimeError as error:
-                raise ValueError(f"{file}: a record is not a tf.Example: {error}") from error
-
-
-def _narrowed(schema: Any, columns: Sequence[str] | None) -> bytes | None:
-    """Return the serialized schema of the wanted columns, so that no other is decoded."""
-    if schema is None:
-        return None
-    narrow = type(schema)()
-    wanted = set(columns) if columns is not None else None
-    narrow.feature.extend(f for f in schema.feature if wanted is None or f.name in wanted)
-    if not narrow.feature:
-        # Something must say how many rows there are.
-        narrow.feature.extend(schema.feature[:1])
-    result: bytes = narrow.SerializeToString()
-    return result
 
 
 def _as_lists(values: Array) -> pa.LargeListArray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from penstock.artifacts import Model
+from penstock.evaluation.serialized_examples import SerializedExamples
 from penstock.evaluation.tensor_inputs import feature_tensors
 from penstock.io.files.plain_path import plain_path
 
@@ -36,6 +37,10 @@ class SignatureModel:
         {'outputs': array([[0.1, 0.2, 0.7]], dtype=float32)}
     """
 
+    USES_TENSORFLOW: ClassVar = True
+    IN_THREADS: ClassVar = True
+    """Whether several threads may call it at once, and gain by it."""
+
     def __init__(self, path: str) -> None:
         import tensorflow as tf
 
@@ -55,7 +60,14 @@ class SignatureModel:
         """Return the names of a signature's outputs."""
         return sorted(self._function(name).structured_outputs)
 
-    def call(self, name: str, examples: Sequence[bytes], first_row: int = 0) -> dict[str, Array]:
+    def call(
+        self,
+        name: str,
+        examples: Sequence[bytes],
+        first_row: int = 0,
+        *,
+        only: Collection[str] | None = None,
+    ) -> dict[str, Array]:
         """Call a signature on serialized tf.Examples.
 
         A signature that was exported for a fixed number of rows is called with so many at a time.
@@ -65,6 +77,7 @@ class SignatureModel:
                 `preprocessing_function_names` may name).
             examples: Serialized tf.Examples.
             first_row: The number of the first one, for messages.
+            only: Which outputs to return; by default all.
 
         Returns:
             Arrays of `[rows, ...]` by output name; strings as bytes objects. A sparse or ragged output is
@@ -76,17 +89,22 @@ class SignatureModel:
         function = self._function(name)
         count = _fixed_rows(function)
         if count is None or count == len(examples):
-            return self._call(name, function, examples, first_row)
+            return self._call(name, function, examples, first_row, only)
         parts = []
         for start in range(0, len(examples), count):
             part = list(examples[start : start + count])
             filled = part + part[-1:] * (count - len(part))
-            outputs = self._call(name, function, filled, first_row + start)
+            outputs = self._call(name, function, filled, first_row + start, only)
             parts.append({key: values[: len(part)] for key, values in outputs.items()})
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _call(
-        self, name: str, function: Any, examples: Sequence[bytes], first_row: int
+        self,
+        name: str,
+        function: Any,
+        examples: Sequence[bytes],
+        first_row: int,
+        only: Collection[str] | None,
     ) -> dict[str, Array]:
         import tensorflow as tf
 
@@ -98,7 +116,7 @@ class SignatureModel:
                 f"The signature {name!r} of the model at {self.path} failed on the examples "
                 f"{first_row} to {first_row + len(examples) - 1}: {_reason(error.message)}"
             ) from error
-        return {key: _array(value) for key, value in outputs.items()}
+        return {key: _array(value) for key, value in outputs.items() if only is None or key in only}
 
     def _function(self, name: str) -> Any:
         if name in self._model.signatures:
@@ -117,6 +135,8 @@ class SignatureModel:
         if len(inputs) == 1:
             ((name, spec),) = inputs.items()
             if spec.dtype == tf.string and spec.shape.rank in (None, 1):
+                if isinstance(examples, SerializedExamples):
+                    return {name: examples.tensor}
                 return {name: tf.constant(list(examples), dtype=tf.string)}
         return feature_tensors(inputs, examples, first_row)
 

@@ -19,7 +19,7 @@ from penstock.evaluation.keys import value_text
 from penstock.spelling import nearest
 
 if TYPE_CHECKING:
-    from penstock.evaluation.evaluated_model import BatchInputs
+    from penstock.evaluation.accumulation import InputsByView
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -129,7 +129,7 @@ class WorstRows:
             )
         self._kept: dict[tuple[str, str], list[WorstRow]] = {view: [] for view in self._label_keys}
 
-    def add(self, inputs: BatchInputs, columns: pa.RecordBatch) -> None:
+    def add(self, inputs: InputsByView, columns: pa.RecordBatch) -> None:
         """Add a batch.
 
         Args:

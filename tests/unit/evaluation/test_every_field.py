@@ -227,13 +227,13 @@ def test_every_field_that_is_said_to_count_is_tried():
 def outcome(files, model, worse_model, tmp_path, monkeypatch):
     """All that an evaluation gives, or why there was none."""
     sizes = []
-    read = engine.read_example_batches
+    read = engine.read_blocks
 
     def counted(*args, batch_size, **more):
         sizes.append(batch_size)
         return read(*args, batch_size=batch_size, **more)
 
-    monkeypatch.setattr(engine, "read_example_batches", counted)
+    monkeypatch.setattr(engine, "read_blocks", counted)
 
     def run(given: dict, name: str):
         several = "baseline" in str(given) and any(

@@ -18,7 +18,7 @@ from penstock.evaluation.metrics.catalog import CATALOG, metric_names
 from penstock.evaluation.plan import plan_metrics
 from penstock.evaluation.resolve import resolve_config
 
-REQUIRED = {"int": 1, "number": 0.5, "numbers": 0.5, "bool": True, "text": ""}
+REQUIRED = {"int": 1, "ints": [0], "number": 0.5, "numbers": 0.5, "bool": True, "text": ""}
 CLASSES = 3
 SPECS = [SlicingSpec(), SlicingSpec(feature_keys=["kind"])]
 

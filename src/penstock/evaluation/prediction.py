@@ -1,0 +1,104 @@
+"""From blocks of rows to what metrics see: decoded features and the models' predictions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from penstock.evaluation.blocks import Block
+from penstock.evaluation.evaluated_model import BatchInputs, EvaluatedModel
+from penstock.evaluation.examples import ExampleBatch
+from penstock.evaluation.feature_decoder import FeatureDecoder
+from penstock.evaluation.serialized_examples import SerializedExamples
+from penstock.io import serialize_examples
+from penstock.io.tfrecord.blocks import RecordBlock, records_of
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class BatchPredictor:
+    """Decodes blocks and asks the models; several threads may call it if the models allow it.
+
+    Args:
+        models: The models; what they need of a batch is read.
+        slice_features: The features that slices are made of, raw or transformed by the first model.
+        schema: A `schema_pb2.Schema` of the raw examples, or None.
+        more: Further raw features to read.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[EvaluatedModel],
+        slice_features: Iterable[str],
+        schema: Any = None,
+        *,
+        more: Iterable[str] = (),
+    ) -> None:
+        self._models = models
+        models[0].needed.update(slice_features)
+        wanted = set(more)
+        for model in models:
+            wanted |= model.needed - model.replaced_features
+        transformed = (set(model.transformed_features) for model in models)
+        self._elsewhere = set.intersection(*transformed)
+        uses_tensorflow = any(model.uses_tensorflow for model in models)
+        self._decode = FeatureDecoder(wanted, schema, uses_tensorflow=uses_tensorflow)
+
+    @property
+    def in_threads(self) -> bool:
+        """Whether several threads may call it at once, and gain by it."""
+        return all(model.in_threads for model in self._models)
+
+    def look_at(self, block: Block) -> None:
+        """Learn from the first rows which features there are, with which types.
+
+        A feature that they lack and that the models make is the models' from then on.
+        """
+        if isinstance(block.content, RecordBlock):
+            there = self._decode.learn(SerializedExamples(records_of(block.content)))
+            self._decode.forgo(self._elsewhere - there)
+
+    def __call__(self, block: Block) -> BatchInputs:
+        """Return what the metrics see of a block.
+
+        Raises:
+            ValueError: If a record is no tf.Example, or a model does not take the examples.
+        """
+        batch = self._batch(block)
+        outputs = {model.spec.name: model.predict(batch) for model in self._models}
+        for model in self._models:
+            model.with_features(batch, model.needed)
+        return BatchInputs(self._models, batch, outputs)
+
+    def _batch(self, block: Block) -> ExampleBatch:
+        if isinstance(block.content, RecordBlock):
+            serialized = SerializedExamples(records_of(block.content))
+            columns = self._decode(serialized, block.first_row)
+        else:
+            columns = block.content
+            serialized = SerializedExamples(serialize_examples(columns).to_pylist())
+        return ExampleBatch(serialized, columns, block.first_row, block.shard, block.first_of_shard)
+
+
+def in_threads(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
+) -> Generator[_Result, None, None]:
+    """Yield `function(item)` for each item, in order; threads work on a few items ahead."""
+    if threads <= 1:
+        yield from map(function, items)
+        return
+    pending: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(threads, "predict") as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
