@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from penstock.store import Lineage
 
 _LISTED_RUNS = 500
+_MAIN = ("ModelEvaluation", "Model", "TransformGraph", "TunerResults")
+"""What is shown of a node that wrote several artifacts, if its name does not say which."""
 
 
 def find_artifact(store: MetadataStore, name: str) -> ArtifactRecord:
@@ -78,6 +80,42 @@ def find_artifact_or_run(store: MetadataStore, name: str) -> ArtifactRecord | Ru
             f"There is no artifact, alias or run {name!r} in the store {store.location}.{near} "
             "`penstock artifacts` and `penstock runs` list them."
         ) from error
+
+
+def find_output(store: MetadataStore, run: str, name: str) -> ArtifactRecord:
+    """Return what a node of a run wrote.
+
+    Args:
+        store: The store.
+        run: The run, as `find_run` takes it.
+        name: The node, whose main output it is, or `NODE.OUTPUT`.
+
+    Raises:
+        NotFound: If the run has no such node, or the node no such output.
+    """
+    from penstock.cli.run_report import check_node, find_run, graph_of, report_run
+
+    record = find_run(store, run)
+    graph = graph_of(record)
+    node_id, key = name, ""
+    if "." in name and name not in {node.id for node in graph.nodes}:
+        node_id, _, key = name.rpartition(".")
+    check_node(graph, node_id)
+    (node,) = (each for each in report_run(store, record).nodes if each.id == node_id)
+    outputs = {output: found for output, found in node.outputs.items() if found}
+    if not outputs:
+        raise NotFound(
+            f"node {node_id} of run {record.run_id} wrote nothing: it is {node.state.lower()}"
+        )
+    if not key:
+        main = {outputs[each][0].TYPE_NAME: each for each in sorted(outputs, reverse=True)}
+        key = next((main[each] for each in _MAIN if each in main), min(outputs))
+    if key not in outputs:
+        near = nearest(key, outputs) or f" It has {', '.join(outputs)}."
+        raise NotFound(f"node {node_id} has no output {key!r}.{near}")
+    number = outputs[key][0].id
+    assert number is not None
+    return store.get_artifact(number)
 
 
 def check_there(record: ArtifactRecord) -> None:

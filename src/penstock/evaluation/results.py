@@ -116,9 +116,18 @@ def read_validation(folder: str) -> Any:
 
 
 def read_checks(folder: str) -> Mapping[str, Any] | None:
-    """Read the threshold checks as data; None where TFMA wrote the folder."""
+    """Read the threshold checks as data; None where TFMA wrote the folder.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
     file = Path(folder, CHECKS_FILE)
-    return json.loads(file.read_text()) if file.exists() else None
+    if not file.exists():
+        return None
+    content = json.loads(file.read_text())
+    if not isinstance(content, dict) or "checks" not in content:
+        raise ValueError(f"{file} is damaged: it holds no checks")
+    return content
 
 
 def read_eval_config(folder: str) -> Any:

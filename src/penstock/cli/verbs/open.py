@@ -28,6 +28,7 @@ def parser() -> Parser:
         "learning curves, evaluation, model card, ... The page is one file that needs no network.",
         [
             "penstock open latest                # the run",
+            "penstock open latest Evaluator      # what a node of it wrote",
             "penstock open 17                    # an artifact",
             "penstock open production -o model.html --no-browser",
         ],
@@ -36,6 +37,12 @@ def parser() -> Parser:
         "what",
         metavar="ID|ALIAS|RUN",
         help="an artifact's id or alias, a run's id, the start of one, or `latest`",
+    )
+    parser.add_argument(
+        "node",
+        metavar="NODE[.OUTPUT]",
+        nargs="?",
+        help="a node of the run: its main output is shown, or the one that is named",
     )
     parser.add_argument(
         "-o", "--output", metavar="PAGE", help="where to write the page (default: a temporary file)"
@@ -50,11 +57,14 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page, and open it."""
-    from penstock.cli.named_artifact import find_artifact_or_run
+    from penstock.cli.named_artifact import find_artifact_or_run, find_output
     from penstock.store import RunRecord
 
     with open_store(arguments.store) as store:
-        found = find_artifact_or_run(store, arguments.what)
+        if arguments.node:
+            found: ArtifactRecord | RunRecord = find_output(store, arguments.what, arguments.node)
+        else:
+            found = find_artifact_or_run(store, arguments.what)
         if isinstance(found, RunRecord):
             page = _run_page(store, found)
             told: dict[str, Any] = {"run_id": found.run_id}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _VALUE_WIDTH = 60
 _EPOCHS_OF_A_NODE = 8
 _TRIALS_OF_A_NODE, _TRIALS_OF_A_RUN = 20, 3
+_CHECKS_OF_A_NODE, _CHECKS_OF_A_RUN = 30, 5
 _ALL = 0
 
 
@@ -197,6 +198,7 @@ def _print_results(
 ) -> None:
     """Print what nodes wrote and reported."""
     from penstock.cli.epoch_table import print_epochs
+    from penstock.cli.threshold_table import print_thresholds
     from penstock.cli.trial_table import print_trials
 
     artifacts: list[tuple[Cell, ...]] = [
@@ -223,6 +225,15 @@ def _print_results(
     if metrics:
         console.print()
         console.table(("NODE", "METRIC", "VALUE"), metrics, right=("VALUE",))
+    alone = len(nodes) == 1
+    for node in nodes:
+        print_thresholds(
+            console,
+            f"{node.id} THRESHOLD",
+            [each for of in node.outputs.values() for each in of],
+            most=_CHECKS_OF_A_NODE if alone else _CHECKS_OF_A_RUN,
+            failed_only=not alone,
+        )
     for node in nodes:
         if node.epochs:
             console.print()
@@ -232,7 +243,7 @@ def _print_results(
     for node in nodes:
         for each in (each for of in node.outputs.values() for each in of):
             if each.TYPE_NAME == "TunerResults":
-                most = _TRIALS_OF_A_NODE if len(nodes) == 1 else _TRIALS_OF_A_RUN
+                most = _TRIALS_OF_A_NODE if alone else _TRIALS_OF_A_RUN
                 print_trials(console, f"{node.id} TRIAL", each, most=most)
 
 

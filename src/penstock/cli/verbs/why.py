@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser
 from penstock.cli.console import Console, print_json
 from penstock.cli.store_option import add_store_option, open_store
+from penstock.cli.threshold_table import verdict_of
 
 if TYPE_CHECKING:
     from penstock.store import MetadataStore
+
+_MOST_REASONS = 10
 
 
 def parser() -> Parser:
@@ -21,9 +25,10 @@ def parser() -> Parser:
         "Say why a node ran or was cached: what differs from the nearest earlier execution of it.\n"
         "The cache key covers code, library versions, parameters, inputs, data files and seed;\n"
         "paths, times, the pipeline's name and worker counts do not count.\n"
-        "Of a Pusher that did not push it says why not.",
+        "Of an Evaluator it says why the model was blessed or not, of a Pusher why it did not push.",
         [
             "penstock why latest Trainer",
+            "penstock why latest Evaluator",
             "penstock why latest Pusher",
             "penstock why 20261121-0930 Transform --json",
         ],
@@ -46,8 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         check_node(graph, arguments.node)
         found = explain(store, record, graph, arguments.node)
         refusal = _refusal(store, record.run_id, arguments.node)
+        verdict = _verdict(store, record.run_id, arguments.node)
     if arguments.json:
-        said = {} if refusal is None else {"not_pushed_because": refusal}
+        said: dict[str, Any] = {} if refusal is None else {"not_pushed_because": refusal}
+        said |= {} if verdict is None else {"verdict": verdict}
         print_json({"run_id": record.run_id, **found.to_json(), **said})
         return exit_codes.OK
     console = Console()
@@ -55,12 +62,28 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(f"{console.style(found.node_id, 'name')} {state}: {found.headline}")
     for reason in found.shortened():
         console.print(f"  - {reason}")
+    if verdict:
+        blessed = bool(verdict["blessed"])
+        word = "blessed" if blessed else "not blessed"
+        console.print(f"{console.style(word, 'good' if blessed else 'bad')}, because")
+        for reason in verdict["reasons"][:_MOST_REASONS]:
+            console.print(f"  - {reason}")
+        more = int(verdict["num_failed"]) - _MOST_REASONS
+        if more > 0:
+            console.print(f"  - and {more:,} more: penstock open {arguments.run} {arguments.node}")
     if refusal:
         what, *reasons = refusal
         console.print(console.style(f"not pushed: {what[0].lower()}{what[1:]}", "warning"))
         for reason in reasons:
             console.print(f"  - {reason}")
     return exit_codes.OK
+
+
+def _verdict(store: MetadataStore, run_id: str, node: str) -> Mapping[str, Any] | None:
+    """Return the verdict of an Evaluator's thresholds as data, also of one that a gate rejected."""
+    outputs = {**store.rejected_outputs(run_id), **store.run_outputs(run_id)}.get(node, {})
+    found = verdict_of(each for artifacts in outputs.values() for each in artifacts)
+    return None if found is None else found[0]
 
 
 def _refusal(store: MetadataStore, run_id: str, node: str) -> list[str] | None:
