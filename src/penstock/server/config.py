@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from penstock.machine import cores
+from penstock.server.request_log.config import RequestLogConfig
+from penstock.server.safety.access import Access
+from penstock.server.safety.limits import Limits
+from penstock.server.traffic import Traffic
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
@@ -64,6 +68,8 @@ class ModelSource:
             version answers.
         max_memory: The most bytes that a version of it may need, by the estimate that is made before it
             is loaded; None for what the machine has.
+        traffic: How requests that name no version and no label are divided, and which are shadowed.
+        request_log: What of its requests is logged; None for nothing.
 
     Raises:
         ValueError: If the name cannot be part of a URL.
@@ -75,6 +81,8 @@ class ModelSource:
     labels: Mapping[str, int] = field(default_factory=dict)
     default_label: str | None = None
     max_memory: int | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    request_log: RequestLogConfig | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -116,6 +124,12 @@ class ServerConfig:
         max_concurrent: The most requests that are answered at once; others get 429.
         watch_seconds: How often the folders are looked at.
         drain_seconds: How long requests in progress may take when the server stops.
+        grpc_port: The port of its gRPC interface; 0 for a free one, None for no such interface.
+        access: Who may ask.
+        limits: How much a request may ask for.
+
+    Raises:
+        ValueError: If others could reach it without token and TLS.
     """
 
     models: tuple[ModelSource, ...]
@@ -125,3 +139,9 @@ class ServerConfig:
     max_concurrent: int = 512
     watch_seconds: float = 1.0
     drain_seconds: float = 30.0
+    grpc_port: int | None = None
+    access: Access = field(default_factory=Access)
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        self.access.check_host(self.host)

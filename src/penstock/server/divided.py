@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.io.examples.messages import example_class
-from penstock.server.config import Batching, ModelSource
+from penstock.server.config import Batching, ModelSource, ServerConfig
 from penstock.server.errors import (
     InternalError,
     InvalidArgumentError,
@@ -75,6 +75,28 @@ class DividedServables(Servables):
         self.most_rows = most_rows
         self.measures.watch(self, self.logs.values())
         self._shadows: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def of(cls, config: ServerConfig) -> DividedServables:
+        """Return the models of a server's config.
+
+        Raises:
+            OSError: If the folder of a request log cannot be written to, or a schema cannot be read.
+            ValueError: If a schema is none.
+        """
+        logs = {
+            source.name: RequestLog(source.name, source.request_log)
+            for source in config.models
+            if source.request_log is not None
+        }
+        return cls(
+            config.models,
+            config.batching,
+            config.watch_seconds,
+            traffic={source.name: source.traffic for source in config.models},
+            logs=logs,
+            most_rows=config.limits.rows,
+        )
 
     def get(self, name: str, version: int | None = None, label: str | None = None) -> Use:
         """Return a version of a model, for a `with` block during which it is not unloaded.

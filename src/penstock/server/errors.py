@@ -39,6 +39,20 @@ class InvalidArgumentError(ServingError):
     http_status = 400
 
 
+class UnauthenticatedError(ServingError):
+    """The request has no token of the server."""
+
+    code = "UNAUTHENTICATED"
+    http_status = 401
+
+
+class PermissionDeniedError(ServingError):
+    """Nobody may do that here."""
+
+    code = "PERMISSION_DENIED"
+    http_status = 403
+
+
 class ResourceExhaustedError(ServingError):
     """There are more requests than the server takes now."""
 

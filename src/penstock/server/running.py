@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 
 from penstock.installation import install_command
@@ -17,52 +18,91 @@ LOG = logging.getLogger("penstock.server")
 try:
     import uvicorn
 
+    from penstock.server.divided import DividedServables
+    from penstock.server.grpc_api.door import GrpcDoor
     from penstock.server.rest.app import build_app
-    from penstock.server.servables.servables import Servables
+    from penstock.server.safety.connections import http_settings
 except ImportError as error:
     raise ImportError(
         f"The model server needs {error.name}, which is not installed: {install_command('run', 'serving')}"
     ) from error
 
 
-def serve(config: ServerConfig, on_listening: Callable[[str], None] | None = None) -> None:
+def serve(
+    config: ServerConfig, on_listening: Callable[[str, str | None], None] | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; then the requests in progress are answered and it returns.
 
     Args:
         config: What is served, and how.
-        on_listening: Called with the address once it listens; models may still be loading.
+        on_listening: Called with the addresses of the HTTP and the gRPC interface once it listens;
+            models may still be loading.
 
     Raises:
         OSError: If it cannot listen there.
     """
+    context = config.access.ssl_context()
     with contextlib.closing(_listen(config.host, config.port)) as listener:
-        host, port = listener.getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        asyncio.run(_serve(config, listener, lambda: on_listening and on_listening(address)))
+        asyncio.run(_serve(config, listener, context, on_listening))
 
 
 async def _serve(
-    config: ServerConfig, listener: socket.socket, listening: Callable[[], object]
+    config: ServerConfig,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    on_listening: Callable[[str, str | None], None] | None,
 ) -> None:
-    servables = Servables(config.models, config.batching, config.watch_seconds)
+    servables = DividedServables.of(config)
+    door = GrpcDoor(servables, config)
+    stopped = asyncio.Event()
+
+    async def stop_grpc() -> None:
+        await stopped.wait()
+        await door.stop(config.drain_seconds)
+
+    stopping = asyncio.get_running_loop().create_task(stop_grpc())
+
+    async def before_closing() -> None:
+        stopped.set()
+        await stopping
+
     settings = uvicorn.Config(
-        build_app(servables, config),
+        build_app(servables, config, before_closing),
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=int(config.drain_seconds),
+        **http_settings(config.limits),
     )
-    server = _Server(settings)
+    settings.load()
+    settings.ssl = context
+    server = _Server(settings, stopped)
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, server.stop, each)
-    listening()
+    grpc_port = None
+    if config.grpc_port is not None:
+        grpc_port = await door.start(config.host, config.grpc_port)
+    if on_listening is not None:
+        scheme = "http" if context is None else "https"
+        on_listening(
+            _address(scheme, config.host, listener.getsockname()[1]),
+            None if grpc_port is None else _address("grpc", config.host, grpc_port),
+        )
     await server.serve(sockets=[listener])
+
+
+def _address(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, whose signals are ours."""
+
+    def __init__(self, settings: uvicorn.Config, stopped: asyncio.Event) -> None:
+        super().__init__(settings)
+        self._stopped = stopped
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
@@ -72,6 +112,7 @@ class _Server(uvicorn.Server):
     def stop(self, number: signal.Signals) -> None:
         """Take no new connection, and answer what is in progress; at once if asked twice."""
         LOG.info("%s: answering the requests in progress", number.name)
+        self._stopped.set()
         self.force_exit = self.should_exit
         self.should_exit = True
 

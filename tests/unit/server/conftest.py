@@ -26,6 +26,7 @@ def saved_model(tmp_path_factory) -> str:
         "n": tf.io.FixedLenFeature([1], tf.int64, default_value=[7]),
         "kind": tf.io.FixedLenFeature([], tf.string, default_value="none"),
     }
+    class_spec = {"x": spec["x"]}
     module = tf.Module()
     module.weight = tf.Variable(2.0)
     module.table = tf.lookup.StaticHashTable(
@@ -58,8 +59,24 @@ def saved_model(tmp_path_factory) -> str:
     def mixed(a, s, i, b):
         return {"sum": tf.reduce_sum(a, 1), "s_bytes": s, "i": i, "b": b}
 
+    @tf.function(input_signature=[texts])
+    def classes(examples):
+        x = tf.io.parse_example(examples, class_spec)["x"]
+        names = tf.tile(tf.constant([["low", "high"]]), [tf.shape(x)[0], 1])
+        return {"classes": names, "scores": tf.concat([1 - x, x], 1)}
+
+    @tf.function(input_signature=[texts])
+    def value(examples):
+        return {"outputs": 3 * tf.io.parse_example(examples, class_spec)["x"]}
+
     path = str(tmp_path_factory.mktemp("saved") / "model")
-    signatures = {"serving_default": serve, "halve": halve, "mixed": mixed}
+    signatures = {
+        "serving_default": serve,
+        "halve": halve,
+        "mixed": mixed,
+        "classes": classes,
+        "value": value,
+    }
     tf.saved_model.save(module, path, signatures)
     return path
 
@@ -67,9 +84,12 @@ def saved_model(tmp_path_factory) -> str:
 class RunningServer:
     """`penstock serve` in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, log: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], address: str, grpc_address: str | None, log: Path
+    ) -> None:
         self.process = process
         self.address = address
+        self.grpc_address = grpc_address
         self.log = log
 
     def get(self, path: str, **settings) -> httpx.Response:
@@ -101,8 +121,10 @@ def running(folder: Path, *words: str) -> Iterator[RunningServer]:
         )
     try:
         line = process.stdout.readline()
-        assert line.startswith("serving at http://"), log.read_text()
-        yield RunningServer(process, line.split()[2], log)
+        assert line.startswith("serving at http"), log.read_text()
+        words = line.split()
+        grpc_address = words[4].removeprefix("grpc://") if words[3] == "and" else None
+        yield RunningServer(process, words[2], grpc_address, log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -6,10 +6,14 @@ import argparse
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, key_value
 from penstock.cli.errors import CommandError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from penstock.server.safety.access import Access
 
 
 def parser() -> Parser:
@@ -43,6 +47,24 @@ def parser() -> Parser:
         default=8501,
         help="port of the HTTP interface; 0 for any that is free (default: 8501)",
     )
+    parser.add_argument(
+        "--grpc-port",
+        metavar="N",
+        type=_port,
+        help="port of the gRPC interface; 0 for any that is free (default: one below --port)",
+    )
+    parser.add_argument("--no-grpc", action="store_true", help="no gRPC interface")
+    safety = parser.add_argument_group("who may ask")
+    safety.add_argument(
+        "--token-file", metavar="FILE", help="tokens, one a line, of which a request must have one"
+    )
+    safety.add_argument("--tls-cert", metavar="FILE", help="certificate chain as PEM, to speak TLS")
+    safety.add_argument("--tls-key", metavar="FILE", help="private key of the certificate")
+    safety.add_argument(
+        "--insecure",
+        action="store_true",
+        help="let other machines ask without a token or TLS",
+    )
     return parser
 
 
@@ -68,14 +90,49 @@ def run(arguments: argparse.Namespace) -> int:
         models = tuple(ModelSource(name, folder) for name, folder in arguments.models)
     except ValueError as error:
         raise UsageError(f"penstock serve: {error}") from error
-    config = ServerConfig(models, host=arguments.host, port=arguments.port)
+    try:
+        config = ServerConfig(
+            models,
+            host=arguments.host,
+            port=arguments.port,
+            grpc_port=_grpc_port(arguments),
+            access=_access(arguments),
+        )
+    except ValueError as error:
+        raise UsageError(f"penstock serve: {error}") from error
+    except OSError as error:
+        raise CommandError(f"penstock serve: {error}", exit_codes.ENVIRONMENT) from error
     from penstock.server.running import serve
 
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     try:
-        serve(config, lambda address: print(f"serving at {address} (Ctrl-C ends it)", flush=True))
-    except OSError as error:
+        serve(config, _tell)
+    except (OSError, ValueError) as error:
         raise CommandError(f"penstock serve: {error}", exit_codes.ENVIRONMENT) from error
     return exit_codes.OK
+
+
+def _grpc_port(arguments: argparse.Namespace) -> int | None:
+    if arguments.no_grpc:
+        return None
+    if arguments.grpc_port is not None:
+        return int(arguments.grpc_port)
+    return max(0, int(arguments.port) - 1)
+
+
+def _access(arguments: argparse.Namespace) -> Access:
+    from penstock.server.safety.access import Access, read_tokens
+
+    return Access(
+        read_tokens(arguments.token_file) if arguments.token_file else (),
+        arguments.tls_cert,
+        arguments.tls_key,
+        arguments.insecure,
+    )
+
+
+def _tell(address: str, grpc_address: str | None) -> None:
+    also = f" and {grpc_address}" if grpc_address else ""
+    print(f"serving at {address}{also} (Ctrl-C ends it)", flush=True)

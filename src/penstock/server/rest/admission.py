@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _BODY = b'{"error":"The server is busy. Try again later."}'
-_ALWAYS = ("/v2/health/", "/metrics")
+_ALWAYS = ("/v2/health/", "/metrics", "/monitoring/")
 
 
 class Admission:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -12,20 +12,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from penstock.server.config import ServerConfig
+from penstock.server.divided import DividedServables
+from penstock.server.rest.accounting import METRICS_PATHS, Accounting, metrics
 from penstock.server.rest.admission import Admission
 from penstock.server.rest.models import answer, json_response
+from penstock.server.safety.access import is_loopback
+from penstock.server.safety.requests import SafeRequests
 from penstock.server.servables.servables import Servables
 
 
 def build_app(
-    servables: Servables, config: ServerConfig, middleware: Sequence[Middleware] = ()
+    servables: DividedServables,
+    config: ServerConfig,
+    before_closing: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """Return the ASGI application of a server.
 
     Args:
         servables: What it serves; watched while the application lives.
         config: Its bounds.
-        middleware: What comes before every request, the outermost first.
+        before_closing: Awaited before the models are unloaded.
     """
 
     @contextlib.asynccontextmanager
@@ -34,20 +40,30 @@ def build_app(
         try:
             yield
         finally:
+            if before_closing is not None:
+                await before_closing()
             await servables.close()
 
     routes = [
         Route("/v1/models/{target:path}", answer, methods=["GET", "POST"]),
         Route("/v2/health/live", _live),
         Route("/v2/health/ready", _ready),
+        *(Route(path, metrics) for path in METRICS_PATHS),
     ]
-    app = Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        middleware=[*middleware, Middleware(Admission, limit=config.max_concurrent)],
-    )
+    middleware = [
+        Middleware(Accounting, measures=servables.measures),
+        Middleware(
+            SafeRequests,
+            access=config.access,
+            limits=config.limits,
+            loopback=is_loopback(config.host),
+        ),
+        Middleware(Admission, limit=config.max_concurrent),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
     app.state.servables = servables
     app.state.config = config
+    app.state.measures = servables.measures
     return app
 
 

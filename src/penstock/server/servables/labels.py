@@ -34,6 +34,10 @@ class Labels:
         """The version that each label should name."""
         return dict(self._wanted)
 
+    def configure(self, configured: Mapping[str, int]) -> None:
+        """Take over other labels from the server's configuration; aliases follow with `want`."""
+        self._configured = dict(configured)
+
     def want(self, aliases: Mapping[str, int]) -> None:
         """Take over the aliases of a destination."""
         self._wanted = {**aliases, **self._configured}

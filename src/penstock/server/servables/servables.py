@@ -42,8 +42,12 @@ class Servables:
         self._watch_seconds = watch_seconds
         self._executor = ThreadPoolExecutor(batching.threads, "penstock-compute")
         self._loader = Loader(self._executor, batching)
-        self._models = {source.name: ServedModelVersions(source, self._load) for source in sources}
+        self._models = {source.name: self._versions_of(source) for source in sources}
         self._watching: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+
+    def _versions_of(self, source: ModelSource) -> ServedModelVersions:
+        return ServedModelVersions(source, self._load)
 
     @property
     def names(self) -> list[str]:
@@ -98,13 +102,32 @@ class Servables:
 
     async def update(self) -> None:
         """Look at the folders now, and load and drop what they ask for."""
-        for model in self._models.values():
-            try:
-                await model.update()
-            except OSError as error:  # a disk that is away for a moment
-                LOG.error(
-                    "%s: %s cannot be read: %s", model.source.name, model.source.folder, error
-                )
+        async with self._changing:
+            for model in self._models.values():
+                await _update(model)
+
+    async def reconfigure(self, sources: Sequence[ModelSource]) -> None:
+        """Serve these models and no others; each new one is loaded before the old ones are dropped.
+
+        A model that was served keeps what a source does not say here: its memory bound and default label.
+
+        Args:
+            sources: The models.
+        """
+        async with self._changing:
+            old, new = self._models, {}
+            for source in sources:
+                model = old.get(source.name)
+                if model is not None and model.source.folder == source.folder:
+                    model.reconfigure(source.policy, source.labels)
+                else:
+                    model = self._versions_of(source)
+                new[source.name] = model
+                await _update(model)
+            self._models = new
+            for name, model in old.items():
+                if new.get(name) is not model:
+                    await model.close()
 
     def watch(self) -> None:
         """Begin to look at the folders, the first time at once."""
@@ -140,3 +163,10 @@ class Servables:
 
     async def __aexit__(self, *ended: object) -> None:
         await self.close()
+
+
+async def _update(model: ServedModelVersions) -> None:
+    try:
+        await model.update()
+    except OSError as error:  # a disk that is away for a moment
+        LOG.error("%s: %s cannot be read: %s", model.source.name, model.source.folder, error)

@@ -7,8 +7,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from penstock.serving.saved_model import ModelError
 from penstock.serving.versions import version_folders
 
 if TYPE_CHECKING:
-    from penstock.server.config import ModelSource
+    from penstock.server.config import ModelSource, VersionPolicy
 
 LOG = logging.getLogger("penstock.server")
 
@@ -96,6 +96,11 @@ class ServedModelVersions:
     def labels(self) -> dict[str, int]:
         """The version that answers for each label."""
         return self._labels.current
+
+    def reconfigure(self, policy: VersionPolicy, labels: Mapping[str, int]) -> None:
+        """Choose versions by another policy and other labels from the next update on."""
+        self.source = replace(self.source, policy=policy, labels=labels)
+        self._labels.configure(labels)
 
     def statuses(self) -> list[VersionStatus]:
         """Return the state of each version that was ever chosen, the highest first."""

@@ -11,7 +11,8 @@ import pytest
 
 from penstock.io.examples.messages import example_class
 from penstock.io.tfrecord.records import TFRecordWriter, read_tfrecords
-from penstock.server.request_log.log import RequestLog, RequestLogConfig
+from penstock.server.request_log.config import RequestLogConfig
+from penstock.server.request_log.log import RequestLog
 from penstock.server.request_log.log_files import LogFiles
 from penstock.server.request_log.records import Answered
 
