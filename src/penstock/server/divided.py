@@ -210,6 +210,7 @@ class DividedServables(Servables):
         servable = super()._load(source, version, folder)
         name = source.name
         _check_names(servable, self.traffic.get(name, _NO_TRAFFIC), self.logs.get(name))
+        servable.watch_batches(self.measures.batches.labels(name, version).observe)
         return servable
 
     async def close(self) -> None:

@@ -41,6 +41,9 @@ class Batcher:
         run: Computes a signature: `run(signature, inputs)`, called in threads.
         executor: The threads.
         settings: The bounds.
+
+    Attributes:
+        on_batch: Called with the rows of each batch that is started; None for nobody.
     """
 
     def __init__(self, run: Run, executor: Executor, settings: Batching) -> None:
@@ -53,6 +56,7 @@ class Batcher:
         self._soon = False
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.on_batch: Callable[[int], object] | None = None
 
     @property
     def queued_rows(self) -> int:
@@ -110,6 +114,8 @@ class Batcher:
                 del self._queues[key]
             if batch:
                 self._running += 1
+                if self.on_batch is not None:
+                    self.on_batch(sum(each.rows for each in batch))
                 future = loop.run_in_executor(self._executor, self._compute, key[0], batch)
                 future.add_done_callback(functools.partial(self._finish, batch))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
@@ -81,6 +81,10 @@ class Servable:
     def queued_rows(self) -> int:
         """The rows that wait to be computed."""
         return self._batcher.queued_rows
+
+    def watch_batches(self, on_batch: Callable[[int], object]) -> None:
+        """Have a function called with the rows of each batch that is computed."""
+        self._batcher.on_batch = on_batch
 
     def signature(self, name: str = "") -> SignatureInfo:
         """Return a signature, `serving_default` if its name is empty.

@@ -114,7 +114,8 @@ def test_errors_have_their_status_and_name_what_is_wrong(prediction):
     call = prediction.Predict
     not_found = grpc.StatusCode.NOT_FOUND
     assert _refused(call, predict_pb2.PredictRequest())[0] == INVALID
-    assert _refused(call, _predict(model="x")) == (not_found, "There is no model 'x'. Models: m")
+    code, details = _refused(call, _predict(model="other"))
+    assert (code, "There is no model 'other'" in details) == (not_found, True)
     request = _predict(x=[1.0])
     request.model_spec.version.value = 9
     assert _refused(call, request) == (not_found, "Version 9 of 'm' is not served. Versions: 3")
@@ -196,12 +197,18 @@ def test_multi_inference_asks_several_signatures(prediction):
     _task(request, "value", "regress")
     request.input.example_list.examples.append(_example(x=0.5))
     first, second = prediction.MultiInference(request, timeout=30).results
-    assert [each.score for each in first.classification_result.classifications[0].classes] == [0.5, 0.5]
+    assert [each.score for each in first.classification_result.classifications[0].classes] == [
+        0.5,
+        0.5,
+    ]
     assert second.regression_result.regressions[0].value == 1.5
     assert second.model_spec.signature_name == "value"
 
     _task(request, "value", "regress")
-    assert "Duplicate evaluation of signature: value" in _refused(prediction.MultiInference, request)[1]
+    assert (
+        "Duplicate evaluation of signature: value"
+        in _refused(prediction.MultiInference, request)[1]
+    )
     request.tasks[2].model_spec.name = "other"
     assert "same model name" in _refused(prediction.MultiInference, request)[1]
     request = inference_pb2.MultiInferenceRequest()
@@ -221,7 +228,9 @@ def test_metadata_is_that_of_the_saved_model(prediction, saved_model):
     assert halve.inputs["x"].dtype == tf.float32.as_datatype_enum
     assert [dim.size for dim in halve.inputs["x"].tensor_shape.dim] == [-1]
     request.metadata_field.append("other")
-    assert _refused(prediction.GetModelMetadata, request)[1] == "Metadata field other is not supported"
+    assert (
+        _refused(prediction.GetModelMetadata, request)[1] == "Metadata field other is not supported"
+    )
     del request.metadata_field[:]
     assert "at least one metadata_field" in _refused(prediction.GetModelMetadata, request)[1]
 
@@ -233,7 +242,9 @@ def test_status_of_versions(models):
     assert (status.version, status.state) == (3, 30)
     request.model_spec.version.value = 8
     assert _refused(models.GetModelStatus, request)[0] == grpc.StatusCode.NOT_FOUND
-    assert _refused(models.GetModelStatus, get_model_status_pb2.GetModelStatusRequest())[0] == INVALID
+    assert (
+        _refused(models.GetModelStatus, get_model_status_pb2.GetModelStatusRequest())[0] == INVALID
+    )
 
 
 def test_health_for_probes(channel):
@@ -273,7 +284,9 @@ def test_a_token_is_asked_for(secured):
         call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
         assert _refused(call, _predict(x=[1.0]))[0] == grpc.StatusCode.UNAUTHENTICATED
         wrong = (("authorization", "Bearer 0123456789abcdeF"),)
-        assert _refused(call, _predict(x=[1.0]), metadata=wrong)[0] == grpc.StatusCode.UNAUTHENTICATED
+        assert (
+            _refused(call, _predict(x=[1.0]), metadata=wrong)[0] == grpc.StatusCode.UNAUTHENTICATED
+        )
         for token in ("0123456789abcdef", "another-token-of-ours"):
             call(_predict(x=[1.0]), timeout=30, metadata=(("authorization", f"Bearer {token}"),))
         assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=30) == b"\x08\x01"
@@ -319,31 +332,30 @@ def test_reload_serves_what_the_config_lists(secured):
                 reload(request)
 
 
-def test_requests_in_progress_are_answered_when_the_server_stops(saved_model, tmp_path):
-    shutil.copytree(saved_model, tmp_path / "m" / "1")
+def test_requests_in_progress_are_answered_when_the_server_stops(secured):
+    server, _ = secured
     answered, failed = [], []
-    with running(tmp_path, f"m={tmp_path / 'm'}") as server:
-        server.wait_until(lambda: server.get("/v2/health/ready").status_code == 200)
-        stop = threading.Event()
+    stop = threading.Event()
 
-        def ask():
-            with grpc.insecure_channel(server.grpc_address) as channel:
-                call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
-                while not stop.is_set():
-                    try:
-                        answered.append(call(_predict(x=np.ones(20_000, np.float32)), timeout=30))
-                    except grpc.RpcError as error:
-                        failed.append(error)
-                        return
+    def ask():
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+            request = _predict(model="m", x=np.ones(2_000, np.float32))
+            while not stop.is_set():
+                try:
+                    answered.append(call(request, timeout=30, metadata=AUTHORIZED))
+                except grpc.RpcError as error:
+                    failed.append(error)
+                    return
 
-        threads = [threading.Thread(target=ask) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        server.wait_until(lambda: len(answered) > 20)
-        assert server.stop() == 0
-        stop.set()
-        for thread in threads:
-            thread.join()
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    server.wait_until(lambda: len(answered) > 20)
+    assert server.stop() == 0
+    stop.set()
+    for thread in threads:
+        thread.join()
     # No answer was cut off: the next request finds nobody, or a server that is stopping.
     assert {error.code() for error in failed} <= {grpc.StatusCode.UNAVAILABLE}
     assert not [error for error in failed if "reset" in error.details().lower()]
