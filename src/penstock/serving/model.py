@@ -15,7 +15,7 @@ from penstock.serving.forms import form_of
 from penstock.serving.labels import read_labels
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.served_estimator import ServedEstimator
-from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
+from penstock.serving.signature import DEFAULT_SIGNATURE
 from penstock.serving.versions import version_folders
 from penstock.spelling import closest
 
@@ -115,22 +115,15 @@ class ServedModel:
             >>> model.predict(pd.read_csv("new.csv"))
             [{'probabilities': [0.1, 0.0, 0.9], 'species': 'Chinstrap', 'species_index': 2}]
         """
-        from penstock.serving.feature_values import feature_lists
+        from penstock.serving.row_arguments import RowArguments
         from penstock.serving.rows import rows_of
 
         given = rows_of(rows)
-        features = self.signature.features
-        names = list(given.columns) if features is None else list(features)
-        self._pass_over([name for name in given.columns if name not in names])
-        columns = {
-            name: feature_lists(name, given.columns[name], (features or {}).get(name))
-            for name in names
-            if name in given.columns
-        }
-        self._check_required(columns, given.count, given.columns)
+        arguments = RowArguments(self.signature)
+        self._pass_over(arguments.unread(given))
         answers: list[dict[str, Any]] = []
-        for arguments in self._arguments(columns, given.count):
-            answers += self._call(arguments)
+        for part in arguments.of(given, _ROWS_AT_ONCE):
+            answers += self._call(part)
         return answers[: given.count]
 
     def _pass_over(self, names: Iterable[str]) -> None:
@@ -151,64 +144,17 @@ class ServedModel:
             stacklevel=3,
         )
 
-    def _check_required(
-        self, columns: Mapping[str, Any], count: int, given: Mapping[str, Any]
-    ) -> None:
-        from penstock.io.arrow.arrays import valid_rows
-
-        missing: dict[str, int] = {}
-        for name, feature in (self.signature.features or {}).items():
-            if not feature.required or not count:
-                continue
-            if name not in columns:
-                missing[name] = 0
-            elif columns[name].null_count:
-                missing[name] = int(valid_rows(columns[name]).argmin())
-        if not missing:
-            return
-        row = min(missing.values())
-        lacking = [name for name, first in missing.items() if first == row]
-        close = closest(lacking[0], [name for name in given if name not in columns])
-        hint = f" The row has {close!r}." if close else ""
-        raise ValueError(
-            f"Row {row} has no value of {', '.join(map(repr, lacking))}, which the model needs.{hint} "
-            f"It reads: {self._reads()}"
-        )
-
-    def _reads(self) -> str:
-        features = sorted((self.signature.features or {}).items())
-        return ", ".join(
-            f"{name} ({feature.dtype}{'' if feature.required else ', optional'})"
-            for name, feature in features
-        )
-
-    def _arguments(self, columns: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
-        """Yield the signature's arguments, for some thousand rows at a time.
-
-        A signature for a fixed number of rows gets so many: the last row is repeated.
-        """
-        size = self.signature.batch_size
-        for start in range(0, count, size or _ROWS_AT_ONCE):
-            rows = min(size or _ROWS_AT_ONCE, count - start)
-            part = {name: column.slice(start, rows) for name, column in columns.items()}
-            if size and rows < size:
-                places = [min(place, rows - 1) for place in range(size)]
-                part = {name: column.take(places) for name, column in part.items()}
-                rows = size
-            if self.signature.takes_examples:
-                (name,) = self.signature.inputs
-                yield {name: _serialized(part, rows)}
-            else:
-                yield {
-                    name: _tensor(name, part[name], feature)
-                    for name, feature in self.signature.inputs.items()
-                }
-
     def _call(self, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the outputs of each row."""
+        import tensorflow as tf
+
         count = len(next(iter(arguments.values())))
         columns = {}
-        for name, values in sorted(self._function(**arguments).items()):
+        tensors = {
+            name: tf.constant(values, self.signature.inputs[name].dtype)
+            for name, values in arguments.items()
+        }
+        for name, values in sorted(self._function(**tensors).items()):
             array = values.numpy()
             if array.ndim == 0 or len(array) != count:
                 raise ValueError(
@@ -259,50 +205,6 @@ def load_model(
     if form in _READERS:
         raise ModelError(f"The model at {path} is a {form}: load it with {_READERS[form]}.")
     return ServedEstimator(path) if is_estimator(path) else ServedModel(path)
-
-
-def _serialized(columns: Mapping[str, Any], count: int) -> Any:
-    """Return rows as a tensor of serialized tf.Examples."""
-    import pyarrow as pa
-    import tensorflow as tf
-
-    from penstock.io import serialize_examples
-
-    examples: Any = [b""] * count
-    if columns:
-        batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-        examples = serialize_examples(batch, missing="absent").to_numpy(zero_copy_only=False)
-    return tf.constant(examples, dtype=tf.string)
-
-
-def _tensor(name: str, column: Any, feature: FeatureInput) -> Any:
-    """Return a column as the tensor of a signature that takes tensors."""
-    import numpy as np
-    import tensorflow as tf
-
-    shape = feature.shape
-    if shape is None:
-        # Of unknown rank: rows of one value are a vector.
-        shape = () if len(column.flatten()) == len(column) else (-1,)
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    sizes: tuple[int, ...] = (len(column), *shape)
-    if shape.count(-1) > 1:
-        raise ValueError(
-            f"The model reads {name!r} as a tensor of the shape {list(shape)}, several of whose "
-            "sizes may vary; rows do not define them. Export the model with at most one size that "
-            "varies."
-        )
-    if -1 in shape:
-        lengths = {len(each) for each in column.to_pylist()}
-        if len(lengths) > 1:
-            raise ValueError(
-                f"The model reads {name!r} as a tensor, so all rows need the same number of "
-                f"values. Received: {min(lengths)} to {max(lengths)} values"
-            )
-    dtype = tf.dtypes.as_dtype(feature.dtype)
-    if dtype != tf.string:
-        values = np.asarray(values).astype(dtype.as_numpy_dtype)
-    return tf.constant(values.reshape(sizes), dtype=dtype)
 
 
 def _readable(value: Any) -> Any:
