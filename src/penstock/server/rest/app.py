@@ -7,18 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from penstock.server.config import ServerConfig
 from penstock.server.divided import DividedServables
+from penstock.server.rest import inference_protocol
 from penstock.server.rest.accounting import METRICS_PATHS, Accounting, metrics
 from penstock.server.rest.admission import Admission
-from penstock.server.rest.models import answer, json_response
+from penstock.server.rest.models import answer
 from penstock.server.safety.access import is_loopback
 from penstock.server.safety.requests import SafeRequests
-from penstock.server.servables.servables import Servables
 
 
 def build_app(
@@ -46,8 +44,7 @@ def build_app(
 
     routes = [
         Route("/v1/models/{target:path}", answer, methods=["GET", "POST"]),
-        Route("/v2/health/live", _live),
-        Route("/v2/health/ready", _ready),
+        *inference_protocol.routes(),
         *(Route(path, metrics) for path in METRICS_PATHS),
     ]
     middleware = [
@@ -65,12 +62,3 @@ def build_app(
     app.state.config = config
     app.state.measures = servables.measures
     return app
-
-
-async def _live(request: Request) -> Response:
-    return json_response({"live": True})
-
-
-async def _ready(request: Request) -> Response:
-    servables: Servables = request.app.state.servables
-    return json_response({"ready": servables.ready}, 200 if servables.ready else 503)

@@ -77,7 +77,7 @@ def to_array(name: str, value: Any, tensor: TensorInfo) -> npt.NDArray[Any]:
         InvalidArgumentError: If it has another type, or lists of different sizes.
     """
     if tensor.dtype == "string" or (tensor.dtype == ANY and _is_text(value)):
-        return _texts(name, value)
+        return _texts(name, value, nullable=tensor.dtype == ANY)
     try:
         array = np.array(_nan_for_null(value) if tensor.dtype == ANY else value)
     except (ValueError, OverflowError, RecursionError) as error:
@@ -140,12 +140,12 @@ def _nan_for_null(value: Any) -> Any:
 
 
 def _is_text(value: Any) -> bool:
-    while isinstance(value, list) and value:
-        value = value[0]
+    if isinstance(value, list):
+        return any(_is_text(each) for each in value)
     return isinstance(value, str | dict)
 
 
-def _texts(name: str, value: Any) -> npt.NDArray[Any]:
+def _texts(name: str, value: Any, nullable: bool) -> npt.NDArray[Any]:
     sizes: list[int] = []
     level = value
     while isinstance(level, list):
@@ -159,7 +159,7 @@ def _texts(name: str, value: Any) -> npt.NDArray[Any]:
             )
         flat = [entry for each in flat for entry in each]
     array = np.empty(len(flat), dtype=object)
-    array[:] = [to_bytes(each) for each in flat]
+    array[:] = [None if each is None and nullable else to_bytes(each) for each in flat]
     return array.reshape(sizes)
 
 

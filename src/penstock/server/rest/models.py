@@ -13,7 +13,9 @@ from starlette.responses import Response
 
 from penstock.server.errors import InvalidArgumentError, ServingError
 from penstock.server.rest.json_tensors import write_json
+from penstock.server.rest.metadata import metadata
 from penstock.server.rest.predict import predict
+from penstock.server.rest.rows import predict_rows
 from penstock.server.servables.servable import Servable
 from penstock.server.servables.servables import Servables
 
@@ -22,11 +24,11 @@ _TARGET = re.compile(
     r"(?::(?P<verb>[a-z]+)|(?P<metadata>/metadata))?",
     re.IGNORECASE,
 )
-_LARGE = 1 << 20
+LARGE = 1 << 17
 """Bytes of a body above which it is read and written in a thread."""
 
 Verb = Callable[[Servable, bytes], Awaitable[Any]]
-VERBS: dict[str, Verb] = {"predict": predict}
+VERBS: dict[str, Verb] = {"predict": predict, "rows": predict_rows}
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,13 @@ async def answer(request: Request) -> Response:
         target = parse_target(request.path_params["target"], request.method)
         if target.verb == "status":
             return json_response(_status(servables, target))
+        if target.verb == "metadata":
+            with servables.get(target.name, target.version, target.label) as servable:
+                return json_response(metadata(servable))
         body = await request.body()
         with servables.get(target.name, target.version, target.label) as servable:
             answered = await VERBS[target.verb](servable, body)
-        if len(body) > _LARGE:
+        if len(body) > LARGE:
             return await asyncio.to_thread(json_response, answered)
         return json_response(answered)
     except ServingError as error:

@@ -74,8 +74,11 @@ def _lists(name: str, array: npt.NDArray[Any]) -> pa.LargeListArray:
     """Return `[rows]` or `[rows, values]` as a list for each row; NaN is a missing value."""
     if array.ndim not in (1, 2):
         raise ValueError(f"{name!r} has one value or one list a row. Received: {list(array.shape)}")
-    flat = array.reshape(-1)
-    values = pa.array(flat.tolist(), pa.large_binary()) if array.dtype == object else pa.array(flat)
+    if array.dtype == object:
+        rows = [
+            None if row is None else row if array.ndim == 2 else [row] for row in array.tolist()
+        ]
+        return pa.array(rows, pa.large_list(pa.large_binary()))
     size = 1 if array.ndim == 1 else array.shape[1]
     ends = np.arange(len(array) + 1, dtype=np.int64) * size
-    return pa.LargeListArray.from_arrays(pa.array(ends), values)
+    return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(array.reshape(-1)))

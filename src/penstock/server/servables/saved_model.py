@@ -76,6 +76,7 @@ class SavedModel:
                 _tensors(tf, each.outputs),
                 read.takes_examples,
                 read.features,
+                read if read.batch_size != 0 else None,
             )
             self._calls[name] = self._session.make_callable(
                 [each.outputs[key].name for key in sorted(each.outputs)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from penstock.serving.signature import FeatureInput
+from penstock.serving.signature import FeatureInput, Signature
 
 ANY = "any"
 """The type of an input that takes numbers and text, as a feature of an estimator does."""
@@ -38,6 +38,7 @@ class SignatureInfo:
         outputs: The tensors that it returns, by name.
         takes_examples: Whether its one input is serialized tf.Examples.
         features: The raw features of a row; None if the model does not show them.
+        of_rows: How rows of raw features are converted; None where each feature is an input.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SignatureInfo:
     outputs: Mapping[str, TensorInfo]
     takes_examples: bool = False
     features: Mapping[str, FeatureInput] | None = None
+    of_rows: Signature | None = None
 
     @property
     def batches(self) -> bool:
