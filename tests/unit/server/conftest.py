@@ -99,7 +99,7 @@ class RunningServer:
         return httpx.post(self.address + path, timeout=60, **settings)
 
     def wait_until(self, what) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not what():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()
