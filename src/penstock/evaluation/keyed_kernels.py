@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
 from penstock.evaluation.kernels import FloatArray, Kernel, View, unchecked_pairs
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slicing import IntArray, Membership
+
+_PENDING = 1 << 18
+_DENSE = 8
 
 
 class Keyed(Kernel):
@@ -27,44 +29,65 @@ class Keyed(Kernel):
         super().__init__(params, view)
         self._keys = np.empty(0, dtype=np.int64)
         self._sums: FloatArray = np.zeros((0, self.WIDTH))
-        self._pending: list[tuple[npt.NDArray[np.int64], FloatArray]] = []
+        # Groups, keys and terms that are not summed yet: sums cost less in large numbers.
+        self._pending: list[tuple[IntArray, IntArray, FloatArray]] = []
         self._num_pending = 0
 
     @abstractmethod
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    def entries(self, inputs: MetricInputs) -> tuple[IntArray, FloatArray]:
         """Return keys `[rows, n]`, below 2^40, and terms `[rows, n, terms]`."""
 
     def add(self, inputs: MetricInputs, membership: Membership) -> None:
         """Add a batch."""
         keys, terms = self.entries(inputs)
-        keys = keys[membership.rows] + membership.groups[:, None] * self._SPAN
-        self._put(keys.reshape(-1), terms[membership.rows].reshape(-1, self.WIDTH))
+        keys, terms = keys[membership.rows], terms[membership.rows]
+        groups = np.repeat(membership.groups, keys.shape[1])
+        self._put(groups, keys.reshape(-1), terms.reshape(-1, self.WIDTH))
 
     def merge(self, other: Keyed, groups: Sequence[int]) -> None:
         """Add another kernel's sums."""
         other._compact()
         group, key = np.divmod(other._keys, self._SPAN)
-        self._put(np.asarray(groups, dtype=np.int64)[group] * self._SPAN + key, other._sums)
+        self._put(np.asarray(groups, dtype=np.int64)[group], key, other._sums)
 
-    def state(self, group: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    def state(self, group: int) -> tuple[IntArray, FloatArray]:
         """Return one group's keys, sorted, and their sums."""
         self._compact()
         first, last = np.searchsorted(self._keys, [group * self._SPAN, (group + 1) * self._SPAN])
         return self._keys[first:last] - group * self._SPAN, self._sums[first:last]
 
-    def _put(self, keys: npt.NDArray[np.int64], terms: FloatArray) -> None:
-        keys, terms = _sum_by_key(keys, terms)
-        self._pending.append((keys, terms))
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: sums, not the entries that they are made of."""
+        self._compact()
+        return super().__getstate__()
+
+    def _put(self, groups: IntArray, keys: IntArray, terms: FloatArray) -> None:
+        self._pending.append((groups, keys, terms))
         self._num_pending += len(keys)
-        if self._num_pending > max(1_000_000, 2 * len(self._keys)):
+        # A state that is longer than that is not summed anew for a few entries.
+        if self._num_pending > max(_PENDING, 2 * len(self._keys)):
             self._compact()
 
     def _compact(self) -> None:
-        if self._pending:
-            keys = np.concatenate([self._keys, *(keys for keys, _ in self._pending)])
-            sums = np.concatenate([self._sums, *(terms for _, terms in self._pending)])
-            self._keys, self._sums = _sum_by_key(keys, sums)
-            self._pending, self._num_pending = [], 0
+        if not self._pending:
+            return
+        group, key = np.divmod(self._keys, self._SPAN)
+        groups = np.concatenate([group, *(groups for groups, _, _ in self._pending)])
+        keys = np.concatenate([key, *(keys for _, keys, _ in self._pending)])
+        terms = np.concatenate([self._sums, *(terms for _, _, terms in self._pending)])
+        self._pending, self._num_pending = [], 0
+        width, height = int(keys.max(initial=0)) + 1, int(groups.max(initial=0)) + 1
+        if width * height <= _DENSE * len(keys):
+            # Without sorting: there are hardly more possible keys than entries.
+            places = groups * width + keys
+            found = np.nonzero(np.bincount(places, minlength=width * height))[0]
+            sums = [np.bincount(places, term)[found] for term in terms.T]
+            group, key = np.divmod(found, width)
+            self._keys = group * self._SPAN + key
+        else:
+            self._keys, inverse = np.unique(groups * self._SPAN + keys, return_inverse=True)
+            sums = [np.bincount(inverse, term, minlength=len(self._keys)) for term in terms.T]
+        self._sums = np.stack(sums, axis=1)
 
 
 class Histogram(Keyed):
@@ -76,7 +99,7 @@ class Histogram(Keyed):
 
     WIDTH = 3
 
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    def entries(self, inputs: MetricInputs) -> tuple[IntArray, FloatArray]:
         """Return each pair's bucket and its weighted label, prediction and weight."""
         buckets, left, right = self.params
         labels, predictions, weights = unchecked_pairs(inputs, self.view)
@@ -100,7 +123,7 @@ class ClassMatrix(Keyed):
     WIDTH = 1
     CLASSES: ClassVar[int] = 1 << 16
 
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    def entries(self, inputs: MetricInputs) -> tuple[IntArray, FloatArray]:
         """Return, for each threshold, the matrix cell of a row and its weight."""
         if inputs.predictions.shape[1] < 2:
             raise ValueError(
@@ -134,7 +157,7 @@ class ScoreBuckets(Keyed):
 
     WIDTH = 1
 
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    def entries(self, inputs: MetricInputs) -> tuple[IntArray, FloatArray]:
         """Return each score's bucket and its weight."""
         scores, weights = inputs.predictions.astype(np.float64), None
         if self.view.selects_classes:
@@ -158,7 +181,7 @@ class LabelMatrix(Keyed):
     WIDTH = 4
     CLASSES: ClassVar[int] = 1 << 12
 
-    def entries(self, inputs: MetricInputs) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    def entries(self, inputs: MetricInputs) -> tuple[IntArray, FloatArray]:
         """Return, for each threshold and pair of classes, the cell of a row and its terms."""
         labels, scores = inputs.dense_labels != 0, inputs.predictions.astype(np.float64)
         rows, classes = scores.shape
@@ -180,11 +203,3 @@ class LabelMatrix(Keyed):
             keys.append(np.broadcast_to(key.reshape(1, -1), (rows, classes**2)))
             terms.append(each.reshape(rows, classes**2, 4))
         return np.concatenate(keys, axis=1), np.concatenate(terms, axis=1)
-
-
-def _sum_by_key(
-    keys: npt.NDArray[np.int64], terms: FloatArray
-) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    unique, inverse = np.unique(keys, return_inverse=True)
-    sums = [np.bincount(inverse, terms[:, i], minlength=len(unique)) for i in range(terms.shape[1])]
-    return unique, np.stack(sums, axis=1)

@@ -65,6 +65,8 @@ class Slicer:
                     f"A slicing spec names {min(both)!r} in both feature_keys and feature_values; "
                     "use one of them."
                 )
+        names = [frozenset((*keys, *values)) for keys, values in self.specs]
+        self._may_meet = len(set(names)) < len(names)
         self.keys: list[SliceKey] = []
         self._ids: dict[SliceKey, int] = {}
 
@@ -97,8 +99,8 @@ class Slicer:
             rows.append(spec_rows)
             groups.append(spec_groups)
         all_rows, all_groups = np.concatenate(rows), np.concatenate(groups)
-        if len(self.specs) > 1:
-            # Two specs may name the same slice; a row counts in it once.
+        if self._may_meet:
+            # Two specs of the same features may name the same slice; a row counts in it once.
             pairs = np.unique(all_rows * (len(self.keys) + 1) + all_groups)
             all_rows, all_groups = np.divmod(pairs, len(self.keys) + 1)
         return Membership(all_rows, all_groups, len(self.keys))
@@ -111,7 +113,6 @@ class Slicer:
         num_rows: int,
     ) -> tuple[IntArray, IntArray]:
         rows = np.arange(num_rows, dtype=np.int64)
-        codes = np.zeros((num_rows, 0), dtype=np.int64)
         fixed: list[tuple[str, str | int | float]] = []
         for name, text in values.items():
             column = columns[name]
@@ -119,19 +120,24 @@ class Slicer:
             rows = rows[np.isin(rows, column.rows[np.isin(column.codes, matching)])]
             if matching:
                 fixed.append((name, key_value(text, column.values[matching[0]])))
-        codes = codes[: len(rows)]
+        # What of the keys' values a row has, as one number, and the codes that each number stands for.
+        combined = np.zeros(len(rows), dtype=np.int64)
+        codes = np.zeros((1, 0), dtype=np.int64)
         for name in keys:
-            rows, codes = _join(rows, codes, columns[name])
+            rows, combined, added = _join(rows, combined, columns[name])
+            size = max(len(columns[name].values), 1)
+            found, combined = _distinct(combined * size + added, len(codes) * size)
+            before, code = np.divmod(found, size)
+            codes = np.column_stack([codes[before], code])
         if not len(rows):
             return rows, rows
-        combinations, inverse = np.unique(codes, axis=0, return_inverse=True)
-        ids = np.empty(len(combinations), dtype=np.int64)
-        for i, combination in enumerate(combinations):
+        ids = np.empty(len(codes), dtype=np.int64)
+        for i, combination in enumerate(codes.tolist()):
             pairs = [
                 (name, columns[name].values[c]) for name, c in zip(keys, combination, strict=True)
             ]
             ids[i] = self._id(tuple(sorted(fixed + pairs)))
-        return rows, ids[inverse.reshape(-1)]
+        return rows, ids[combined]
 
     def merge(self, keys: Iterable[SliceKey]) -> list[int]:
         """Return the numbers of slices that another slicer met, in its order."""
@@ -151,6 +157,8 @@ class _Values:
     rows: IntArray
     codes: IntArray
     values: list[str | int | float]
+    is_single: bool = True
+    """Whether no row has several values."""
 
 
 def _distinct_values(batch: pa.RecordBatch, name: str) -> _Values:
@@ -163,9 +171,12 @@ def _distinct_values(batch: pa.RecordBatch, name: str) -> _Values:
     encoded = column.flatten().dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     values = encoded.dictionary.to_pylist()
-    pairs = np.unique(rows * max(len(values), 1) + codes)
-    rows, codes = np.divmod(pairs, max(len(values), 1))
-    return _Values(rows, codes, [_text(name, value) for value in values])
+    is_single = not bool((rows[1:] == rows[:-1]).any())
+    if not is_single:
+        # A row that has a value twice has it once.
+        pairs = np.unique(rows * max(len(values), 1) + codes)
+        rows, codes = np.divmod(pairs, max(len(values), 1))
+    return _Values(rows, codes, [_text(name, value) for value in values], is_single)
 
 
 def _text(name: str, value: Any) -> str | int | float:
@@ -178,11 +189,29 @@ def _text(name: str, value: Any) -> str | int | float:
         raise ValueError(f"Cannot slice by {name!r}: the value {value!r} is not UTF-8.") from error
 
 
-def _join(rows: IntArray, codes: IntArray, column: _Values) -> tuple[IntArray, IntArray]:
-    """Crosses each entry of `rows` with the values that its row has in `column`."""
+def _join(
+    rows: IntArray, combined: IntArray, column: _Values
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Crosses each entry of `rows` with the values that its row has in `column`.
+
+    Returns:
+        The rows, what they had been combined to, and the codes of their values.
+    """
+    if column.is_single and np.array_equal(rows, column.rows):
+        return rows, combined, column.codes
     first = np.searchsorted(column.rows, rows, side="left")
     counts = np.searchsorted(column.rows, rows, side="right") - first
     entries = np.repeat(np.arange(len(rows)), counts)
     within = np.arange(len(entries)) - np.repeat(np.cumsum(counts) - counts, counts)
-    values = column.codes[first[entries] + within]
-    return rows[entries], np.column_stack([codes[entries], values])
+    return rows[entries], combined[entries], column.codes[first[entries] + within]
+
+
+def _distinct(values: IntArray, below: int) -> tuple[IntArray, IntArray]:
+    """Return the distinct values, ascending, and where among them each one is; all are `below`."""
+    if below > 4 * len(values) + 1_000:
+        found, index = np.unique(values, return_inverse=True)
+        return found, index.reshape(-1)
+    found = np.nonzero(np.bincount(values, minlength=below))[0]
+    place = np.empty(below, dtype=np.int64)
+    place[found] = np.arange(len(found))
+    return found, place[values]
