@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         SlicingSpec,
         as_eval_config,
     )
-    from penstock.evaluation.engine import Evaluation, SliceResult, evaluate
+    from penstock.evaluation.engine import Evaluation, evaluate
+    from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval, Estimate
     from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
     from penstock.evaluation.metric import Metric, row_metric
     from penstock.evaluation.metrics.catalog import metric_names
@@ -41,15 +42,18 @@ if TYPE_CHECKING:
         read_validation,
         write_evaluation,
     )
+    from penstock.evaluation.slice_results import SliceResult
     from penstock.evaluation.tidy_tables import load_evaluation
     from penstock.evaluation.verdict import ThresholdCheck, Validation, failures, summary
 
 _MODULE_OF = {
     "AggregationOptions": "config",
     "BinarizationOptions": "config",
+    "ConfidenceInterval": "intervals.confidence_interval",
     "ConfidenceIntervalOptions": "config",
     "ConfigProblem": "checks.problem",
     "EvalConfig": "config",
+    "Estimate": "intervals.confidence_interval",
     "Evaluation": "engine",
     "ExampleWeightOptions": "config",
     "GenericChangeThreshold": "config",
@@ -65,7 +69,7 @@ _MODULE_OF = {
     "PerSliceMetricThreshold": "config",
     "PerSliceMetricThresholds": "config",
     "SliceKey": "keys",
-    "SliceResult": "engine",
+    "SliceResult": "slice_results",
     "SlicingSpec": "config",
     "ThresholdCheck": "verdict",
     "Validation": "verdict",
@@ -89,8 +93,10 @@ _MODULE_OF = {
 __all__ = [
     "AggregationOptions",
     "BinarizationOptions",
+    "ConfidenceInterval",
     "ConfidenceIntervalOptions",
     "ConfigProblem",
+    "Estimate",
     "EvalConfig",
     "Evaluation",
     "ExampleWeightOptions",

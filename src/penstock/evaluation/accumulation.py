@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from penstock.evaluation.evaluated_model import BatchInputs
 from penstock.evaluation.inputs import MetricInputs
+from penstock.evaluation.intervals.resampling import Resampling, RowIds
 from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
 from penstock.evaluation.plan import PlannedMetric, label_sums_view
 from penstock.evaluation.slicing import Slicer
@@ -33,6 +34,8 @@ class Accumulation:
         metrics: What is computed.
         slicing_specs: `SlicingSpec` messages.
         worst_rows: What keeps the rows with the largest errors, if they are wanted.
+        resampling: How rows come into the samples of confidence intervals, if these are wanted. The kernels
+            have several groups a slice then.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class Accumulation:
         metrics: Iterable[PlannedMetric],
         slicing_specs: Iterable[Any],
         worst_rows: WorstRows | None = None,
+        resampling: Resampling | None = None,
     ) -> None:
         self.worst_rows = worst_rows
+        self._resampling = resampling
         self.slicer = Slicer(slicing_specs)
         self.num_examples = 0
         self.features: set[str] = set()
@@ -67,17 +72,25 @@ class Accumulation:
 
     def add_batch(self, inputs: BatchInputs) -> None:
         """Add a batch; the first model may make the features that slices are made of."""
-        self.add(inputs, inputs.with_features(self.slicer.features).columns)
+        features = inputs.with_features(self.slicer.features).columns
+        self.add(inputs, features, inputs.batch.row_ids)
 
-    def add(self, inputs: InputsByView, features: pa.RecordBatch) -> None:
+    def add(
+        self, inputs: InputsByView, features: pa.RecordBatch, row_ids: RowIds | None = None
+    ) -> None:
         """Add rows.
 
         Args:
             inputs: What the kernels see.
             features: The features that the slices are made of, and others.
+            row_ids: What each row is known by wherever it is read, `[rows]`. Samples need them.
         """
         self.features.update(features.schema.names)
         membership = self.slicer.assign(features)
+        if self._resampling is not None:
+            if row_ids is None:
+                raise ValueError("Samples of the rows need row_ids.")
+            membership = self._resampling.assign(membership, row_ids)
         for view in self._binary:
             inputs.get(view).check_binary_labels()
         for kernel in self._kernels:
@@ -93,6 +106,8 @@ class Accumulation:
     def merge(self, other: Accumulation) -> None:
         """Add what another accumulation of the same plan saw; it is not used afterwards."""
         groups = self.slicer.merge(other.slicer.keys)
+        if self._resampling is not None:
+            groups = self._resampling.groups_of(groups)
         for kernel, added in zip(self._kernels, other._kernels, strict=True):
             kernel.merge(added, groups)
         self._rows.merge(other._rows, groups)
@@ -100,6 +115,17 @@ class Accumulation:
             self.worst_rows.merge(other.worst_rows)
         self.num_examples += other.num_examples
         self.features |= other.features
+
+    def regrouped(self, groups: Sequence[int]) -> Accumulation:
+        """Return an accumulation whose group `groups[i]` is the sum of all such groups `i` of this one."""
+        made = copy.copy(self)
+        made._kernels = [kernel_class(params, view) for (kernel_class, params), view in self._index]
+        made._rows = Count((), self._rows.view)
+        for kernel, own in zip(
+            [*made._kernels, made._rows], [*self._kernels, self._rows], strict=True
+        ):
+            kernel.merge(own, groups)
+        return made
 
     def examples(self, group: int) -> int:
         """Return the rows of one slice."""

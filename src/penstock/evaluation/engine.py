@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.evaluation.accumulate import accumulated_parts, usable_threads
 from penstock.evaluation.accumulation import Accumulation
@@ -19,34 +17,18 @@ from penstock.evaluation.blocks import read_blocks
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.evaluated_model import check_features, load_models
-from penstock.evaluation.keys import MetricKey, SliceKey
-from penstock.evaluation.plan import PlannedMetric, plan_metrics, views_of
+from penstock.evaluation.intervals.confidence_interval import Estimate
+from penstock.evaluation.intervals.resampling import resampling_of
+from penstock.evaluation.keys import SliceKey
+from penstock.evaluation.plan import plan_metrics, views_of
 from penstock.evaluation.prediction import BatchPredictor
 from penstock.evaluation.resolve import resolve_config
+from penstock.evaluation.slice_results import SliceResult, slice_results
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
 from penstock.evaluation.worst_rows import WorstRows, WorstRowsRequest
 from penstock.progress import report
-
-
-@dataclass
-class SliceResult:
-    """The metrics and plots of one slice.
-
-    Args:
-        key: The slice.
-        num_examples: Its rows.
-        metrics: Floats, arrays or structured values by key.
-        plots: Plots by key.
-        error: Why there are no metrics, when the slice is too small.
-    """
-
-    key: SliceKey
-    num_examples: int
-    metrics: dict[MetricKey, Any] = field(default_factory=dict)
-    plots: dict[MetricKey, Any] = field(default_factory=dict)
-    error: str = ""
 
 
 @dataclass
@@ -73,13 +55,16 @@ class Evaluation:
     empty_slices: list[str] = field(default_factory=list)
     worst_rows: WorstRows | None = None
 
-    def metrics(self, slice_key: SliceKey = (), model_name: str = "") -> dict[str, float]:
-        """Return a slice's scalar metrics of the evaluated model by name, without differences."""
+    def metrics(self, slice_key: SliceKey = (), model_name: str = "") -> dict[str, Estimate]:
+        """Return a slice's scalar metrics of the evaluated model by name, without differences.
+
+        Each is a float; its `interval` is the confidence interval, if the EvalConfig asks for them.
+        """
         names = {model_name} if model_name else {"", "candidate"}
         for result in self.slices:
             if result.key == slice_key:
                 return {
-                    key.label(): value
+                    key.label(): Estimate(value, result.intervals.get(key))
                     for key, value in result.metrics.items()
                     if key.model_name in names and not key.is_diff and isinstance(value, float)
                 }
@@ -97,6 +82,7 @@ def evaluate(
     batch_size: int = 8192,
     modules: Mapping[str, ModuleType] | None = None,
     worst_rows: WorstRowsRequest | None = None,
+    seed: int = 0,
 ) -> Evaluation:
     """Evaluate a SavedModel, and a baseline beside it, on examples.
 
@@ -113,6 +99,7 @@ def evaluate(
         modules: User modules with metrics, by the names that a `MetricConfig.module` may have. Others
             are imported by their dotted name.
         worst_rows: Which rows with the largest errors to keep, if any.
+        seed: What the samples of confidence intervals depend on, besides the rows.
 
     Returns:
         Metrics by slice and the verdict of the thresholds. Nothing is written.
@@ -134,12 +121,13 @@ def evaluate(
     config = resolve_config(requested, has_baseline=baseline is not None)
     metrics = plan_metrics(config, modules)
     thresholds = planned_thresholds(config)
+    resampling = resampling_of(config.options, seed)
 
     def empty() -> Accumulation:
         worst = None
         if worst_rows is not None:
             worst = WorstRows(worst_rows, config.model_specs, views_of(metrics))
-        return Accumulation(metrics, config.slicing_specs, worst)
+        return Accumulation(metrics, config.slicing_specs, worst, resampling)
 
     total = empty()
     slicer = total.slicer
@@ -170,7 +158,7 @@ def evaluate(
             total.merge(part)
             report(total.num_examples)
     slicer.check_features(sorted(total.features))
-    slices = _results(config, total, metrics)
+    slices = slice_results(config, slicer.keys, total, metrics, resampling)
     validation = check_thresholds(config, requested, thresholds, slices)
     empty_slices = [
         spec_name(spec)
@@ -187,36 +175,3 @@ def evaluate(
         empty_slices,
         total.worst_rows,
     )
-
-
-def _results(
-    config: Any, total: Accumulation, metrics: Sequence[PlannedMetric]
-) -> list[SliceResult]:
-    baselines = {spec.name for spec in config.model_specs if spec.is_baseline}
-    least = config.options.min_slice_size.value
-    results = []
-    for group, key in enumerate(total.slicer.keys):
-        result = SliceResult(key, total.examples(group))
-        results.append(result)
-        if result.num_examples < least:
-            result.error = (
-                f"The slice has {result.num_examples} examples; min_slice_size is {least}."
-            )
-            continue
-        # What is infinite or no number comes out as such; NumPy need not warn of it.
-        with np.errstate(invalid="ignore", divide="ignore"):
-            for metric in metrics:
-                values = result.plots if metric.computation.is_plot else result.metrics
-                values[metric.key] = total.value(metric, group)
-        result.metrics.update(_differences(result.metrics, baselines))
-    return sorted(results, key=lambda r: [(column, str(value)) for column, value in r.key])
-
-
-def _differences(metrics: dict[MetricKey, Any], baselines: set[str]) -> dict[MetricKey, Any]:
-    differences = {}
-    for key, value in metrics.items():
-        for baseline in baselines - {key.model_name}:
-            other = metrics.get(key.of_model(baseline))
-            if isinstance(value, float | np.ndarray) and isinstance(other, float | np.ndarray):
-                differences[key.diff()] = value - other
-    return differences

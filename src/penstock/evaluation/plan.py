@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.evaluation.kernels import LabelPredictionSums, View
 from penstock.evaluation.keys import MetricKey, SubKey
+from penstock.evaluation.metrics.modules import is_built_in
 from penstock.evaluation.metrics.registry import Computation
 from penstock.evaluation.metrics.user_metrics import computation_of
 from penstock.evaluation.requested_metrics import MetricRequest, metric_requests
@@ -24,6 +25,7 @@ class PlannedMetric:
         view: Which labels and predictions it sees.
         parts: For an average over classes or outputs, their single metrics and weights.
         by_label: Whether the parts' weights are multiplied by the classes' weighted labels.
+        has_interval: Whether more data could make it another value; a count has no interval.
     """
 
     key: MetricKey
@@ -31,6 +33,10 @@ class PlannedMetric:
     view: View
     parts: tuple[tuple[float, PlannedMetric], ...] = ()
     by_label: bool = False
+    has_interval: bool = True
+
+
+_COUNTS = ("ExampleCount", "WeightedExampleCount")
 
 
 def plan_metrics(
@@ -53,7 +59,9 @@ def plan_metrics(
         if request.place not in computations:
             computations[request.place] = computation_of(request.metric, modules or {})
         spec = config.metrics_specs[request.spec_index]
-        planned[request.key] = _planned(request, spec, computations[request.place])
+        metric = _planned(request, spec, computations[request.place])
+        is_count = is_built_in(request.metric) and request.metric.class_name in _COUNTS
+        planned[request.key] = replace(metric, has_interval=not is_count)
     return list(planned.values())
 
 

@@ -28,7 +28,9 @@ from penstock.evaluation.worst_rows import write_worst_rows
 from penstock.io import TFRecordWriter
 
 if TYPE_CHECKING:
-    from penstock.evaluation.engine import Evaluation, SliceResult
+    from penstock.evaluation.engine import Evaluation
+    from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval
+    from penstock.evaluation.slice_results import SliceResult
     from penstock.evaluation.verdict import Validation
 
 EVAL_CONFIG_FILE = "eval_config.json"
@@ -189,7 +191,20 @@ def _metrics_message(result: SliceResult) -> Any:
         entry = message.metric_keys_and_values.add()
         key.to_proto(entry.key)
         _value_to_proto(value, entry.value)
+        if key in result.intervals:
+            _interval_to_proto(result.intervals[key], entry.confidence_interval)
+    if result.interval_error:
+        entry = message.metric_keys_and_values.add()
+        MetricKey(_ERROR).to_proto(entry.key)
+        entry.value.bytes_value = result.interval_error.encode()
     return message
+
+
+def _interval_to_proto(interval: ConfidenceInterval, message: Any) -> None:
+    _value_to_proto(interval.lower, message.lower_bound)
+    _value_to_proto(interval.upper, message.upper_bound)
+    _value_to_proto(interval.standard_error, message.standard_error)
+    message.degrees_of_freedom.value = interval.degrees_of_freedom
 
 
 def _plots_message(result: SliceResult) -> Any:

@@ -19,7 +19,7 @@ from penstock.evaluation.slicing_specs import spec_matches
 from penstock.evaluation.verdict import ThresholdCheck, Validation, bounds_of
 
 if TYPE_CHECKING:
-    from penstock.evaluation.engine import SliceResult
+    from penstock.evaluation.slice_results import SliceResult
 
 
 @dataclass(frozen=True)

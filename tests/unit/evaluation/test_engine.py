@@ -163,9 +163,9 @@ def test_parquet_gives_the_same(files, model, by_class, tmp_path):
         (
             {
                 "metrics_specs": [{"metrics": [{"class_name": "AUC"}]}],
-                "options": {"compute_confidence_intervals": True},
+                "options": {"confidence_intervals": {"method": "JACKKNIFE"}},
             },
-            "confidence intervals are not supported yet",
+            "has no effect without compute_confidence_intervals",
         ),
         (
             {"metrics_specs": [{"metrics": [{"class_name": "AUC"}], "query_key": "q"}]},

@@ -42,6 +42,11 @@ def per_slice(key="size", lower=0.5):
     return config({"per_slice_thresholds": [entry]}, slicing_specs=[{}, {"feature_keys": ["size"]}])
 
 
+def intervals(method):
+    options = {"compute_confidence_intervals": True, "confidence_intervals": {"method": method}}
+    return config(options=options)
+
+
 def named_per_slice(lower):
     threshold = {"value_threshold": {"lower_bound": lower}}
     entry = {"slicing_specs": [{}], "threshold": threshold}
@@ -60,7 +65,7 @@ PAIRS = {
     "EvalConfig.model_specs": (config(), config(base={**BINARY, "label_key": "size"})),
     "EvalConfig.slicing_specs": (config(), config(slicing_specs=[{"feature_keys": ["kind"]}])),
     "EvalConfig.metrics_specs": (config(), config({"class_name": "Precision"})),
-    "EvalConfig.options": (config(), config(options={"min_slice_size": 500})),
+    "EvalConfig.options": (config(), config(options={"compute_confidence_intervals": True})),
     "ModelSpec.name": (models(True), models(True, model_names=["a"])),
     "ModelSpec.model_type": (config(), config(model={"model_type": "tf_js"})),
     "ModelSpec.signature_name": (config(), config(model={"signature_name": "transform_features"})),
@@ -203,7 +208,12 @@ PAIRS = {
         config(),
         config(options={"compute_confidence_intervals": True}),
     ),
-    "Options.min_slice_size": (config(), config(options={"min_slice_size": 500})),
+    "Options.confidence_intervals": (intervals("JACKKNIFE"), intervals("POISSON_BOOTSTRAP")),
+    "ConfidenceIntervalOptions.method": (intervals("JACKKNIFE"), intervals("POISSON_BOOTSTRAP")),
+    "Options.min_slice_size": (
+        config(slicing_specs=[{"feature_keys": ["kind"]}]),
+        config(slicing_specs=[{"feature_keys": ["kind"]}], options={"min_slice_size": 500}),
+    ),
     "Options.disabled_outputs": (
         config(),
         config(options={"disabled_outputs": {"values": ["plots"]}}),
@@ -250,7 +260,10 @@ def outcome(files, model, worse_model, tmp_path, monkeypatch):
         except ValueError as error:
             return str(error)
         write_evaluation(found, str(tmp_path / name))
-        metrics = [(s.key, s.error, sorted(map(str, s.metrics.items()))) for s in found.slices]
+        metrics = [
+            (s.key, s.error, sorted(map(str, [*s.metrics.items(), *s.intervals.items()])))
+            for s in found.slices
+        ]
         return metrics, found.validation.to_dict(), sizes.pop(), sorted(os.listdir(tmp_path / name))
 
     return run

@@ -32,7 +32,6 @@ NOT_COMPUTED = {
     "compute the query's result as a feature in Transform.",
     "ModelSpec.padding_options": "labels and predictions of different lengths are not padded.",
     "MetricsSpec.query_key": "query-based (ranking) metrics are not computed yet.",
-    "Options.confidence_intervals": "confidence intervals are not computed yet.",
 }
 """Fields that are refused when they are set, and why."""
 
@@ -56,8 +55,9 @@ COMPUTED: Mapping[str, frozenset[str]] = {
         "GenericChangeThreshold": "absolute relative direction",
         "PerSliceMetricThreshold": "slicing_specs threshold",
         "PerSliceMetricThresholds": "thresholds",
-        "Options": "include_default_metrics compute_confidence_intervals min_slice_size "
-        "disabled_outputs",
+        "Options": "include_default_metrics compute_confidence_intervals confidence_intervals "
+        "min_slice_size disabled_outputs",
+        "ConfidenceIntervalOptions": "method",
         "RepeatedInt32Value": "values",
         "RepeatedStringValue": "values",
     }.items()
@@ -214,10 +214,10 @@ def _options(options: Any) -> Iterator[ConfigProblem]:
             "options.include_default_metrics",
             "metrics that were saved in the model are not computed. Name them in metrics_specs.",
         )
-    if options.compute_confidence_intervals.value:
+    if options.confidence_intervals.method and not options.compute_confidence_intervals.value:
         yield ConfigProblem(
-            "options.compute_confidence_intervals",
-            "confidence intervals are not supported yet. Leave it out.",
+            "options.confidence_intervals",
+            "has no effect without compute_confidence_intervals: set it to true.",
         )
     if options.min_slice_size.value < 0:
         yield ConfigProblem(

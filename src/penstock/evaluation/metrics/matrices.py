@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,14 @@ class Matrices:
     def to_proto(self, message: Any) -> None:
         """Fill a `MetricValue` message."""
         self.fill(message.confusion_matrix_at_thresholds)
+
+    def entries(self) -> dict[Hashable, Any]:
+        """Return the counts by name, for differences and intervals."""
+        return {name: getattr(self, name) for name in ("tp", "tn", "fp", "fn")}
+
+    def with_entries(self, entries: Mapping[Hashable, Any]) -> Matrices:
+        """Return matrices at the same thresholds with other counts."""
+        return replace(self, **{str(name): counts for name, counts in entries.items()})
 
     def fill(self, message: Any) -> None:
         """Fill a `ConfusionMatrixAtThresholds` message.

@@ -6,7 +6,7 @@ summed in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -234,6 +234,17 @@ class ClassMatrices:
     def to_proto(self, message: Any) -> None:
         """Fill a `MetricValue` message."""
         self.fill(message.multi_class_confusion_matrix_at_thresholds)
+
+    def entries(self) -> dict[Hashable, Any]:
+        """Return the weights by threshold, actual and predicted class."""
+        return {(t, *pair): weight for t, row in self.cells.items() for pair, weight in row.items()}
+
+    def with_entries(self, entries: Mapping[Any, Any]) -> ClassMatrices:
+        """Return matrices at the same thresholds with other weights."""
+        cells: dict[float, dict[tuple[int, int], float]] = {t: {} for t in self.thresholds}
+        for (threshold, *pair), weight in entries.items():
+            cells[threshold][pair[0], pair[1]] = float(weight)
+        return ClassMatrices(self.thresholds, cells)
 
     def fill(self, message: Any) -> None:
         """Fill a `MultiClassConfusionMatrixAtThresholds` message."""

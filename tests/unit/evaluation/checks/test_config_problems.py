@@ -109,7 +109,6 @@ REFUSED = {
     "options.confidence_intervals": config(
         options={"confidence_intervals": {"method": "JACKKNIFE"}}
     ),
-    "options.compute_confidence_intervals": config(options={"compute_confidence_intervals": True}),
     "options.include_default_metrics": config(options={"include_default_metrics": True}),
     "options.disabled_outputs": config(options={"disabled_outputs": {"values": ["metrics"]}}),
 }
@@ -298,7 +297,7 @@ def test_fields_of_a_newer_tfma_are_refused():
 
 
 def test_all_problems_are_told_at_once():
-    given = config({"class_name": "Acuracy"}, options={"compute_confidence_intervals": True})
+    given = config({"class_name": "Acuracy"}, options={"include_default_metrics": True})
     with pytest.raises(
         ValueError, match=re.escape("The EvalConfig has 2 problems:\nmetrics_specs[0]")
     ):

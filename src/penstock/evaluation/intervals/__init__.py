@@ -1,0 +1,1 @@
+"""Confidence intervals: how metrics are computed of samples of the rows, and what follows from them."""
