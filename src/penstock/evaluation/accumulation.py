@@ -118,7 +118,9 @@ class Accumulation:
 
     def regrouped(self, groups: Sequence[int]) -> Accumulation:
         """Return an accumulation whose group `groups[i]` is the sum of all such groups `i` of this one."""
-        made = copy.copy(self)
+        # Not copy.copy, which leaves out what cannot be pickled.
+        made = Accumulation.__new__(Accumulation)
+        vars(made).update(vars(self))
         made._kernels = [kernel_class(params, view) for (kernel_class, params), view in self._index]
         made._rows = Count((), self._rows.view)
         for kernel, own in zip(

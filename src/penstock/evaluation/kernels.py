@@ -79,7 +79,7 @@ class Kernel(ABC):
 
     @abstractmethod
     def merge(self, other: Any, groups: Sequence[int]) -> None:
-        """Add another kernel's state; its group `i` is this one's `groups[i]`, each another one."""
+        """Add another kernel's state; its group `i` is added to this one's `groups[i]`."""
 
     @abstractmethod
     def state(self, group: int) -> Any:
@@ -121,7 +121,9 @@ class Sums(Kernel):
         """Add another kernel's sums."""
         self._grow(max(groups, default=-1) + 1)
         known = min(len(groups), len(other._sums))
-        self._sums[np.asarray(groups[:known], dtype=np.int64)] += other._sums[:known]
+        into = np.asarray(groups[:known], dtype=np.int64)
+        for i, column in enumerate(other._sums[:known].T):
+            self._sums[:, i] += np.bincount(into, column, minlength=len(self._sums))
 
     def state(self, group: int) -> FloatArray:
         """Return one group's sums."""
