@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.spelling import closest
+from penstock.server.config_fields import table
 
 _SHARE_SUM_SLACK = 1e-6
 
@@ -120,12 +120,7 @@ class Traffic:
             ValueError: If a name is unknown or a share impossible; the message says where.
         """
         where = f"models.{model}.traffic"
-        known = ("split", "shadow", "key", "salt")
-        for name in config:
-            if name not in known:
-                near = closest(name, known)
-                hint = f" Did you mean {near!r}?" if near else ""
-                raise ValueError(f"{where} has no field {name!r}.{hint} Fields: {', '.join(known)}")
+        config = table(where, config, ("split", "shadow", "key", "salt"))
         split = _shares(f"{where}.split", config.get("split", {}))
         total = math.fsum(share for _, share in split)
         if split and abs(total - 1) > _SHARE_SUM_SLACK:

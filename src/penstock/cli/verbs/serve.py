@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
@@ -13,7 +14,7 @@ from penstock.cli.arguments import Parser, key_value
 from penstock.cli.errors import CommandError, NotFound, UsageError
 
 if TYPE_CHECKING:
-    from penstock.server.safety.access import Access
+    from penstock.server.config import ServerConfig
 
 
 def parser() -> Parser:
@@ -25,6 +26,7 @@ def parser() -> Parser:
         [
             "penstock serve taxi=serving/taxi",
             "penstock serve taxi=serving/taxi penguin=serving/penguin --port 8501",
+            "penstock serve --config serve.toml",
         ],
     )
     parser.add_argument(
@@ -35,16 +37,20 @@ def parser() -> Parser:
         help="a model's name in requests, and the folder of its versions",
     )
     parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="a config file (.toml or .json): versions, labels, traffic, request log, limits; what is\n"
+        "given here too comes before it",
+    )
+    parser.add_argument(
         "--host",
         metavar="ADDRESS",
-        default="127.0.0.1",
         help="address to listen on (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--port",
         metavar="N",
         type=_port,
-        default=8501,
         help="port of the HTTP interface; 0 for any that is free (default: 8501)",
     )
     parser.add_argument(
@@ -76,32 +82,25 @@ def _port(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
-    from penstock.server.config import ModelSource, ServerConfig
-
-    if not arguments.models:
-        raise UsageError("penstock serve: missing: NAME=FOLDER. See `penstock serve --help`.")
-    for name, folder in arguments.models:
-        if not os.path.isdir(folder):
-            raise NotFound(
-                f"penstock serve: there is no folder {folder} for the model {name!r}, seen from "
-                f"{os.getcwd()}."
-            )
-    try:
-        models = tuple(ModelSource(name, folder) for name, folder in arguments.models)
-    except ValueError as error:
-        raise UsageError(f"penstock serve: {error}") from error
-    try:
-        config = ServerConfig(
-            models,
-            host=arguments.host,
-            port=arguments.port,
-            grpc_port=_grpc_port(arguments),
-            access=_access(arguments),
+    if bool(arguments.models) == bool(arguments.config):
+        raise UsageError(
+            "penstock serve: give either models as NAME=FOLDER or --config FILE. "
+            "See `penstock serve --help`."
         )
-    except ValueError as error:
-        raise UsageError(f"penstock serve: {error}") from error
+    try:
+        config = _config(arguments)
+    except FileNotFoundError as error:
+        raise NotFound(f"penstock serve: there is no file {error.filename}.") from error
     except OSError as error:
         raise CommandError(f"penstock serve: {error}", exit_codes.ENVIRONMENT) from error
+    except ValueError as error:
+        raise UsageError(f"penstock serve: {error}") from error
+    for model in config.models:
+        if "://" not in model.folder and not os.path.isdir(model.folder):
+            raise NotFound(
+                f"penstock serve: there is no folder {model.folder} for the model {model.name!r}, seen "
+                f"from {os.getcwd()}."
+            )
     from penstock.server.running import serve
 
     logging.basicConfig(
@@ -114,23 +113,32 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _grpc_port(arguments: argparse.Namespace) -> int | None:
+def _config(arguments: argparse.Namespace) -> ServerConfig:
+    from penstock.server.config import ModelSource, ServerConfig
+    from penstock.server.config_file import read_access, read_config
+
+    access = {
+        name: getattr(arguments, name)
+        for name in ("token_file", "tls_cert", "tls_key")
+        if getattr(arguments, name) is not None
+    }
+    if arguments.insecure:
+        access["insecure"] = True
+    server = {
+        name: getattr(arguments, name)
+        for name in ("host", "port", "grpc_port")
+        if getattr(arguments, name) is not None
+    }
+    if arguments.config:
+        config = read_config(arguments.config, server | access)
+    else:
+        models = tuple(ModelSource(name, folder) for name, folder in arguments.models)
+        config = ServerConfig(models, **server, access=read_access(access))
     if arguments.no_grpc:
-        return None
-    if arguments.grpc_port is not None:
-        return int(arguments.grpc_port)
-    return max(0, int(arguments.port) - 1)
-
-
-def _access(arguments: argparse.Namespace) -> Access:
-    from penstock.server.safety.access import Access, read_tokens
-
-    return Access(
-        read_tokens(arguments.token_file) if arguments.token_file else (),
-        arguments.tls_cert,
-        arguments.tls_key,
-        arguments.insecure,
-    )
+        return replace(config, grpc_port=None)
+    if config.grpc_port is None:
+        return replace(config, grpc_port=max(0, config.port - 1))
+    return config
 
 
 def _tell(address: str, grpc_address: str | None) -> None:

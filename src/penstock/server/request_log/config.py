@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from penstock.spelling import closest
 
 
 @dataclass(frozen=True)
@@ -45,40 +41,3 @@ class RequestLogConfig:
         for name in ("file_bytes", "file_seconds", "total_bytes", "waiting_bytes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0. Received: {getattr(self, name)}")
-
-    @classmethod
-    def from_config(cls, where: str, config: Mapping[str, Any]) -> RequestLogConfig:
-        """Read a `request_log` of a config file.
-
-        Args:
-            where: Its place, for messages.
-            config: The fields by name.
-
-        Raises:
-            ValueError: If a field is unknown, absent or has a value that makes no sense.
-        """
-        known = tuple(cls.__dataclass_fields__)
-        for name in config:
-            if name not in known:
-                near = closest(name, known)
-                hint = f" Did you mean {near!r}?" if near else ""
-                raise ValueError(f"{where} has no field {name!r}.{hint} Fields: {', '.join(known)}")
-        kinds: dict[str, tuple[str, type | tuple[type, ...]]] = {
-            "folder": ("text", str),
-            "schema": ("text", (str, type(None))),
-            "mask": ("a list of names", (list, tuple)),
-        }
-        for name, value in config.items():
-            words, kind = kinds.get(name, ("a number", (int, float)))
-            if not isinstance(value, kind) or isinstance(value, bool):
-                raise ValueError(f"{where}.{name} takes {words}. Received: {value!r}")
-        if "folder" not in config:
-            raise ValueError(f"{where} needs a folder.")
-        values = dict(config)
-        if not all(isinstance(name, str) for name in values.get("mask", ())):
-            raise ValueError(f"{where}.mask takes a list of names. Received: {values['mask']!r}")
-        values["mask"] = tuple(values.get("mask", ()))
-        try:
-            return cls(**values)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None

@@ -1,7 +1,6 @@
 """The log on disk: complete files only, rotated, bounded, and never in the way of a request."""
 
 import os
-import re
 import subprocess
 import sys
 import time
@@ -136,36 +135,6 @@ def test_masked_names_that_a_model_lacks_are_told(tmp_path, caplog):
     requests.check_names(frozenset({"email"}))
     requests.close()
     assert "'emial' (did you mean 'email'?)" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"folder": "x", "smaple": 1}, "request_log has no field 'smaple'. Did you mean 'sample'?"),
-        ({}, "request_log needs a folder"),
-        ({"folder": 1}, "request_log.folder takes text. Received: 1"),
-        ({"folder": "x", "sample": 2}, "request_log: sample is a share from 0 to 1. Received: 2"),
-        ({"folder": "x", "sample": "all"}, "request_log.sample takes a number. Received: 'all'"),
-        (
-            {"folder": "x", "mask": "email"},
-            "request_log.mask takes a list of names. Received: 'email'",
-        ),
-        ({"folder": "x", "mask": [1]}, "request_log.mask takes a list of names. Received: [1]"),
-        ({"folder": "x", "file_bytes": 0}, "request_log: file_bytes must be above 0. Received: 0"),
-        ({"folder": "x", "total_bytes": float("nan")}, "total_bytes must be above 0"),
-        ({"folder": "x", "sample": True}, "request_log.sample takes a number. Received: True"),
-    ],
-)
-def test_a_config_that_makes_no_sense_is_refused_with_its_place(config, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        RequestLogConfig.from_config("request_log", config)
-
-
-def test_a_config_is_read(tmp_path):
-    config = {"folder": "requests", "sample": 0.5, "mask": ["email"]}
-    assert RequestLogConfig.from_config("request_log", config) == RequestLogConfig(
-        "requests", 0.5, ("email",)
-    )
 
 
 def test_a_foreign_file_in_the_folder_does_no_harm(tmp_path):
