@@ -13,6 +13,7 @@ from penstock.checks.finding import Finding
 from penstock.checks.surroundings import external_files
 from penstock.evaluation import check_config
 from penstock.graph import Graph, GraphNode
+from penstock.spelling import nearest
 
 _EVALUATOR = "tfx.components.evaluator.component.Evaluator"
 _CSV = "tfx.components.example_gen.csv_example_gen.component.CsvExampleGen"
@@ -47,6 +48,7 @@ def check_eval_config(
     features = _columns(node, graph, project_root) or _schema_features(node, graph, project_root)
     if not features:
         return
+    yield from _id_key(node, features, place)
     if has_transform:
         features += [name for name in _texts(config["fields"]) if _is_derived(name, features)]
     for problem in check_config(
@@ -55,6 +57,15 @@ def check_eval_config(
         if str(problem) not in known:
             level = "warning" if has_transform else "error"
             yield Finding(level, place, f"{node.id}: {problem}", node.id)  # type: ignore[arg-type]
+
+
+def _id_key(node: GraphNode, features: list[str], place: str) -> Iterator[Finding]:
+    """Yield the problem of an `id_key` that is no raw feature: the rows' ids are never transformed."""
+    name = node.parameters.get("id_key")
+    if isinstance(name, str) and name and name not in features:
+        text = f"id_key={name!r} is not a feature of the examples.{nearest(name, features)}"
+        listed = ", ".join(sorted(features)[:20])
+        yield Finding("error", place, f"{node.id}: {text} Features: {listed}", node.id)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -20,6 +20,7 @@ from penstock.evaluation.evaluated_model import check_features, load_models
 from penstock.evaluation.intervals.confidence_interval import Estimate
 from penstock.evaluation.intervals.resampling import resampling_of
 from penstock.evaluation.keys import SliceKey
+from penstock.evaluation.model_checks import check_first_rows, check_outputs, named_features
 from penstock.evaluation.plan import plan_metrics, views_of
 from penstock.evaluation.prediction import BatchPredictor
 from penstock.evaluation.resolve import resolve_config
@@ -133,10 +134,17 @@ def evaluate(
     slicer = total.slicer
     started = time.perf_counter()
     models = load_models(config, model, baseline)
+    check_outputs(models, metrics)
     if schema is not None:
         check_features(slicer, models, [f.name for f in schema.feature])
         if worst_rows is not None:
             worst_rows.check_features(f.name for f in schema.feature)
+    else:
+        check_first_rows(
+            read_blocks(files, file_format=file_format, batch_size=batch_size),
+            models,
+            named_features(slicer.features, models, worst_rows),
+        )
     loaded = time.perf_counter()
     sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
     predict = BatchPredictor(

@@ -33,6 +33,10 @@ class EstimatorModel:
         """Return the names of what it predicts."""
         return self._estimator.output_names
 
+    def output_size(self, name: str, output: str) -> int | None:
+        """Return None: an estimator does not tell how many values it predicts."""
+        return None
+
     def call(
         self,
         name: str,

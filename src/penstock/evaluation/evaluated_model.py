@@ -14,6 +14,7 @@ from penstock.evaluation.kernels import View
 from penstock.evaluation.models import DEFAULT_SIGNATURE, SignatureModel
 from penstock.evaluation.slicing import Slicer
 from penstock.serving.estimator import is_estimator
+from penstock.spelling import nearest
 
 if TYPE_CHECKING:
     from penstock.evaluation.estimator_model import EstimatorModel
@@ -34,7 +35,8 @@ class EvaluatedModel:
         for name in wanted:
             if name not in self.model.signatures:
                 raise ValueError(
-                    f"The model at {path} has no signature {name!r}, which its ModelSpec names. "
+                    f"The model at {path} has no signature {name!r}, which its ModelSpec names."
+                    f"{nearest(name, self.model.signatures)} "
                     f"Signatures: {', '.join(self.model.signatures) or 'none'}"
                 )
         self.needed: set[str] = set(self.features)
@@ -71,6 +73,12 @@ class EvaluatedModel:
         names = [spec.label_key, spec.example_weight_key]
         names += [*spec.label_keys.values(), *spec.example_weight_keys.values()]
         return [name for name in names if name]
+
+    def prediction_key(self, output_name: str) -> str:
+        """Return what the ModelSpec calls the prediction of an output; empty if it does not say."""
+        spec = self.spec
+        named = spec.prediction_keys.get(output_name) or output_name or spec.prediction_key
+        return str(named)
 
     def predict(self, batch: ExampleBatch) -> dict[str, Array]:
         """Return the signature's outputs for a batch."""
@@ -136,8 +144,8 @@ def check_features(
         for name in model.features:
             if name not in available:
                 raise ValueError(
-                    f"The ModelSpec names {name!r}, which is not a feature of the examples. "
-                    f"Features: {', '.join(sorted(available))}"
+                    f"The ModelSpec names {name!r}, which is not a feature of the examples."
+                    f"{nearest(name, available)} Features: {', '.join(sorted(available))}"
                 )
 
 
@@ -171,10 +179,9 @@ class BatchInputs:
         spec, outputs = model.spec, self._outputs[model_name]
         label_key = spec.label_keys.get(output_name, "") or spec.label_key
         weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
-        prediction_key = spec.prediction_keys.get(output_name) or output_name or spec.prediction_key
         batch = model.with_features(self.batch, [k for k in (label_key, weight_key) if k])
         weights = batch.weights(weight_key) if weight_key else None
-        predictions = select_prediction(outputs, prediction_key)
+        predictions = select_prediction(outputs, model.prediction_key(output_name))
         if predictions.ndim == 0 or len(predictions) != len(batch.serialized):
             raise ValueError(
                 f"The model at {model.model.path} returned predictions of the shape "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.keys import SubKey
+from penstock.spelling import nearest
 
 Array = npt.NDArray[Any]
 
@@ -248,18 +249,31 @@ def select_prediction(outputs: dict[str, Array], prediction_key: str) -> Array:
         outputs: Arrays by output name.
         prediction_key: The output to take; empty for the only one, or the first well-known name.
     """
+    return outputs[prediction_name(outputs, prediction_key)]
+
+
+def prediction_name(outputs: Collection[str], prediction_key: str) -> str:
+    """Return which of a signature's outputs is the prediction.
+
+    Args:
+        outputs: Their names.
+        prediction_key: The output to take; empty for the only one, or the first well-known name.
+
+    Raises:
+        ValueError: If there is no such output, or it is not clear which one is meant.
+    """
     if prediction_key:
         if prediction_key not in outputs:
             raise ValueError(
-                f"The model's signature returns no {prediction_key!r}. "
-                f"It returns: {', '.join(outputs)}"
+                f"The model's signature returns no {prediction_key!r}."
+                f"{nearest(prediction_key, outputs)} It returns: {', '.join(outputs)}"
             )
-        return outputs[prediction_key]
+        return prediction_key
     if len(outputs) == 1:
-        return next(iter(outputs.values()))
+        return next(iter(outputs))
     for key in PREDICTION_KEYS:
         if key in outputs:
-            return outputs[key]
+            return key
     raise ValueError(
         "Which of the signature's outputs is the prediction? Set prediction_key in the ModelSpec. "
         f"Outputs: {', '.join(outputs)}"

@@ -60,6 +60,11 @@ class SignatureModel:
         """Return the names of a signature's outputs."""
         return sorted(self._function(name).structured_outputs)
 
+    def output_size(self, name: str, output: str) -> int | None:
+        """Return how many values an output has for each example; None if that is not known."""
+        shape = getattr(self._function(name).structured_outputs[output], "shape", None)
+        return _size_of_a_row(shape)
+
     def call(
         self,
         name: str,
@@ -152,6 +157,13 @@ def _only_keras(path: str) -> str:
     if (root / Model.KERAS_FOLDER).exists():
         return f" There is only {Model.KERAS_FOLDER}, which the Evaluator does not load."
     return ""
+
+
+def _size_of_a_row(shape: Any) -> int | None:
+    if shape is None or shape.rank not in (1, 2):
+        return None
+    size: int | None = 1 if shape.rank == 1 else shape[1]
+    return size
 
 
 def _fixed_rows(function: Any) -> int | None:

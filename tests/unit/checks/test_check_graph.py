@@ -195,6 +195,22 @@ def test_columns_of_an_eval_config_are_looked_up_in_the_header(root):
     assert (weight.level, slicing.level) == ("error", "error")
 
 
+def test_the_id_of_the_worst_rows_is_a_column(root):
+    gen = CsvExampleGen(input_base="data")
+    trainer = train(gen)
+    config = {
+        "model_specs": [{"label_key": "label"}],
+        "metrics_specs": [{"metrics": [{"class_name": "AUC"}]}],
+    }
+    asked = {"examples": gen, "model": trainer.outputs["model"], "eval_config": config}
+    evaluated = Evaluator(**asked, worst_rows=5, id_key="carier")
+    assert messages(root, gen, trainer, evaluated) == [
+        "Evaluator: id_key='carier' is not a feature of the examples. Did you mean 'carrier'? "
+        "Features: carrier, label, weight"
+    ]
+    assert messages(root, gen, trainer, Evaluator(**asked, worst_rows=5, id_key="carrier")) == []
+
+
 def test_with_a_transform_a_column_may_be_a_new_one(root):
     gen = CsvExampleGen(input_base="data")
     importer = Importer("data", TransformGraph)

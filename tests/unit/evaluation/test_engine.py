@@ -139,11 +139,11 @@ def test_parquet_gives_the_same(files, model, by_class, tmp_path):
     [
         (
             {"slicing_specs": [{"feature_keys": ["kin"]}]},
-            "names the feature 'kin', which the examples do not have. Did you mean 'kind'",
+            "slicing feature 'kin' is not a feature of the examples. Did you mean 'kind'",
         ),
         (
             {"model_specs": [{"label_key": "labl", "prediction_key": "probabilities"}]},
-            "The label 'labl' is not among the examples' features",
+            "The label 'labl' is not a feature of the examples. Did you mean 'label'",
         ),
         (
             {"model_specs": [{"label_key": "kind", "prediction_key": "probabilities"}]},
