@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.server.errors import InvalidArgumentError, ServingError
+from penstock.server.rest.examples import classify, regress
 from penstock.server.rest.json_tensors import write_json
 from penstock.server.rest.metadata import metadata
 from penstock.server.rest.predict import predict
@@ -28,7 +29,12 @@ LARGE = 1 << 17
 """Bytes of a body above which it is read and written in a thread."""
 
 Verb = Callable[[Servable, bytes], Awaitable[Any]]
-VERBS: dict[str, Verb] = {"predict": predict, "rows": predict_rows}
+VERBS: dict[str, Verb] = {
+    "predict": predict,
+    "classify": classify,
+    "regress": regress,
+    "rows": predict_rows,
+}
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     _waits_since: float | None = None
     _writes_since: float | None = None
     _in_head = True
+    _completed = False
     _head_bytes = 0
     _parsed_bytes = 0
     _refused = False
@@ -72,6 +73,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._refused or self.parser is None or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
+        only_head = self._in_head
+        self._completed = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -82,7 +85,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._close_after_answer()
         else:
             # A header that goes on and on reaches no callback.
-            if self._in_head:
+            if only_head and self._in_head and not self._completed:
                 self._head_bytes += len(data)
                 if self._head_bytes > self._limits.header_bytes:
                     self._refuse(_TOO_LARGE)
@@ -107,6 +110,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
+        self._completed = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -63,7 +63,7 @@ def test_metadata(server):
     content = server.get("/v1/models/m/metadata").json()
     assert content["model_spec"] == {"name": "m", "signature_name": "", "version": "3"}
     signatures = content["metadata"]["signature_def"]["signature_def"]
-    assert set(signatures) == {"serving_default", "halve", "mixed"}
+    assert {"serving_default", "halve", "mixed"} <= set(signatures)
     assert signatures["halve"] == {
         "inputs": {
             "x": {

@@ -245,7 +245,7 @@ def test_warm_up_requests_are_computed_and_a_model_that_fails_on_them_is_broken(
 
 def test_without_a_file_each_signature_is_warmed(folder, caplog):
     async def steps(servables):
-        assert "version 1 is loaded and warmed by 6 requests" in caplog.text
+        assert "version 1 is loaded and warmed by 10 requests" in caplog.text
         assert f"m: {folder}/1 has no manifest" in caplog.text
 
     with caplog.at_level(logging.INFO, "penstock.server"):
