@@ -38,6 +38,7 @@ def loaded(statement, names):
         "import penstock.io, penstock.data_validation, penstock.transform, penstock.training",
         "import penstock.tuning, penstock.evaluation, penstock.serving, penstock.cards, penstock.beam",
         "import penstock.pushing as p; [getattr(p, name) for name in p.__all__]",
+        "import penstock.registry as r; [getattr(r, name) for name in r.__all__]",
         "from penstock.evaluation import EvalConfig; from penstock.data_validation import StatsOptions",
     ],
 )

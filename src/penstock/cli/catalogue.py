@@ -62,8 +62,11 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
-        "Serve",
+        "Models",
         (
+            Verb("models", "list the models that were pushed, or a model's versions; export one"),
+            Verb("promote", "let an alias, such as champion, name a version of a model"),
+            Verb("rollback", "let an alias name the version that it named before"),
             Verb(
                 "serve",
                 "serve pushed models: TensorFlow Serving's interfaces, and rows of features",

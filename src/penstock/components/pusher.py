@@ -205,6 +205,7 @@ class Pusher(Component):
             custom_config=self.custom_config or {},
             answers_within=self.answers_within_seconds,
         )
+        self.pushed_model.custom_properties["push_fn"] = 1
         self._report(context, place, given.version, given.form)
 
     def _report(self, context: ExecutionContext, place: str, version: int, form: str) -> None:

@@ -88,7 +88,7 @@ def alias_history(destination: str, alias: str | None = None) -> list[AliasChang
 def earlier_versions(destination: str, alias: str) -> list[int]:
     """Return the versions that an alias named before, the last one first: where a rollback goes.
 
-    Going back to the version before takes the change back: after 5, 6, 7, 6 the one before is 5.
+    Going back to an earlier version takes the changes since back: after 5, 6, 7, 6 the one before is 5.
 
     Example:
         >>> earlier_versions("serving/taxi", "champion")
@@ -98,8 +98,8 @@ def earlier_versions(destination: str, alias: str) -> list[int]:
     for change in alias_history(destination, alias):
         if change.after is None:
             named = []
-        elif len(named) > 1 and change.after == named[-2]:
-            named.pop()
+        elif change.after in named:
+            named = named[: named.index(change.after) + 1]
         else:
             named.append(change.after)
     return named[-2::-1]
@@ -146,6 +146,13 @@ def remove_alias(destination: str, name: str, *, by: str | None = None) -> int:
         before = aliases.pop(name)
         _write(destination, aliases, [*history, _change(name, before, None, by)])
     return before
+
+
+def planned_change(
+    destination: str, alias: str, version: int | None, by: str | None = None
+) -> AliasChange:
+    """Return the change that naming a version, or None, would be; nothing is changed."""
+    return _change(alias, read_aliases(destination).get(alias), version, by)
 
 
 def check_version(destination: str, version: int) -> None:

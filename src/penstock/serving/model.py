@@ -13,6 +13,7 @@ from penstock.io.processes.quiet import quiet_stderr
 from penstock.serving.estimator import is_estimator
 from penstock.serving.forms import form_of
 from penstock.serving.labels import read_labels
+from penstock.serving.located import located
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.served_estimator import ServedEstimator
 from penstock.serving.signature import DEFAULT_SIGNATURE
@@ -174,7 +175,9 @@ def load_model(
 
     Args:
         path: A folder of versions, as written by `push_model`, or a model's own folder: a SavedModel, or
-            a pickled scikit-learn estimator (loading one runs the pickle's code).
+            a pickled scikit-learn estimator (loading one runs the pickle's code). Or the URL of
+            versions, such as `gs://models/taxi`; or a name in the registry: `models:/taxi@champion`,
+            `models:/taxi/7` or `models:/taxi/latest`.
         version: The version, a number or its digits; the latest one by default.
 
     Raises:
@@ -186,7 +189,7 @@ def load_model(
         >>> model.predict([{"island": "Dream", "bill_length_mm": 46.5, "sex": "female"}])
         [{'probabilities': [0.1, 0.0, 0.9], 'species': 'Chinstrap', 'species_index': 2}]
     """
-    path = os.fspath(path)
+    path, version = located(os.fspath(path), version)
     folders = version_folders(path)
     alone = os.path.exists(f"{path}/saved_model.pb") or is_estimator(path)
     if version is None and not folders and not alone:

@@ -1,0 +1,85 @@
+"""Names of models as MLflow's users know them: `models:/taxi@champion`, `models:/taxi/7`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from penstock.pushing.aliases import read_aliases
+from penstock.registry.destinations import find_destination
+from penstock.serving.versions import version_folders
+from penstock.spelling import did_you_mean
+
+SCHEME = "models:/"
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]+|latest)|@(?P<alias>[\w-]+))")
+
+
+@dataclass(frozen=True)
+class ModelLocation:
+    """A version of a model that a name stands for.
+
+    Args:
+        name: The model's name.
+        destination: The folder or URL of its versions.
+        version: The version.
+        path: The version's folder or URL.
+        alias: The alias that was given; None for a number or `latest`.
+    """
+
+    name: str
+    destination: str
+    version: int
+    path: str
+    alias: str | None = None
+
+
+def locate(uri: str, *, store: str | None = None) -> ModelLocation:
+    """Return the version that a name stands for.
+
+    Args:
+        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/NAME/latest`.
+        store: The metadata store that knows the model; the project's by default.
+
+    Raises:
+        ModelNotFound: If there is no model of that name.
+        ValueError: If the name is of another form, or the version or alias does not exist.
+
+    Example:
+        >>> locate("models:/taxi@champion").version
+        7
+    """
+    parts = _URI.fullmatch(uri)
+    if parts is None:
+        raise ValueError(
+            "A model is named models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest. "
+            f"Received: {uri!r}"
+        )
+    name, alias = parts["name"], parts["alias"]
+    destination = find_destination(name, store=store)
+    folders = version_folders(destination)
+    if alias is not None:
+        version = version_of_alias(destination, alias)
+    elif parts["version"] == "latest":
+        version = max(folders, default=0)
+    else:
+        version = int(parts["version"])
+    if version not in folders:
+        which = f", which the alias {alias!r} names" if alias else ""
+        raise ValueError(
+            f"{destination} has no version {version}{which}. Versions: "
+            f"{', '.join(map(str, folders)) or 'none'}"
+        )
+    return ModelLocation(name, destination, version, folders[version], alias)
+
+
+def version_of_alias(destination: str, alias: str) -> int:
+    """Return the version that an alias names.
+
+    Raises:
+        ValueError: If there is no such alias.
+    """
+    aliases = read_aliases(destination)
+    if alias not in aliases:
+        known = did_you_mean(alias, aliases) if aliases else " It has no aliases."
+        raise ValueError(f"{destination} has no alias {alias!r}.{known}")
+    return aliases[alias]
