@@ -59,10 +59,10 @@ class Accumulation:
                 self._require(part.computation.kernel, part.view)
                 if metric.by_label:
                     self._require(*label_sums_view(part.view))
-                if part.computation.labels == "binary":
+                if part.computation.labels == "binary" and not part.view.query_key:
                     self._binary.add(View(part.view.model_name, part.view.output_name))
         first = self._kernels[0].view if self._kernels else View()
-        self._rows = Count((), View(first.model_name, first.output_name))
+        self._rows = Count((), View(first.model_name, first.output_name, raw=first.raw))
 
     def _require(self, spec: KernelSpec, view: View) -> None:
         if (spec, view) not in self._index:

@@ -23,6 +23,7 @@ from penstock.evaluation.keys import SliceKey
 from penstock.evaluation.model_checks import check_first_rows, check_outputs, named_features
 from penstock.evaluation.plan import plan_metrics, views_of
 from penstock.evaluation.prediction import BatchPredictor
+from penstock.evaluation.requested_metrics import metric_features
 from penstock.evaluation.resolve import resolve_config
 from penstock.evaluation.slice_results import SliceResult, slice_results
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
@@ -135,6 +136,7 @@ def evaluate(
     started = time.perf_counter()
     models = load_models(config, model, baseline)
     check_outputs(models, metrics)
+    of_metrics = [name for _, name in metric_features(config)]
     if schema is not None:
         check_features(slicer, models, [f.name for f in schema.feature])
         if worst_rows is not None:
@@ -143,12 +145,15 @@ def evaluate(
         check_first_rows(
             read_blocks(files, file_format=file_format, batch_size=batch_size),
             models,
-            named_features(slicer.features, models, worst_rows),
+            named_features([*slicer.features, *of_metrics], models, worst_rows),
         )
     loaded = time.perf_counter()
     sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
     predict = BatchPredictor(
-        models, slicer.features, schema, more=worst_rows.columns if worst_rows else ()
+        models,
+        [*slicer.features, *of_metrics],
+        schema,
+        more=worst_rows.columns if worst_rows else (),
     )
     blocks = read_blocks(files, file_format=file_format, batch_size=min([batch_size, *sizes]))
     first = next(blocks, None)

@@ -161,7 +161,7 @@ class BatchInputs:
         self._models = {m.spec.name: m for m in models}
         self.batch = batch
         self._outputs = outputs
-        self._made: dict[tuple[str, str], MetricInputs] = {}
+        self._made: dict[tuple[str, str, bool], MetricInputs] = {}
 
     def with_features(self, wanted: Iterable[str]) -> ExampleBatch:
         """Return the batch with the first model's transformed features, where wanted ones are of them."""
@@ -169,18 +169,35 @@ class BatchInputs:
 
     def get(self, view: View) -> MetricInputs:
         """Return what a kernel with this view sees."""
-        name = (view.model_name, view.output_name)
+        name = (view.model_name, view.output_name, view.raw)
         if name not in self._made:
             self._made[name] = self._make(*name)
         return self._made[name]
 
-    def _make(self, model_name: str, output_name: str) -> MetricInputs:
+    def feature(self, name: str) -> Array:
+        """Return a feature as an object array `[rows]` of one array a row."""
+        model = next(iter(self._models.values()))
+        return model.with_features(self.batch, [name]).lists(name, "feature")
+
+    def outputs(self, model_name: str) -> dict[str, Array]:
+        """Return everything that a model's signature returned, by name."""
+        return self._outputs[model_name]
+
+    def of_model(self, model_name: str, output_name: str) -> MetricInputs:
+        """Return a model's labels, predictions and weights."""
+        return self.get(View(model_name, output_name))
+
+    def _make(self, model_name: str, output_name: str, raw: bool) -> MetricInputs:
         model = self._models[model_name]
         spec, outputs = model.spec, self._outputs[model_name]
         label_key = spec.label_keys.get(output_name, "") or spec.label_key
         weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
         batch = model.with_features(self.batch, [k for k in (label_key, weight_key) if k])
         weights = batch.weights(weight_key) if weight_key else None
+        if raw:
+            rows = np.zeros(len(batch.serialized))
+            lists = batch.lists(label_key, "label") if label_key else rows
+            return MetricInputs(lists, rows, weights, self)
         predictions = select_prediction(outputs, model.prediction_key(output_name))
         if predictions.ndim == 0 or len(predictions) != len(batch.serialized):
             raise ValueError(
@@ -193,4 +210,4 @@ class BatchInputs:
         else:
             # Only metrics that need no labels are planned then.
             labels = np.zeros(predictions.shape)
-        return MetricInputs(labels, predictions, weights)
+        return MetricInputs(labels, predictions, weights, self)

@@ -97,6 +97,16 @@ class ExampleBatch:
         width = int(lengths[0]) if len(lengths) else 1
         return values if width == 1 else values.reshape(-1, width)
 
+    def lists(self, name: str, what: str) -> Array:
+        """Return a feature as an object array `[rows]` of one array a row, of any length."""
+        column = self._column(name, what)
+        ends = np.cumsum(_lengths(column))[:-1]
+        values = column.flatten().to_numpy(zero_copy_only=False)
+        result = np.empty(len(column), dtype=object)
+        for i, part in enumerate(np.split(values, ends)[: len(column)]):
+            result[i] = part
+        return result
+
     def _column(self, name: str, what: str) -> pa.Array:
         index = self.columns.schema.get_field_index(name)
         if index < 0:

@@ -47,10 +47,10 @@ class InputSource(Protocol):
     """A batch's features, and all that its models returned."""
 
     def feature(self, name: str) -> Array:
-        """Return a feature, `[rows]` or `[rows, values]`; an object array of arrays if ragged."""
+        """Return a feature as an object array `[rows]` of one array a row."""
 
     def outputs(self, model_name: str) -> Mapping[str, Array]:
-        """Return everything that a model returned, by name."""
+        """Return everything that a model's signature returned, by name."""
 
     def of_model(self, model_name: str, output_name: str) -> MetricInputs:
         """Return another model's labels, predictions and weights."""

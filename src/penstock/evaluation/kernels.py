@@ -31,6 +31,12 @@ class View:
     aggregated: bool = False
     class_weights: tuple[tuple[int, float], ...] = ()
     weighted: bool = False
+    baseline: str | None = None
+    """The model that the predictions are compared with."""
+    query_key: str = ""
+    """The feature whose equal values make rows a query."""
+    raw: bool = False
+    """Whether labels are lists of any length, and predictions whatever the signature returns."""
 
     @property
     def selects_classes(self) -> bool:

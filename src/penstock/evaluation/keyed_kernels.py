@@ -150,15 +150,15 @@ class ClassMatrix(Keyed):
 
 
 class ScoreBuckets(Keyed):
-    """Weights by the prediction's place among thresholds. Params: the thresholds, ascending.
+    """Weighted scores and weights by the score's place among thresholds. Params: these, ascending.
 
     In bucket `i` the score is greater than the first `i` thresholds.
     """
 
-    WIDTH = 1
+    WIDTH = 2
 
     def entries(self, inputs: MetricInputs) -> tuple[IntArray, FloatArray]:
-        """Return each score's bucket and its weight."""
+        """Return each score's bucket, its weighted score and its weight."""
         scores, weights = inputs.predictions.astype(np.float64), None
         if self.view.selects_classes:
             pairs = self.view.pairs(inputs)
@@ -168,7 +168,8 @@ class ScoreBuckets(Keyed):
             weights = np.broadcast_to(rows[:, None], scores.shape)
         keys = np.searchsorted(np.array(self.params), scores, side="left").astype(np.int64)
         # A score that is no number is above nothing.
-        return np.where(np.isnan(scores), 0, keys), weights[..., None]
+        keys = np.where(np.isnan(scores), 0, keys)
+        return keys, np.stack([scores * weights, weights], axis=2)
 
 
 class LabelMatrix(Keyed):

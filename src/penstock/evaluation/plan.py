@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.evaluation.kernels import LabelPredictionSums, View
 from penstock.evaluation.keys import MetricKey, SubKey
-from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.metrics.modules import COUNTS, declaration_of
 from penstock.evaluation.metrics.registry import Computation
 from penstock.evaluation.metrics.user_metrics import computation_of
 from penstock.evaluation.requested_metrics import MetricRequest, metric_requests
@@ -36,9 +36,6 @@ class PlannedMetric:
     has_interval: bool = True
 
 
-_COUNTS = ("ExampleCount", "WeightedExampleCount")
-
-
 def plan_metrics(
     config: Any, modules: Mapping[str, ModuleType] | None = None
 ) -> list[PlannedMetric]:
@@ -53,14 +50,27 @@ def plan_metrics(
     """
     planned: dict[MetricKey, PlannedMetric] = {}
     computations: dict[str, Computation] = {}
+    baseline = next((spec.name for spec in config.model_specs if spec.is_baseline), None)
     for request in metric_requests(config):
-        if request.key in planned:
+        declaration = declaration_of(request.metric)
+        compares = declaration is not None and declaration.compares
+        if request.key in planned or (compares and baseline is None):
             continue
-        if request.place not in computations:
-            computations[request.place] = computation_of(request.metric, modules or {})
         spec = config.metrics_specs[request.spec_index]
-        metric = _planned(request, spec, computations[request.place])
-        is_count = is_built_in(request.metric) and request.metric.class_name in _COUNTS
+        if request.place not in computations:
+            computations[request.place] = computation_of(
+                request.metric, modules or {}, spec.query_key
+            )
+        computation = computations[request.place]
+        if request.part:
+            computation = computation.parts[request.part]
+        metric = _planned(request, spec, computation)
+        if compares:
+            metric = replace(metric, view=replace(metric.view, baseline=baseline))
+        if declaration is not None and declaration.is_single:
+            first = config.model_specs[0].name
+            metric = replace(metric, view=replace(metric.view, model_name=first))
+        is_count = declaration is not None and request.metric.class_name in COUNTS
         planned[request.key] = replace(metric, has_interval=not is_count)
     return list(planned.values())
 
@@ -73,6 +83,16 @@ def views_of(metrics: Iterable[PlannedMetric]) -> set[tuple[str, str]]:
 
 def _planned(request: MetricRequest, spec: Any, computation: Computation) -> PlannedMetric:
     key = request.key
+    if spec.query_key:
+        if computation.of_rank is not None:
+            computation = computation.of_rank(key.sub_key.top_k)  # type: ignore[union-attr,arg-type]
+        view = View(
+            key.model_name,
+            key.output_name,
+            weighted=key.example_weighted,
+            query_key=spec.query_key,
+        )
+        return PlannedMetric(key, computation, view)
     if request.averages_outputs:
         parts = tuple(
             (weight, _single(replace(key, output_name=output), computation))
@@ -109,6 +129,7 @@ def _single(
         aggregated,
         class_weights,
         key.example_weighted,
+        raw=computation.raw,
     )
     return PlannedMetric(key, computation, view)
 

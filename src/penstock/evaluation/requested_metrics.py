@@ -38,6 +38,7 @@ class MetricRequest:
         spec_index: Which MetricsSpec it stands in.
         averages_outputs: Whether it is the mean over outputs that `output_weights` asks for.
         place: Where the MetricConfig stands, such as `metrics_specs[0].metrics[1]`.
+        part: For a metric of several values, the argument that names this one.
     """
 
     key: MetricKey
@@ -45,6 +46,7 @@ class MetricRequest:
     spec_index: int
     averages_outputs: bool
     place: str
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,45 @@ def metric_requests(config: Any) -> list[MetricRequest]:
     found = []
     for i, spec in enumerate(config.metrics_specs):
         for j, metric in enumerate(spec.metrics):
-            name, _ = metric_name_and_meaning(metric)
-            for key, averages in _keys(config, spec, name, metric):
-                place = f"metrics_specs[{i}].metrics[{j}]"
-                found.append(MetricRequest(key, metric, i, averages, place))
+            place = f"metrics_specs[{i}].metrics[{j}]"
+            for name, part in _names_and_parts(metric):
+                for key, averages in _keys(config, spec, name, metric):
+                    found.append(MetricRequest(key, metric, i, averages, place, part))
     return found
+
+
+def _names_and_parts(metric: Any) -> Iterator[tuple[str, str]]:
+    declaration = declaration_of(metric)
+    if declaration is None or not declaration.parts:
+        yield metric_name_and_meaning(metric)[0], ""
+        return
+    _, arguments = read_metric_config(catalog_key(metric), metric.config)
+    for part, name in declaration.parts.items():
+        yield str(arguments.get(part, name)), part
+
+
+def metric_features(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield the features that metrics are computed from, each with the place of the metric that names it.
+
+    Raises:
+        ValueError: If a metric's configuration is faulty.
+    """
+    for i, spec in enumerate(config.metrics_specs):
+        if spec.query_key:
+            yield f"metrics_specs[{i}].query_key", spec.query_key
+        for j, metric in enumerate(spec.metrics):
+            declaration = declaration_of(metric)
+            if declaration is None:
+                continue
+            _, arguments = read_metric_config(catalog_key(metric), metric.config)
+            place = f"metrics_specs[{i}].metrics[{j}]"
+            for name in declaration.features:
+                if name in arguments:
+                    yield place, arguments[name]
+            for value in arguments.values():
+                # A path of TFMA's extracts.
+                if isinstance(value, list) and len(value) == 2 and value[0] == "features":
+                    yield place, value[1]
 
 
 def threshold_requests(
@@ -162,29 +198,55 @@ def _keys(config: Any, spec: Any, name: str, metric: Any) -> Iterator[tuple[Metr
     declaration = declaration_of(metric) or MetricDeclaration(name)
     classes: Classes = _classes_of(spec)
     own = own_sub_key(metric)
+    if declaration.is_single:
+        yield MetricKey(name, example_weighted="example_weights_key_path" in metric.config), False
+        return
     if own != SubKey():
         classes = [(own, None)]
+    elif "top_k_list" in declaration.arguments:
+        classes = [(SubKey(top_k=k), None) for k in best_ranks(spec, metric)]
     elif not declaration.binarizes:
         classes = [(None, None)]
     elif not declaration.aggregates:
         # A count is the same for all classes; TFMA's key of it has no micro average.
         classes = [(rank, None if kind == "micro_average" else kind) for rank, kind in classes]
+    baselines = {model.name for model in config.model_specs if model.is_baseline}
     for model_name in spec.model_names or [""]:
+        if declaration.compares and model_name in baselines:
+            continue
         for output_name in spec.output_names or [""]:
-            for weighted in _weightings(config, spec, model_name, output_name):
-                base = MetricKey(name, model_name, output_name, example_weighted=weighted)
+            weightings = _weightings(config, spec, model_name, output_name)
+            if metric.class_name == "ModelCosineSimilarity":
+                weightings = [False]
+            elif declaration.features and '"weight_key"' in metric.config:
+                weightings = [True]
+            for weighted in weightings:
+                base = MetricKey(
+                    name,
+                    model_name,
+                    output_name,
+                    example_weighted=weighted,
+                    is_diff=declaration.compares,
+                )
                 for sub_key, kind in classes:
                     yield replace(base, sub_key=sub_key, aggregation=kind), False
-        if spec.output_weights and not declaration.is_structured:
-            weightings = {
+        if spec.output_weights and not declaration.is_structured and not declaration.compares:
+            of_outputs = {
                 weighted: None
                 for output_name in spec.output_names
                 for weighted in _weightings(config, spec, model_name, output_name)
             }
-            for weighted in weightings:
+            for weighted in of_outputs:
                 for sub_key, _ in classes:
                     base = MetricKey(name, model_name, "", example_weighted=weighted)
                     yield replace(base, sub_key=sub_key), True
+
+
+def best_ranks(spec: Any, metric: Any) -> list[int]:
+    """Return the numbers of the best documents that a ranking metric is for, each once."""
+    _, arguments = read_metric_config(catalog_key(metric), metric.config)
+    ranks = [*spec.binarize.top_k_list.values, *arguments.get("top_k_list", ())]
+    return list(dict.fromkeys(ranks))
 
 
 def _classes_of(spec: Any) -> Classes:
@@ -204,7 +266,7 @@ def _classes_of(spec: Any) -> Classes:
 def own_sub_key(metric: Any) -> SubKey:
     """Return the class or rank that a metric's own arguments restrict it to."""
     declaration = declaration_of(metric)
-    if declaration is None or "top_k" not in declaration.arguments:
+    if declaration is None or not declaration.takes_class:
         return SubKey()
     _, arguments = read_metric_config(catalog_key(metric), metric.config)
     return SubKey(class_id=arguments.get("class_id"), top_k=arguments.get("top_k"))

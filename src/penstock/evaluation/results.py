@@ -224,6 +224,11 @@ def _plots_message(result: SliceResult) -> Any:
 def _attributions_message(result: SliceResult) -> Any:
     message = message_class("AttributionsForSlice")()
     slice_key_to_proto(result.key, message.slice_key)
+    for key, values in _sorted(result.attributions):
+        entry = message.attributions_keys_and_values.add()
+        key.to_proto(entry.key)
+        for name, value in values.items():
+            _value_to_proto(value, entry.values[name])
     return message
 
 

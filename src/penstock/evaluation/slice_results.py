@@ -24,6 +24,7 @@ class SliceResult:
         num_examples: Its rows.
         metrics: Floats, arrays or structured values by key.
         plots: Plots by key.
+        attributions: Numbers or arrays by feature, by key.
         error: Why there are no metrics, when the slice is too small.
         intervals: Confidence intervals by key, where the EvalConfig asks for them.
         interval_error: Why there are no intervals, when the slice has too few rows.
@@ -33,6 +34,7 @@ class SliceResult:
     num_examples: int
     metrics: dict[MetricKey, Any] = field(default_factory=dict)
     plots: dict[MetricKey, Any] = field(default_factory=dict)
+    attributions: dict[MetricKey, dict[str, Any]] = field(default_factory=dict)
     error: str = ""
     intervals: dict[MetricKey, ConfidenceInterval] = field(default_factory=dict)
     interval_error: str = ""
@@ -82,8 +84,10 @@ def _of_all_rows(
             )
         else:
             plots = [metric for metric in metrics if metric.computation.is_plot]
+            attributed = [metric for metric in metrics if metric.computation.is_attribution]
             with np.errstate(invalid="ignore", divide="ignore"):
                 result.plots = {m.key: sample.states.value(m, group) for m in plots}
+                result.attributions = {m.key: sample.states.value(m, group) for m in attributed}
             result.metrics = _values(sample, group, metrics, baselines)
         yield result
 
@@ -126,7 +130,7 @@ def _values(
     # What is infinite or no number comes out as such; NumPy need not warn of it.
     with np.errstate(invalid="ignore", divide="ignore"):
         for metric in metrics:
-            if metric.computation.is_plot:
+            if metric.computation.is_plot or metric.computation.is_attribution:
                 continue
             try:
                 values[metric.key] = sample.states.value(metric, group)

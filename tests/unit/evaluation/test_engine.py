@@ -169,7 +169,7 @@ def test_parquet_gives_the_same(files, model, by_class, tmp_path):
         ),
         (
             {"metrics_specs": [{"metrics": [{"class_name": "AUC"}], "query_key": "q"}]},
-            "query-based .ranking. metrics are not computed yet. Received: 'q'",
+            "AUC is of rows, not of queries; put it in a MetricsSpec without query_key",
         ),
         (
             {

@@ -117,6 +117,7 @@ PAIRS = {
             spec={"output_names": ["positive", "value"], "output_weights": {"positive": 1.0}},
         ),
     ),
+    "MetricsSpec.query_key": (config(COUNT), config(COUNT, spec={"query_key": "size"})),
     "MetricsSpec.binarize": (
         by_class(binarize={"class_ids": {"values": [0]}}),
         by_class(binarize={"class_ids": {"values": [1]}}),

@@ -3,6 +3,7 @@
 For every metric that can be asked for by name, so that a new one is held to it too.
 """
 
+import json
 import pickle
 
 import numpy as np
@@ -18,19 +19,39 @@ from penstock.evaluation.metrics.catalog import CATALOG, metric_names
 from penstock.evaluation.plan import plan_metrics
 from penstock.evaluation.resolve import resolve_config
 
-REQUIRED = {"int": 1, "ints": [0], "number": 0.5, "numbers": 0.5, "bool": True, "text": ""}
+REQUIRED = {"int": 1, "number": 0.5, "numbers": 0.5, "bool": True, "text": "x", "ints": [0]}
+REQUIRED["texts"] = ["features", "x"]
 CLASSES = 3
 SPECS = [SlicingSpec(), SlicingSpec(feature_keys=["kind"])]
 
 
 class Inputs:
-    """Labels and predictions, as a batch of a model gives them."""
+    """Labels and predictions, as a batch of a model gives them, and other things made of them."""
 
-    def __init__(self, *arrays):
-        self.inputs = MetricInputs(*arrays)
+    def __init__(self, labels, predictions, weights):
+        self.arrays = labels, predictions, weights
+        self.inputs = MetricInputs(*self.arrays, source=self)
 
     def get(self, view):
-        return self.inputs
+        if not view.raw:
+            return self.inputs
+        lists = np.empty(len(self.arrays[0]), dtype=object)
+        lists[:] = [np.atleast_1d(label) for label in self.arrays[0]]
+        return MetricInputs(lists, np.zeros(len(lists)), self.arrays[2], source=self)
+
+    def feature(self, name):
+        lists = np.empty(len(self.arrays[0]), dtype=object)
+        lists[:] = [np.array([weight]) for weight in self.arrays[2]]
+        return lists
+
+    def outputs(self, model_name):
+        scores = self.arrays[1].reshape(len(self.arrays[1]), -1)
+        classes = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+        return {"classes": classes, "scores": scores, "attributions/x": scores}
+
+    def of_model(self, model_name, output_name):
+        labels, predictions, weights = self.arrays
+        return MetricInputs(labels, 1 - predictions, weights, source=self)
 
 
 def some_rows(seed, count, shape):
@@ -53,13 +74,16 @@ def planned(name):
     """The plan of one metric, by its name."""
     declaration = CATALOG[name]
     arguments = {key: REQUIRED[declaration.arguments[key]] for key in declaration.required}
-    metric = MetricConfig(class_name=name, config=str(arguments).replace("'", '"'))
+    if "top_k_list" in declaration.arguments:
+        arguments["top_k_list"] = [1, 2]
+    metric = MetricConfig(class_name=name, config=json.dumps(arguments))
+    query_key = "query" if declaration.ranks else ""
     config = EvalConfig(
         model_specs=[ModelSpec(label_key="label", example_weight_key="weight")],
-        metrics_specs=[MetricsSpec(metrics=[metric])],
+        metrics_specs=[MetricsSpec(metrics=[metric], query_key=query_key)],
         slicing_specs=SPECS,
     )
-    return plan_metrics(resolve_config(config, has_baseline=False))
+    return plan_metrics(resolve_config(config, has_baseline=declaration.compares))
 
 
 def accumulate(metrics, rows, cuts):

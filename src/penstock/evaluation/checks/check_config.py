@@ -11,6 +11,7 @@ from penstock.evaluation.checks.config_problems import config_problems
 from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.requested_metrics import metric_features
 from penstock.evaluation.slicing_specs import spec_name, value_matches
 from penstock.spelling import nearest
 
@@ -125,6 +126,11 @@ def _feature_names(config: Any) -> Iterator[tuple[str, str, str]]:
     for i, spec in enumerate(config.slicing_specs):
         for name in (*spec.feature_keys, *sorted(spec.feature_values)):
             yield f"slicing_specs[{i}]", name, "slicing feature"
+    try:
+        yield from ((place, name, "metric's feature") for place, name in metric_features(config))
+    except ValueError:
+        # A faulty metric is named by itself.
+        return
 
 
 def _modules(config: Any, project_root: str) -> Iterator[ConfigProblem]:

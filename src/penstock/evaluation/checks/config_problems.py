@@ -31,7 +31,6 @@ NOT_COMPUTED = {
     "SlicingSpec.slice_keys_sql": "slices by SQL are not computed. Name features in feature_keys, and "
     "compute the query's result as a feature in Transform.",
     "ModelSpec.padding_options": "labels and predictions of different lengths are not padded.",
-    "MetricsSpec.query_key": "query-based (ranking) metrics are not computed yet.",
 }
 """Fields that are refused when they are set, and why."""
 
@@ -43,7 +42,7 @@ COMPUTED: Mapping[str, frozenset[str]] = {
         "prediction_key prediction_keys example_weight_key example_weight_keys is_baseline "
         "inference_batch_size",
         "SlicingSpec": "feature_keys feature_values",
-        "MetricsSpec": "metrics model_names output_names output_weights binarize aggregate "
+        "MetricsSpec": "query_key metrics model_names output_names output_weights binarize aggregate "
         "example_weights thresholds per_slice_thresholds",
         "MetricConfig": "class_name module config threshold per_slice_thresholds",
         "BinarizationOptions": "class_ids k_list top_k_list",

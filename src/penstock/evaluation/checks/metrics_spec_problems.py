@@ -8,8 +8,9 @@ from typing import Any
 from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.keys import SubKey
 from penstock.evaluation.metrics.catalog import CATALOG
-from penstock.evaluation.metrics.modules import declaration_of, is_built_in, is_tfma
-from penstock.evaluation.requested_metrics import metric_name_and_meaning, own_sub_key
+from penstock.evaluation.metrics.declarations import MetricDeclaration
+from penstock.evaluation.metrics.modules import COUNTS, declaration_of, is_built_in, is_tfma
+from penstock.evaluation.requested_metrics import best_ranks, metric_name_and_meaning, own_sub_key
 from penstock.spelling import nearest
 
 
@@ -160,7 +161,14 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
             "separate MetricsSpec.",
         )
     declaration = declaration_of(metric)
+    if declaration is not None:
+        yield from _query(metric, declaration, spec, place)
     if spec.HasField("aggregate") and declaration is not None:
+        if declaration.binarizes and not declaration.aggregates and metric.class_name not in COUNTS:
+            yield ConfigProblem(
+                place,
+                f"{metric.class_name} has no average over classes; put it in a separate MetricsSpec.",
+            )
         kind = spec.aggregate.WhichOneof("type")
         if metric.class_name.startswith("Sparse"):
             yield ConfigProblem(
@@ -174,4 +182,33 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
                 place,
                 f"{metric.class_name} is not a number and has no {kind}; put it in a separate "
                 "MetricsSpec.",
+            )
+
+
+def _query(
+    metric: Any, declaration: MetricDeclaration, spec: Any, place: str
+) -> Iterator[ConfigProblem]:
+    """Yield what is wrong between a metric and the `query_key` of its MetricsSpec."""
+    if declaration.ranks and not spec.query_key:
+        yield ConfigProblem(
+            place,
+            f"{metric.class_name} is of queries. Set query_key in its MetricsSpec: the feature that the "
+            "rows of a query have in common.",
+        )
+    elif spec.query_key and not declaration.ranks and metric.class_name not in COUNTS:
+        yield ConfigProblem(
+            place,
+            f"{metric.class_name} is of rows, not of queries; put it in a MetricsSpec without query_key.",
+        )
+    if "top_k_list" in declaration.arguments:
+        if not best_ranks(spec, metric):
+            yield ConfigProblem(
+                place,
+                f'{metric.class_name} needs the numbers of best documents, such as config=\'"top_k_list": '
+                "[1, 10]', or binarize.top_k_list in its MetricsSpec.",
+            )
+        elif spec.binarize.class_ids.values or spec.binarize.k_list.values:
+            yield ConfigProblem(
+                place,
+                f"{metric.class_name} is for the best documents; binarize by top_k_list only.",
             )

@@ -37,6 +37,11 @@ def threshold_problems(config: Any, requests: Sequence[MetricRequest]) -> Iterat
             yield ConfigProblem(
                 found.place, f"{found.name} is not a single number, so it cannot have a threshold."
             )
+        elif any(key.is_diff for key in found.keys) and found.threshold.HasField("value_threshold"):
+            yield ConfigProblem(
+                found.place,
+                f"{found.name} compares the model with its baseline; bound it by a change_threshold.",
+            )
         yield from _bounds(found)
 
 

@@ -191,18 +191,21 @@ def _best(
         results = []
         for limit in [bound] if isinstance(bound, int | float) else bound:
             feasible = values[constrained <= limit if at_most else constrained >= limit]
-            feasible = feasible[~np.isnan(feasible)]
-            results.append(float(feasible.max()) if len(feasible) else 0.0)
+            known = feasible[~np.isnan(feasible)]
+            undefined = float("nan") if len(feasible) else 0.0
+            results.append(float(known.max()) if len(known) else undefined)
         return results[0] if isinstance(bound, int | float) else np.array(results)
 
     return value
 
 
-def _recall(m: Matrices) -> FloatArray:
+def recall_of(m: Matrices) -> FloatArray:
+    """Return the share of positives that are found, at each threshold."""
     return ratio(m.tp, m.tp + m.fn)
 
 
-def _precision(m: Matrices) -> FloatArray:
+def precision_of(m: Matrices) -> FloatArray:
+    """Return the share of what is found that is positive, at each threshold."""
     return ratio(m.tp, m.tp + m.fp)
 
 
@@ -217,7 +220,7 @@ def sensitivity_at_specificity(
     thresholds: list[float] | None = None,
 ) -> Computation:
     """Return the best recall at a specificity of at least `specificity`."""
-    value = _best(_recall, _specificity, specificity)
+    value = _best(recall_of, _specificity, specificity)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
@@ -228,7 +231,7 @@ def specificity_at_sensitivity(
     thresholds: list[float] | None = None,
 ) -> Computation:
     """Return the best specificity at a recall of at least `sensitivity`."""
-    value = _best(_specificity, _recall, sensitivity)
+    value = _best(_specificity, recall_of, sensitivity)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
@@ -239,7 +242,7 @@ def precision_at_recall(
     thresholds: list[float] | None = None,
 ) -> Computation:
     """Return the best precision at a recall of at least `recall`."""
-    value = _best(_precision, _recall, recall)
+    value = _best(precision_of, recall_of, recall)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
@@ -250,7 +253,7 @@ def recall_at_precision(
     thresholds: list[float] | None = None,
 ) -> Computation:
     """Return the best recall at a precision of at least `precision`."""
-    value = _best(_recall, _precision, precision)
+    value = _best(recall_of, precision_of, precision)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
@@ -261,7 +264,7 @@ def recall_at_false_positive_rate(
     thresholds: list[float] | None = None,
 ) -> Computation:
     """Return the best recall at a false positive rate of at most `false_positive_rate`."""
-    value = _best(_recall, lambda m: ratio(m.fp, m.fp + m.tn), false_positive_rate, at_most=True)
+    value = _best(recall_of, lambda m: ratio(m.fp, m.fp + m.tn), false_positive_rate, at_most=True)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
@@ -272,7 +275,7 @@ def threshold_at_recall(
     thresholds: list[float] | None = None,
 ) -> Computation:
     """Return the greatest threshold with a recall of at least `recall`."""
-    value = _best(lambda m: m.thresholds, _recall, recall)
+    value = _best(lambda m: m.thresholds, recall_of, recall)
     return _computation(MatrixSource.of(thresholds, num_thresholds), value)
 
 
@@ -280,4 +283,4 @@ def threshold_at_recall(
 def max_recall() -> Computation:
     """Return the recall where any score above zero is positive, as COCO defines it."""
     source = MatrixSource.of(1e-12, None)
-    return _computation(source, lambda matrices: float(_recall(matrices)[0]))
+    return _computation(source, lambda matrices: float(recall_of(matrices)[0]))

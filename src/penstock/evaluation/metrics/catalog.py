@@ -53,7 +53,14 @@ def read_metric_config(
         )
     declaration = CATALOG[class_name]
     arguments = dict(parse_metric_config(class_name, config))
+    if declaration.parts and "name" in arguments:
+        raise ValueError(
+            f"{class_name} has several values; name them by {', '.join(declaration.parts)}."
+        )
     name = str(arguments.pop("name", None) or declaration.name)
+    if class_name == "Mean" and name == declaration.name:
+        # TFMA names it by its path.
+        name = "_".join((name, ".".join(map(str, arguments.get("feature_key_path") or ()))))
     _pop_what_keras_writes(class_name, arguments)
     # Keras writes out its defaults, as null where there is no value.
     arguments = {key: value for key, value in arguments.items() if value is not None}
@@ -68,9 +75,10 @@ def read_metric_config(
     _check_together(class_name, arguments)
     for argument in declaration.required:
         if argument not in arguments:
+            example = _EXAMPLES[declaration.arguments[argument]]
             raise ValueError(
                 f"The metric {class_name} needs the argument {argument!r}, such as "
-                f"config='\"{argument}\": 0.5'."
+                f"config='\"{argument}\": {example}'."
             )
     return name, arguments
 
@@ -141,6 +149,17 @@ def _check_value(
         raise ValueError(
             f"{class_name}'s {argument} must be {', '.join(first)} or {last}. Received: {value!r}"
         )
+
+
+_EXAMPLES = {
+    "int": "3",
+    "ints": "[0, 1]",
+    "number": "0.5",
+    "numbers": "0.5",
+    "bool": "true",
+    "text": '"name"',
+    "texts": '["features", "name"]',
+}
 
 
 def _is_int(value: object) -> bool:

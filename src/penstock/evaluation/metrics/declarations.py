@@ -27,6 +27,7 @@ class MetricDeclaration:
         needs_label: Whether it needs labels.
         compares: Whether it compares the model's predictions with the baseline's.
         ranks: Whether it is of queries: its MetricsSpec needs a `query_key`.
+        is_single: Whether it has one value for all models, outputs and classes.
     """
 
     name: str
@@ -43,6 +44,12 @@ class MetricDeclaration:
     needs_label: bool = True
     compares: bool = False
     ranks: bool = False
+    is_single: bool = False
+
+    @property
+    def takes_class(self) -> bool:
+        """Whether its arguments may restrict it to a class or to the best classes."""
+        return "class_id" in self.arguments
 
 
 _MATRIX_METRICS = """
@@ -99,6 +106,9 @@ def _catalog() -> dict[str, MetricDeclaration]:
     _declare_entropies(table)
     _declare_keras(table)
     _declare_plots(table)
+    _declare_rankings(table)
+    _declare_comparisons(table)
+    _declare_others(table)
     return table.found
 
 
@@ -173,6 +183,82 @@ def _declare_plots(table: _Table) -> None:
     matrices = _only("thresholds", "num_thresholds")
     table.declare("MultiClassConfusionMatrixPlot", matrices, is_plot=True, **whole)
     table.declare("MultiLabelConfusionMatrixPlot", matrices, is_plot=True, **whole)
+
+
+def _declare_rankings(table: _Table) -> None:
+    query: dict[str, Any] = {"ranks": True, "aggregates": False}
+    gains = {"gain_key": "text", "top_k_list": "ints"}
+    table.declare(
+        "NDCG", gains, required=("gain_key",), features=("gain_key",), needs_label=False, **query
+    )
+    table.declare(
+        "MinLabelPosition",
+        {"label_key": "text"},
+        features=("label_key",),
+        binarizes=False,
+        **query,
+    )
+    names = ("total_queries", "total_documents", "min_documents", "max_documents")
+    parts = {f"{name}_name": name for name in names}
+    table.declare(
+        "QueryStatistics",
+        dict.fromkeys(parts, "text"),
+        parts=parts,
+        binarizes=False,
+        needs_label=False,
+        **query,
+    )
+
+
+def _declare_comparisons(table: _Table) -> None:
+    compared: dict[str, Any] = {"compares": True, "aggregates": False, "needs_label": False}
+    kinds = ("neg_to_neg", "neg_to_pos", "pos_to_neg", "pos_to_pos")
+    for kind in ("symmetric", *kinds):
+        class_name = f"{kind}_flip_rate".title().replace("_", "")
+        table.declare(class_name, {"threshold": "number"}, **compared)
+    parts = {"flip_rate_name": "flip_rate"}
+    parts |= {f"{kind}_flip_rate_name": f"{kind}_flip_rate" for kind in kinds}
+    arguments = {"threshold": "number", **dict.fromkeys(parts, "text")}
+    table.declare("BooleanFlipRates", arguments, parts=parts, **compared)
+    for class_name in ("SymmetricPredictionDifference", "ModelCosineSimilarity"):
+        table.declare(class_name, **compared)
+
+
+def _declare_others(table: _Table) -> None:
+    sets = {
+        "thresholds": "numbers",
+        "top_k": "int",
+        "prediction_class_key": "text",
+        "prediction_score_key": "text",
+        "class_key": "text",
+        "weight_key": "text",
+    }
+    for class_name in ("SetMatchPrecision", "SetMatchRecall"):
+        table.declare(
+            class_name,
+            sets,
+            features=("class_key", "weight_key"),
+            binarizes=False,
+            aggregates=False,
+        )
+    for how in ("Total", "TotalAbsolute", "Mean", "MeanAbsolute"):
+        table.declare(
+            f"{how}Attributions",
+            is_attribution=True,
+            is_structured=True,
+            aggregates=False,
+            needs_label=False,
+        )
+    table.declare("ExactMatch", {"convert_to": "text"}, choices={"convert_to": ("json",)})
+    table.declare(
+        "Mean",
+        {"feature_key_path": "texts", "example_weights_key_path": "texts"},
+        required=("feature_key_path",),
+        binarizes=False,
+        aggregates=False,
+        needs_label=False,
+        is_single=True,
+    )
 
 
 CATALOG: Mapping[str, MetricDeclaration] = _catalog()

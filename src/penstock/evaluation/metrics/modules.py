@@ -7,6 +7,8 @@ from typing import Any
 from penstock.evaluation.metrics.declarations import CATALOG, REFUSED, MetricDeclaration
 
 _TFMA = ("tensorflow_model_analysis", "tfma")
+COUNTS = ("ExampleCount", "WeightedExampleCount")
+"""Metrics that count queries where rows are grouped by query."""
 _KERAS = ("keras", "tf_keras", "tensorflow")
 
 

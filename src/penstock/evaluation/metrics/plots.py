@@ -55,18 +55,22 @@ class CalibrationPlot:
 
 @dataclass(frozen=True)
 class ScorePlot:
-    """Weighted scores above and below thresholds."""
+    """Weights of the scores above and below thresholds."""
 
-    thresholds: npt.NDArray[np.float64]
-    above: npt.NDArray[np.float64]
-    below: npt.NDArray[np.float64]
+    matrices: Matrices
 
     def to_plot(self, message: Any) -> None:
-        """Fill a `PlotData` message: as TFMA has it, as a confusion matrix without wrong predictions."""
-        nothing = np.zeros(len(self.thresholds))
-        matrices = Matrices(self.thresholds, self.above, self.below, nothing, nothing)
-        matrices.fill(message.confusion_matrix_at_thresholds)
-        for matrix in message.confusion_matrix_at_thresholds.matrices:
+        """Fill a `PlotData` message as TFMA does.
+
+        It is a confusion matrix whose labels are the scores themselves; what lies above a threshold is then
+        put together as true positives, and what lies below as true negatives.
+        """
+        filled = message.confusion_matrix_at_thresholds
+        self.matrices.fill(filled)
+        for matrix in filled.matrices:
+            matrix.true_negatives += matrix.false_negatives
+            matrix.true_positives += matrix.false_positives
+            matrix.false_negatives = matrix.false_positives = 0.0
             matrix.precision = matrix.recall = 0.0
 
 
@@ -129,12 +133,15 @@ def score_distribution_plot(num_thresholds: int = 1000) -> Computation:
     thresholds = (-1e-6, *(i / num_thresholds for i in range(num_thresholds + 1)))
 
     def value(state: Any) -> ScorePlot:
-        buckets, weights = state
+        buckets, sums = state
         # Bucket i lies above the first i thresholds.
-        counts = np.zeros(len(thresholds) + 1)
-        counts[buckets] = weights[:, 0]
-        below = np.cumsum(counts)[:-1]
-        return ScorePlot(np.array(thresholds), counts.sum() - below, below)
+        counts = np.zeros((len(thresholds) + 1, 2))
+        counts[buckets] = sums
+        below = np.cumsum(counts, axis=0)[:-1]
+        above = counts.sum(axis=0) - below
+        tp, fp = above[:, 0], above[:, 1] - above[:, 0]
+        fn, tn = below[:, 0], below[:, 1] - below[:, 0]
+        return ScorePlot(Matrices(np.array(thresholds), tp, tn, fp, fn))
 
     return Computation((ScoreBuckets, thresholds), value, is_plot=True, labels="none")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.evaluation.kernels import KernelSpec
@@ -22,16 +22,24 @@ class Computation:
         kernel: What to accumulate.
         value: The metric's value of one slice's state.
         is_plot: Whether it goes among the plots.
-        labels: What the labels must be: "any", "binary" (numbers from 0 to 1), or "none" where only
-            weights or predictions count.
+        is_attribution: Whether it goes among the attributions.
+        labels: What the labels must be: "any", "binary" (numbers from 0 to 1), "lists" (of any length), or
+            "none" where only weights or predictions count.
         for_top_k: What to compute instead where a MetricsSpec restricts it to the best classes.
+        raw: Whether it sees labels as lists of any length, and everything that the signature returns.
+        parts: For a metric of several values, what to compute for each, by the argument that names it.
+        of_rank: For a ranking metric of the best documents, what to compute for their number.
     """
 
     kernel: KernelSpec
     value: Callable[[Any], MetricValue]
     is_plot: bool = False
+    is_attribution: bool = False
     labels: str = "any"
     for_top_k: Computation | None = None
+    raw: bool = False
+    parts: Mapping[str, Computation] = field(default_factory=dict)
+    of_rank: Callable[[int], Computation] | None = None
 
 
 Builder = Callable[..., Computation]
@@ -50,7 +58,7 @@ def metric(*class_names: str) -> Callable[[Builder], Builder]:
     def register(builder: Builder) -> Builder:
         for class_name in class_names:
             known = set(inspect.signature(builder).parameters)
-            declared = set(CATALOG[class_name].arguments) - OWN_SUB_KEY
+            declared = _of_builder(class_name, CATALOG[class_name].arguments)
             if known != declared:
                 raise TypeError(
                     f"{class_name} takes {sorted(known)}; the catalog says {sorted(declared)}."
@@ -74,17 +82,31 @@ def build_metric(class_name: str, config: str | Mapping[str, Any] = "") -> tuple
     name, arguments = read_metric_config(class_name, config)
     load_metrics()
     # The class or rank in a metric's own arguments is part of its key; the view sees to it.
-    own = {key: value for key, value in arguments.items() if key not in OWN_SUB_KEY}
-    return name, _BUILDERS[class_name](**own)
+    taken = _of_builder(class_name, arguments)
+    return name, _BUILDERS[class_name](**{key: arguments[key] for key in taken})
+
+
+def _of_builder(class_name: str, arguments: Iterable[str]) -> set[str]:
+    """Return the arguments that a metric's builder takes: not those that are parts of its keys."""
+    declaration = CATALOG[class_name]
+    in_keys = set(declaration.parts)
+    if declaration.takes_class:
+        in_keys |= OWN_SUB_KEY
+    return set(arguments) - in_keys
 
 
 def load_metrics() -> None:
     """Import the modules that register metrics."""
     from penstock.evaluation.metrics import (  # noqa: F401
+        attributions,
         binary,
+        comparisons,
         keras_rows,
         keras_sums,
         means,
         multiclass,
         plots,
+        ranking,
+        set_match,
+        texts,
     )

@@ -16,23 +16,30 @@ from penstock.evaluation.kernels import Kernel, RowMean, View, row_arrays, rows_
 from penstock.evaluation.metric import ROW_METRIC, Metric
 from penstock.evaluation.metrics.catalog import parse_metric_config, snake_case
 from penstock.evaluation.metrics.keras_metrics import KerasStates, is_keras_metric
-from penstock.evaluation.metrics.modules import catalog_key, is_built_in
+from penstock.evaluation.metrics.modules import COUNTS, catalog_key, is_built_in
+from penstock.evaluation.metrics.ranking import query_count
 from penstock.evaluation.metrics.registry import Computation, build_metric
+from penstock.evaluation.query_kernels import Queries, QueryRows
 from penstock.evaluation.slicing import Membership
 from penstock.spelling import nearest
 
 
-def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computation:
+def computation_of(
+    metric: Any, modules: Mapping[str, ModuleType], query_key: str = ""
+) -> Computation:
     """Return the computation that a `MetricConfig` asks for.
 
     Args:
         metric: The `MetricConfig`.
         modules: User modules by name; others are imported.
+        query_key: The feature by which rows are grouped, if they are.
 
     Raises:
         ValueError: If there is no such metric, or it does not take its arguments.
     """
     if is_built_in(metric):
+        if query_key and metric.class_name in COUNTS:
+            return query_count()
         return build_metric(catalog_key(metric), metric.config)[1]
     found = _find(metric, modules)
     where = f"{metric.module}.{metric.class_name}"
@@ -45,7 +52,16 @@ def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computatio
         _check_arguments(where, found, arguments, ())
         make = functools.partial(found, **arguments)
         _made(where, make)
+        if query_key:
+            return Computation(
+                (Queries, ()), lambda rows: _value(where, _of_queries(make(), rows).result())
+            )
         return Computation((States, make), lambda state: _value(where, state.result()))
+    if query_key:
+        raise ValueError(
+            f"{where} stands in a MetricsSpec with a query_key. Expected: a class derived from "
+            "penstock.evaluation.Metric, which gets the rows of a query in each `add`."
+        )
     if is_keras_metric(found):
         _check_arguments(where, found, arguments, ())
         make = functools.partial(found, **arguments, name=name)
@@ -61,6 +77,17 @@ def computation_of(metric: Any, modules: Mapping[str, ModuleType]) -> Computatio
         "function with the decorator penstock.evaluation.row_metric, or a Keras metric. Received: "
         f"{found!r}{_tfma_hint(found)}"
     )
+
+
+def _of_queries(metric: Metric, rows: QueryRows) -> Metric:
+    """Add the rows query by query."""
+    labels = (
+        rows.labels[:, 0] if rows.labels.ndim > 1 and rows.labels.shape[1] == 1 else rows.labels
+    )
+    for start, size, weight in zip(rows.starts, rows.sizes, rows.weights, strict=True):
+        query = slice(start, start + size)
+        metric.add(labels[query], rows.scores[query], np.full(size, weight))
+    return metric
 
 
 class States(Kernel):

@@ -105,7 +105,6 @@ REFUSED = {
     ),
     "model_specs[0].padding_options": config(model={"padding_options": {"label_int_padding": 1}}),
     "model_specs[0].model_type": config(model={"model_type": "tf_lite"}),
-    "metrics_specs[0].query_key": config(spec={"query_key": "q"}),
     "options.confidence_intervals": config(
         options={"confidence_intervals": {"method": "JACKKNIFE"}}
     ),
@@ -171,8 +170,8 @@ def test_what_is_computed_has_no_problems(given):
             "There is no metric 'Acuracy'. Did you mean 'Accuracy'?",
         ),
         (
-            config({"class_name": "NDCG", "module": "tfma.metrics"}),
-            "TFMA's NDCG is not computed here",
+            config({"class_name": "NoSuchMetric", "module": "tfma.metrics"}),
+            "TFMA's NoSuchMetric is not computed here",
         ),
         (config({"config": '"curv": "PR"'}), "no argument 'curv'. Did you mean 'curve'?"),
         (
