@@ -22,9 +22,12 @@ def beside_baseline(metrics: SliceMetrics, class_names: Sequence[str] = ()) -> M
         class_names: The names of the classes.
     """
     sides = _sides(metrics)
-    intervals = any(s.lower[0] is not None for side in sides.values() for s in side.values())
-    if not metrics.slices or (len(sides) < 2 and not intervals):
+    if not metrics.slices:
         return None
+    intervals = any(s.lower[0] is not None for side in sides.values() for s in side.values())
+    if len(sides) < 2 and not intervals:
+        return None
+    drawn = intervals and len(sides) > 1
     weighted = are_weighted(metrics.columns)
     rows = []
     for column in metrics.columns[:_MOST]:
@@ -34,7 +37,7 @@ def beside_baseline(metrics: SliceMetrics, class_names: Sequence[str] = ()) -> M
         cells += [tag("td", _text(*each), class_="num") for each in numbers.values()]
         if metrics.baseline:
             cells += [_change(metrics, model, column) for model in metrics.models]
-        cells.append(tag("td", _drawing(numbers), class_="forest") if intervals else None)
+        cells.append(tag("td", _drawing(numbers), class_="forest") if drawn else None)
         rows.append(tag("tr", cells))
     head = [tag("th", "Metric")]
     for i, name in enumerate(sides):
@@ -46,7 +49,7 @@ def beside_baseline(metrics: SliceMetrics, class_names: Sequence[str] = ()) -> M
             tag("th", "change" if len(names) == 1 else f"change of {name}", class_="num")
             for name in names
         ]
-    return table([*head, *([tag("th")] if intervals else [])], rows)
+    return table([*head, *([tag("th")] if drawn else [])], rows)
 
 
 def _sides(metrics: SliceMetrics) -> Mapping[str, Mapping[str, Series]]:

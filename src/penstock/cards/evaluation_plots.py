@@ -57,7 +57,7 @@ def plot_figures(plots: Plots, class_names: Sequence[str] = ()) -> list[Child]:
         own = {(model, of): plot for (model, each, of), plot in plots.items() if each == output}
         where = f" of {output}" if output else ""
         charts = [*_curves(own, where), *_calibrations(own, where)]
-        charts += _binary_matrices(own, where)
+        charts += _binary_matrices(own, where, class_names)
         charts += _class_matrices(own, where, class_names)
         charts += _label_matrices(own, where, class_names)
         figures += charts
@@ -154,7 +154,10 @@ def _calibrations(own: Mapping[tuple[str, str], Any], where: str) -> Iterator[Ma
         yield from calibration_figures(lines, f"{where}, {of}" if of else where)
 
 
-def _binary_matrices(own: Mapping[tuple[str, str], Any], where: str) -> Iterator[Markup]:
+def _binary_matrices(
+    own: Mapping[tuple[str, str], Any], where: str, class_names: Sequence[str]
+) -> Iterator[Markup]:
+    names = class_names if len(class_names) == 2 else ("0", "1")
     for (model, of), plot in own.items():
         matrices = plot.confusion_matrix_at_thresholds.matrices
         if not matrices or of:
@@ -165,7 +168,7 @@ def _binary_matrices(own: Mapping[tuple[str, str], Any], where: str) -> Iterator
             [near.false_negatives, near.true_positives],
         ]
         title = f"Confusion matrix{where} at {near.threshold:.3g}{_by(model, own)}"
-        yield _figure(title, heatmap(cells, ["0", "1"]))
+        yield _figure(title, heatmap(cells, names))
 
 
 def _class_matrices(

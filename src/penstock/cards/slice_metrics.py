@@ -96,7 +96,6 @@ def collect_slice_metrics(folder: str, checks: Sequence[Mapping[str, Any]] = ())
         folder: The evaluation's folder.
         checks: Its threshold checks, which know how many examples a slice has.
     """
-    from penstock.evaluation import read_eval_config
     from penstock.evaluation.keys import message_slice_name, slice_columns
     from penstock.evaluation.records import read_messages
 
@@ -110,11 +109,8 @@ def collect_slice_metrics(folder: str, checks: Sequence[Mapping[str, Any]] = ())
             notes[slices[-1]] = value.debug_message
         for key, number in read(message):
             found.setdefault(key, {})[index] = number
-    config = read_eval_config(folder)
-    baselines = {spec.name for spec in config.model_specs if spec.is_baseline} if config else set()
     names = list(dict.fromkeys(model for model, _, _ in found))
-    if len(names) > 1 and not baselines & set(names):
-        baselines = {"baseline"}
+    baselines = baseline_names(folder)
     judged = [name for name in names if name not in baselines] or names
     columns = quality_first(
         dict.fromkeys(label for model, label, is_change in found if not is_change)
@@ -130,6 +126,15 @@ def collect_slice_metrics(folder: str, checks: Sequence[Mapping[str, Any]] = ())
         _examples(slices, found, checks),
         notes=notes,
     )
+
+
+def baseline_names(folder: str) -> set[str]:
+    """Return what the baselines of an evaluation are called."""
+    from penstock.evaluation import read_eval_config
+
+    config = read_eval_config(folder)
+    named = {spec.name for spec in config.model_specs if spec.is_baseline} if config else set()
+    return named or {"baseline"}
 
 
 def worst_first(metrics: SliceMetrics, column: str, higher_is_better: bool) -> SliceMetrics:

@@ -52,22 +52,21 @@
     const whole = rows.filter((row) => data.slices[row] === "Overall");
     return [...whole, ...rows.filter((row) => data.slices[row] !== "Overall")];
   };
+  // The plane is made for the values. Of an interval that is far wider, its middle part is drawn.
   const ranges = (column, rows) => {
-    let low = Infinity, high = -Infinity;
     const sides = [model(), data.baseline].filter(Boolean);
-    const take = (value) => {
-      if (value === null) return;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    };
-    for (const row of rows)
-      for (const side of sides)
-        for (const part of [side.values, side.lower, side.upper]) take(cell(part, column, row));
-    Object.values(data.columns[column].bounds).forEach(take);
+    const numbers = (part) =>
+      rows.flatMap((row) => sides.map((side) => cell(side[part], column, row))).filter((each) => each !== null);
+    const values = [...numbers("values"), ...Object.values(data.columns[column].bounds)];
+    if (!values.length) return [0, 1];
+    let [low, high] = [Math.min(...values), Math.max(...values)];
+    const room = high - low || Math.abs(high) || 1;
+    low = Math.min(low, Math.max(low - room, Math.min(...numbers("lower"), low)));
+    high = Math.max(high, Math.min(high + room, Math.max(...numbers("upper"), high)));
     return low < high ? [low, high] : [low - 1, high + 1];
   };
   const drawing = (column, row, [low, high], whole) => {
-    const place = (value) => (6 + (148 * (value - low)) / (high - low)).toFixed(1);
+    const place = (value) => (6 + (148 * (Math.min(high, Math.max(low, value)) - low)) / (high - low)).toFixed(1);
     const line = (x, kind) => `<line class="${kind}" x1="${x}" x2="${x}" y1="1" y2="21"/>`;
     let parts = '<line class="grid" x1="6" x2="154" y1="11" y2="11"/>';
     for (const bound of Object.values(data.columns[column].bounds)) parts += line(place(bound), "bound");

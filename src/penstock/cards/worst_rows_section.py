@@ -44,13 +44,18 @@ def _table(rows: Sequence[Mapping[str, Any]], id_key: str, class_names: Sequence
             return class_name(int(value), class_names) if value >= 0 else "not a class of the model"
         return number(value)
 
+    binary = not of_classes and len(class_names) == 2
+
+    def label(value: float | None) -> str:
+        return class_names[int(value)] if binary and value in (0.0, 1.0) else shown(value)
+
     head = [id_key, "Label", "Prediction"]
     head += ["Its score", "Score of the label"] if of_classes else []
     head += ["Baseline's prediction"] if baseline else []
     right = len(head)
     made = []
     for row in rows:
-        cells = [row["id"], shown(row["label"]), shown(row["prediction"])]
+        cells = [row["id"], label(row["label"]), shown(row["prediction"])]
         if of_classes:
             cells += [number(row["score"]), number(row["label_score"])]
         if baseline:

@@ -80,6 +80,8 @@ def test_what_tfma_wrote_is_shown_with_intervals_and_the_baseline():
     assert "Calibration, class 2" in said
     assert "Confusion matrix, candidate" in said
     assert "Plots of kind=k2" in said
+    # The candidate has the first colour in tables and plots.
+    assert said.index("Confusion matrix, candidate") < said.index("Confusion matrix, baseline")
     data = data_of(page)
     assert data["slices"] == ["Overall", "kind=k2", "kind=k1", "kind=k0"]
     assert data["examples"] == [240, 80, 80, 80]

@@ -21,6 +21,7 @@ from penstock.cards.metric_words import (
 from penstock.cards.slice_metrics import (
     OVERALL,
     SliceMetrics,
+    baseline_names,
     collect_slice_metrics,
     primary_metric,
     worst_first,
@@ -114,11 +115,14 @@ def _plots(folder: str, metrics: SliceMetrics, class_names: Sequence[str]) -> Ma
 
     wanted = metrics.slices[: _SLICES_WITH_PLOTS + 1]
     blocks: dict[str, Markup] = {}
+    baselines = baseline_names(folder)
     for message in read_messages(folder, "plots"):
         name = message_slice_name(message)
         if name not in wanted:
             continue
         pairs = [(MetricKey.from_proto(e.key), e.value) for e in message.plot_keys_and_values]
+        # The baseline has the second colour, as in the tables.
+        pairs.sort(key=lambda pair: pair[0].model_name in baselines)
         figures = plot_figures(plots_of(pairs, class_names), class_names)
         if figures:
             blocks[name] = figure_block(figures)
