@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import subprocess
 import sys
@@ -130,8 +129,6 @@ def forgotten_modules(root: Path) -> Iterator[None]:
             places = list(getattr(sys.modules[name], "__path__", ()))
             if any(str(each or "").startswith(str(root)) for each in [origin, *places]):
                 del sys.modules[name]
-                # inspect.stack() fails where a name stood for a package and is a bare folder now.
-                inspect._filesbymodname.pop(name, None)
         sys.modules.update(aside)
 
 
