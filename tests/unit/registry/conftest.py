@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import urllib.request
-import venv
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,25 +15,14 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def mlflow_python() -> str:
-    """Python of a virtual environment with MLflow, made once a machine; TensorFlow is this one's."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-test"
-    home = cache / f"mlflow-{sys.version_info[0]}.{sys.version_info[1]}"
-    python = home / "bin" / "python"
-    ready = home / "ready"
-    if not ready.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        venv.create(home, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "install", "-q", "mlflow>=3,<4"]
-        installed = subprocess.run(command, capture_output=True, text=True, timeout=900)
-        if installed.returncode:
-            pytest.skip(f"mlflow does not install here: {installed.stderr.strip()[-300:]}")
-        ready.touch()
+def mlflow_python(python_with) -> str:
+    """Python with MLflow; TensorFlow is this one's."""
+    python = python_with("mlflow", "mlflow>=3,<4")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    (home / "lib" / version / "site-packages" / "tests.pth").write_text(
+    (Path(python).parents[1] / "lib" / version / "site-packages" / "tests.pth").write_text(
         f"{Path(find_spec('tensorflow').origin).parents[1]}\n"
     )
-    return str(python)
+    return python
 
 
 @pytest.fixture
