@@ -280,3 +280,21 @@ def test_a_name_in_two_places_is_ambiguous(pushed, tmp_path, monkeypatch, capsys
     assert data(capsys, "models", "./other/taxi")["name"] == "taxi"
     shutil.rmtree(root / "other")
     assert data(capsys, "models", "taxi")["destination"] == f"{root}/serving/taxi"
+
+
+def test_a_server_takes_names_of_the_registry(taxi, versions, tmp_path, monkeypatch, capsys):
+    from penstock.cli.verbs import serve
+
+    monkeypatch.setenv("PENSTOCK_MODELS", os.path.dirname(taxi))
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "promote", "taxi", str(versions[0]), "--as", "champion")
+
+    def source(place):
+        return serve._config(serve.parser().read([f"it={place}"])).models[0]
+
+    champion = source("models:/taxi@champion")
+    assert (champion.name, champion.folder, champion.default_label) == ("it", taxi, "champion")
+    assert source(f"models:/taxi/{versions[0]}").policy.specific == (versions[0],)
+    assert source("models:/taxi/latest") == source(taxi)
+    assert "has no alias 'canary'" in said(capsys, "serve", "it=models:/taxi@canary", code=2)
+    assert "PENSTOCK_MODELS" in said(capsys, "serve", "it=models:/tip@canary", code=3)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, key_value
 from penstock.cli.errors import CommandError, NotFound, UsageError
+from penstock.cli.registry_errors import registry_errors
 
 if TYPE_CHECKING:
-    from penstock.server.config import ServerConfig
+    from penstock.server.config import ModelSource, ServerConfig
 
 
 def parser() -> Parser:
@@ -26,6 +27,7 @@ def parser() -> Parser:
         [
             "penstock serve taxi=serving/taxi",
             "penstock serve taxi=serving/taxi penguin=serving/penguin --port 8501",
+            "penstock serve taxi=models:/taxi@champion   # the version that the alias names, as it moves",
             "penstock serve --config serve.toml",
         ],
     )
@@ -34,7 +36,8 @@ def parser() -> Parser:
         metavar="NAME=FOLDER",
         nargs="*",
         type=key_value,
-        help="a model's name in requests, and the folder of its versions",
+        help="a model's name in requests, and the folder or URL of its versions, or its name in the "
+        "registry: models:/NAME@ALIAS, models:/NAME/VERSION, models:/NAME/latest",
     )
     parser.add_argument(
         "--config",
@@ -114,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> ServerConfig:
-    from penstock.server.config import ModelSource, ServerConfig
+    from penstock.server.config import ServerConfig
     from penstock.server.config_file import read_access, read_config
 
     access = {
@@ -132,13 +135,30 @@ def _config(arguments: argparse.Namespace) -> ServerConfig:
     if arguments.config:
         config = read_config(arguments.config, server | access)
     else:
-        models = tuple(ModelSource(name, folder) for name, folder in arguments.models)
+        models = tuple(_source(name, place) for name, place in arguments.models)
         config = ServerConfig(models, **server, access=read_access(access))
     if arguments.no_grpc:
         return replace(config, grpc_port=None)
     if config.grpc_port is None:
         return replace(config, grpc_port=max(0, config.port - 1))
     return config
+
+
+def _source(name: str, place: str) -> ModelSource:
+    """Return what to serve: a folder or URL, or what a name in the registry stands for."""
+    from penstock.server.config import ModelSource, VersionPolicy
+
+    if not place.startswith("models:/"):
+        return ModelSource(name, place)
+    from penstock.registry.model_uri import locate
+
+    with registry_errors("serve"):
+        found = locate(place)
+    if found.alias is not None:
+        return ModelSource(name, found.destination, default_label=found.alias)
+    if place.endswith("/latest"):
+        return ModelSource(name, found.destination)
+    return ModelSource(name, found.destination, VersionPolicy(specific=(found.version,)))
 
 
 def _tell(address: str, grpc_address: str | None) -> None:
