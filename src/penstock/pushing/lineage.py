@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,15 +26,13 @@ def lineage_of(
         facts: What else is known by name, such as the pipeline; what is empty is left out.
 
     Returns:
-        The facts, and `pushed` (when, in UTC), `model` (id, uri, fingerprint), `metrics` (the
+        The facts, and `model` (id, uri, fingerprint), `metrics` (the
         evaluation's, or else what the training reported), and `data` (a list of the examples with node,
         uri, fingerprint, and span and version if they have them).
     """
-    pushed = datetime.datetime.now(datetime.UTC)
     judge = blessing if blessing is not None else model
     return {
         **{name: value for name, value in facts.items() if value not in (None, "")},
-        "pushed": f"{pushed:%Y-%m-%dT%H:%M:%SZ}",
         "model": {"id": model.id, "uri": model.uri, "fingerprint": model.fingerprint},
         "metrics": dict(_execution_of(judge, executions).get("metrics") or {}),
         "data": [

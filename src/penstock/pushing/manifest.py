@@ -2,7 +2,7 @@
 
 It is the file `penstock_manifest.json` in the version's folder, written last:
 
-    {"format": 1, "version": 7, "form": "SavedModel",
+    {"format": 1, "version": 7, "form": "SavedModel", "pushed": "2026-11-21T09:30:00Z",
      "files": {"saved_model.pb": {"size": 81920, "sha256": "9f86d0..."}},
      "lineage": {"run": "20261121-0930", "metrics": {"auc": 0.71}}}
 
@@ -48,12 +48,14 @@ class Manifest:
         form: "SavedModel", "scikit-learn estimator", "ONNX file" or "Keras file".
         files: Each file by its path in the version's folder.
         lineage: Where the model comes from: plain values by name, such as the run and the metrics.
+        pushed: When it was pushed, in UTC as "2026-11-21T09:30:00Z"; "" if it is not said.
     """
 
     version: int
     form: str
     files: Mapping[str, FileEntry] = field(repr=False)
     lineage: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    pushed: str = ""
 
     @property
     def num_bytes(self) -> int:
@@ -88,7 +90,11 @@ def read_manifest(folder: str) -> Manifest | None:
             for name, entry in content["files"].items()
         }
         return Manifest(
-            int(content["version"]), str(content["form"]), files, dict(content.get("lineage") or {})
+            int(content["version"]),
+            str(content["form"]),
+            files,
+            dict(content.get("lineage") or {}),
+            str(content.get("pushed") or ""),
         )
     except FileNotFoundError:
         return None
@@ -141,6 +147,7 @@ def write_manifest(folder: str, manifest: Manifest) -> None:
         "format": FORMAT,
         "version": manifest.version,
         "form": manifest.form,
+        "pushed": manifest.pushed,
         "files": {
             name: {"size": entry.size, "sha256": entry.sha256}
             for name, entry in sorted(manifest.files.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import tempfile
 from collections.abc import Mapping
@@ -90,7 +91,8 @@ def push_model(
         )
     check_keep(keep)
     form, info = form_of(source)
-    manifest = Manifest(0, form, {}, lineage or {})
+    now = datetime.datetime.now(datetime.UTC)
+    manifest = Manifest(0, form, {}, lineage or {}, f"{now:%Y-%m-%dT%H:%M:%SZ}")
     if is_local(destination):
         destination = local_path(destination)
         version = _to_folder(source, Path(destination), manifest, versioning, answers_within)

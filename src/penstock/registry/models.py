@@ -126,7 +126,7 @@ def _version(
         folder,
         tuple(name for name, named in aliases.items() if named == version),
         form,
-        str(lineage.get("pushed") or ""),
+        manifest.pushed if manifest is not None else str(lineage.get("pushed") or ""),
         manifest.num_bytes if manifest is not None else None,
         is_held(destination, version),
         lineage,

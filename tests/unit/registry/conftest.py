@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -40,7 +41,12 @@ def mlflow_server(mlflow_python, tmp_path) -> Iterator[str]:
     log = tmp_path / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=tmp_path, start_new_session=True
+            command,
+            stdout=output,
+            stderr=output,
+            cwd=tmp_path,
+            start_new_session=True,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )
     try:
         for _ in range(600):
@@ -57,5 +63,6 @@ def mlflow_server(mlflow_python, tmp_path) -> Iterator[str]:
             pytest.fail(log.read_text()[-2000:])
         yield url
     finally:
-        os.killpg(server.pid, 15)
+        # Its workers end slowly, and nothing of it is needed any more.
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait(30)
