@@ -130,6 +130,10 @@ def _tensor(array: Array) -> RowBytes:
         header = RowBytes.constant(rows, _header(_STRING, array.shape[1:]))
         if not size:
             return header
+        if size == 1:
+            return header + RowBytes.of(byte_strings(array.reshape(-1).tolist())).in_field(
+                _STRING_VAL
+            )
         offsets, fields = text_fields(_STRING_VAL, byte_strings(array.reshape(-1).tolist()))
         return header + RowBytes.of(binary_array(offsets[::size], fields.buffers()[2]))
     header = RowBytes.constant(rows, _header(_DTYPES[name], array.shape[1:]))

@@ -21,6 +21,7 @@ from penstock.io.examples.reader import RecordDecoder
 from penstock.io.examples.shard_files import written_whole
 from penstock.io.examples.split_shards import ParquetShard
 from penstock.io.tfrecord.blocks import read_record_blocks, records_of
+from penstock.io.tfrecord.framing import frame_records
 
 if TYPE_CHECKING:
     from penstock.io import ExamplesSplit
@@ -239,11 +240,11 @@ class _Output:
         """Append the predictions of a batch."""
         if self._plan.output is None:
             assert isinstance(self._writer, TFRecordWriter)
-            self._writer.write_all(prediction_logs(batch.records, heads).to_pylist())
+            self._writer.write_framed(frame_records(prediction_logs(batch.records, heads)))
             return
         columns = output_columns(heads, self._specs)
         if isinstance(self._writer, TFRecordWriter):
-            self._writer.write_all(extended_records(batch.records, columns).to_pylist())
+            self._writer.write_framed(frame_records(extended_records(batch.records, columns)))
             return
         rows = batch.columns
         if rows is None:

@@ -37,7 +37,7 @@ def booleans(values: npt.NDArray[np.bool_]) -> pa.BooleanArray:
 def byte_strings(values: Sequence[bytes]) -> pa.LargeBinaryArray:
     """Join byte strings into one array."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum([len(value) for value in values], out=offsets[1:])
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
     return pa.Array.from_buffers(
         pa.large_binary(),
         len(values),

@@ -7,8 +7,8 @@ at the end. Source of the format: https://protobuf.dev/programming-guides/encodi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -133,78 +133,153 @@ def varint_payloads(values: npt.NDArray[np.int64]) -> tuple[Lengths, npt.NDArray
     return offsets_of(lengths), digits[np.arange(longest) < lengths[:, None]]
 
 
+class _Header(NamedTuple):
+    """What stands before the bytes of each row in a field: a tag, and how many they are."""
+
+    tag: bytes
+    lengths: Lengths
+
+
+# Constant bytes, a header, as many bytes of each row, or a byte string for each row.
+_Part: TypeAlias = "bytes | _Header | npt.NDArray[np.uint8] | pa.Array"
+
+
 class RowBytes:
     """The bytes of each row, in parts until they are joined.
 
     Args:
         rows: The number of rows.
-        parts: Scalars and large_binary arrays, in order.
+        parts: The parts, in order.
         lengths: The bytes of each row; one number if all have as many.
+        columns: How many byte strings of any length are among the parts.
 
     Example:
         >>> name = RowBytes.of(byte_strings([b"Ann", b"Bo"])).in_field(1)
-        >>> (name + RowBytes.constant(2, b"\\x10\\x01")).joined().to_pylist()
-        [b'\\n\\x03Ann\\x10\\x01', b'\\n\\x02Bo\\x10\\x01']
+        >>> (name + RowBytes.constant(2, b"\x10\x01")).joined().to_pylist()
+        [b'\n\x03Ann\x10\x01', b'\n\x02Bo\x10\x01']
     """
 
     def __init__(
-        self, rows: int, parts: Iterable[pa.Array | pa.Scalar], lengths: Lengths | int
+        self, rows: int, parts: Iterable[_Part], lengths: Lengths | int, columns: int = 0
     ) -> None:
         self.rows = rows
         self._parts = tuple(parts)
         self._lengths = lengths
+        self._columns = columns
 
     @classmethod
     def constant(cls, rows: int, data: bytes) -> RowBytes:
         """Repeat the same bytes in each row."""
-        return cls(rows, [byte_strings([data])[0]] if data else [], len(data))
+        return cls(rows, [data] if data else [], len(data))
 
     @classmethod
     def of(cls, column: pa.LargeBinaryArray) -> RowBytes:
         """Take a byte string for each row."""
-        return cls(len(column), [column], np.diff(large_offsets(column)))
+        return cls(len(column), [column], np.diff(large_offsets(column)), 1)
 
     @classmethod
     def of_fixed(cls, values: npt.NDArray[Any]) -> RowBytes:
         """Take the bytes of numbers `[rows, ...]`, one after another."""
-        data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        size = len(data) // max(1, len(values))
-        offsets = np.arange(len(values) + 1, dtype=np.int64) * size
-        return cls(len(values), [binary_array(offsets, data)], size)
+        rows = len(values)
+        data = np.ascontiguousarray(values).reshape(rows, -1).view(np.uint8)
+        return cls(rows, [data], data.shape[1])
 
     def __add__(self, other: RowBytes) -> RowBytes:
-        return RowBytes(self.rows, self._parts + other._parts, self._lengths + other._lengths)
+        parts = self._parts + other._parts
+        lengths = self._lengths + other._lengths
+        return RowBytes(self.rows, parts, lengths, self._columns + other._columns)
 
     def in_field(self, number: int) -> RowBytes:
         """Return a field that holds the bytes of each row, which are bytes, text or a message."""
         tag = tag_of(number)
-        header: pa.Array | pa.Scalar
         if isinstance(self._lengths, int):
-            made = delimited(tag, self._lengths)
-            header, sizes = byte_strings([made])[0], len(made)
-            return RowBytes(self.rows, [header, *self._parts], self._lengths + sizes)
-        header, lengths = by_length(self._lengths, lambda length: delimited(tag, length))
-        return RowBytes(self.rows, [header, *self._parts], self._lengths + lengths)
+            header = delimited(tag, self._lengths)
+            length = self._lengths + len(header)
+            return RowBytes(self.rows, [header, *self._parts], length, self._columns)
+        sizes = np.full(self.rows, len(tag) + 1, dtype=np.int64)
+        for size in range(1, 5):
+            sizes += self._lengths >= 1 << 7 * size
+        parts = [_Header(tag, self._lengths), *self._parts]
+        return RowBytes(self.rows, parts, self._lengths + sizes, self._columns)
 
     def grouped(self, size: int) -> RowBytes:
         """Return the bytes of each `size` rows as those of one."""
-        flat = self.joined()
-        offsets, data = flat_bytes(flat)
+        offsets, data = flat_bytes(self.joined())
         return RowBytes.of(binary_array(offsets[::size], data))
 
     def joined(self) -> pa.LargeBinaryArray:
         """Join the parts of each row."""
-        if all(isinstance(part, pa.Scalar) for part in self._parts):
-            data = b"".join(part.as_py() for part in self._parts)
-            return byte_strings([data] * self.rows)
-        return pc.binary_join_element_wise(*self._parts, _EMPTY)
+        if not self.rows:
+            return byte_strings([])
+        parts = [self._made(run) for run in _runs(self._parts, together=self._columns == 1)]
+        if all(isinstance(part, pa.Scalar) for part in parts):
+            return byte_strings([b"".join(part.as_py() for part in parts)] * self.rows)
+        return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, _EMPTY)
 
-    @property
-    def lengths(self) -> Lengths:
-        """The number of bytes of each row."""
-        if isinstance(self._lengths, int):
-            return np.full(self.rows, self._lengths, dtype=np.int64)
-        return self._lengths
+    def _made(self, run: list[Any]) -> pa.Array | pa.Scalar:
+        if isinstance(run[0], pa.Array):
+            return run[0]
+        if any(isinstance(part, np.ndarray) for part in run):
+            return self._side_by_side(run)
+        headers = [part for part in run if isinstance(part, _Header)]
+        if not headers:
+            return byte_strings([b"".join(run)])[0]
+        # Where rows are as long, so is what is within them: they differ by one byte string alone.
+        outer = headers[0].lengths
+        first_of = _first_rows(outer)
+
+        def make(length: int) -> bytes:
+            row = first_of[length]
+            return b"".join(
+                part if isinstance(part, bytes) else delimited(part.tag, int(part.lengths[row]))
+                for part in run
+            )
+
+        return by_length(outer, make)[0]
+
+    def _side_by_side(self, run: list[Any]) -> pa.Array:
+        """Return constants and bytes of a fixed number as one byte string a row."""
+        widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in run]
+        data = np.empty((self.rows, sum(widths)), dtype=np.uint8)
+        start = 0
+        for part, width in zip(run, widths, strict=True):
+            bytes_of = np.frombuffer(part, np.uint8) if isinstance(part, bytes) else part
+            data[:, start : start + width] = bytes_of
+            start += width
+        offsets = np.arange(self.rows + 1, dtype=np.int64) * start
+        return binary_array(offsets, data.reshape(-1))
+
+
+def _runs(parts: Iterable[Any], *, together: bool) -> Iterator[list[Any]]:
+    """Yield the parts that are made at once: constants beside headers, or beside fixed bytes.
+
+    Args:
+        parts: The parts.
+        together: Whether headers beside each other are made at once, too.
+    """
+    run: list[Any] = []
+    kind: type | None = None
+    for part in parts:
+        this = None if isinstance(part, bytes) else type(part)
+        alone = this is not None and issubclass(this, pa.Array)
+        apart = this is _Header and kind is _Header and not together
+        changed = this is not None and kind is not None and this is not kind
+        if run and (alone or apart or changed):
+            yield run
+            run, kind = [], None
+        if alone:
+            yield [part]
+            continue
+        run.append(part)
+        kind = kind or this
+    if run:
+        yield run
+
+
+def _first_rows(lengths: Lengths) -> dict[int, int]:
+    """Return a row of each length."""
+    distinct, first = np.unique(lengths, return_index=True)
+    return dict(zip(distinct.tolist(), first.tolist(), strict=True))
 
 
 def text_fields(number: int, values: pa.Array) -> tuple[Lengths, pa.Array]:

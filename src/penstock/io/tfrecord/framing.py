@@ -15,7 +15,7 @@ from penstock.io.arrow.arrays import byte_strings, numbers
 _MASK_DELTA = np.uint32(0xA282EAD8)
 
 
-def frame_records(records: Sequence[bytes]) -> pa.LargeBinaryArray:
+def frame_records(records: Sequence[bytes] | pa.LargeBinaryArray) -> pa.LargeBinaryArray:
     """Add length and checksums to each record, as in TFRecord files.
 
     Args:
@@ -27,15 +27,19 @@ def frame_records(records: Sequence[bytes]) -> pa.LargeBinaryArray:
     Example:
         >>> writer.write_framed(frame_records([b"first", b"second"]))
     """
-    joined = byte_strings(records)
-    if not records:
+    joined = records if isinstance(records, pa.Array) else byte_strings(records)
+    if not len(records):
         return joined
-    lengths = np.fromiter(map(len, records), "<u8", len(records))
+    lengths = np.diff(
+        np.frombuffer(joined.buffers()[1], np.int64, len(joined) + 1, 8 * joined.offset)
+    )
+    lengths = lengths.astype("<u8")
     distinct, index = np.unique(lengths, return_inverse=True)
     checksums = masked_checksums([length.tobytes() for length in distinct])
     headers = np.empty(len(distinct), dtype=[("length", "<u8"), ("checksum", "<u4")])
     headers["length"], headers["checksum"] = distinct, checksums
-    footers = masked_checksums(records)
+    values = records.to_pylist() if isinstance(records, pa.Array) else records
+    footers = masked_checksums(values)
     return pc.binary_join_element_wise(
         _fixed(headers, 12).take(numbers(index)), joined, _fixed(footers, 4), _EMPTY
     )
