@@ -164,6 +164,11 @@ class InfraBlessing(Blessing):
     BLESSED_FILE: ClassVar = "INFRA_BLESSED"
     NOT_BLESSED_FILE: ClassVar = "INFRA_NOT_BLESSED"
 
+    @property
+    def warm_model_uri(self) -> str:
+        """The model with its warm-up requests, if the InfraValidator was asked for them (`has_model`)."""
+        return f"{self.uri.rstrip('/')}/stamped_model"
+
 
 class PushedModel(Artifact):
     """A copy of the pushed model, with its destination."""

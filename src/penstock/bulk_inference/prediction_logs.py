@@ -79,6 +79,24 @@ def prediction_logs(records: Sequence[bytes], heads: Sequence[HeadOutputs]) -> p
     return log.in_field(_PREDICT_LOG).joined()
 
 
+def request_logs(
+    records: Sequence[bytes], signature: str, method: str, inputs: dict[str, Array]
+) -> pa.LargeBinaryArray:
+    """Return a serialized PredictionLog for each row with a request and no response, as for a warm-up.
+
+    Args:
+        records: The rows, serialized tf.Examples.
+        signature: The signature that is asked.
+        method: "predict", "classify" or "regress".
+        inputs: The tensors that it is given, `[rows, ...]`, if it predicts.
+    """
+    spec = RowBytes.constant(len(records), field(1, _model_spec(signature)))
+    if method == "predict":
+        return (spec + _tensors(inputs, 2)).in_field(_REQUEST).in_field(_PREDICT_LOG).joined()
+    number = _CLASSIFY_LOG if method == "classify" else _REGRESS_LOG
+    return (spec + _input(records, 2)).in_field(_REQUEST).in_field(number).joined()
+
+
 def _model_spec(signature: str) -> bytes:
     return field(3, signature.encode())
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.components.filter_rows import FilterRows
     from penstock.components.import_example_gen import ImportExampleGen
     from penstock.components.import_schema_gen import ImportSchemaGen
+    from penstock.components.infra_validator import InfraValidator
     from penstock.components.model_card import ModelCard
     from penstock.components.parquet_example_gen import ParquetExampleGen
     from penstock.components.pusher import Pusher
@@ -49,6 +50,7 @@ _HOME = {
     "FilterRows": "filter_rows",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
+    "InfraValidator": "infra_validator",
     "ModelCard": "model_card",
     "PairedExampleSkew": "example_diff",
     "ParquetExampleGen": "parquet_example_gen",
@@ -77,6 +79,7 @@ __all__ = [
     "FilterRows",
     "ImportExampleGen",
     "ImportSchemaGen",
+    "InfraValidator",
     "ModelCard",
     "PairedExampleSkew",
     "ParquetExampleGen",

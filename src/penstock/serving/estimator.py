@@ -89,6 +89,15 @@ def is_estimator(path: str) -> bool:
     return not os.path.exists(f"{path}/saved_model.pb") and os.path.isfile(f"{path}/{PICKLE}")
 
 
+def described_features(path: str) -> list[str] | None:
+    """Return the features that `estimator.json` lists, without unpickling; None where there is none."""
+    try:
+        described = json.loads(Path(path, DESCRIPTION).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return list(described["feature_keys"]) if "feature_keys" in described else None
+
+
 def read_estimator(path: str) -> Estimator:
     """Load a pickled estimator; this runs code in the pickle.
 
