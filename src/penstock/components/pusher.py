@@ -34,7 +34,8 @@ class Pusher(Component):
     Args:
         model: The model to push.
         model_blessing: The Evaluator's verdict; without it, the model is pushed unchecked.
-        infra_blessing: The InfraValidator's verdict.
+        infra_blessing: The InfraValidator's verdict. If it was asked for warm-up requests, its copy of the
+            model with them is pushed.
         push_destination: A folder or fsspec URL, or a `PushDestination` with a folder and its versioning.
         push_fn: A function, or its dotted name, that pushes to a destination of your own instead. It gets
             `penstock.pushing.PushArgs` and returns where the model lies now.
@@ -160,7 +161,8 @@ class Pusher(Component):
         shutil.copytree(
             self._source(), self.pushed_model.uri, copy_function=shutil.copyfile, dirs_exist_ok=True
         )
-        others = [name for name, uri in self.model.forms.items() if uri != self._source()]
+        pushed = {self._source(), self.model.serving_uri if self._is_warm() else ""}
+        others = [name for name, uri in self.model.forms.items() if uri not in pushed]
         if others:
             context.log.info("Not pushed, but in %s: %s", self.model.uri, ", ".join(others))
 
@@ -250,12 +252,21 @@ class Pusher(Component):
         return path.rstrip("/").rpartition("/")[2]
 
     def _source(self) -> str:
-        """Return the folder to push: the one for servers, or else the first that there is."""
+        """Return the folder to push: the one for servers, or else the first that there is.
+
+        Where the InfraValidator wrote warm-up requests, it is its copy of the model, which has them.
+        """
+        if self.infra_blessing is not None and self._is_warm():
+            return self.infra_blessing.warm_model_uri
         served = self.model.serving_uri
         if os.path.exists(served):
             return served
         forms = self.model.forms
         return forms.get(Model.ONNX_FOLDER) or forms.get(Model.KERAS_FOLDER) or served
+
+    def _is_warm(self) -> bool:
+        blessing = self.infra_blessing
+        return blessing is not None and bool(blessing.custom_properties.get("has_model"))
 
     def _objection(self) -> tuple[str, list[str]]:
         """Return why the model may not be pushed, and what the validator said; "" if it may."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from penstock.infra_validation.requests import Request
+from penstock.spelling import counted
 
 _STATUS_SECONDS = 5.0
 
@@ -121,9 +122,8 @@ def check_answer(outputs: dict[str, Any], names: Sequence[str], rows: int) -> No
         where = f"the output {name!r}" if name else "its output"
         count = len(values) if isinstance(values, list) else None
         if count != rows:
-            got = "one value" if count is None else f"{count} rows"
-            asked = f"{rows} row" + "s" * (rows > 1)
-            raise WrongAnswer(f"was answered with {got} in {where}, not {asked}")
+            got = "one value" if count is None else counted(count, "row")
+            raise WrongAnswer(f"was answered with {got} in {where}, not {counted(rows, 'row')}")
         for row, value in enumerate(values):
             if any(math.isnan(each) for each in _floats(value)):
                 raise WrongAnswer(f"was answered with NaN in row {row} of {where}")

@@ -177,6 +177,7 @@ class _Trial:
         self._name = name
         self._bounds = bounds
         self._started = time.monotonic()
+        self._client: Client | None = None
 
     def run(self, requests: ModelRequests | None) -> InfraValidation:
         """Wait until the model is loaded, and send the requests."""
@@ -188,6 +189,9 @@ class _Trial:
                 found = self._ask_all(client, requests, found)
         except ServerFailed as error:
             found = replace(found, reasons=(str(error),))
+        finally:
+            if self._client is not None:
+                self._client.close()
         return found
 
     def _wait(self) -> Client:
@@ -199,7 +203,7 @@ class _Trial:
             "longer"
         )
         try:
-            client = Client(*self._server.address(deadline), self._name)
+            self._client = client = Client(*self._server.address(deadline), self._name)
         except ServerFailed as error:
             raise ServerFailed(self._end("while it started") or late) from error
         while True:
@@ -232,7 +236,6 @@ class _Trial:
             if request.rows == sizes[request.signature]:
                 times.append(elapsed)
             report(answered, len(requests.requests), "requests")
-        client.close()
         return _timed(found, answered, times)
 
     def _explained(self, error: Exception, request: str) -> str:

@@ -19,7 +19,6 @@ try:
     import uvicorn
 
     from penstock.server.divided import DividedServables
-    from penstock.server.grpc_api.door import GrpcDoor
     from penstock.server.rest.app import build_app
     from penstock.server.safety.connections import http_settings
 except ImportError as error:
@@ -53,12 +52,18 @@ async def _serve(
     on_listening: Callable[[str, str | None], None] | None,
 ) -> None:
     servables = DividedServables.of(config)
-    door = GrpcDoor(servables, config)
+    door = None
+    if config.grpc_port is not None:
+        # Its messages import TensorFlow, which takes seconds.
+        from penstock.server.grpc_api.door import GrpcDoor
+
+        door = GrpcDoor(servables, config)
     stopped = asyncio.Event()
 
     async def stop_grpc() -> None:
         await stopped.wait()
-        await door.stop(config.drain_seconds)
+        if door is not None:
+            await door.stop(config.drain_seconds)
 
     stopping = asyncio.get_running_loop().create_task(stop_grpc())
 
@@ -82,7 +87,7 @@ async def _serve(
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, server.stop, each)
     grpc_port = None
-    if config.grpc_port is not None:
+    if door is not None and config.grpc_port is not None:
         grpc_port = await door.start(config.host, config.grpc_port)
     if on_listening is not None:
         scheme = "http" if context is None else "https"

@@ -32,7 +32,12 @@ def test_a_model_that_answers(make_model, examples, tmp_path):
 @pytest.mark.parametrize(
     ("behaviour", "bounds", "reason"),
     [
-        ("crash while loading", {}, r"The server was killed by SIGABRT while it loaded the model"),
+        pytest.param(
+            "crash while loading",
+            {},
+            r"The server was killed by SIGABRT while it loaded the model",
+            marks=pytest.mark.slow,
+        ),
         (
             "segfault",
             {},
@@ -41,13 +46,13 @@ def test_a_model_that_answers(make_model, examples, tmp_path):
         ),
         (
             "hang",
-            {"max_request_seconds": 1},
-            r"Request 4 to 'serving_default' got no answer within 1 s \(max_request_seconds\): the model hangs",
+            {"max_request_seconds": 3},
+            r"Request 4 to 'serving_default' got no answer within 3 s \(max_request_seconds\): the model hangs",
         ),
         (
             "eat memory",
-            {"max_memory_mb": 700},
-            r"The server needed more than 700.0 MiB of memory while it answered request 4 to 'serving_default' "
+            {"max_memory_mb": 500},
+            r"The server needed more than 500.0 MiB of memory while it answered request 4 to 'serving_default' "
             r"\(max_memory_mb\)",
         ),
         (
@@ -58,13 +63,14 @@ def test_a_model_that_answers(make_model, examples, tmp_path):
         (
             "other rows",
             {},
-            "The request of 5 rows to 'serving_default' was answered with 1 rows? in its output, "
+            "The request of 5 rows to 'serving_default' was answered with 1 row in its output, "
             "not 5 rows",
         ),
-        (
+        pytest.param(
             "fail",
             {},
             "Request 4 to 'serving_default' failed with the status 500: .*ZeroDivisionError: no x",
+            marks=pytest.mark.slow,
         ),
         (
             "well",
