@@ -2,8 +2,8 @@
 
 The model and the rows of `evaluation.py`. Each is timed in a process of its own, after its imports:
 `predict` reads the files and calls the model's signature batch by batch and does nothing else; `logs` is
-`penstock.bulk_inference.infer`, which writes a PredictionLog for each row; `examples` and `parquet` write the
-rows with their predictions, as gzip TFRecords and as Parquet.
+`penstock.bulk_inference.infer`, which writes a PredictionLog for each row; `examples` and `parquet` write
+the rows with their predictions, as gzip TFRecords and as Parquet.
 
     python benchmarks/bulk_inference.py --rows 1000000 --csv FILE [--repeat 3] [--json]
 """
