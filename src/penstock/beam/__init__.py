@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from penstock.beam.big_query import big_query_source
     from penstock.beam.bulk_inference import infer_on_beam
     from penstock.beam.csv_input import CsvInput
+    from penstock.beam.evaluation import accumulate_on_beam
     from penstock.beam.feature_skew import DetectFeatureSkew, compare_on_beam
     from penstock.beam.ingestion import write_examples_on_beam
     from penstock.beam.kernels import Kernel, KernelCombineFn, Total
@@ -43,6 +44,7 @@ __all__ = [
     "WriteStatisticsToBinaryFile",
     "WriteStatisticsToTFRecord",
     "WriteStatisticsToText",
+    "accumulate_on_beam",
     "big_query_source",
     "combine_on_beam",
     "compare_on_beam",
@@ -71,6 +73,7 @@ _MODULES = {
     "WriteStatisticsToBinaryFile": "statistics_transforms",
     "WriteStatisticsToTFRecord": "statistics_transforms",
     "WriteStatisticsToText": "statistics_transforms",
+    "accumulate_on_beam": "evaluation",
     "big_query_source": "big_query",
     "combine_on_beam": "statistics",
     "compare_on_beam": "feature_skew",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -90,6 +91,7 @@ class Evaluator(Component):
     def run(self, context: ExecutionContext) -> None:
         """Evaluate the model, and write the results and the blessing."""
         from penstock.data_validation import load_schema_text
+        from penstock.engines import engine_of
         from penstock.evaluation import evaluate, summary, write_evaluation
         from penstock.evaluation.class_names import write_class_names
         from penstock.io import ExamplesSplit
@@ -110,6 +112,9 @@ class Evaluator(Component):
             file_format=self.examples.file_format,
             modules=self._modules(context),
             worst_rows=self._worst_rows(schema),
+            accumulate=functools.partial(
+                engine_of(context).accumulate, exchange_folder=self.evaluation.uri
+            ),
         )
         for name in evaluation.empty_slices:
             context.log.warning("No example is in the slices %s of slicing_specs.", name)

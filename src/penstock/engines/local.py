@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from penstock.bulk_inference import InferencePlan
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
+    from penstock.evaluation.accumulation import Accumulation
+    from penstock.evaluation.row_work import RowWork
     from penstock.io import ExamplesSplit, Quarantine
     from penstock.io import Output as OutputConfig
     from penstock.transform import TransformFolders, TransformResult
@@ -115,6 +117,11 @@ class LocalEngine:
         for part in range(parts):
             detector.compare(read_base(base.files), read_test(test.files), part=part, parts=parts)
         return detector.result()
+
+    def accumulate(self, work: RowWork, exchange_folder: str) -> Accumulation:
+        """Do an evaluation's work on its rows; see `Engine.accumulate`."""
+        del exchange_folder
+        return work.here()
 
 
 def _of_one_format(splits: Sequence[ExamplesSplit]) -> list[list[ExamplesSplit]]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from penstock.bulk_inference import InferencePlan
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
+    from penstock.evaluation.accumulation import Accumulation
+    from penstock.evaluation.row_work import RowWork
     from penstock.io import Output as OutputConfig
     from penstock.io import Quarantine
     from penstock.transform import TransformFolders, TransformResult
@@ -175,6 +177,12 @@ class BeamEngine:
             make_detector,
             exchange_folder,
         ).result()
+
+    def accumulate(self, work: RowWork, exchange_folder: str) -> Accumulation:
+        """Do an evaluation's work on its rows; see `Engine.accumulate`."""
+        from penstock.beam import accumulate_on_beam
+
+        return accumulate_on_beam(self.setup, work, exchange_folder)
 
 
 def _joined(splits: Sequence[ExamplesSplit]) -> dict[str, ExamplesSplit]:

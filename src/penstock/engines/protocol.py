@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from penstock.bulk_inference import InferencePlan
     from penstock.data_validation.skew.detector import FeatureSkewDetector, FeatureSkewResult
     from penstock.data_validation.stats_options import StatsOptions
+    from penstock.evaluation.accumulation import Accumulation
+    from penstock.evaluation.row_work import RowWork
     from penstock.io import ExamplesSplit, Quarantine, Rows
     from penstock.io import Output as OutputConfig
     from penstock.io.ingestion.broken_rows import OnBroken
@@ -169,6 +171,15 @@ class Engine(Protocol):
             base: The split to compare with.
             test: The split to examine.
             make_detector: Makes the detector; picklable.
+            exchange_folder: A folder that all workers can reach.
+        """
+        ...
+
+    def accumulate(self, work: RowWork, exchange_folder: str) -> Accumulation:
+        """Do an evaluation's work on its rows: predict, and accumulate what the metrics need.
+
+        Args:
+            work: The rows and what is done to them.
             exchange_folder: A folder that all workers can reach.
         """
         ...

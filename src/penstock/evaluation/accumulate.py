@@ -13,14 +13,6 @@ from collections.abc import Callable, Generator, Iterable
 from penstock.evaluation.accumulation import Accumulation
 from penstock.evaluation.blocks import Block, parts_of
 from penstock.evaluation.prediction import BatchPredictor, in_threads
-from penstock.io.processes.shard_processes import usable_processes
-
-_MOST_THREADS = 16
-
-
-def usable_threads(predict: BatchPredictor) -> int:
-    """Return how many threads should predict: one a core, where the models gain by threads."""
-    return usable_processes(_MOST_THREADS) if predict.in_threads else 1
 
 
 def accumulated_parts(

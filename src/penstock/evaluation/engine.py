@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
-from penstock.evaluation.accumulate import accumulated_parts, usable_threads
 from penstock.evaluation.accumulation import Accumulation
-from penstock.evaluation.blocks import read_blocks
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
-from penstock.evaluation.evaluated_model import check_features, load_models
 from penstock.evaluation.intervals.confidence_interval import Estimate
-from penstock.evaluation.intervals.resampling import resampling_of
 from penstock.evaluation.keys import SliceKey
-from penstock.evaluation.model_checks import check_first_rows, check_outputs, named_features
-from penstock.evaluation.plan import plan_metrics, views_of
-from penstock.evaluation.prediction import BatchPredictor
-from penstock.evaluation.requested_metrics import metric_features
 from penstock.evaluation.resolve import resolve_config
+from penstock.evaluation.row_work import RowInput, RowWork
 from penstock.evaluation.slice_results import SliceResult, slice_results
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
 from penstock.evaluation.worst_rows import WorstRows, WorstRowsRequest
-from penstock.progress import report
 
 
 @dataclass
@@ -85,6 +75,7 @@ def evaluate(
     modules: Mapping[str, ModuleType] | None = None,
     worst_rows: WorstRowsRequest | None = None,
     seed: int = 0,
+    accumulate: Callable[[RowWork], Accumulation] = RowWork.here,
 ) -> Evaluation:
     """Evaluate a SavedModel, and a baseline beside it, on examples.
 
@@ -102,6 +93,7 @@ def evaluate(
             are imported by their dotted name.
         worst_rows: Which rows with the largest errors to keep, if any.
         seed: What the samples of confidence intervals depend on, besides the rows.
+        accumulate: Where the rows are worked on; by default on the cores of this machine.
 
     Returns:
         Metrics by slice and the verdict of the thresholds. Nothing is written.
@@ -121,57 +113,17 @@ def evaluate(
     requested = as_eval_config(eval_config)
     refuse_problems(requested)
     config = resolve_config(requested, has_baseline=baseline is not None)
-    metrics = plan_metrics(config, modules)
     thresholds = planned_thresholds(config)
-    resampling = resampling_of(config.options, seed)
-
-    def empty() -> Accumulation:
-        worst = None
-        if worst_rows is not None:
-            worst = WorstRows(worst_rows, config.model_specs, views_of(metrics))
-        return Accumulation(metrics, config.slicing_specs, worst, resampling)
-
-    total = empty()
-    slicer = total.slicer
+    rows = RowInput(files, model, baseline, schema, file_format, batch_size, worst_rows, seed)
+    work = RowWork(config, rows, modules)
     started = time.perf_counter()
-    models = load_models(config, model, baseline)
-    check_outputs(models, metrics)
-    of_metrics = [name for _, name in metric_features(config)]
-    if schema is not None:
-        check_features(slicer, models, [f.name for f in schema.feature])
-        if worst_rows is not None:
-            worst_rows.check_features(f.name for f in schema.feature)
-    else:
-        check_first_rows(
-            read_blocks(files, file_format=file_format, batch_size=batch_size),
-            models,
-            named_features([*slicer.features, *of_metrics], models, worst_rows),
-        )
+    work.check()
     loaded = time.perf_counter()
-    sizes = [m.spec.inference_batch_size for m in models if m.spec.inference_batch_size]
-    predict = BatchPredictor(
-        models,
-        [*slicer.features, *of_metrics],
-        schema,
-        more=worst_rows.columns if worst_rows else (),
-    )
-    blocks = read_blocks(files, file_format=file_format, batch_size=min([batch_size, *sizes]))
-    first = next(blocks, None)
-    if first is None:
-        raise ValueError(f"There is nothing to evaluate: no examples in {list(files)}.")
-    predict.look_at(first)
-    parts = accumulated_parts(
-        itertools.chain([first], blocks),
-        predict,
-        empty,
-        usable_threads(predict),
-    )
-    with contextlib.closing(parts):
-        for part in parts:
-            total.merge(part)
-            report(total.num_examples)
+    total = work.empty()
+    total.merge(accumulate(work))
+    slicer = total.slicer
     slicer.check_features(sorted(total.features))
-    slices = slice_results(config, slicer.keys, total, metrics, resampling)
+    slices = slice_results(config, slicer.keys, total, work.metrics, work.resampling)
     validation = check_thresholds(config, requested, thresholds, slices)
     empty_slices = [
         spec_name(spec)
@@ -182,7 +134,7 @@ def evaluate(
         config,
         slices,
         validation,
-        {m.spec.name: m.model.path for m in models},
+        {m.spec.name: m.model.path for m in work.models},
         total.num_examples,
         {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
         empty_slices,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _TYPES = {"INT": pa.int64(), "FLOAT": pa.float32(), "BYTES": pa.large_binary()}
+
+
+class Learned(NamedTuple):
+    """What a decoder knows of the features.
+
+    Attributes:
+        wanted: Which it looks for.
+        types: The types of those that were seen.
+    """
+
+    wanted: frozenset[str]
+    types: dict[str, pa.DataType]
 
 
 class FeatureDecoder:
@@ -59,6 +71,15 @@ class FeatureDecoder:
         batch = self._decode(serialized, 0)
         self._learn(batch)
         return set(batch.schema.names)
+
+    @property
+    def learned(self) -> Learned:
+        """What it knows; another decoder of the same features may be given it."""
+        return Learned(frozenset(self._wanted), dict(self._types))
+
+    @learned.setter
+    def learned(self, learned: Learned) -> None:
+        self._wanted, self._types = set(learned.wanted), dict(learned.types)
 
     def forgo(self, names: Collection[str]) -> None:
         """Do not look for features that come from elsewhere."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from penstock.evaluation.blocks import Block
 from penstock.evaluation.evaluated_model import BatchInputs, EvaluatedModel
 from penstock.evaluation.examples import ExampleBatch
-from penstock.evaluation.feature_decoder import FeatureDecoder
+from penstock.evaluation.feature_decoder import FeatureDecoder, Learned
 from penstock.evaluation.serialized_examples import SerializedExamples
 from penstock.io import serialize_examples
 from penstock.io.tfrecord.blocks import RecordBlock, records_of
@@ -45,21 +45,22 @@ class BatchPredictor:
         transformed = (set(model.transformed_features) for model in models)
         self._elsewhere = set.intersection(*transformed)
         uses_tensorflow = any(model.uses_tensorflow for model in models)
-        self._decode = FeatureDecoder(wanted, schema, uses_tensorflow=uses_tensorflow)
+        self.decode = FeatureDecoder(wanted, schema, uses_tensorflow=uses_tensorflow)
 
     @property
     def in_threads(self) -> bool:
         """Whether several threads may call it at once, and gain by it."""
         return all(model.in_threads for model in self._models)
 
-    def look_at(self, block: Block) -> None:
-        """Learn from the first rows which features there are, with which types.
+    def look_at(self, block: Block) -> Learned:
+        """Learn from the first rows which features there are, with which types, and return it.
 
         A feature that they lack and that the models make is the models' from then on.
         """
         if isinstance(block.content, RecordBlock):
-            there = self._decode.learn(SerializedExamples(records_of(block.content)))
-            self._decode.forgo(self._elsewhere - there)
+            there = self.decode.learn(SerializedExamples(records_of(block.content)))
+            self.decode.forgo(self._elsewhere - there)
+        return self.decode.learned
 
     def __call__(self, block: Block) -> BatchInputs:
         """Return what the metrics see of a block.
@@ -76,7 +77,7 @@ class BatchPredictor:
     def _batch(self, block: Block) -> ExampleBatch:
         if isinstance(block.content, RecordBlock):
             serialized = SerializedExamples(records_of(block.content))
-            columns = self._decode(serialized, block.first_row)
+            columns = self.decode(serialized, block.first_row)
         else:
             columns = block.content
             serialized = SerializedExamples(serialize_examples(columns).to_pylist())

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from penstock.evaluation import engine, evaluate, write_evaluation
+from penstock.evaluation import evaluate, row_work, write_evaluation
 from penstock.evaluation.checks.config_problems import COMPUTED
 
 pytestmark = pytest.mark.tensorflow
@@ -238,13 +238,13 @@ def test_every_field_that_is_said_to_count_is_tried():
 def outcome(files, model, worse_model, tmp_path, monkeypatch):
     """All that an evaluation gives, or why there was none."""
     sizes = []
-    read = engine.read_blocks
+    read = row_work.read_blocks
 
     def counted(*args, batch_size, **more):
         sizes.append(batch_size)
         return read(*args, batch_size=batch_size, **more)
 
-    monkeypatch.setattr(engine, "read_blocks", counted)
+    monkeypatch.setattr(row_work, "read_blocks", counted)
 
     def run(given: dict, name: str):
         several = "baseline" in str(given) and any(
