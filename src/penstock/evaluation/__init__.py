@@ -14,6 +14,9 @@ if TYPE_CHECKING:
         AggregationOptions,
         BinarizationOptions,
         ConfidenceIntervalOptions,
+        CrossSliceMetricThreshold,
+        CrossSliceMetricThresholds,
+        CrossSlicingSpec,
         EvalConfig,
         ExampleWeightOptions,
         GenericChangeThreshold,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         SlicingSpec,
         as_eval_config,
     )
+    from penstock.evaluation.cross_slices import CrossSliceResult
     from penstock.evaluation.engine import Evaluation, evaluate
     from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval, Estimate
     from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from penstock.evaluation.metrics.catalog import metric_names
     from penstock.evaluation.results import (
         read_checks,
+        read_cross_slice_metrics,
         read_eval_config,
         read_metrics,
         read_plots,
@@ -52,6 +57,10 @@ _MODULE_OF = {
     "ConfidenceInterval": "intervals.confidence_interval",
     "ConfidenceIntervalOptions": "config",
     "ConfigProblem": "checks.problem",
+    "CrossSliceMetricThreshold": "config",
+    "CrossSliceMetricThresholds": "config",
+    "CrossSliceResult": "cross_slices",
+    "CrossSlicingSpec": "config",
     "EvalConfig": "config",
     "Estimate": "intervals.confidence_interval",
     "Evaluation": "engine",
@@ -80,6 +89,7 @@ _MODULE_OF = {
     "load_evaluation": "tidy_tables",
     "metric_names": "metrics.catalog",
     "read_checks": "results",
+    "read_cross_slice_metrics": "results",
     "read_eval_config": "results",
     "read_metrics": "results",
     "read_plots": "results",
@@ -96,6 +106,10 @@ __all__ = [
     "ConfidenceInterval",
     "ConfidenceIntervalOptions",
     "ConfigProblem",
+    "CrossSliceMetricThreshold",
+    "CrossSliceMetricThresholds",
+    "CrossSliceResult",
+    "CrossSlicingSpec",
     "Estimate",
     "EvalConfig",
     "Evaluation",
@@ -124,6 +138,7 @@ __all__ = [
     "load_evaluation",
     "metric_names",
     "read_checks",
+    "read_cross_slice_metrics",
     "read_eval_config",
     "read_metrics",
     "read_plots",

@@ -12,9 +12,10 @@ from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.evaluation.accumulation import Accumulation
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
+from penstock.evaluation.cross_slices import CrossSliceResult
 from penstock.evaluation.intervals.confidence_interval import Estimate
 from penstock.evaluation.keys import SliceKey
-from penstock.evaluation.resolve import resolve_config
+from penstock.evaluation.model_folders import Folders, resolved_with_folders
 from penstock.evaluation.row_work import RowInput, RowWork
 from penstock.evaluation.slice_results import SliceResult, slice_results
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
@@ -36,6 +37,7 @@ class Evaluation:
         seconds: Wall time of loading the models, and of reading, predicting and computing.
         empty_slices: The slicing specs, for people, in whose slices there was no example.
         worst_rows: The rows on which the model is most wrong, if they were asked for.
+        cross_slices: The comparisons of slices that the EvalConfig asks for.
     """
 
     config: Any
@@ -46,19 +48,28 @@ class Evaluation:
     seconds: dict[str, float]
     empty_slices: list[str] = field(default_factory=list)
     worst_rows: WorstRows | None = None
+    cross_slices: list[CrossSliceResult] = field(default_factory=list)
 
     def metrics(self, slice_key: SliceKey = (), model_name: str = "") -> dict[str, Estimate]:
         """Return a slice's scalar metrics of the evaluated model by name, without differences.
 
         Each is a float; its `interval` is the confidence interval, if the EvalConfig asks for them.
+
+        Args:
+            slice_key: The slice; `()` is the whole data set.
+            model_name: Which of several models; the first that is no baseline by default.
+
+        Raises:
+            KeyError: If there is no such slice.
         """
-        names = {model_name} if model_name else {"", "candidate"}
+        specs = self.config.model_specs
+        name = model_name or next(spec.name for spec in specs if not spec.is_baseline)
         for result in self.slices:
             if result.key == slice_key:
                 return {
                     key.label(): Estimate(value, result.intervals.get(key))
                     for key, value in result.metrics.items()
-                    if key.model_name in names and not key.is_diff and isinstance(value, float)
+                    if key.model_name == name and not key.is_diff and isinstance(value, float)
                 }
         raise KeyError(f"No slice {slice_key!r}. Slices: {[result.key for result in self.slices]}")
 
@@ -66,9 +77,9 @@ class Evaluation:
 def evaluate(
     files: Sequence[str],
     *,
-    model: str,
+    model: Folders,
     eval_config: Any,
-    baseline: str | None = None,
+    baseline: Folders | None = None,
     schema: Any = None,
     file_format: str = DEFAULT_FILE_FORMAT,
     batch_size: int = 8192,
@@ -81,10 +92,10 @@ def evaluate(
 
     Args:
         files: Shards of raw tf.Examples.
-        model: The SavedModel's folder.
+        model: The SavedModel's folder. Several models have folders by the names of their ModelSpecs.
         eval_config: An `EvalConfig`, TFMA's own, a dict or text.
-        baseline: The SavedModel to compare with. Without one, change thresholds are dropped and the
-            result says so.
+        baseline: The SavedModel to compare with, or several by name. Without one, change thresholds are
+            dropped and the result says so.
         schema: A `schema_pb2.Schema` of the raw examples; with it, misspelled features are reported
             before the first batch, and only what is needed is decoded.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
@@ -112,9 +123,9 @@ def evaluate(
     """
     requested = as_eval_config(eval_config)
     refuse_problems(requested)
-    config = resolve_config(requested, has_baseline=baseline is not None)
+    config, folders = resolved_with_folders(requested, model, baseline)
     thresholds = planned_thresholds(config)
-    rows = RowInput(files, model, baseline, schema, file_format, batch_size, worst_rows, seed)
+    rows = RowInput(files, folders, schema, file_format, batch_size, worst_rows, seed)
     work = RowWork(config, rows, modules)
     started = time.perf_counter()
     work.check()
@@ -123,8 +134,8 @@ def evaluate(
     total.merge(accumulate(work))
     slicer = total.slicer
     slicer.check_features(sorted(total.features))
-    slices = slice_results(config, slicer.keys, total, work.metrics, work.resampling)
-    validation = check_thresholds(config, requested, thresholds, slices)
+    slices, compared = slice_results(config, slicer.keys, total, work.metrics, work.resampling)
+    validation = check_thresholds(config, requested, thresholds, slices, compared)
     empty_slices = [
         spec_name(spec)
         for spec in config.slicing_specs
@@ -139,4 +150,5 @@ def evaluate(
         {"load": loaded - started, "evaluate": time.perf_counter() - loaded},
         empty_slices,
         total.worst_rows,
+        compared,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,19 +113,17 @@ def _model_at(path: str) -> SignatureModel | EstimatorModel:
     return SignatureModel(path)
 
 
-def load_models(config: Any, model: str, baseline: str | None) -> list[EvaluatedModel]:
+def load_models(config: Any, folders: Mapping[str, str]) -> list[EvaluatedModel]:
     """Load the models of a resolved EvalConfig.
+
+    Args:
+        config: The resolved EvalConfig.
+        folders: The models' folders by the names of the ModelSpecs.
 
     Raises:
         ValueError: If a signature that a ModelSpec names does not exist.
     """
-    if baseline is not None and not any(spec.is_baseline for spec in config.model_specs):
-        names = ", ".join(spec.name for spec in config.model_specs)
-        raise ValueError(
-            f"There is a baseline model, but none of the ModelSpecs ({names}) has is_baseline=True."
-        )
-    paths = {spec.name: baseline if spec.is_baseline else model for spec in config.model_specs}
-    return [EvaluatedModel(spec, paths[spec.name] or model) for spec in config.model_specs]
+    return [EvaluatedModel(spec, folders[spec.name]) for spec in config.model_specs]
 
 
 def check_features(

@@ -39,9 +39,17 @@ class MetricKey:
     example_weighted: bool = False
     is_diff: bool = False
 
-    def diff(self) -> MetricKey:
-        """Return the key of this metric's difference to the baseline."""
-        return replace(self, is_diff=True)
+    def diff(self, baseline: str = "") -> MetricKey:
+        """Return the key of this metric's difference to the baseline.
+
+        TFMA knows one baseline. The differences to further ones have names of their own, such as
+        `auc_vs_production`, so that its files can hold them.
+
+        Args:
+            baseline: The name of a further baseline.
+        """
+        name = f"{self.name}_vs_{baseline}" if baseline else self.name
+        return replace(self, name=name, is_diff=True)
 
     def of_model(self, model_name: str) -> MetricKey:
         """Return the key of the same metric of another model."""
@@ -99,15 +107,17 @@ def slice_name(key: SliceKey) -> str:
     return ", ".join(f"{column}={value_text(value)}" for column, value in key) or OVERALL
 
 
+def cross_slice_name(baseline: SliceKey, comparison: SliceKey) -> str:
+    """Return the name of two compared slices for people: `Overall vs. island=Dream`."""
+    return f"{slice_name(baseline)} vs. {slice_name(comparison)}"
+
+
 def message_slice_name(message: Any) -> str:
     """Return the name of the slice, or of the two compared slices, of a message with either key."""
     if message.HasField("cross_slice_key"):
         pair = message.cross_slice_key
-        names = [
-            slice_name(slice_key_from_proto(key))
-            for key in (pair.baseline_slice_key, pair.comparison_slice_key)
-        ]
-        return " vs. ".join(names)
+        keys = (pair.baseline_slice_key, pair.comparison_slice_key)
+        return cross_slice_name(*map(slice_key_from_proto, keys))
     return slice_name(slice_key_from_proto(message.slice_key))
 
 

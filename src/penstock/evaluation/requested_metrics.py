@@ -56,7 +56,8 @@ class ThresholdRequest:
     Args:
         name: The metric's name.
         keys: Of the evaluated models' metrics; empty if none is computed.
-        slicing: The `SlicingSpec` whose slices it applies to; None for all slices.
+        slicing: The `SlicingSpec` whose slices it applies to, or the `CrossSlicingSpec` whose
+            comparisons; None for all slices.
         threshold: The `MetricThreshold`.
         place: Where it stands.
     """
@@ -153,6 +154,10 @@ def threshold_requests(
             where = f"{place}.per_slice_thresholds[{name!r}]"
             keys = _named(name, spec, i, candidates)
             yield from _per_slice(name, keys, named.thresholds, f"{where}.thresholds")
+        for name, cross in sorted(spec.cross_slice_thresholds.items()):
+            where = f"{place}.cross_slice_thresholds[{name!r}]"
+            keys = _named(name, spec, i, candidates)
+            yield from _cross_slice(name, keys, cross.thresholds, f"{where}.thresholds")
         for j, metric in enumerate(spec.metrics):
             where = f"{place}.metrics[{j}]"
             name, _ = metric_name_and_meaning(metric)
@@ -164,6 +169,8 @@ def threshold_requests(
                 yield ThresholdRequest(name, keys, None, metric.threshold, f"{where}.threshold")
             entries = metric.per_slice_thresholds
             yield from _per_slice(name, keys, entries, f"{where}.per_slice_thresholds")
+            compared = metric.cross_slice_thresholds
+            yield from _cross_slice(name, keys, compared, f"{where}.cross_slice_thresholds")
 
 
 def _per_slice(
@@ -171,6 +178,14 @@ def _per_slice(
 ) -> Iterator[ThresholdRequest]:
     for i, entry in enumerate(entries):
         for slicing in entry.slicing_specs:
+            yield ThresholdRequest(name, keys, slicing, entry.threshold, f"{place}[{i}]")
+
+
+def _cross_slice(
+    name: str, keys: tuple[MetricKey, ...], entries: Any, place: str
+) -> Iterator[ThresholdRequest]:
+    for i, entry in enumerate(entries):
+        for slicing in entry.cross_slicing_specs:
             yield ThresholdRequest(name, keys, slicing, entry.threshold, f"{place}[{i}]")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from google.protobuf import json_format
 
 from penstock.evaluation.config import EvalRun
+from penstock.evaluation.cross_slices import CrossSliceResult
 from penstock.evaluation.keys import (
     MetricKey,
     SliceKey,
@@ -23,7 +24,7 @@ from penstock.evaluation.keys import (
 )
 from penstock.evaluation.messages import message_class
 from penstock.evaluation.records import read_messages
-from penstock.evaluation.verdict import sentence
+from penstock.evaluation.validation_messages import validation_message
 from penstock.evaluation.worst_rows import write_worst_rows
 from penstock.io import TFRecordWriter
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from penstock.evaluation.engine import Evaluation
     from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval
     from penstock.evaluation.slice_results import SliceResult
-    from penstock.evaluation.verdict import Validation
 
 EVAL_CONFIG_FILE = "eval_config.json"
 METRICS_FILE = "metrics-00000-of-00001.tfrecord"
@@ -68,7 +68,7 @@ def write_evaluation(evaluation: Evaluation, folder: str, *, data_location: str 
     # A map of a message comes in any order.
     fields["modelLocations"] = dict(sorted(fields["modelLocations"].items()))
     (root / EVAL_CONFIG_FILE).write_text(json.dumps(fields, indent=2) + "\n")
-    slices = evaluation.slices
+    slices: list[SliceResult | CrossSliceResult] = [*evaluation.slices, *evaluation.cross_slices]
     _write(root / METRICS_FILE, (_metrics_message(result) for result in slices))
     disabled = evaluation.config.options.disabled_outputs.values
     if "plots" not in disabled:
@@ -89,22 +89,50 @@ def read_metrics(folder: str) -> list[tuple[SliceKey, dict[MetricKey, Any]]]:
         folder: An evaluation's folder.
 
     Returns:
-        Pairs of slice and values: floats, arrays, or messages of structured values.
+        Pairs of slice and values: floats, arrays, or messages of structured values. Comparisons of slices
+        are not among them; `read_cross_slice_metrics` reads these.
+    """
+    return [
+        (slice_key_from_proto(message.slice_key), _values(message))
+        for message in read_messages(folder, "metrics")
+        if not message.HasField("cross_slice_key")
+    ]
+
+
+def read_cross_slice_metrics(
+    folder: str,
+) -> list[tuple[SliceKey, SliceKey, dict[MetricKey, Any]]]:
+    """Read the comparisons of slices, ours or TFMA's.
+
+    Args:
+        folder: An evaluation's folder.
+
+    Returns:
+        The baseline's slice, the other, and the first one's values minus the other's.
     """
     result = []
     for message in read_messages(folder, "metrics"):
-        values = {
-            MetricKey.from_proto(entry.key): _value_from_proto(entry.value)
-            for entry in message.metric_keys_and_values
-        }
-        result.append((slice_key_from_proto(message.slice_key), values))
+        if message.HasField("cross_slice_key"):
+            pair = message.cross_slice_key
+            keys = (pair.baseline_slice_key, pair.comparison_slice_key)
+            baseline, comparison = map(slice_key_from_proto, keys)
+            result.append((baseline, comparison, _values(message)))
     return result
+
+
+def _values(message: Any) -> dict[MetricKey, Any]:
+    return {
+        MetricKey.from_proto(entry.key): _value_from_proto(entry.value)
+        for entry in message.metric_keys_and_values
+    }
 
 
 def read_plots(folder: str) -> list[tuple[SliceKey, list[tuple[MetricKey, Any]]]]:
     """Read the plots by slice as `PlotData` messages, ours or TFMA's."""
     result = []
     for message in read_messages(folder, "plots"):
+        if message.HasField("cross_slice_key"):
+            continue
         plots = []
         for entry in message.plot_keys_and_values:
             plots.append((MetricKey.from_proto(entry.key), entry.value))
@@ -140,51 +168,23 @@ def read_eval_config(folder: str) -> Any:
     return json_format.Parse(file.read_text(), EvalRun(), ignore_unknown_fields=True).eval_config
 
 
-def validation_message(validation: Validation) -> Any:
-    """Return a validation as a `ValidationResult` message."""
-    message = message_class("ValidationResult")(
-        validation_ok=validation.ok,
-        missing_thresholds=validation.missing_thresholds,
-        missing_slices=validation.missing_slices,
-        rubber_stamp=validation.dropped_change_thresholds,
-    )
-    by_slice: dict[SliceKey, Any] = {}
-    details: dict[bytes, Any] = {}
-    counted: set[tuple[bytes, SliceKey]] = set()
-    for check in validation.checks:
-        spec = message_class("SlicingSpec")() if check.spec is None else check.spec
-        identity = spec.SerializeToString(deterministic=True)
-        if identity not in details:
-            details[identity] = message.validation_details.slicing_details.add(slicing_spec=spec)
-        # Several thresholds on a slice count it once.
-        details[identity].num_matching_slices += (identity, check.slice_key) not in counted
-        counted.add((identity, check.slice_key))
-        if check.passed:
-            continue
-        if check.slice_key not in by_slice:
-            entry = message.metric_validations_per_slice.add()
-            slice_key_to_proto(check.slice_key, entry.slice_key)
-            by_slice[check.slice_key] = entry
-        failure = by_slice[check.slice_key].failures.add(message=sentence(check))
-        check.key.to_proto(failure.metric_key)
-        if check.key.is_diff:
-            failure.metric_threshold.change_threshold.CopyFrom(check.threshold)
-        else:
-            failure.metric_threshold.value_threshold.CopyFrom(check.threshold)
-        value = check.change if check.kind == "change" else check.value
-        if value is not None:
-            failure.metric_value.double_value.value = value
-    return message
-
-
 def _write(path: Path, messages: Iterable[Any]) -> None:
     with TFRecordWriter(str(path), "") as writer:
         writer.write_all(message.SerializeToString(deterministic=True) for message in messages)
 
 
-def _metrics_message(result: SliceResult) -> Any:
+def _key_to_proto(result: SliceResult | CrossSliceResult, message: Any) -> None:
+    if isinstance(result, CrossSliceResult):
+        pair = message.cross_slice_key
+        slice_key_to_proto(result.baseline, pair.baseline_slice_key)
+        slice_key_to_proto(result.key, pair.comparison_slice_key)
+    else:
+        slice_key_to_proto(result.key, message.slice_key)
+
+
+def _metrics_message(result: SliceResult | CrossSliceResult) -> Any:
     message = message_class("MetricsForSlice")()
-    slice_key_to_proto(result.key, message.slice_key)
+    _key_to_proto(result, message)
     if result.error:
         message.metrics[_ERROR].debug_message = result.error
     for key, value in _sorted(result.metrics):
@@ -207,11 +207,13 @@ def _interval_to_proto(interval: ConfidenceInterval, message: Any) -> None:
     message.degrees_of_freedom.value = interval.degrees_of_freedom
 
 
-def _plots_message(result: SliceResult) -> Any:
+def _plots_message(result: SliceResult | CrossSliceResult) -> Any:
     message = message_class("PlotsForSlice")()
-    slice_key_to_proto(result.key, message.slice_key)
+    _key_to_proto(result, message)
     entries: dict[MetricKey, Any] = {}
-    for key, plot in _sorted(result.plots):
+    # Plots are not compared, so a comparison has none.
+    plots = {} if isinstance(result, CrossSliceResult) else result.plots
+    for key, plot in _sorted(plots):
         if key.name in _NAMELESS_PLOTS:
             key = replace(key, name="")
         if key not in entries:
@@ -221,10 +223,11 @@ def _plots_message(result: SliceResult) -> Any:
     return message
 
 
-def _attributions_message(result: SliceResult) -> Any:
+def _attributions_message(result: SliceResult | CrossSliceResult) -> Any:
     message = message_class("AttributionsForSlice")()
-    slice_key_to_proto(result.key, message.slice_key)
-    for key, values in _sorted(result.attributions):
+    _key_to_proto(result, message)
+    attributions = {} if isinstance(result, CrossSliceResult) else result.attributions
+    for key, values in _sorted(attributions):
         entry = message.attributions_keys_and_values.add()
         key.to_proto(entry.key)
         for name, value in values.items():
@@ -253,6 +256,8 @@ def _value_from_proto(message: Any) -> Any:
     value = getattr(message, kind)
     if kind == "double_value":
         return value.value
+    if kind == "bytes_value":
+        return value.decode(errors="replace")
     if kind == "array_value":
         columns = (
             value.float64_values,

@@ -42,8 +42,7 @@ class RowInput:
 
     Args:
         files: Shards of raw tf.Examples.
-        model: The model's path.
-        baseline: The path of the model to compare with.
+        models: The models' paths by the names of their ModelSpecs.
         schema: A `schema_pb2.Schema` of the raw examples.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
         batch_size: Rows per batch, at most.
@@ -52,8 +51,7 @@ class RowInput:
     """
 
     files: Sequence[str]
-    model: str
-    baseline: str | None = None
+    models: Mapping[str, str]
     schema: Any = None
     file_format: str = DEFAULT_FILE_FORMAT
     batch_size: int = 8192
@@ -72,7 +70,7 @@ class RowWork:
         modules: User modules with metrics, by the names that a `MetricConfig.module` may have.
 
     Example:
-        >>> work = RowWork(config, RowInput(files, model="Format-Serving"))
+        >>> work = RowWork(config, RowInput(files, {"": "Format-Serving"}))
         >>> work.here().num_examples
         20000
     """
@@ -93,7 +91,7 @@ class RowWork:
     @cached_property
     def models(self) -> list[EvaluatedModel]:
         """The models, loaded when they are first needed."""
-        return load_models(self.config, self.rows.model, self.rows.baseline)
+        return load_models(self.config, self.rows.models)
 
     @cached_property
     def resampling(self) -> Resampling | None:

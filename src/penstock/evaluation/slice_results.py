@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from penstock.evaluation.cross_slices import CrossSliceResult, cross_slice_results
 from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval, minus
 from penstock.evaluation.intervals.resampling import NUM_SAMPLES, Resampling, Sample
 from penstock.evaluation.intervals.sampled_values import SampledValues
-from penstock.evaluation.keys import MetricKey, SliceKey
+from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
 from penstock.evaluation.plan import PlannedMetric
+from penstock.evaluation.resolve import baseline_names
 
 
 @dataclass
@@ -39,6 +41,11 @@ class SliceResult:
     intervals: dict[MetricKey, ConfidenceInterval] = field(default_factory=dict)
     interval_error: str = ""
 
+    @property
+    def name(self) -> str:
+        """The slice, for people: `Overall`, `island=Dream`."""
+        return slice_name(self.key)
+
 
 def slice_results(
     config: Any,
@@ -46,8 +53,8 @@ def slice_results(
     states: Any,
     metrics: Sequence[PlannedMetric],
     resampling: Resampling | None = None,
-) -> list[SliceResult]:
-    """Return the results of all slices, the whole data set first, then by name.
+) -> tuple[list[SliceResult], list[CrossSliceResult]]:
+    """Return the results of all slices, the whole data set first, then by name, and the comparisons.
 
     Args:
         config: The resolved `EvalConfig`.
@@ -59,11 +66,18 @@ def slice_results(
     samples = (
         iter([Sample(states)]) if resampling is None else resampling.samples(states, len(keys))
     )
-    baselines = {spec.name for spec in config.model_specs if spec.is_baseline}
+    baselines = baseline_names(config)
     results = list(_of_all_rows(config, keys, next(samples), metrics, baselines))
+    without = {metric.key for metric in metrics if not metric.has_interval}
+    sampled, method = None, None
     if resampling is not None:
-        _add_intervals(results, samples, metrics, baselines, type(resampling))
-    return sorted(results, key=lambda r: [(column, str(value)) for column, value in r.key])
+        method = type(resampling)
+        sampled = _sampled(results, samples, metrics, baselines, method)
+        _add_intervals(results, sampled, method, without)
+    specs = config.cross_slicing_specs
+    compared = cross_slice_results(specs, results, sampled, method, without)
+    results.sort(key=lambda r: [(column, str(value)) for column, value in r.key])
+    return results, compared
 
 
 def _of_all_rows(
@@ -71,7 +85,7 @@ def _of_all_rows(
     keys: Sequence[SliceKey],
     sample: Sample,
     metrics: Sequence[PlannedMetric],
-    baselines: set[str],
+    baselines: Sequence[str],
 ) -> Iterator[SliceResult]:
     least = config.options.min_slice_size.value
     for number, key in enumerate(keys):
@@ -92,13 +106,13 @@ def _of_all_rows(
         yield result
 
 
-def _add_intervals(
+def _sampled(
     results: Sequence[SliceResult],
     samples: Iterator[Sample],
     metrics: Sequence[PlannedMetric],
-    baselines: set[str],
+    baselines: Sequence[str],
     method: type[Resampling],
-) -> None:
+) -> SampledValues:
     sampled = SampledValues(len(results))
     for i, sample in enumerate(samples):
         for number, result in enumerate(results):
@@ -106,7 +120,15 @@ def _add_intervals(
             if result.error or (method.LEAVES_OUT and not sample.num_rows(group)):
                 continue
             sampled.add(i, number, _values(sample, group, metrics, baselines, is_sample=True))
-    without = {metric.key for metric in metrics if not metric.has_interval}
+    return sampled
+
+
+def _add_intervals(
+    results: Sequence[SliceResult],
+    sampled: SampledValues,
+    method: type[Resampling],
+    without: set[MetricKey],
+) -> None:
     points = (result.metrics for result in results)
     for number, intervals in enumerate(sampled.intervals(method, points)):
         result, num_samples = results[number], sampled.num_samples(number)
@@ -122,7 +144,7 @@ def _values(
     sample: Sample,
     group: int,
     metrics: Sequence[PlannedMetric],
-    baselines: set[str],
+    baselines: Sequence[str],
     *,
     is_sample: bool = False,
 ) -> dict[MetricKey, Any]:
@@ -143,11 +165,13 @@ def _values(
     return values
 
 
-def _differences(metrics: dict[MetricKey, Any], baselines: set[str]) -> dict[MetricKey, Any]:
+def _differences(metrics: dict[MetricKey, Any], baselines: Sequence[str]) -> dict[MetricKey, Any]:
     differences = {}
     for key, value in metrics.items():
-        for baseline in baselines - {key.model_name}:
+        if key.model_name in baselines:
+            continue
+        for i, baseline in enumerate(baselines):
             other = metrics.get(key.of_model(baseline))
             if other is not None and (difference := minus(value, other)) is not None:
-                differences[key.diff()] = difference
+                differences[key.diff(baseline if i else "")] = difference
     return differences

@@ -31,6 +31,12 @@ def spec_name(spec: Any) -> str:
     return ", ".join([*spec.feature_keys, *([values] if values else [])]) or slice_name(())
 
 
+def cross_spec_name(spec: Any) -> str:
+    """Return a cross-slicing spec's name for people, such as `Overall vs. island`."""
+    compared = " or ".join(spec_name(each) for each in spec.slicing_specs) or "all other slices"
+    return f"{spec_name(spec.baseline_spec)} vs. {compared}"
+
+
 def value_matches(value: str | int | float, text: str) -> bool:
     """Return whether a feature's value is the one that a spec writes as `text`.
 

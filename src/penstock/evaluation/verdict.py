@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.evaluation.keys import OVERALL, MetricKey, SliceKey
-from penstock.evaluation.slicing_specs import spec_name
+from penstock.evaluation.keys import OVERALL, MetricKey, SliceKey, message_slice_name
+from penstock.evaluation.slicing_specs import cross_spec_name, spec_name
 
 VERDICT_PROPERTY = "verdict"
 """The custom property of a ModelBlessing and a ModelEvaluation that holds `Validation.verdict()`."""
@@ -36,6 +36,9 @@ class ThresholdCheck:
         bounds: The bounds by name: lower, upper, absolute, relative.
         direction: For a change threshold, "higher is better" or "lower is better".
         error: Why there is no value.
+        interval: The ends of the confidence interval of the value, or of the change, if there is one. The
+            check is on the value itself.
+        baseline_name: Which baseline a change is from, if there are several.
     """
 
     metric: str
@@ -48,8 +51,11 @@ class ThresholdCheck:
     baseline: float | None = None
     direction: str = ""
     error: str = ""
+    interval: tuple[float, float] | None = None
+    baseline_name: str = ""
     key: MetricKey = field(repr=False, default=MetricKey(""))
     slice_key: SliceKey = field(repr=False, default=())
+    baseline_slice_key: SliceKey | None = field(repr=False, default=None)
     threshold: Any = field(repr=False, compare=False, default=None)
     spec: Any = field(repr=False, compare=False, default=None)
 
@@ -60,16 +66,32 @@ class ThresholdCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check as JSON values; a value that is not a number becomes None."""
-        hidden = ("key", "slice_key", "threshold", "spec", "bounds")
+        hidden = (
+            "key",
+            "slice_key",
+            "baseline_slice_key",
+            "threshold",
+            "spec",
+            "bounds",
+            "interval",
+        )
         values = {name: value for name, value in vars(self).items() if name not in hidden}
         for name in ("value", "change", "baseline"):
             if values[name] is not None and not math.isfinite(values[name]):
                 values[name] = None
+        interval = None
+        if self.interval is not None and all(map(math.isfinite, self.interval)):
+            interval = list(self.interval)
+        compared_with = self.baseline_slice_key
         return {
             **values,
+            "interval": interval,
             "kind": self.kind,
             "bounds": dict(self.bounds),
             "slice_key": [list(pair) for pair in self.slice_key],
+            "baseline_slice_key": None
+            if compared_with is None
+            else [list(p) for p in compared_with],
             "model": self.key.model_name,
             "reason": sentence(self),
         }
@@ -86,6 +108,7 @@ class Validation:
         missing_thresholds: Whether there were no thresholds at all.
         dropped_change_thresholds: Whether change thresholds were dropped because there was no
             baseline.
+        missing_cross_slices: Cross-slicing specs of thresholds for which there was no pair of slices.
     """
 
     ok: bool
@@ -93,6 +116,7 @@ class Validation:
     missing_slices: list[Any] = field(default_factory=list)
     missing_thresholds: bool = False
     dropped_change_thresholds: bool = False
+    missing_cross_slices: list[Any] = field(default_factory=list)
 
     def failed(self) -> list[ThresholdCheck]:
         """Return the checks that failed, those of the largest slices first."""
@@ -110,6 +134,7 @@ class Validation:
         found = [sentence(check) for check in self.failed()]
         for spec in self.missing_slices:
             found.append(f"no example in {_where(spec_name(spec))}, which has a threshold")
+        found += map(_not_compared, self.missing_cross_slices)
         if self.missing_thresholds:
             found.append("no threshold is set")
         return found
@@ -145,6 +170,7 @@ class Validation:
             "reasons": self.reasons(),
             "checks": [check.to_dict() for check in self.checks],
             "missing_slices": [spec_name(spec) for spec in self.missing_slices],
+            "missing_cross_slices": [cross_spec_name(spec) for spec in self.missing_cross_slices],
             "missing_thresholds": self.missing_thresholds,
             "dropped_change_thresholds": self.dropped_change_thresholds,
         }
@@ -177,11 +203,9 @@ def failures(result: Any) -> list[str]:
     Args:
         result: The result of `read_validation`.
     """
-    from penstock.evaluation.keys import slice_key_from_proto, slice_name
-
     found = []
     for entry in result.metric_validations_per_slice:
-        where = _in(slice_name(slice_key_from_proto(entry.slice_key)))
+        where = _in(message_slice_name(entry))
         for failure in entry.failures:
             name = MetricKey.from_proto(failure.metric_key).label()
             threshold, value = failure.metric_threshold, None
@@ -201,6 +225,7 @@ def failures(result: Any) -> list[str]:
         f"no example in {_where(spec_name(s))}, which has a threshold"
         for s in result.missing_slices
     ]
+    found += map(_not_compared, result.missing_cross_slices)
     if result.missing_thresholds:
         found.append("no threshold is set")
     return found
@@ -230,11 +255,21 @@ def sentence(check: ThresholdCheck) -> str:
         limits = allowed_changes(check.bounds, check.direction == "higher is better")
         if check.change is None or check.baseline is None:
             return f"{check.metric} {_number(check.value)} has no baseline ({limits}){where}"
-        moved = f"{_moved(check.change)} from the baseline's {_number(check.baseline)}"
-        return f"{check.metric} {_number(check.value)}, {moved} ({limits}){where}"
+        whose = check.baseline_name or "the baseline"
+        moved = f"{_moved(check.change)} from {whose}'s {_number(check.baseline)}"
+        spread = f"; {_spread(check, 'change')}" if check.interval else ""
+        return f"{check.metric} {_number(check.value)}, {moved} ({limits}{spread}){where}"
+    spread = f" ({_spread(check, 'value')})" if check.interval else ""
     if check.passed:
-        return f"{check.metric} {_number(check.value)} within {_limits(check.bounds)}{where}"
-    return f"{check.metric} {_beyond(check.value, check.bounds)}{where}"
+        limits = _limits(check.bounds)
+        return f"{check.metric} {_number(check.value)} within {limits}{spread}{where}"
+    return f"{check.metric} {_beyond(check.value, check.bounds)}{spread}{where}"
+
+
+def _spread(check: ThresholdCheck, what: str) -> str:
+    lower, upper = check.interval or (math.nan, math.nan)
+    of = "the change is " if what == "change" else ""
+    return f"{of}with 95% confidence from {_number(lower)} to {_number(upper)}"
 
 
 def allowed_changes(bounds: Mapping[str, float], higher_is_better: bool) -> str:
@@ -283,6 +318,10 @@ def _distinct(value: float, bound: float) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 or not math.isfinite(value) else f"{value:.6g}"
+
+
+def _not_compared(spec: Any) -> str:
+    return f"no slices to compare in {cross_spec_name(spec)}, which has a threshold"
 
 
 def _where(name: str) -> str:

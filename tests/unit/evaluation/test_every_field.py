@@ -42,6 +42,25 @@ def per_slice(key="size", lower=0.5):
     return config({"per_slice_thresholds": [entry]}, slicing_specs=[{}, {"feature_keys": ["size"]}])
 
 
+def cross(baseline="1", compared="kind", lower=None, by_name=False, threshold_on=None):
+    spec = {"baseline_spec": {}, "slicing_specs": [{"feature_keys": [compared]}]}
+    if baseline == "kind":
+        spec["baseline_spec"] = {"feature_keys": ["kind"]}
+    more = {
+        "slicing_specs": [{}, {"feature_keys": ["kind"]}, {"feature_keys": ["size"]}],
+        "cross_slicing_specs": [spec],
+    }
+    if lower is None:
+        return config(**more)
+    on = {"baseline_spec": {}, "slicing_specs": [{"feature_keys": [threshold_on or compared]}]}
+    threshold = {"value_threshold": {"lower_bound": lower}}
+    entry = {"cross_slicing_specs": [on], "threshold": threshold}
+    if by_name:
+        named = {"recall": {"thresholds": [entry]}}
+        return config(spec={"cross_slice_thresholds": named}, **more)
+    return config({"cross_slice_thresholds": [entry]}, **more)
+
+
 def intervals(method):
     options = {"compute_confidence_intervals": True, "confidence_intervals": {"method": method}}
     return config(options=options)
@@ -201,6 +220,23 @@ PAIRS = {
     "PerSliceMetricThreshold.slicing_specs": (per_slice(), per_slice("kind")),
     "PerSliceMetricThreshold.threshold": (per_slice(), per_slice(lower=0.99)),
     "PerSliceMetricThresholds.thresholds": (named_per_slice(0.1), named_per_slice(0.99)),
+    "EvalConfig.cross_slicing_specs": (
+        config(slicing_specs=cross()["slicing_specs"]),
+        cross(),
+    ),
+    "CrossSlicingSpec.baseline_spec": (cross(), cross(baseline="kind")),
+    "CrossSlicingSpec.slicing_specs": (cross(), cross(compared="size")),
+    "MetricConfig.cross_slice_thresholds": (cross(), cross(lower=-1)),
+    "MetricsSpec.cross_slice_thresholds": (cross(), cross(lower=-1, by_name=True)),
+    "CrossSliceMetricThreshold.cross_slicing_specs": (
+        cross(lower=-1),
+        cross(lower=-1, threshold_on="size"),
+    ),
+    "CrossSliceMetricThreshold.threshold": (cross(lower=-1), cross(lower=1)),
+    "CrossSliceMetricThresholds.thresholds": (
+        cross(lower=-1, by_name=True),
+        cross(lower=1, by_name=True),
+    ),
     "Options.include_default_metrics": (
         config(),
         config(options={"include_default_metrics": True}),
@@ -264,6 +300,9 @@ def outcome(files, model, worse_model, tmp_path, monkeypatch):
         metrics = [
             (s.key, s.error, sorted(map(str, [*s.metrics.items(), *s.intervals.items()])))
             for s in found.slices
+        ]
+        metrics += [
+            (each.name, "", sorted(map(str, each.metrics.items()))) for each in found.cross_slices
         ]
         return metrics, found.validation.to_dict(), sizes.pop(), sorted(os.listdir(tmp_path / name))
 

@@ -62,7 +62,7 @@ def test_the_number_of_processes_and_threads_does_not_matter(files, model, confi
 
 def test_work_is_made_anew_in_another_process(files, model, config):
     resolved = resolve_config(as_eval_config(config), has_baseline=False)
-    work = RowWork(resolved, RowInput(files, model))
+    work = RowWork(resolved, RowInput(files, {"": model}))
     work.check()
     sent = pickle.dumps(work)
     assert pickle.loads(sent) is work

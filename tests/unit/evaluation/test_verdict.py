@@ -6,7 +6,7 @@ import pytest
 
 from penstock.evaluation.config import SlicingSpec
 from penstock.evaluation.keys import MetricKey
-from penstock.evaluation.results import validation_message
+from penstock.evaluation.validation_messages import validation_message
 from penstock.evaluation.verdict import (
     ThresholdCheck,
     Validation,

@@ -12,7 +12,7 @@ from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.metrics.modules import is_built_in
 from penstock.evaluation.requested_metrics import metric_features
-from penstock.evaluation.slicing_specs import spec_name, value_matches
+from penstock.evaluation.slicing_specs import cross_spec_name, spec_name, value_matches
 from penstock.spelling import nearest
 
 
@@ -52,6 +52,7 @@ def check_config(
         return [ConfigProblem("", str(error))]
     found = list(config_problems(message))
     found += _unreachable_slices(message)
+    found += _uncompared_slices(message)
     if features is not None:
         found += _features(message, features, has_transform)
     if project_root is not None:
@@ -82,6 +83,49 @@ def _unreachable_slices(config: Any) -> Iterator[ConfigProblem]:
                         "blessed. Add the SlicingSpec to EvalConfig.slicing_specs. Evaluated: "
                         f"{'; '.join(map(spec_name, slicings))}",
                     )
+
+
+def _uncompared_slices(config: Any) -> Iterator[ConfigProblem]:
+    """Yield comparisons of slices that are not evaluated, and thresholds on pairs not compared."""
+    slicings = list(config.slicing_specs) or [type(config)().slicing_specs.add()]
+    evaluated = "; ".join(map(spec_name, slicings))
+    for i, cross in enumerate(config.cross_slicing_specs):
+        for wanted in (cross.baseline_spec, *cross.slicing_specs):
+            if not any(_may_yield(slicing, wanted) for slicing in slicings):
+                yield ConfigProblem(
+                    f"cross_slicing_specs[{i}]",
+                    f"the slices {spec_name(wanted)} are not evaluated, so they cannot be compared. Add "
+                    f"the SlicingSpec to EvalConfig.slicing_specs. Evaluated: {evaluated}",
+                )
+    for i, spec in enumerate(config.metrics_specs):
+        entries = [
+            (f"metrics_specs[{i}].metrics[{j}].cross_slice_thresholds[{k}]", entry)
+            for j, metric in enumerate(spec.metrics)
+            for k, entry in enumerate(metric.cross_slice_thresholds)
+        ]
+        entries += [
+            (f"metrics_specs[{i}].cross_slice_thresholds[{name!r}].thresholds[{k}]", entry)
+            for name, named in sorted(spec.cross_slice_thresholds.items())
+            for k, entry in enumerate(named.thresholds)
+        ]
+        for place, entry in entries:
+            for wanted in entry.cross_slicing_specs:
+                if not any(_may_compare(cross, wanted) for cross in config.cross_slicing_specs):
+                    compared = "; ".join(map(cross_spec_name, config.cross_slicing_specs))
+                    yield ConfigProblem(
+                        place,
+                        f"{cross_spec_name(wanted)} is not compared, so the model would never be "
+                        "blessed. Add the CrossSlicingSpec to EvalConfig.cross_slicing_specs. "
+                        f"Compared: {compared or 'nothing'}",
+                    )
+
+
+def _may_compare(cross: Any, wanted: Any) -> bool:
+    if not _may_yield(cross.baseline_spec, wanted.baseline_spec):
+        return False
+    if not cross.slicing_specs or not wanted.slicing_specs:
+        return True
+    return any(_may_yield(one, two) for one in cross.slicing_specs for two in wanted.slicing_specs)
 
 
 def _may_yield(slicing: Any, wanted: Any) -> bool:

@@ -25,9 +25,6 @@ from penstock.evaluation.requested_metrics import (
 from penstock.evaluation.resolve import resolve_models
 
 NOT_COMPUTED = {
-    "EvalConfig.cross_slicing_specs": "comparisons of slices with each other are not computed yet.",
-    "MetricConfig.cross_slice_thresholds": "comparisons of slices with each other are not computed yet.",
-    "MetricsSpec.cross_slice_thresholds": "comparisons of slices with each other are not computed yet.",
     "SlicingSpec.slice_keys_sql": "slices by SQL are not computed. Name features in feature_keys, and "
     "compute the query's result as a feature in Transform.",
     "ModelSpec.padding_options": "labels and predictions of different lengths are not padded.",
@@ -37,14 +34,18 @@ NOT_COMPUTED = {
 COMPUTED: Mapping[str, frozenset[str]] = {
     name: frozenset(fields.split())
     for name, fields in {
-        "EvalConfig": "model_specs slicing_specs metrics_specs options",
+        "EvalConfig": "model_specs slicing_specs cross_slicing_specs metrics_specs options",
         "ModelSpec": "name model_type signature_name preprocessing_function_names label_key label_keys "
         "prediction_key prediction_keys example_weight_key example_weight_keys is_baseline "
         "inference_batch_size",
         "SlicingSpec": "feature_keys feature_values",
+        "CrossSlicingSpec": "baseline_spec slicing_specs",
+        "CrossSliceMetricThreshold": "cross_slicing_specs threshold",
+        "CrossSliceMetricThresholds": "thresholds",
         "MetricsSpec": "query_key metrics model_names output_names output_weights binarize aggregate "
-        "example_weights thresholds per_slice_thresholds",
-        "MetricConfig": "class_name module config threshold per_slice_thresholds",
+        "example_weights thresholds per_slice_thresholds cross_slice_thresholds",
+        "MetricConfig": "class_name module config threshold per_slice_thresholds "
+        "cross_slice_thresholds",
         "BinarizationOptions": "class_ids k_list top_k_list",
         "AggregationOptions": "micro_average macro_average weighted_macro_average class_weights "
         "top_k_list",
@@ -160,8 +161,6 @@ def _models(config: Any) -> Iterator[ConfigProblem]:
         yield ConfigProblem(
             "model_specs", f"each of several models needs a name. Received: {names}"
         )
-    if sum(spec.is_baseline for spec in config.model_specs) > 1:
-        yield ConfigProblem("model_specs", f"only one may be the baseline. Received: {names}")
     if names and all(spec.is_baseline for spec in config.model_specs):
         yield ConfigProblem("model_specs", "the only model is the baseline; add the candidate.")
 

@@ -22,7 +22,8 @@ def metrics_spec_problems(config: Any, spec: Any, place: str) -> Iterator[Config
         spec: The `MetricsSpec`.
         place: Where it stands, such as `metrics_specs[0]`.
     """
-    if not spec.metrics and not spec.thresholds and not spec.per_slice_thresholds:
+    named = (spec.thresholds, spec.per_slice_thresholds, spec.cross_slice_thresholds)
+    if not spec.metrics and not any(named):
         yield ConfigProblem(place, "has no metrics and no thresholds.")
     names = [model.name for model in config.model_specs]
     known = names if len(names) > 1 else [*names, "", "candidate", "baseline"]

@@ -62,6 +62,21 @@ def _without_slices(config: Any) -> Iterator[ConfigProblem]:
                         f"{place}[{k}]",
                         "has no slicing_specs. SlicingSpec() is the whole data set.",
                     )
+        compared = [
+            (f"metrics_specs[{i}].metrics[{j}].cross_slice_thresholds", m.cross_slice_thresholds)
+            for j, m in enumerate(spec.metrics)
+        ]
+        compared += [
+            (f"metrics_specs[{i}].cross_slice_thresholds[{name!r}].thresholds", named.thresholds)
+            for name, named in sorted(spec.cross_slice_thresholds.items())
+        ]
+        for place, entries in compared:
+            for k, entry in enumerate(entries):
+                if not entry.cross_slicing_specs:
+                    yield ConfigProblem(
+                        f"{place}[{k}]",
+                        "has no cross_slicing_specs, which say what is compared with what.",
+                    )
 
 
 def _not_computed(found: ThresholdRequest, requests: Sequence[MetricRequest]) -> str:

@@ -12,6 +12,7 @@ from penstock.evaluation.intervals.confidence_interval import (
     ConfidenceInterval,
     interval_ends,
     interval_of,
+    minus,
 )
 from penstock.evaluation.intervals.resampling import NUM_SAMPLES, Resampling
 from penstock.evaluation.keys import MetricKey
@@ -77,6 +78,38 @@ class SampledValues:
                     if interval is not None:
                         found[key] = interval
             yield found
+
+    def intervals_between(
+        self,
+        method: type[Resampling],
+        one: int,
+        other: int,
+        values: Mapping[MetricKey, Any],
+    ) -> dict[MetricKey, ConfidenceInterval]:
+        """Return the intervals of the difference of two slices.
+
+        Args:
+            method: How the samples were taken.
+            one: The number of one slice.
+            other: The number of the one that is subtracted.
+            values: The differences of all rows.
+        """
+        if min(self._num_samples[[one, other]]) < NUM_SAMPLES:
+            return {}
+        found = {}
+        for key, value in values.items():
+            pairs = zip(self._samples(key, one), self._samples(key, other), strict=False)
+            samples = [minus(first, second) for first, second in pairs]
+            if len(samples) == NUM_SAMPLES and all(each is not None for each in samples):
+                interval = interval_of(method, value, samples)
+                if interval is not None:
+                    found[key] = interval
+        return found
+
+    def _samples(self, key: MetricKey, slice_number: int) -> list[Any]:
+        if key in self._floats and self._counts[key][slice_number] == NUM_SAMPLES:
+            return list(self._floats[key][:, slice_number].tolist())
+        return self._others.get((key, slice_number), [])
 
     def _ends(
         self, method: type[Resampling], key: MetricKey, points: list[Mapping[MetricKey, Any]]

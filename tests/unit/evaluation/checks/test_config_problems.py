@@ -82,17 +82,11 @@ def test_the_tables_name_fields_that_exist():
 
 
 SQL = {"slice_keys_sql": "SELECT STRUCT(g) FROM example.g"}
-CROSS = {"baseline_spec": {}, "slicing_specs": [{"feature_keys": ["g"]}]}
-CROSS_THRESHOLD = {"cross_slicing_specs": [CROSS], "threshold": LOWER}
 REFUSED = {
-    "cross_slicing_specs": config(cross_slicing_specs=[CROSS]),
+    "cross_slicing_specs[0].baseline_spec.slice_keys_sql": config(
+        cross_slicing_specs=[{"baseline_spec": SQL}]
+    ),
     "slicing_specs[0].slice_keys_sql": config(slicing_specs=[SQL]),
-    "metrics_specs[0].metrics[0].cross_slice_thresholds": config(
-        {"cross_slice_thresholds": [CROSS_THRESHOLD]}
-    ),
-    "metrics_specs[0].cross_slice_thresholds": config(
-        spec={"cross_slice_thresholds": {"auc": {"thresholds": [CROSS_THRESHOLD]}}}
-    ),
     "metrics_specs[0].metrics[0].per_slice_thresholds[0].slicing_specs[0].slice_keys_sql": config(
         {"per_slice_thresholds": [{"slicing_specs": [SQL], "threshold": LOWER}]}
     ),
