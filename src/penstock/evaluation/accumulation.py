@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from penstock.evaluation.evaluated_model import BatchInputs
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.intervals.resampling import Resampling, RowIds
+from penstock.evaluation.intervals.resampling import Resampling, RowIds, ids_of
 from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
 from penstock.evaluation.plan import PlannedMetric, label_sums_view
+from penstock.evaluation.query_kernels import query_names
 from penstock.evaluation.slicing import Slicer
 from penstock.evaluation.worst_rows import WorstRows
 
@@ -86,18 +87,24 @@ class Accumulation:
             row_ids: What each row is known by wherever it is read, `[rows]`. Samples need them.
         """
         self.features.update(features.schema.names)
-        membership = self.slicer.assign(features)
+        slices = self.slicer.assign(features)
+        membership = slices
         if self._resampling is not None:
             if row_ids is None:
                 raise ValueError("Samples of the rows need row_ids.")
-            membership = self._resampling.assign(membership, row_ids)
+            membership = self._resampling.assign(slices, row_ids)
         for view in self._binary:
             inputs.get(view).check_binary_labels()
         for kernel in self._kernels:
             seen = inputs.get(kernel.view)
             if kernel.NEEDS_NUMBERS:
                 seen.check_predictions()
-            kernel.add(seen, membership)
+            if self._resampling is not None and kernel.view.query_key:
+                # The rows of a query come into a sample together.
+                queries = ids_of(query_names(seen, kernel.view.query_key))
+                kernel.add(seen, self._resampling.assign(slices, queries))
+            else:
+                kernel.add(seen, membership)
         self._rows.add(inputs.get(self._rows.view), membership)
         if self.worst_rows is not None:
             self.worst_rows.add(inputs, features)

@@ -78,12 +78,12 @@ class Queries(Kernel):
         """Add a batch."""
         source = inputs.source
         assert source is not None
+        names = query_names(inputs, self.view.query_key)
         if inputs.predictions.shape[1] != 1:
             raise ValueError(
                 "A ranking metric needs one score a row. Received: predictions of shape "
                 f"{list(inputs.predictions.shape)}"
             )
-        names = _one_value(self.view.query_key, source.feature(self.view.query_key), "query")
         features = [
             _one_value(name, source.feature(name), "feature").astype(np.float64)
             for name in self.params
@@ -149,6 +149,12 @@ class Queries(Kernel):
         found = dict(zip(self.params, features, strict=True))
         rows = QueryRows(starts, labels, scores, weights[starts], found, False)
         return np.unique(np.concatenate(self._members)), starts, rows
+
+
+def query_names(inputs: MetricInputs, query_key: str) -> npt.NDArray[Any]:
+    """Return which query each row belongs to, `[rows]`."""
+    assert inputs.source is not None
+    return _one_value(query_key, inputs.source.feature(query_key), "query")
 
 
 def _one_value(name: str, lists: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:

@@ -15,6 +15,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from penstock.evaluation.checks.metrics_spec_problems import metrics_spec_problems
 from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.checks.threshold_problems import threshold_problems
+from penstock.evaluation.config import ConfidenceIntervalOptions
 from penstock.evaluation.keys import MetricKey
 from penstock.evaluation.metrics.modules import declaration_of
 from penstock.evaluation.requested_metrics import (
@@ -96,6 +97,8 @@ def _without_keys(config: Any) -> Iterator[ConfigProblem]:
         yield from _slicing(spec, f"slicing_specs[{i}]")
     for i, spec in enumerate(config.metrics_specs):
         yield from metrics_spec_problems(config, spec, f"metrics_specs[{i}]")
+        if spec.query_key and config.options.compute_confidence_intervals.value:
+            yield from _sampled_queries(config.options, f"metrics_specs[{i}].query_key")
     if not any(spec.metrics for spec in config.metrics_specs):
         yield ConfigProblem("", "The EvalConfig requests no metrics: metrics_specs has none.")
     yield from _options(config.options)
@@ -204,6 +207,14 @@ def _labels(config: Any, requests: Sequence[MetricRequest]) -> Iterator[ConfigPr
                 request.place,
                 f"{request.metric.class_name} needs labels, but the ModelSpec has no label_key.",
             )
+
+
+def _sampled_queries(options: Any, place: str) -> Iterator[ConfigProblem]:
+    if options.confidence_intervals.method == ConfidenceIntervalOptions.POISSON_BOOTSTRAP:
+        yield ConfigProblem(
+            place,
+            "queries are not drawn several times: set the method to JACKKNIFE for ranking metrics.",
+        )
 
 
 def _options(options: Any) -> Iterator[ConfigProblem]:

@@ -10,6 +10,7 @@ slices. Two slices that share rows sample these alike, so that the difference of
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
@@ -156,6 +157,17 @@ def resampling_of(options: Any, seed: int = 0) -> Resampling | None:
     if options.confidence_intervals.method == ConfidenceIntervalOptions.POISSON_BOOTSTRAP:
         return PoissonBootstrap(seed)
     return Jackknife(seed)
+
+
+def ids_of(names: npt.NDArray[Any]) -> RowIds:
+    """Return ids of names, such as queries': rows of one name come into samples together."""
+    unique, inverse = np.unique(names, return_inverse=True)
+    digests = [
+        hashlib.blake2b(n if isinstance(n, bytes) else str(n).encode(), digest_size=8).digest()
+        for n in unique.tolist()
+    ]
+    ids = np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+    return ids[inverse.reshape(-1)]
 
 
 def _mixed(values: RowIds) -> RowIds:

@@ -120,3 +120,21 @@ def test_a_metric_of_ones_own_has_an_interval(files, model, config):
         found = evaluate(files, model=model, eval_config=given, modules={"own": module})
         share = found.metrics()["share"]
         assert share.interval.lower < share < share.interval.upper
+
+
+def test_queries_come_into_buckets_whole(files, model, config):
+    given = config(
+        metrics=[{"class_name": "NDCG", "config": '"gain_key": "weight", "top_k_list": [3]'}]
+    )
+    given["model_specs"] = [{"label_key": "positive", "prediction_key": "positive"}]
+    given["metrics_specs"][0]["query_key"] = "label"
+    found = evaluate(files, model=model, eval_config={**given, "slicing_specs": []}).slices[0]
+    (interval,) = found.intervals.values()
+    # Three queries: most samples hold them all, and three of them hold two.
+    ((key, value),) = found.metrics.items()
+    assert key.name == "ndcg"
+    assert interval.lower < value < interval.upper
+    bootstrap = {"compute_confidence_intervals": True}
+    bootstrap["confidence_intervals"] = {"method": "POISSON_BOOTSTRAP"}
+    with pytest.raises(ValueError, match="set the method to JACKKNIFE for ranking metrics"):
+        evaluate(files, model=model, eval_config={**given, "options": bootstrap})

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from penstock.evaluation.config import Options
-from penstock.evaluation.intervals.resampling import Jackknife, PoissonBootstrap, resampling_of
+from penstock.evaluation.intervals.resampling import (
+    Jackknife,
+    PoissonBootstrap,
+    ids_of,
+    resampling_of,
+)
 from penstock.evaluation.slicing import Membership
 
 ROWS = np.arange(40_000, dtype=np.uint64)
@@ -67,3 +72,9 @@ def test_no_samples_without_the_option_and_the_jackknife_without_a_method():
     assert resampling_of(Options()) is None
     options = Options(compute_confidence_intervals={"value": True})
     assert isinstance(resampling_of(options), Jackknife)
+
+
+@pytest.mark.parametrize("names", [[b"a", b"b", b"a"], [7, 8, 7], [0.5, 1.5, 0.5]])
+def test_rows_of_one_name_have_one_id(names):
+    first, second, third = ids_of(np.array(names, dtype=object if names[0] == b"a" else None))
+    assert first == third != second
