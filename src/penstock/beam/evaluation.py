@@ -29,8 +29,7 @@ def accumulate_on_beam(setup: BeamSetup, work: RowWork, exchange_folder: str) ->
         ValueError: If Dataflow is to use a folder of this machine.
     """
     rows = work.rows
-    models = [path for path in (rows.model, rows.baseline) if path is not None]
-    setup.check_reachable([exchange_folder, *models, *rows.files])
+    setup.check_reachable([exchange_folder, *rows.models.values(), *rows.files])
     with Exchange(exchange_folder) as exchange:
         with setup.pipeline() as pipeline:
             _ = (
