@@ -37,7 +37,7 @@ GROUPS = {
         "DistributionValidator",
         "ExampleDiff",
     ),
-    "Models": ("Transform", "Tuner", "Trainer", "Evaluator", "Pusher", "ModelCard"),
+    "Models": ("Transform", "Tuner", "Trainer", "Evaluator", "BulkInferrer", "Pusher", "ModelCard"),
 }
 
 

@@ -7,6 +7,7 @@ from penstock.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from penstock.pushing.aliases import (
         AliasChange,
+        UnknownVersion,
         alias_history,
         earlier_versions,
         read_aliases,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.serving.versions import list_versions, version_folders
 
 _MODULE_OF = {
+    "UnknownVersion": "aliases",
     "PushArgs": "own_destination",
     "AliasChange": "aliases",
     "FileEntry": "manifest",
@@ -70,6 +72,7 @@ __all__ = [
     "PushDestination",
     "PushedVersion",
     "Retention",
+    "UnknownVersion",
     "alias_history",
     "apply_retention",
     "check_answers",

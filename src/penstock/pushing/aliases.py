@@ -23,6 +23,7 @@ from typing import Any
 
 from penstock.artifacts.location import is_local, local_path, read_bytes, write_bytes
 from penstock.io.files.filesystem import join
+from penstock.pushing.write_errors import not_allowed
 from penstock.serving.saved_model import ModelError
 from penstock.serving.versions import list_versions
 from penstock.spelling import did_you_mean
@@ -33,6 +34,10 @@ _KEPT_CHANGES = 1000
 # MLflow's rule, so that aliases can go to its registry.
 _NAME = re.compile(r"[\w-]{1,255}", re.ASCII)
 _RESERVED = re.compile(r"latest|v[0-9]+|[0-9]+", re.IGNORECASE)
+
+
+class UnknownVersion(ValueError):
+    """A destination has no such version or alias."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,8 @@ def set_alias(destination: str, name: str, version: int, *, by: str | None = Non
         by: Who changes it; the user's name on this machine by default.
 
     Raises:
-        ValueError: If the name is no alias, or the destination has no such version.
+        UnknownVersion: If the destination has no such version.
+        ValueError: If the name is no alias.
 
     Example:
         >>> set_alias("serving/taxi", "champion", 7)
@@ -123,7 +129,7 @@ def set_alias(destination: str, name: str, version: int, *, by: str | None = Non
     """
     check_alias(name)
     check_version(destination, version)
-    with locked(destination):
+    with locked(destination), not_allowed(destination, "Aliases cannot be changed here"):
         check_version(destination, version)  # retention may have removed it
         aliases, history = _read(destination)
         before = aliases.get(name)
@@ -137,12 +143,14 @@ def remove_alias(destination: str, name: str, *, by: str | None = None) -> int:
     """Remove an alias, and return the version that it named.
 
     Raises:
-        ValueError: If there is no such alias.
+        UnknownVersion: If there is no such alias.
     """
-    with locked(destination):
+    with locked(destination), not_allowed(destination, "Aliases cannot be changed here"):
         aliases, history = _read(destination)
         if name not in aliases:
-            raise ValueError(f"{destination} has no alias {name!r}.{did_you_mean(name, aliases)}")
+            raise UnknownVersion(
+                f"{destination} has no alias {name!r}.{did_you_mean(name, aliases)}"
+            )
         before = aliases.pop(name)
         _write(destination, aliases, [*history, _change(name, before, None, by)])
     return before
@@ -156,10 +164,10 @@ def planned_change(
 
 
 def check_version(destination: str, version: int) -> None:
-    """Raise ValueError unless a destination has a version."""
+    """Raise UnknownVersion unless a destination has a version."""
     there = list_versions(destination)
     if version not in there:
-        raise ValueError(
+        raise UnknownVersion(
             f"{destination} has no version {version!r}. Versions: {', '.join(map(str, there)) or 'none'}"
         )
 

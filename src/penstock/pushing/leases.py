@@ -137,7 +137,7 @@ class _Held(Lease):
 
 
 def _is_leased(destination: str, version: int) -> bool:
-    """Return whether a version on an object store is held; leases that are void are removed."""
+    """Return whether a version on an object store is held; leases that are void are removed if we may."""
     folder = join(destination, LEASES)
     found = False
     for name in list_directory(folder):
@@ -145,5 +145,6 @@ def _is_leased(destination: str, version: int) -> bool:
             if is_valid(join(folder, name)):
                 found = True
             else:
-                remove(join(folder, name))
+                with contextlib.suppress(Exception):  # each store has errors of its own
+                    remove(join(folder, name))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from penstock.serving.forms import SAVED_MODEL, form_of
 from penstock.serving.saved_model import SavedModelInfo
 
 Versioning = Literal["timestamp", "next"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ def push_model(
             version plus one. A version is always greater than those that are there.
         lineage: Where the model comes from, for its manifest: plain values by name.
         keep: Remove older versions than the newest so many. What an alias names, or named before, what a
-            server has a lease on, and what other tools pushed stays. All versions stay by default.
+            server has a lease on, and what other tools pushed stays. All versions stay by default. If
+            they cannot be removed, that is a warning.
         answers_within: Load the copy in a process of its own and ask it, before it is seen; it may take
             so many seconds. It is not tried by default.
 
@@ -100,8 +104,16 @@ def push_model(
         check_url(destination)
         version = _to_store(source, destination, manifest, versioning, answers_within)
     path = join(destination, str(version))
-    removed = () if keep is None else apply_retention(destination, keep).removed
+    removed = () if keep is None else _remove_old(destination, keep)
     return PushedVersion(path, version, replace(info, path=path) if info else None, form, removed)
+
+
+def _remove_old(destination: str, keep: int) -> tuple[int, ...]:
+    try:
+        return apply_retention(destination, keep).removed
+    except Exception as error:  # each store has errors of its own; the model is pushed all the same
+        _log.warning("Old versions at %s stay: %s", destination, error)
+        return ()
 
 
 def _to_folder(

@@ -12,6 +12,7 @@ from penstock.pushing.aliases import earlier_versions, locked, read_aliases
 from penstock.pushing.leases import unused
 from penstock.pushing.local_folder import STAGING
 from penstock.pushing.object_store import remove_version
+from penstock.pushing.write_errors import not_allowed
 from penstock.serving.versions import MANIFEST, version_folders
 
 
@@ -46,7 +47,7 @@ def apply_retention(destination: str, keep: int, *, dry_run: bool = False) -> Re
     check_keep(keep)
     removed, kept = [], {}
     # No alias can be set on a version while it goes.
-    with locked(destination):
+    with locked(destination), not_allowed(destination, "Old versions cannot be removed here"):
         folders = version_folders(destination)
         named = _named(destination)
         for version in list(folders)[:-keep]:

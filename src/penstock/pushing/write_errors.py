@@ -42,6 +42,27 @@ def in_words(destination: str, source: str) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def not_allowed(destination: str, what: str) -> Iterator[None]:
+    """Say what is not possible at a destination that may not be written to.
+
+    Args:
+        destination: The folder or URL of the versions.
+        what: The beginning of the message: "Aliases cannot be changed here".
+
+    Raises:
+        PermissionError: If it may not be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _CLOSED:
+            who = f"user {os.getuid()} " if is_local(destination) else ""
+            text = f"{what}: {who}may not write to it"
+            raise PermissionError(error.errno, text, destination) from error
+        raise
+
+
 def _free(destination: str) -> str:
     if not is_local(destination):
         return "is no space for it"

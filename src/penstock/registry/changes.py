@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.pushing.aliases import (
     AliasChange,
+    UnknownVersion,
     check_alias,
     check_version,
     earlier_versions,
@@ -30,7 +31,8 @@ def promote(
         dry_run: Only check, and say what would change.
 
     Raises:
-        ValueError: If there is no such version, or the name is no alias.
+        UnknownVersion: If there is no such version.
+        ValueError: If the name is no alias.
         ModelError: If the version's files are damaged.
 
     Example:
@@ -60,7 +62,7 @@ def rollback(
         dry_run: Only check, and say what would change.
 
     Raises:
-        ValueError: If there is no such alias, or no version that it named before.
+        UnknownVersion: If there is no such alias, or no version that it named before.
         ModelError: If that version's files are damaged.
     """
     now = version_of_alias(destination, alias)
@@ -70,7 +72,7 @@ def rollback(
         if version in there:
             return promote(destination, version, alias, by=by, dry_run=dry_run)
     gone = f" It named {', '.join(map(str, before))}, which are gone." if before else ""
-    raise ValueError(
+    raise UnknownVersion(
         f"The alias {alias!r} of {destination} names version {now}, and no version before it.{gone}"
     )
 
@@ -81,7 +83,7 @@ def withdraw(
     """Remove an alias; the version stays.
 
     Raises:
-        ValueError: If there is no such alias.
+        UnknownVersion: If there is no such alias.
     """
     version_of_alias(destination, alias)
     change = planned_change(destination, alias, None, by)

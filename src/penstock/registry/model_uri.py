@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from penstock.pushing.aliases import read_aliases
+from penstock.pushing.aliases import UnknownVersion, read_aliases
 from penstock.registry.destinations import find_destination
-from penstock.serving.versions import version_folders
+from penstock.serving.versions import list_versions, version_folders
 from penstock.spelling import did_you_mean
 
 SCHEME = "models:/"
@@ -42,7 +42,8 @@ def locate(uri: str, *, store: str | None = None) -> ModelLocation:
 
     Raises:
         ModelNotFound: If there is no model of that name.
-        ValueError: If the name is of another form, or the version or alias does not exist.
+        UnknownVersion: If the version or alias does not exist.
+        ValueError: If the name is of another form.
 
     Example:
         >>> locate("models:/taxi@champion").version
@@ -65,21 +66,46 @@ def locate(uri: str, *, store: str | None = None) -> ModelLocation:
         version = int(parts["version"])
     if version not in folders:
         which = f", which the alias {alias!r} names" if alias else ""
-        raise ValueError(
+        raise UnknownVersion(
             f"{destination} has no version {version}{which}. Versions: "
             f"{', '.join(map(str, folders)) or 'none'}"
         )
     return ModelLocation(name, destination, version, folders[version], alias)
 
 
+def version_named(destination: str, text: str) -> int:
+    """Return the version that someone typed: a number, `@ALIAS` or `latest`.
+
+    Raises:
+        UnknownVersion: If it does not exist.
+        ValueError: If it is of another form.
+
+    Example:
+        >>> version_named("serving/taxi", "@champion")
+        7
+    """
+    there = list_versions(destination)
+    if text.startswith("@"):
+        return version_of_alias(destination, text[1:])
+    if text == "latest" and there:
+        return there[-1]
+    if not (text.isascii() and text.isdecimal()) and text != "latest":
+        raise ValueError(f"A version is a number, @ALIAS or latest. Received: {text!r}")
+    if text == "latest" or int(text) not in there:
+        raise UnknownVersion(
+            f"{destination} has no version {text}. Versions: {', '.join(map(str, there)) or 'none'}"
+        )
+    return int(text)
+
+
 def version_of_alias(destination: str, alias: str) -> int:
     """Return the version that an alias names.
 
     Raises:
-        ValueError: If there is no such alias.
+        UnknownVersion: If there is no such alias.
     """
     aliases = read_aliases(destination)
     if alias not in aliases:
         known = did_you_mean(alias, aliases) if aliases else " It has no aliases."
-        raise ValueError(f"{destination} has no alias {alias!r}.{known}")
+        raise UnknownVersion(f"{destination} has no alias {alias!r}.{known}")
     return aliases[alias]

@@ -42,7 +42,14 @@ def version_folders(destination: str) -> dict[int, str]:
 
 def version_names(destination: str) -> list[str]:
     """Return the names in a destination that are numbers of 64 bits, whatever they name."""
-    place = local_path(destination) if is_local(destination) else destination
+    if is_local(destination):
+        place = local_path(destination)
+    else:
+        import fsspec
+
+        place = destination
+        # Some file systems remember listings; another process may have pushed since.
+        fsspec.core.url_to_fs(destination)[0].invalidate_cache()
     return [
         name for name in list_directory(place) if _VERSION.fullmatch(name) and int(name) < 2**63
     ]

@@ -182,12 +182,14 @@ def test_an_alias_is_promoted_and_rolled_back(taxi, versions, capsys):
         capsys, "rollback", taxi, "--as", "champion"
     )
     assert read_aliases(taxi) == {"champion": int(old)}
-    error = said(capsys, "rollback", taxi, "--as", "champion", code=2)
+    error = said(capsys, "rollback", taxi, "--as", "champion", code=3)
     assert f"names version {old}, and no version before it" in error
     history = data(capsys, "models", taxi, "--history")
     assert [each["to"] for each in history] == [int(old), int(new), int(old)]
     assert "ada" in said(capsys, "models", taxi, "--history")
     assert "champion" in said(capsys, "models", taxi, "@champion")
+    assert data(capsys, "promote", taxi, "@champion", "--as", "canary")["to"] == int(old)
+    said(capsys, "promote", taxi, "--remove", "canary")
     assert "version " in said(capsys, "promote", taxi, "--remove", "champion")
     assert read_aliases(taxi) == {}
 
@@ -225,25 +227,33 @@ def test_models_below_a_folder_need_no_project(project, versions, tmp_path, monk
         (["models", "nowhere/taxi"], 3, "There is no model at .*/nowhere/taxi"),
         (["models", "pyproject.toml/x"], 3, "There is no model at"),
         (["models", "taxi", "9"], 3, "taxi has no version 9. Versions: 1"),
-        (["models", "taxi", "@champion"], 3, "taxi has no alias 'champion'. Aliases: none"),
+        (["models", "taxi", "@champion"], 3, "taxi has no alias 'champion'. It has no aliases"),
         (
             ["models", "taxi", "newest"],
             2,
-            "a version is a number, @ALIAS or latest. Received: 'new",
+            "A version is a number, @ALIAS or latest. Received: 'new",
         ),
         (["models", "--history"], 2, "--history needs a model"),
         (["models", "taxi", "--to-mlflow", "http://x"], 2, "--to-mlflow needs a version"),
         (["models", "taxi", "--history", "--prune", "3"], 2, "give one of --history, --prune"),
         (["models", "taxi", "7", "--prune", "3"], 2, "leave out the version"),
         (["models", "taxi", "--dry-run"], 2, "--dry-run goes with --prune"),
-        (["promote", "taxi", "9", "--as", "champion"], 2, "has no version 9. Versions: 1"),
-        (["promote", "taxi", "x", "--as", "champion"], 2, "takes a version, such as 7"),
+        (["promote", "taxi", "9", "--as", "champion"], 3, "has no version 9. Versions: 1"),
+        (
+            ["promote", "taxi", "x", "--as", "champion"],
+            2,
+            "A version is a number, @ALIAS or latest",
+        ),
         (["promote", "taxi", "9"], 2, "give --as ALIAS, or --remove ALIAS"),
         (["promote", "taxi", "--as", "champion"], 2, "missing: VERSION"),
         (["promote", "taxi", "9", "--remove", "champion"], 2, "--remove takes no version"),
-        (["promote", "taxi", "--remove", "champion"], 2, "has no alias 'champion'"),
-        (["promote", "taxi", "9", "--as", "v9"], 2, "not a number, 'latest', or 'v' and a number"),
-        (["rollback", "taxi", "--as", "champion"], 2, "has no alias 'champion'. It has no aliases"),
+        (["promote", "taxi", "--remove", "champion"], 3, "has no alias 'champion'"),
+        (
+            ["promote", "taxi", "latest", "--as", "v9"],
+            2,
+            "not a number, 'latest', or 'v' and a number",
+        ),
+        (["rollback", "taxi", "--as", "champion"], 3, "has no alias 'champion'. It has no aliases"),
         (["rollback", "taxi"], 2, "missing: --as"),
     ],
 )
@@ -296,5 +306,5 @@ def test_a_server_takes_names_of_the_registry(taxi, versions, tmp_path, monkeypa
     assert (champion.name, champion.folder, champion.default_label) == ("it", taxi, "champion")
     assert source(f"models:/taxi/{versions[0]}").policy.specific == (versions[0],)
     assert source("models:/taxi/latest") == source(taxi)
-    assert "has no alias 'canary'" in said(capsys, "serve", "it=models:/taxi@canary", code=2)
+    assert "has no alias 'canary'" in said(capsys, "serve", "it=models:/taxi@canary", code=3)
     assert "PENSTOCK_MODELS" in said(capsys, "serve", "it=models:/tip@canary", code=3)

@@ -83,3 +83,17 @@ def test_going_back_takes_a_change_back(local, model):
     remove_alias(local, "champion")
     set_alias(local, "champion", 2)
     assert earlier_versions(local, "champion") == []
+
+
+def test_old_versions_that_cannot_be_removed_are_a_warning(local, model, monkeypatch, caplog):
+    push_model(model, local, versioning="next")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    renames = iter([os.rename, refuse])
+    monkeypatch.setattr(os, "rename", lambda *given: next(renames)(*given))
+    pushed = push_model(model, local, versioning="next", keep=1)
+    assert (pushed.version, pushed.removed) == (2, ())
+    assert "Old versions cannot be removed here: user " in caplog.text
+    assert list_versions(local) == [1, 2]

@@ -19,8 +19,9 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 _PUSH = """
-import json, sys, threading
+import json, subprocess, sys, threading
 import s3fs
+from penstock.pushing.object_store import remove_version
 from penstock.pushing import (
     apply_retention, fetch_version, hold_version, is_held, list_versions, push_model, read_aliases,
     set_alias, verify_manifest,
@@ -40,6 +41,12 @@ for push in pushes:
     push.start()
 for push in pushes:
     push.join()
+# Another process pushes: what this one remembers of listings is no longer true.
+code = "import sys; from penstock.pushing import push_model; push_model(*sys.argv[1:], versioning='next')"
+before = list_versions(taxi)
+subprocess.run([sys.executable, "-c", code, model, taxi], check=True)
+assert len(list_versions(taxi)) == len(before) + 1
+remove_version(f"{taxi}/{list_versions(taxi)[-1]}")
 set_alias(taxi, "champion", 1)
 with hold_version(taxi, 2):
     held = is_held(taxi, 2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, positive_integer
 from penstock.cli.console import Console, print_json
-from penstock.cli.errors import NotFound, UsageError
+from penstock.cli.errors import UsageError
 from penstock.cli.registry_errors import registry_errors
 from penstock.cli.store_option import add_store_option
 
@@ -65,6 +65,7 @@ def parser() -> Parser:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is asked for."""
     _check(arguments)
+    from penstock.registry.model_uri import version_named
     from penstock.registry.models import list_models, read_model
 
     with registry_errors("models"):
@@ -79,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         elif arguments.version is None:
             _print_versions(model, arguments.json)
         else:
-            version = _find(model, arguments.version)
+            wanted = version_named(model.destination, arguments.version)
+            version = next(each for each in model.versions if each.version == wanted)
             if arguments.to_mlflow:
                 _export(model, version, arguments)
             else:
@@ -111,29 +113,6 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.dry_run and not (arguments.prune or arguments.to_mlflow):
         raise UsageError("penstock models: --dry-run goes with --prune and --to-mlflow.")
-
-
-def _find(model: RegisteredModel, text: str) -> ModelVersion:
-    if text.startswith("@"):
-        if text[1:] not in model.aliases:
-            there = ", ".join(model.aliases) or "none"
-            raise NotFound(
-                f"penstock models: {model.name} has no alias {text[1:]!r}. Aliases: {there}"
-            )
-        wanted = model.aliases[text[1:]]
-    elif text == "latest":
-        wanted = model.versions[0].version if model.versions else 0
-    elif text.isascii() and text.isdecimal():
-        wanted = int(text)
-    else:
-        raise UsageError(
-            f"penstock models: a version is a number, @ALIAS or latest. Received: {text!r}"
-        )
-    for version in model.versions:
-        if version.version == wanted:
-            return version
-    there = ", ".join(str(each.version) for each in reversed(model.versions)) or "none"
-    raise NotFound(f"penstock models: {model.name} has no version {wanted}. Versions: {there}")
 
 
 def _print_models(models: list[RegisteredModel], as_json: bool) -> None:

@@ -9,7 +9,7 @@ from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser
 from penstock.cli.console import Console, print_json
 from penstock.cli.errors import UsageError
-from penstock.cli.registry_errors import registry_errors, version_number
+from penstock.cli.registry_errors import registry_errors
 from penstock.cli.store_option import add_store_option
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def parser() -> Parser:
         "manifest first. Servers and models:/NAME@ALIAS take the version that the alias names.",
         [
             "penstock promote taxi 7 --as champion",
-            "penstock promote taxi 8 --as canary --dry-run",
+            "penstock promote taxi @canary --as champion --dry-run",
             "penstock promote gs://models/taxi 7 --as champion   # without a project",
             "penstock promote taxi --remove canary               # the version stays",
         ],
@@ -33,7 +33,7 @@ def parser() -> Parser:
         "model", metavar="MODEL", help="its name; or the folder or URL of its versions"
     )
     parser.add_argument(
-        "version", metavar="VERSION", nargs="?", type=version_number, help="the version"
+        "version", metavar="VERSION", nargs="?", help="the version: a number, @ALIAS or latest"
     )
     parser.add_argument("--as", metavar="ALIAS", dest="alias", help="the alias, such as champion")
     parser.add_argument("--remove", metavar="ALIAS", help="remove this alias instead")
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Change the alias, or say what would change."""
     from penstock.registry.changes import promote, withdraw
     from penstock.registry.destinations import find_destination
+    from penstock.registry.model_uri import version_named
 
     if bool(arguments.alias) == bool(arguments.remove):
         raise UsageError("penstock promote: give --as ALIAS, or --remove ALIAS.")
@@ -69,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.remove:
             change = withdraw(destination, arguments.remove, **how)
         else:
-            change = promote(destination, arguments.version, arguments.alias, **how)
+            version = version_named(destination, arguments.version)
+            change = promote(destination, version, arguments.alias, **how)
     print_change(arguments, destination, change)
     return exit_codes.OK
 
