@@ -24,6 +24,8 @@ from penstock.server.measures import Measures
 from penstock.server.request_context import REQUEST, RequestContext
 from penstock.server.request_log.log import RequestLog
 from penstock.server.request_log.records import Answered
+from penstock.server.safety.limits import Limits
+from penstock.server.safety.pending_bytes import PendingBytes
 from penstock.server.servables.servable import Servable
 from penstock.server.servables.servables import Servables
 from penstock.server.servables.served_model import Use
@@ -35,6 +37,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 _MOST_SHADOWS = 64
 _NO_TRAFFIC = Traffic()
+_LIMITS = Limits()
 
 
 class DividedServables(Servables):
@@ -50,7 +53,7 @@ class DividedServables(Servables):
         traffic: The division of each model's requests.
         logs: The request log of each model that has one; closed with the servables.
         measures: What counts.
-        most_rows: The most rows of a request.
+        limits: The most rows of a request, and the most bytes of all in progress.
 
     Example:
         >>> traffic = Traffic.from_config("taxi", {"split": {"champion": 0.9, "canary": 0.1}})
@@ -66,13 +69,14 @@ class DividedServables(Servables):
         traffic: Mapping[str, Traffic] | None = None,
         logs: Mapping[str, RequestLog] | None = None,
         measures: Measures | None = None,
-        most_rows: int = 100_000,
+        limits: Limits = _LIMITS,
     ) -> None:
         super().__init__(sources, batching, watch_seconds)
         self.traffic = dict(traffic or {})
         self.logs = dict(logs or {})
         self.measures = measures or Measures()
-        self.most_rows = most_rows
+        self.most_rows = limits.rows
+        self.pending = PendingBytes(limits.pending_bytes)
         self.measures.watch(self, self.logs.values())
         self._shadows: set[asyncio.Task[None]] = set()
 
@@ -95,7 +99,7 @@ class DividedServables(Servables):
             config.watch_seconds,
             traffic={source.name: source.traffic for source in config.models},
             logs=logs,
-            most_rows=config.limits.rows,
+            limits=config.limits,
         )
 
     def get(self, name: str, version: int | None = None, label: str | None = None) -> Use:

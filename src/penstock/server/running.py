@@ -9,11 +9,18 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.installation import install_command
 from penstock.server.config import ServerConfig
 
 LOG = logging.getLogger("penstock.server")
+
+
+def _needs(error: ImportError) -> str:
+    command = install_command("run", "serving")
+    return f"The model server needs {error.name}, which is not installed: {command}"
+
 
 try:
     import uvicorn
@@ -22,9 +29,10 @@ try:
     from penstock.server.rest.app import build_app
     from penstock.server.safety.connections import http_settings
 except ImportError as error:
-    raise ImportError(
-        f"The model server needs {error.name}, which is not installed: {install_command('run', 'serving')}"
-    ) from error
+    raise ImportError(_needs(error)) from error
+
+if TYPE_CHECKING:
+    from penstock.server.grpc_api.door import GrpcDoor
 
 
 def serve(
@@ -52,12 +60,7 @@ async def _serve(
     on_listening: Callable[[str, str | None], None] | None,
 ) -> None:
     servables = DividedServables.of(config)
-    door = None
-    if config.grpc_port is not None:
-        # Its messages import TensorFlow, which takes seconds.
-        from penstock.server.grpc_api.door import GrpcDoor
-
-        door = GrpcDoor(servables, config)
+    door = None if config.grpc_port is None else _grpc_door(servables, config)
     stopped = asyncio.Event()
 
     async def stop_grpc() -> None:
@@ -87,8 +90,8 @@ async def _serve(
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, server.stop, each)
     grpc_port = None
-    if door is not None and config.grpc_port is not None:
-        grpc_port = await door.start(config.host, config.grpc_port)
+    if door is not None:
+        grpc_port = await door.start(config.host, config.grpc_port or 0)
     if on_listening is not None:
         scheme = "http" if context is None else "https"
         on_listening(
@@ -96,6 +99,14 @@ async def _serve(
             None if grpc_port is None else _address("grpc", config.host, grpc_port),
         )
     await server.serve(sockets=[listener])
+
+
+def _grpc_door(servables: DividedServables, config: ServerConfig) -> GrpcDoor:
+    try:
+        from penstock.server.grpc_api.door import GrpcDoor
+    except ImportError as error:
+        raise ImportError(_needs(error)) from error
+    return GrpcDoor(servables, config)
 
 
 def _address(scheme: str, host: str, port: int) -> str:
@@ -128,6 +139,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        # Who is told that it listens may ask at once.
+        listener.listen(2048)
     except OSError as error:
         listener.close()
         raise OSError(

@@ -197,9 +197,12 @@ class GrpcDoor:
         if self._current >= self._config.max_concurrent:
             raise ResourceExhaustedError("The server is busy. Try again later.")
         self._current += 1
+        size = 0
         try:
             kind, method = self._methods[name]
             body = await self._read(messages)
+            self._servables.pending.add(len(body))
+            size = len(body)
             try:
                 request = kind.FromString(body)
             except (DecodeError, RecursionError) as error:
@@ -210,6 +213,7 @@ class GrpcDoor:
             return bytes(response.SerializeToString())
         finally:
             self._current -= 1
+            self._servables.pending.remove(size)
 
     async def _read(self, messages: AsyncIterator[bytes]) -> bytes:
         """Return the message; a client that sends it for ever does not hold its place for ever."""

@@ -53,6 +53,7 @@ def build_app(
             SafeRequests,
             access=config.access,
             limits=config.limits,
+            pending=servables.pending,
             loopback=is_loopback(config.host),
         ),
         Middleware(Admission, limit=config.max_concurrent),

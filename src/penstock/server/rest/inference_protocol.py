@@ -71,7 +71,7 @@ def _use(request: Request) -> Use:
     name, version = request.path_params["name"], request.path_params.get("version")
     if version is None:
         return _servables(request).get(name)
-    if version.isascii() and version.isdecimal() and int(version) < 2**63:
+    if version.isascii() and version.isdecimal() and len(version) < 20:
         return _servables(request).get(name, int(version))
     return _servables(request).get(name, label=version)
 

@@ -75,9 +75,10 @@ def read_request(body: bytes, length: str | None, servable: Servable) -> InferRe
     """
     size = len(body)
     if length is not None:
-        if not length.isascii() or not length.isdecimal() or int(length) > len(body):
+        digits = length.isascii() and length.isdecimal() and len(length) < 20
+        if not digits or int(length) > len(body):
             raise InvalidArgumentError(
-                f"Inference-Header-Content-Length is {length}, and the body has {len(body)} bytes."
+                f"Inference-Header-Content-Length is {shown(length)}, and the body has {len(body)} bytes."
             )
         size = int(length)
     content = read_object(body[:size])

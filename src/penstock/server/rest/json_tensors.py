@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +19,7 @@ import numpy.typing as npt
 import orjson
 
 from penstock.server.errors import InvalidArgumentError
+from penstock.server.safety.json_depth import DEEPEST_JSON, is_too_deep
 from penstock.server.servables.signature import ANY, TensorInfo
 
 _SHOWN = 60
@@ -26,8 +29,12 @@ def read_json(body: bytes) -> Any:
     """Parse JSON; NaN, Infinity and -Infinity are numbers, as in TensorFlow Serving.
 
     Raises:
-        InvalidArgumentError: If it is none.
+        InvalidArgumentError: If it is none, or nested too deep.
     """
+    if is_too_deep(body):
+        raise InvalidArgumentError(
+            f"JSON Parse error: it is nested deeper than {DEEPEST_JSON} levels."
+        )
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -57,14 +64,21 @@ def write_json(content: Any) -> bytes:
     Numbers that are not finite are NaN, Infinity and -Infinity.
     """
     if _finite(content):
-        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
+        # Half of a character, as "\\ud800" in a request, is no text to orjson.
+        with contextlib.suppress(orjson.JSONEncodeError):
+            return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
     return json.dumps(content, default=_plain).encode()
 
 
 def shown(value: Any) -> str:
     """Return a value as JSON for a message, cut short."""
+    text = ""
     try:
-        text = json.dumps(value)
+        # Only what is shown: the value may be large.
+        for part in json.JSONEncoder().iterencode(value):
+            text += part[: _SHOWN + 1]
+            if len(text) > _SHOWN:
+                break
     except (TypeError, ValueError, RecursionError):
         text = repr(type(value).__name__)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -78,6 +92,8 @@ def to_array(name: str, value: Any, tensor: TensorInfo) -> npt.NDArray[Any]:
     """
     if tensor.dtype == "string" or (tensor.dtype == ANY and _is_text(value)):
         return _texts(name, value, nullable=tensor.dtype == ANY)
+    if _holds_text(value):
+        raise _wrong_type(name, value, tensor)
     try:
         array = np.array(_nan_for_null(value) if tensor.dtype == ANY else value)
     except (ValueError, OverflowError, RecursionError) as error:
@@ -90,11 +106,26 @@ def to_array(name: str, value: Any, tensor: TensorInfo) -> npt.NDArray[Any]:
         return array.astype(dtype)
     wanted = {"f": "fiu", "V": "fiu", "i": "iu", "u": "iu", "b": "b"}.get(dtype.kind, "")
     if kind not in wanted:
-        raise InvalidArgumentError(
-            f"JSON Value: {shown(value)} is not of expected type: {tensor.dtype} (input {name!r})"
-        )
+        raise _wrong_type(name, value, tensor)
     _check_range(name, array, dtype)
     return array.astype(dtype)
+
+
+def _holds_text(value: Any) -> bool:
+    """Return whether numbers are mixed with text, of which NumPy would make each as long as the longest."""
+    level = [value]
+    try:
+        while level and isinstance(level[0], list):
+            level = list(itertools.chain.from_iterable(level))
+    except TypeError:
+        return False  # lists of different sizes
+    return str in set(map(type, level))
+
+
+def _wrong_type(name: str, value: Any, tensor: TensorInfo) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"JSON Value: {shown(value)} is not of expected type: {tensor.dtype} (input {name!r})"
+    )
 
 
 def to_value(name: str, array: npt.NDArray[Any]) -> Any:

@@ -21,7 +21,7 @@ from penstock.server.servables.servable import Servable
 from penstock.server.servables.servables import Servables
 
 _TARGET = re.compile(
-    r"(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+    r"(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]{1,30})|/labels/(?P<label>[^/:]+))?"
     r"(?::(?P<verb>[a-z]+)|(?P<metadata>/metadata))?",
     re.IGNORECASE,
 )

@@ -26,6 +26,7 @@ from penstock.serving.rows import rows_of
 _MANY_VALUES = 2_000
 """Values above which rows are converted in a thread: they take more than a millisecond."""
 _AT_ONCE = 4096
+_MOST_CELLS = 20_000_000
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -66,10 +67,7 @@ def arguments(signature: SignatureInfo, rows: Sequence[Mapping[str, Any]]) -> li
         InvalidArgumentError: If a feature that the model needs is missing, or a value has another type
             or size; the message names the row and the feature.
     """
-    plain = [
-        {name: to_bytes(value) if is_bytes(value) else value for name, value in row.items()}
-        for row in rows
-    ]
+    plain = _read_values(signature, rows)
     try:
         if signature.of_rows is not None:
             return list(RowArguments(signature.of_rows).of(rows_of(plain), _AT_ONCE))
@@ -82,6 +80,32 @@ def arguments(signature: SignatureInfo, rows: Sequence[Mapping[str, Any]]) -> li
             name: to_array(name, [row.get(name) for row in rows], tensor)
             for name, tensor in signature.inputs.items()
         }
+    ]
+
+
+def _read_values(
+    signature: SignatureInfo, rows: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the values that the model reads.
+
+    Raises:
+        InvalidArgumentError: If nothing says what it reads, and the rows have far more names than values:
+            as columns they would not fit into memory.
+    """
+    read = None if signature.of_rows is None else signature.of_rows.features
+    if read is None:
+        names: set[str] = set().union(*rows)
+        if len(names) * len(rows) > _MOST_CELLS:
+            raise InvalidArgumentError(
+                f"The {len(rows):,} rows have {len(names):,} names together. Send fewer rows at once."
+            )
+    return [
+        {
+            name: to_bytes(value) if is_bytes(value) else value
+            for name, value in row.items()
+            if read is None or name in read
+        }
+        for row in rows
     ]
 
 

@@ -133,7 +133,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, response: bytes) -> None:
         """End the connection; in words, unless an answer is on its way."""
-        if self._in_head and (self.cycle is None or self.cycle.response_complete):
+        waiting = self.cycle is not None and not self.cycle.response_started and not self.pipeline
+        if waiting or (self._in_head and (self.cycle is None or self.cycle.response_complete)):
             self.transport.write(response)
         self.transport.close()
 

@@ -13,7 +13,8 @@ class Limits:
         body_bytes: The most bytes of a request's body or message.
         header_bytes: The most bytes of a request's line and headers, or of gRPC metadata.
         rows: The most rows of a request.
-        depth: The deepest nesting of JSON.
+        pending_bytes: The most bytes of bodies and messages that are in memory at once; requests beyond
+            get 429 or RESOURCE_EXHAUSTED.
         connections: The most connections at once.
         header_seconds: How long a connection may be open without a whole request's headers.
         body_seconds: How long a body may take to arrive.
@@ -29,7 +30,7 @@ class Limits:
     body_bytes: int = 64 << 20
     header_bytes: int = 32 << 10
     rows: int = 100_000
-    depth: int = 64
+    pending_bytes: int = 1 << 30
     connections: int = 1024
     header_seconds: float = 10.0
     body_seconds: float = 60.0

@@ -7,11 +7,14 @@ import ipaddress
 import zlib
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from penstock.server.errors import ResourceExhaustedError
 from penstock.server.rest.json_tensors import write_json
 from penstock.server.safety.access import Access
 from penstock.server.safety.limits import Limits
+from penstock.server.safety.pending_bytes import PendingBytes
 
 _OPEN = ("/v2/health/live", "/v2/health/ready")
 
@@ -35,12 +38,21 @@ class SafeRequests:
         app: What answers.
         access: Who may ask.
         limits: How large a body may be, and how long it may take.
+        pending: The bytes of all requests in progress.
         loopback: Whether the server listens on this machine only. Pages in a browser can reach it
             there: those of other sites are refused, also under a name that leads here.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, limits: Limits, loopback: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        limits: Limits,
+        pending: PendingBytes,
+        loopback: bool,
+    ) -> None:
         self._app = app
+        self._pending = pending
         self._access = access
         self._limits = limits
         self._loopback = loopback
@@ -56,7 +68,7 @@ class SafeRequests:
             await _refuse(send, *refusal)
             return
         compressed = headers.get(b"content-encoding", b"").lower() == b"gzip"
-        bounded = _BoundedBody(receive, send, self._limits, compressed)
+        bounded = _BoundedBody(receive, send, self._limits, self._pending, compressed)
         try:
             await self._app(scope, bounded.receive, bounded.send)
         except BodyTooLargeError:
@@ -68,6 +80,12 @@ class SafeRequests:
             await bounded.refuse(
                 400, "The request's body is not the gzip that its Content-Encoding says."
             )
+        except ResourceExhaustedError as error:
+            await bounded.refuse(429, str(error))
+        except ClientDisconnect:
+            pass
+        finally:
+            bounded.forget()
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
         if self._loopback and not self._access.tokens and not _from_here(headers):
@@ -78,7 +96,7 @@ class SafeRequests:
                 "The request needs the header `Authorization: Bearer TOKEN` with a token of the server.",
             )
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._limits.body_bytes:
+        if length.isdigit() and (len(length) > 19 or int(length) > self._limits.body_bytes):
             return 413, self._too_large()
         if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b"gzip"):
             return 415, "A request's Content-Encoding is gzip or identity."
@@ -92,10 +110,18 @@ class SafeRequests:
 class _BoundedBody:
     """The body of one request, and whether its answer has begun."""
 
-    def __init__(self, receive: Receive, send: Send, limits: Limits, compressed: bool) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        limits: Limits,
+        pending: PendingBytes,
+        compressed: bool,
+    ) -> None:
         self._receive = receive
         self._send = send
         self._limits = limits
+        self._pending = pending
         self._size = 0
         self._complete = False
         self._deadline = asyncio.get_running_loop().time() + limits.body_seconds
@@ -115,10 +141,16 @@ class _BoundedBody:
         self._complete = not message.get("more_body", False)
         if self._decompressor is not None and message["type"] == "http.request":
             message["body"] = self._decompressed(message.get("body", b""))
-        self._size += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self._pending.add(size)
+        self._size += size
         if self._size > self._limits.body_bytes:
             raise BodyTooLargeError
         return message
+
+    def forget(self) -> None:
+        """Count the body no longer."""
+        self._pending.remove(self._size)
 
     def _decompressed(self, part: bytes) -> bytes:
         """Decompress a part, but never to much more than a body may have."""
@@ -154,6 +186,8 @@ async def _refuse(send: Send, status: int, message: str) -> None:
         headers.append((b"www-authenticate", b"Bearer"))
     if status == 408:
         headers.append((b"connection", b"close"))
+    if status == 429:
+        headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
