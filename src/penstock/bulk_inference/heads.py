@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from penstock.bulk_inference.specs import ModelSpec
 from penstock.evaluation.tensor_inputs import feature_tensors
-from penstock.io.files.plain_path import plain_path
 from penstock.io.files.temporary_copy import temporary_copy
 from penstock.serving.estimator import is_estimator, read_estimator
+from penstock.serving.loading import load_saved_model
 from penstock.serving.saved_model import inspect_saved_model
 from penstock.serving.signature import DEFAULT_SIGNATURE, Signature
 
@@ -92,12 +92,10 @@ class _EstimatorHead:
 
 class _SavedModelHeads:
     def __init__(self, local: str, path: str, spec: ModelSpec) -> None:
-        import tensorflow as tf
-
         self._path = path
         self._signatures = _signatures(local, path, spec)
         # A graph of TensorFlow 1 is one of several, chosen by its tags.
-        self._model = tf.saved_model.load(plain_path(local), tags=list(spec.tag) or None)
+        self._model = load_saved_model(local, spec.tag)
         self._functions = {name: self._model.signatures[name] for name in self._signatures}
 
     def methods(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from penstock.artifacts import Model
 from penstock.evaluation.serialized_examples import SerializedExamples
 from penstock.evaluation.tensor_inputs import feature_tensors
-from penstock.io.files.plain_path import plain_path
+from penstock.serving.loading import load_saved_model
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,14 +42,12 @@ class SignatureModel:
     """Whether several threads may call it at once, and gain by it."""
 
     def __init__(self, path: str) -> None:
-        import tensorflow as tf
-
         if not (Path(path) / "saved_model.pb").exists() and "://" not in path:
             raise FileNotFoundError(
                 f"No SavedModel at {path}: saved_model.pb is missing.{_only_keras(path)}"
             )
         self.path = path
-        self._model = tf.saved_model.load(plain_path(path))
+        self._model = load_saved_model(path)
 
     @property
     def signatures(self) -> list[str]:

@@ -112,6 +112,11 @@ def read_estimator(path: str) -> Estimator:
             f"The model at {path} needs {error.name}, which is not installed here. For scikit-learn: "
             f"{install_command('sklearn')}"
         ) from error
+    except AttributeError as error:
+        raise ModelError(
+            f"{path}/{PICKLE} needs a class or function that is not there: {error}. Load it where its code "
+            "is: that with which it was pickled."
+        ) from error
     except Exception as error:
         raise ModelError(f"{path}/{PICKLE} is damaged: {type(error).__name__}: {error}") from error
     if not isinstance(content, dict) or not {"model", "feature_keys"} <= set(content):

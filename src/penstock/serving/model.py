@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from penstock.io.files.plain_path import plain_path
 from penstock.io.processes.quiet import quiet_stderr
 from penstock.serving.estimator import is_estimator
 from penstock.serving.forms import form_of
 from penstock.serving.labels import read_labels
+from penstock.serving.loading import load_saved_model
 from penstock.serving.located import located
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 from penstock.serving.served_estimator import ServedEstimator
@@ -60,12 +60,11 @@ class ServedModel:
                 f"The signature {signature!r} of the model at {path} takes no rows: an input has no first "
                 "size for them. Export it with tensors of the shape [None, ...]."
             )
-        tf = _import_tensorflow()
-
+        _import_tensorflow()
         self.path = path
         self.signature = info.inputs[signature]
         self.labels = read_labels(path)
-        self._model = tf.saved_model.load(plain_path(path))
+        self._model = load_saved_model(path)
         self._function = self._model.signatures[signature]
         self._passed_over: set[str] = set()
 

@@ -10,13 +10,17 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from penstock.serving.saved_model_messages import parse_saved_model
 from penstock.serving.signature import Signature, read_signatures
+from penstock.spelling import counted
 
 _TABLE_MAGIC = 0xDB4775248B80FB57
+_VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
+"""The operations of variables in graphs of TensorFlow 2 and 1."""
 
 
 class ModelError(ValueError):
@@ -34,6 +38,7 @@ class SavedModelInfo:
         assets: The files that it needs, relative to `assets/`.
         num_bytes: The size of all its files.
         inputs: The inputs and outputs of each signature, by name.
+        tensorflow_version: The TensorFlow that saved it; "" if it does not say.
     """
 
     path: str
@@ -42,6 +47,7 @@ class SavedModelInfo:
     assets: tuple[str, ...]
     num_bytes: int
     inputs: Mapping[str, Signature] = field(default_factory=dict, repr=False)
+    tensorflow_version: str = ""
 
 
 def inspect_saved_model(path: str) -> SavedModelInfo:
@@ -71,17 +77,30 @@ def inspect_saved_model(path: str) -> SavedModelInfo:
     for asset in assets:
         if not (root / "assets" / asset).is_file():
             raise ModelError(f"The SavedModel at {path} needs assets/{asset}, which is missing.")
-    _check_variables(root / "variables")
+    _check_variables(root / "variables", _variables(model))
     files = [file for file in root.rglob("*") if file.is_file()]
     num_bytes = sum(file.stat().st_size for file in files)
-    return SavedModelInfo(path, tags, tuple(signatures), assets, num_bytes, signatures)
+    version = next((graph.info.tensorflow_version for graph in model.meta_graphs), "")
+    return SavedModelInfo(path, tags, tuple(signatures), assets, num_bytes, signatures, version)
 
 
-def _check_variables(folder: Path) -> None:
+def _variables(model: Any) -> int:
+    """Return how many variables the graphs have."""
+    functions = (each for graph in model.meta_graphs for each in graph.graph.library.functions)
+    scopes = [*(graph.graph for graph in model.meta_graphs), *functions]
+    return sum(node.op in _VARIABLES for scope in scopes for node in scope.nodes)
+
+
+def _check_variables(folder: Path, count: int) -> None:
     index = folder / "variables.index"
     if not index.exists():
         if any(folder.glob("variables.data-*")):
             raise ModelError(f"{index} is missing beside its data.")
+        if count:
+            raise ModelError(
+                f"The SavedModel at {folder.parent} has {counted(count, 'variable')}, but the folder "
+                "variables/ with their values is missing: it was not copied along."
+            )
         return
     footer = index.read_bytes()[-8:]
     if len(footer) < 8 or struct.unpack("<Q", footer)[0] != _TABLE_MAGIC:
@@ -92,3 +111,21 @@ def _check_variables(folder: Path) -> None:
         name = f"variables.data-{i:05d}-of-{count:05d}"
         if name not in shards:
             raise ModelError(f"{folder / name} is missing.")
+    _check_sizes(index)
+
+
+def _check_sizes(index: Path) -> None:
+    """Check that the data of the variables are there to their end."""
+    from penstock.serving.variables import bytes_by_file
+
+    try:
+        needed = bytes_by_file(index)
+    except ModelError:
+        return  # an odd index, which TensorFlow may still read
+    for file, size in needed.items():
+        there = file.stat().st_size
+        if there < size:
+            raise ModelError(
+                f"{file} is cut short: it has {there} bytes, and the variables need {size}. Copy the model "
+                "again."
+            )

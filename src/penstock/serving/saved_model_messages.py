@@ -24,7 +24,7 @@ _FIELDS: dict[str, dict[str, tuple[int, str]]] = {
         "signatures": (5, "SignatureEntry*"),
         "assets": (6, "Asset*"),
     },
-    "MetaInfo": {"tags": (4, "string*")},
+    "MetaInfo": {"tags": (4, "string*"), "tensorflow_version": (5, "string")},
     "Asset": {"filename": (2, "string")},
     "SignatureEntry": {"key": (1, "string"), "value": (2, "Signature")},
     "Signature": {

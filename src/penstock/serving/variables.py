@@ -97,6 +97,25 @@ def read_values(prefix: str) -> Iterator[tuple[Variable, npt.NDArray[Any]]]:
         yield variable, np.frombuffer(data, dtype).reshape(variable.shape)
 
 
+def bytes_by_file(index: Path) -> dict[Path, int]:
+    """Return how many bytes each file with values must have, by the table of a checkpoint.
+
+    Raises:
+        ModelError: If the table is damaged.
+    """
+    found: dict[Path, int] = {}
+    try:
+        for key, data in _entries(index.read_bytes()):
+            if not key:
+                continue  # how many files there are
+            entry = message_class("BundleEntry").FromString(data)
+            for file in index.parent.glob(f"{index.stem}.data-{entry.shard:05d}-of-*"):
+                found[file] = max(found.get(file, 0), entry.offset + entry.size)
+    except (DecodeError, IndexError, UnicodeDecodeError, struct.error) as error:
+        raise ModelError(f"{index} is damaged: {type(error).__name__}: {error}") from error
+    return found
+
+
 def _numpy_dtype(name: str) -> np.dtype[Any] | None:
     import numpy as np
 

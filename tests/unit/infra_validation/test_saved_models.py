@@ -57,8 +57,8 @@ def model(tmp_path_factory) -> Model:
         x = x_of(examples)
 
         def crash():
-            tf.raw_ops.Abort(error_msg="no more")
-            return x
+            with tf.control_dependencies([tf.raw_ops.Abort(error_msg="no more")]):
+                return tf.identity(x)
 
         return {"x": tf.cond(tf.reduce_max(x) >= 3, crash, lambda: x)}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.io.files.plain_path import plain_path
 from penstock.server.errors import InternalError, InvalidArgumentError
 from penstock.server.servables.signature import SignatureInfo, TensorInfo
+from penstock.serving.loading import load_errors
 from penstock.serving.model import _import_tensorflow
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 
@@ -51,13 +52,11 @@ class SavedModel:
         level = logger.level
         logger.setLevel(logging.ERROR)  # that loading into a session is deprecated
         try:
-            with graph.as_default():
+            with graph.as_default(), load_errors(path):
                 loaded = tf.compat.v1.saved_model.load(self._session, _TAGS, plain_path(path))
-        except Exception as error:
+        except ModelError:
             self._session.close()
-            raise ModelError(
-                f"TensorFlow {tf.__version__} cannot load the model at {path}: {_reason(error)}"
-            ) from error
+            raise
         finally:
             logger.setLevel(level)
         self.signature_defs: Mapping[str, Any] = {
