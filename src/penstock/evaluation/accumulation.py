@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from penstock.evaluation.evaluated_model import BatchInputs
@@ -62,8 +63,7 @@ class Accumulation:
                     self._require(*label_sums_view(part.view))
                 if part.computation.labels == "binary" and not part.view.query_key:
                     self._binary.add(View(part.view.model_name, part.view.output_name))
-        first = self._kernels[0].view if self._kernels else View()
-        self._rows = Count((), View(first.model_name, first.output_name, raw=first.raw))
+        self._rows = Count((), View())
 
     def _require(self, spec: KernelSpec, view: View) -> None:
         if (spec, view) not in self._index:
@@ -105,7 +105,8 @@ class Accumulation:
                 kernel.add(seen, self._resampling.assign(slices, queries))
             else:
                 kernel.add(seen, membership)
-        self._rows.add(inputs.get(self._rows.view), membership)
+        every_row = np.zeros(features.num_rows)
+        self._rows.add(MetricInputs(every_row, every_row), membership)
         if self.worst_rows is not None:
             self.worst_rows.add(inputs, features)
         self.num_examples += features.num_rows

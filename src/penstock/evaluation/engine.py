@@ -10,6 +10,8 @@ from typing import Any
 
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT
 from penstock.evaluation.accumulation import Accumulation
+from penstock.evaluation.by_tfma.left_metrics import left_config
+from penstock.evaluation.by_tfma.run import add_values_by_tfma
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.cross_slices import CrossSliceResult
@@ -124,6 +126,7 @@ def evaluate(
     requested = as_eval_config(eval_config)
     refuse_problems(requested)
     config, folders = resolved_with_folders(requested, model, baseline)
+    left = left_config(config, modules or {})
     thresholds = planned_thresholds(config)
     rows = RowInput(files, folders, schema, file_format, batch_size, worst_rows, seed)
     work = RowWork(config, rows, modules)
@@ -135,6 +138,8 @@ def evaluate(
     slicer = total.slicer
     slicer.check_features(sorted(total.features))
     slices, compared = slice_results(config, slicer.keys, total, work.metrics, work.resampling)
+    if left is not None:
+        add_values_by_tfma(slices, left, folders, files, file_format, modules or {})
     validation = check_thresholds(config, requested, thresholds, slices, compared)
     empty_slices = [
         spec_name(spec)

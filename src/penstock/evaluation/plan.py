@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
+from penstock.evaluation.by_tfma.left_metrics import is_left
 from penstock.evaluation.kernels import LabelPredictionSums, View
 from penstock.evaluation.keys import MetricKey, SubKey
 from penstock.evaluation.metrics.modules import COUNTS, declaration_of
@@ -39,7 +40,7 @@ class PlannedMetric:
 def plan_metrics(
     config: Any, modules: Mapping[str, ModuleType] | None = None
 ) -> list[PlannedMetric]:
-    """Return every metric that a resolved EvalConfig asks for, without duplicates.
+    """Return every metric that a resolved EvalConfig asks for, without duplicates and what is left to TFMA.
 
     Args:
         config: A resolved `EvalConfig` without problems.
@@ -55,6 +56,8 @@ def plan_metrics(
         declaration = declaration_of(request.metric)
         compares = declaration is not None and declaration.compares
         if request.key in planned or (compares and baseline is None):
+            continue
+        if is_left(request.metric, modules or {}):
             continue
         spec = config.metrics_specs[request.spec_index]
         if request.place not in computations:

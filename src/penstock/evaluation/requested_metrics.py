@@ -77,7 +77,7 @@ def metric_name_and_meaning(metric: Any) -> tuple[str, str]:
     """
     if is_built_in(metric) or not metric.module or refusal(metric):
         if reason := refusal(metric):
-            raise ValueError(f"Keras's {metric.class_name} is not computed: {reason}.")
+            raise ValueError(f"{metric.class_name} is not computed: {reason}.")
         name, arguments = read_metric_config(catalog_key(metric), metric.config)
         module = "losses" if catalog_key(metric) != metric.class_name else ""
     else:

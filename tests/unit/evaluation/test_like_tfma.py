@@ -440,7 +440,7 @@ def ours(case, batch_size=7):
         batch = ExampleBatch([b""] * len(part), columns(part), start)
         outputs = {m.spec.name: outputs_of(part, m.spec.name) for m in models}
         total.add(BatchInputs(models, batch, outputs), batch.columns)
-    slices = slice_results(config, total.slicer.keys, total, metrics)
+    slices, _ = slice_results(config, total.slicer.keys, total, metrics)
     read = tfma_reference.canonical
     return {
         "metrics": read(map(_metrics_message, slices), "metric_keys_and_values"),

@@ -20,7 +20,7 @@ from penstock.evaluation.plan import plan_metrics
 from penstock.evaluation.resolve import resolve_config
 
 REQUIRED = {"int": 1, "number": 0.5, "numbers": 0.5, "bool": True, "text": "x", "ints": [0]}
-REQUIRED["texts"] = ["features", "x"]
+REQUIRED |= {"texts": ["features", "x"], "any": 1}
 CLASSES = 3
 SPECS = [SlicingSpec(), SlicingSpec(feature_keys=["kind"])]
 

@@ -9,7 +9,13 @@ from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.keys import SubKey
 from penstock.evaluation.metrics.catalog import CATALOG
 from penstock.evaluation.metrics.declarations import MetricDeclaration
-from penstock.evaluation.metrics.modules import COUNTS, declaration_of, is_built_in, is_tfma
+from penstock.evaluation.metrics.modules import (
+    COUNTS,
+    declaration_of,
+    is_built_in,
+    is_tfma,
+    refusal,
+)
 from penstock.evaluation.requested_metrics import best_ranks, metric_name_and_meaning, own_sub_key
 from penstock.spelling import nearest
 
@@ -136,7 +142,7 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
     if not metric.class_name:
         yield ConfigProblem(place, "has no class_name.")
         return
-    if is_tfma(metric.module) and not is_built_in(metric):
+    if is_tfma(metric.module) and not is_built_in(metric) and not refusal(metric):
         yield ConfigProblem(
             place,
             f"TFMA's {metric.class_name} is not computed here.{nearest(metric.class_name, CATALOG)} "
@@ -196,7 +202,9 @@ def _query(
             f"{metric.class_name} is of queries. Set query_key in its MetricsSpec: the feature that the "
             "rows of a query have in common.",
         )
-    elif spec.query_key and not declaration.ranks and metric.class_name not in COUNTS:
+    elif spec.query_key and not (
+        declaration.ranks or declaration.by_tfma or metric.class_name in COUNTS
+    ):
         yield ConfigProblem(
             place,
             f"{metric.class_name} is of rows, not of queries; put it in a MetricsSpec without query_key.",

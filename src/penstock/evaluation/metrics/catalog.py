@@ -43,9 +43,9 @@ def read_metric_config(
         ('auc_pr', {'curve': 'PR'})
     """
     if class_name not in CATALOG:
-        for kind in ("metrics", "losses"):
-            if reason := REFUSED.get(f"keras.{kind}.{class_name}"):
-                raise ValueError(f"Keras's {class_name} is not computed: {reason}.")
+        for place in ("tfma", "keras.metrics", "keras.losses"):
+            if reason := REFUSED.get(f"{place}.{class_name}"):
+                raise ValueError(f"{class_name} is not computed: {reason}.")
         known = f" Metrics: {', '.join(sorted(CATALOG))}."
         raise ValueError(
             f"There is no metric {class_name!r}.{nearest(class_name, CATALOG) or known} Your own "
@@ -157,6 +157,7 @@ _EXAMPLES = {
     "number": "0.5",
     "numbers": "0.5",
     "bool": "true",
+    "any": "...",
     "text": '"name"',
     "texts": '["features", "name"]',
 }
@@ -175,6 +176,7 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
     "number": _is_number,
     "numbers": lambda v: all(map(_is_number, v)) if isinstance(v, list | tuple) else _is_number(v),
     "bool": lambda value: isinstance(value, bool),
+    "any": lambda value: True,
     "text": lambda value: isinstance(value, str),
     "texts": lambda v: isinstance(v, list | tuple) and all(isinstance(each, str) for each in v),
     "ints": lambda v: isinstance(v, list | tuple) and all(map(_is_int, v)),

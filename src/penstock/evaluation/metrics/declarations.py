@@ -28,6 +28,7 @@ class MetricDeclaration:
         compares: Whether it compares the model's predictions with the baseline's.
         ranks: Whether it is of queries: its MetricsSpec needs a `query_key`.
         is_single: Whether it has one value for all models, outputs and classes.
+        by_tfma: Whether TFMA computes it, on Beam in a process of its own.
     """
 
     name: str
@@ -45,6 +46,7 @@ class MetricDeclaration:
     compares: bool = False
     ranks: bool = False
     is_single: bool = False
+    by_tfma: bool = False
 
     @property
     def takes_class(self) -> bool:
@@ -109,6 +111,7 @@ def _catalog() -> dict[str, MetricDeclaration]:
     _declare_rankings(table)
     _declare_comparisons(table)
     _declare_others(table)
+    _declare_left(table)
     return table.found
 
 
@@ -261,6 +264,74 @@ def _declare_others(table: _Table) -> None:
     )
 
 
+def _declare_left(table: _Table) -> None:
+    left: dict[str, Any] = {"by_tfma": True, "aggregates": False, "needs_label": False}
+    boxes = ["class_id", "class_weight", "area_range", "max_num_detections", "labels_to_stack"]
+    boxes += ["predictions_to_stack", "num_detections_key", "allow_missing_key"]
+    counts = ["num_thresholds", "recalls", "num_recalls"]
+    detections = {
+        "COCOAveragePrecision": ("average_precision", ["iou_threshold", *counts, *boxes]),
+        "COCOAverageRecall": ("average_recall", ["iou_thresholds", *boxes]),
+        "COCOMeanAveragePrecision": (
+            "mean_average_precision",
+            ["iou_thresholds", "class_ids", "class_weights", *counts, *boxes[2:]],
+        ),
+        "COCOMeanAverageRecall": (
+            "mean_average_recall",
+            ["iou_thresholds", "class_ids", "class_weights", *boxes[2:]],
+        ),
+        "ObjectDetectionMaxRecall": ("", ["iou_threshold", *boxes]),
+        "ObjectDetectionPrecision": ("", ["thresholds", "iou_threshold", *boxes]),
+        "ObjectDetectionRecall": ("", ["thresholds", "iou_threshold", *boxes]),
+    }
+    for class_name in ("ObjectDetectionPrecisionAtRecall", "ObjectDetectionThresholdAtRecall"):
+        arguments = ["recall", "thresholds", "num_thresholds", "iou_threshold", *boxes]
+        detections[class_name] = ("", arguments)
+    for class_name, (name, arguments) in detections.items():
+        required = ("recall",) if "recall" in arguments else ()
+        kinds = dict.fromkeys(arguments, "any")
+        table.declare(class_name, kinds, name=name, required=required, **left)
+    table.declare(
+        "ObjectDetectionConfusionMatrixPlot",
+        dict.fromkeys(["num_thresholds", "iou_threshold", *boxes], "any"),
+        name="confusion_matrix_plot",
+        is_plot=True,
+        is_structured=True,
+        **left,
+    )
+    segments = ("class_ids", "ground_truth_key", "prediction_key")
+    decoding = ("decode_ground_truth", "decode_prediction", "ignore_ground_truth_id")
+    for kind in ("ConfusionMatrix", "TruePositive", "FalsePositive"):
+        name = snake_case(f"SemanticSegmentation{kind}")
+        table.declare(
+            f"SemanticSegmentation{kind}",
+            dict.fromkeys((*segments, *decoding), "any"),
+            name=f"_{name}" if kind == "ConfusionMatrix" else f"{name}s",
+            required=segments,
+            is_structured=kind == "ConfusionMatrix",
+            **left,
+        )
+    sample = {"sampled_key": "text", "size": "int", "random_seed": "int"}
+    table.declare(
+        "FixedSizeSample",
+        sample,
+        required=("sampled_key", "size"),
+        features=("sampled_key",),
+        is_structured=True,
+        **left,
+    )
+    sampler = {"feature_key": "text", "sample_size": "int", "threshold": "number"}
+    for kind in ("FalsePositive", "FalseNegative"):
+        table.declare(
+            f"{kind}FeatureSampler",
+            {**sampler, **_only("top_k", "class_id")},
+            required=("feature_key", "sample_size"),
+            features=("feature_key",),
+            is_structured=True,
+            **left,
+        )
+
+
 CATALOG: Mapping[str, MetricDeclaration] = _catalog()
 """Each metric by the class name that a `MetricConfig` uses.
 
@@ -274,7 +345,13 @@ _BATCH = (
     "its value depends on which rows share a batch, so a slice has no value of its own. Make it row by "
     "row in a function with the decorator penstock.evaluation.row_metric"
 )
+_TEXT = (
+    "TFMA writes its value as text, which no threshold, table or plot can use. Write it as a class derived "
+    "from penstock.evaluation.Metric"
+)
 REFUSED: Mapping[str, str] = {
+    "tfma.Bleu": _TEXT,
+    "tfma.Rouge": _TEXT,
     "keras.metrics.Mean": "it takes values, not labels and predictions. MeanPrediction and MeanLabel are "
     "means of those; TFMA's Mean is of a feature",
     "keras.metrics.Sum": "it takes values, not labels and predictions",

@@ -46,16 +46,18 @@ def declaration_of(metric: Any) -> MetricDeclaration | None:
 
 
 def refusal(metric: Any) -> str:
-    """Return why a metric or loss of Keras is not computed, or nothing."""
+    """Return why a metric of TFMA, or a metric or loss of Keras, is not computed, or nothing."""
     library = metric.module.partition(".")[0]
-    kinds: tuple[str, ...]
+    places: tuple[str, ...]
     if library in _KERAS:
-        kinds = ("losses",) if _is_loss(metric.module) else ("metrics",)
+        places = ("keras.losses",) if _is_loss(metric.module) else ("keras.metrics",)
+    elif library in _TFMA:
+        places = ("tfma",)
     elif not library and metric.class_name not in CATALOG:
-        kinds = ("metrics", "losses")
+        places = ("tfma", "keras.metrics", "keras.losses")
     else:
         return ""
-    found = (REFUSED.get(f"keras.{kind}.{metric.class_name}", "") for kind in kinds)
+    found = (REFUSED.get(f"{place}.{metric.class_name}", "") for place in places)
     return next(filter(None, found), "")
 
 

@@ -41,7 +41,7 @@ def computation_of(
         if query_key and metric.class_name in COUNTS:
             return query_count()
         return build_metric(catalog_key(metric), metric.config)[1]
-    found = _find(metric, modules)
+    found = find_metric(metric, modules)
     where = f"{metric.module}.{metric.class_name}"
     arguments = dict(parse_metric_config(metric.class_name, metric.config))
     name = str(arguments.pop("name", None) or snake_case(metric.class_name))
@@ -75,7 +75,7 @@ def computation_of(
     raise ValueError(
         f"{where} is not a metric. Expected: a class derived from penstock.evaluation.Metric, a "
         "function with the decorator penstock.evaluation.row_metric, or a Keras metric. Received: "
-        f"{found!r}{_tfma_hint(found)}"
+        f"{found!r}"
     )
 
 
@@ -121,7 +121,12 @@ class States(Kernel):
         self._states += [self.params() for _ in range(count - len(self._states))]
 
 
-def _find(metric: Any, modules: Mapping[str, ModuleType]) -> Any:
+def find_metric(metric: Any, modules: Mapping[str, ModuleType]) -> Any:
+    """Return the class or function of a module that a `MetricConfig` names.
+
+    Raises:
+        ValueError: If there is none.
+    """
     name = metric.module
     module = modules.get(name)
     if module is None:
@@ -178,10 +183,3 @@ def _value(where: str, result: Any) -> Any:
             f"{where} must return a number or an array of numbers. Received: {result!r}"
         ) from error
     return float(array.reshape(())) if array.size == 1 else array
-
-
-def _tfma_hint(found: Any) -> str:
-    bases = getattr(found, "__mro__", ())
-    if any(base.__module__.startswith("tensorflow_model_analysis") for base in bases):
-        return ". TFMA's metrics are Beam computations, which do not run here."
-    return ""
