@@ -30,7 +30,7 @@ def models_table(console: Console, models: Sequence[RegisteredModel]) -> None:
                 _local(newest.pushed) if newest else "-",
                 _aliases(model.aliases),
                 _metrics(newest.metrics) if newest else "",
-                model.destination,
+                model.destination or (newest.path if newest else ""),
             )
         )
     console.table(
@@ -44,7 +44,8 @@ def models_table(console: Console, models: Sequence[RegisteredModel]) -> None:
 
 def versions_table(console: Console, model: RegisteredModel) -> None:
     """Print a model's versions: one line each."""
-    console.print(f"{console.style(model.name, 'name')}  {console.style(model.destination, 'dim')}")
+    where = model.destination or "pushed by a function of its own"
+    console.print(f"{console.style(model.name, 'name')}  {console.style(where, 'dim')}")
     rows: list[tuple[Cell, ...]] = [
         (
             (str(each.version), "name"),

@@ -89,12 +89,16 @@ def _claimed(destination: str, first: Callable[[int], int]) -> Iterator[int]:
     taken = max(map(int, version_names(destination)), default=0)
     while True:
         version = first(taken)
+        taken = max(taken, version)
+        folder = join(destination, str(version))
         try:
-            claim = LeaseFile(join(destination, str(version), CLAIM), exclusive=True)
+            claim = LeaseFile(join(folder, CLAIM), exclusive=True)
         except FileExistsError:
-            taken = max(taken, version)
             continue
-        break
+        # Another push may have claimed it, written it and given the claim back in the meantime.
+        if [name for name, _ in _listed(folder)] == [CLAIM]:
+            break
+        claim.remove()
     try:
         yield version
     finally:
@@ -107,14 +111,21 @@ def _upload(source: str, folder: str, manifest: Manifest) -> None:
     system, inner = fsspec.core.url_to_fs(folder)
     for name in manifest.files:
         system.put_file(os.path.join(source, name), join(inner, name))
-    system.invalidate_cache()
-    sizes = dict(list_files(folder))
+    sizes = dict(_listed(folder))
     for name, entry in manifest.files.items():
         if sizes.get(name) != entry.size:
             raise ModelError(
                 f"{join(folder, name)} has {sizes.get(name, 'no')} bytes after the upload, and should have "
                 f"{entry.size}. The version was removed."
             )
+
+
+def _listed(folder: str) -> list[tuple[str, int]]:
+    """Return what lies in a folder now, and not when it was listed last."""
+    import fsspec
+
+    fsspec.core.url_to_fs(folder)[0].invalidate_cache()
+    return list_files(folder)
 
 
 def timestamp_or_next(versioning: str) -> Callable[[int], int]:

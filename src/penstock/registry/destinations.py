@@ -45,8 +45,13 @@ def find_destination(name: str, *, store: str | None = None) -> str:
     given = from_environment()
     if name in given:
         return given[name]
-    location, records = _pushed_here(store)
+    location, records, others = _pushed_here(store)
     known = by_name(records)
+    if name not in known and name in others:
+        raise ModelNotFound(
+            f"The model {name!r} is pushed by a function of its own (push_fn): there is no folder of "
+            "versions with aliases. What it pushed is listed by `penstock models`."
+        )
     places = known.get(name, [])
     if len(places) > 1:
         raise ModelNotFound(
@@ -79,11 +84,19 @@ def from_environment() -> dict[str, str]:
 
 def pushed_models(store: MetadataStore) -> list[ArtifactRecord]:
     """Return what Pushers pushed to folders of versions, the newest first."""
+    return [each for each in _pushed(store) if not each.artifact.custom_properties.get("push_fn")]
+
+
+def pushed_elsewhere(store: MetadataStore) -> list[ArtifactRecord]:
+    """Return what Pushers pushed by functions of the user's own, the newest first."""
+    return [each for each in _pushed(store) if each.artifact.custom_properties.get("push_fn")]
+
+
+def _pushed(store: MetadataStore) -> list[ArtifactRecord]:
     return [
         record
         for record in store.find_artifacts(type_name="PushedModel", states=())
         if record.artifact.custom_properties.get("pushed")
-        and not record.artifact.custom_properties.get("push_fn")
     ]
 
 
@@ -130,7 +143,7 @@ def absolute_store(store: str) -> str:
     return absolute_location(store, os.getcwd())
 
 
-def _pushed_here(store: str | None) -> tuple[str, list[ArtifactRecord]]:
+def _pushed_here(store: str | None) -> tuple[str, list[ArtifactRecord], set[str]]:
     opened = open_project_store(store)
     if opened is None:
         where = Project.find().store if store is None else store
@@ -139,4 +152,5 @@ def _pushed_here(store: str | None) -> tuple[str, list[ArtifactRecord]]:
             f"folder, or name the folder above the model's in {MODELS_VARIABLE}."
         )
     with opened:
-        return f"the store {opened.session.location}", pushed_models(opened)
+        others = {name_of(record) for record in pushed_elsewhere(opened)}
+        return f"the store {opened.session.location}", pushed_models(opened), others

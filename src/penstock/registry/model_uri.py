@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from penstock.pushing.aliases import UnknownVersion, read_aliases
@@ -84,17 +85,29 @@ def version_named(destination: str, text: str) -> int:
         >>> version_named("serving/taxi", "@champion")
         7
     """
-    there = list_versions(destination)
+    return choose_version(text, list_versions(destination), read_aliases(destination), destination)
+
+
+def choose_version(
+    text: str, versions: Sequence[int], aliases: Mapping[str, int], where: str
+) -> int:
+    """Return which of some versions someone typed; as `version_named`.
+
+    Args:
+        text: What was typed.
+        versions: The versions that there are.
+        aliases: The version of each alias.
+        where: What messages call the model.
+    """
     if text.startswith("@"):
-        return version_of_alias(destination, text[1:])
-    if text == "latest" and there:
-        return there[-1]
+        return _of_alias(text[1:], aliases, where)
+    if text == "latest" and versions:
+        return max(versions)
     if not (text.isascii() and text.isdecimal()) and text != "latest":
         raise ValueError(f"A version is a number, @ALIAS or latest. Received: {text!r}")
-    if text == "latest" or int(text) not in there:
-        raise UnknownVersion(
-            f"{destination} has no version {text}. Versions: {', '.join(map(str, there)) or 'none'}"
-        )
+    if text == "latest" or int(text) not in versions:
+        there = ", ".join(map(str, sorted(versions))) or "none"
+        raise UnknownVersion(f"{where} has no version {text}. Versions: {there}")
     return int(text)
 
 
@@ -104,8 +117,11 @@ def version_of_alias(destination: str, alias: str) -> int:
     Raises:
         UnknownVersion: If there is no such alias.
     """
-    aliases = read_aliases(destination)
+    return _of_alias(alias, read_aliases(destination), destination)
+
+
+def _of_alias(alias: str, aliases: Mapping[str, int], where: str) -> int:
     if alias not in aliases:
         known = did_you_mean(alias, aliases) if aliases else " It has no aliases."
-        raise UnknownVersion(f"{destination} has no alias {alias!r}.{known}")
+        raise UnknownVersion(f"{where} has no alias {alias!r}.{known}")
     return aliases[alias]

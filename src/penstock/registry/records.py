@@ -85,7 +85,7 @@ class RegisteredModel:
 
     Args:
         name: Its name.
-        destination: The folder or URL of its versions.
+        destination: The folder or URL of its versions; "" if a Pusher's own function pushes it.
         versions: Its versions, the newest first.
         aliases: The version of each alias.
         refused: The newest run's refusal to push, if it came after the newest version.

@@ -308,3 +308,26 @@ def test_a_server_takes_names_of_the_registry(taxi, versions, tmp_path, monkeypa
     assert source("models:/taxi/latest") == source(taxi)
     assert "has no alias 'canary'" in said(capsys, "serve", "it=models:/taxi@canary", code=3)
     assert "PENSTOCK_MODELS" in said(capsys, "serve", "it=models:/tip@canary", code=3)
+
+
+def test_what_a_function_of_its_own_pushed_is_listed(pushed, tmp_path, monkeypatch, capsys):
+    root = tmp_path / "project"
+    shutil.copytree(pushed, root, ignore=shutil.ignore_patterns(".penstock", "serving"))
+    (root / "modules").mkdir()
+    (root / "modules/push.py").write_text(
+        "def push_fn(push):\n    return f'nowhere://{push.model_name}/{push.version}'\n"
+    )
+    own = 'push_fn="modules.push.push_fn", model_name="fares"'
+    (root / "pipelines/own.py").write_text(PIPELINE.replace('push_destination="serving/taxi"', own))
+    run(root, file="own")
+    monkeypatch.chdir(root)
+    (model,) = data(capsys, "models")
+    (version,) = model["versions"]
+    assert model["destination"] == ""
+    assert version["path"] == f"nowhere://fares/{version['version']}"
+    assert version["lineage"]["metrics"] == {"auc": 0.9, "loss": 0.25}
+    assert version["path"] in said(capsys, "models")
+    assert "pushed by a function of its own" in said(capsys, "models", "fares")
+    assert version["path"] in said(capsys, "models", "fares", "latest")
+    for words in (["promote", "fares", "latest", "--as", "a"], ["models", "fares", "--prune", "1"]):
+        assert "by a function of its own (push_fn)" in said(capsys, *words, code=3)

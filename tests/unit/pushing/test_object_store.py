@@ -183,3 +183,13 @@ def test_a_version_that_was_replaced_is_fetched_again(model, memory, tmp_path):
 
 def test_a_url_has_no_staging_folders(memory):
     assert sweep_staging(memory) == []
+
+
+def test_a_version_that_was_pushed_since_it_was_looked_up_is_not_taken_again(
+    model, memory, monkeypatch
+):
+    push_model(model, memory, versioning="next")
+    monkeypatch.setattr("penstock.pushing.object_store.version_names", lambda _: [])
+    assert push_model(model, memory, versioning="next").version == 2
+    assert read_manifest(f"{memory}/1").version == 1
+    assert "penstock_push.json" not in dict(list_files(f"{memory}/1"))

@@ -65,7 +65,8 @@ def parser() -> Parser:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is asked for."""
     _check(arguments)
-    from penstock.registry.model_uri import version_named
+    from penstock.registry.destinations import find_destination
+    from penstock.registry.model_uri import choose_version
     from penstock.registry.models import list_models, read_model
 
     with registry_errors("models"):
@@ -73,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
             _print_models(list_models(store=arguments.store), arguments.json)
             return exit_codes.OK
         model = read_model(arguments.model, store=arguments.store)
+        if not model.destination and (arguments.history or arguments.prune or arguments.to_mlflow):
+            find_destination(model.name, store=arguments.store)  # says that there is none
         if arguments.history:
             _print_history(model, arguments.json)
         elif arguments.prune:
@@ -80,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         elif arguments.version is None:
             _print_versions(model, arguments.json)
         else:
-            wanted = version_named(model.destination, arguments.version)
+            there = [each.version for each in model.versions]
+            wanted = choose_version(arguments.version, there, model.aliases, model.name)
             version = next(each for each in model.versions if each.version == wanted)
             if arguments.to_mlflow:
                 _export(model, version, arguments)
