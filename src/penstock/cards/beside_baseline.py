@@ -35,28 +35,26 @@ def beside_baseline(metrics: SliceMetrics, class_names: Sequence[str] = ()) -> M
         words = metric_words(column, all_weighted=weighted, class_names=class_names)
         cells: list[Child] = [tag("td", words)]
         cells += [tag("td", _text(*each), class_="num") for each in numbers.values()]
-        if metrics.baseline:
-            cells += [_change(metrics, model, column) for model in metrics.models]
+        cells += [_change(metrics, *pair, column) for pair in _pairs(metrics)]
         cells.append(tag("td", _drawing(numbers), class_="forest") if drawn else None)
         rows.append(tag("tr", cells))
     head = [tag("th", "Metric")]
     for i, name in enumerate(sides):
         key = tag("i", class_=f"key s{i % 6}")
         head.append(tag("th", key, name or "model", class_="num"))
-    if metrics.baseline:
-        names = list(metrics.models)
-        head += [
-            tag("th", "change" if len(names) == 1 else f"change of {name}", class_="num")
-            for name in names
-        ]
+    several = len(_pairs(metrics)) > 1
+    for model, baseline in _pairs(metrics):
+        words = f"{model or 'model'} to {baseline}" if several else "change"
+        head.append(tag("th", words, class_="num"))
     return table([*head, *([tag("th")] if drawn else [])], rows)
 
 
 def _sides(metrics: SliceMetrics) -> Mapping[str, Mapping[str, Series]]:
-    sides = dict(metrics.models)
-    if metrics.baseline:
-        sides["baseline"] = metrics.baseline
-    return sides
+    return {**metrics.models, **metrics.baselines}
+
+
+def _pairs(metrics: SliceMetrics) -> list[tuple[str, str]]:
+    return [(model, baseline) for model in metrics.models for baseline in metrics.baselines]
 
 
 def _number(series: Series) -> tuple[float | None, float | None, float | None]:
@@ -69,11 +67,15 @@ def _text(value: float | None, lower: float | None, upper: float | None) -> Iter
         yield tag("small", f"{number(lower)} to {number(upper)}")
 
 
-def _change(metrics: SliceMetrics, model: str, column: str) -> Markup:
-    told = metrics.changes.get(model, {}).get(column)
+def _change(metrics: SliceMetrics, model: str, baseline: str, column: str) -> Markup:
+    told = None
+    if baseline == next(iter(metrics.baselines)):
+        told = metrics.changes.get(model, {}).get(column)
     value, lower, upper = _number(told) if told is not None else (None, None, None)
     if value is None:
-        own, other = metrics.models[model][column].values[0], metrics.baseline[column].values[0]
+        own, other = (
+            side[column].values[0] for side in (metrics.models[model], metrics.baselines[baseline])
+        )
         value = None if own is None or other is None else own - other
     sign = better(column) * (value or 0.0)
     kind = "up" if sign > 0 else "down" if sign < 0 else None

@@ -47,8 +47,8 @@ class SliceMetrics:
         sliced_by: The features that each is cut by; empty for the whole.
         columns: The metrics' labels.
         models: The models that are judged, by name; the only one's may be empty.
-        baseline: The model that they are compared with, by column.
-        changes: The differences to the baseline, by model and column.
+        baselines: The models that they are compared with, by name.
+        changes: The differences to the first baseline, by model and column.
         examples: How many examples each slice has; None where it is not known.
         left_out: How many slices there are besides.
         notes: Why a slice has no metrics, by its name.
@@ -58,7 +58,7 @@ class SliceMetrics:
     sliced_by: list[str]
     columns: list[str]
     models: dict[str, dict[str, Series]]
-    baseline: dict[str, Series]
+    baselines: dict[str, dict[str, Series]]
     changes: dict[str, dict[str, Series]]
     examples: list[float | None]
     left_out: int = 0
@@ -68,6 +68,11 @@ class SliceMetrics:
     def first_model(self) -> dict[str, Series]:
         """The first model that is judged."""
         return next(iter(self.models.values()), {})
+
+    @property
+    def baseline(self) -> dict[str, Series]:
+        """The first baseline; empty if there is none."""
+        return next(iter(self.baselines.values()), {})
 
     def overall(self) -> dict[str, float]:
         """Return the first model's numbers of the whole data set, or of the first slice."""
@@ -81,7 +86,7 @@ class SliceMetrics:
             [self.sliced_by[i] for i in rows],
             self.columns,
             _picked(self.models, rows),
-            {name: series.of(rows) for name, series in self.baseline.items()},
+            _picked(self.baselines, rows),
             _picked(self.changes, rows),
             [self.examples[i] for i in rows],
             self.left_out + len(self.slices) - len(rows),
@@ -89,12 +94,15 @@ class SliceMetrics:
         )
 
 
-def collect_slice_metrics(folder: str, checks: Sequence[Mapping[str, Any]] = ()) -> SliceMetrics:
+def collect_slice_metrics(
+    folder: str, checks: Sequence[Mapping[str, Any]] = (), *, compared: bool = False
+) -> SliceMetrics:
     """Read the plain numbers of an evaluation, ours or TFMA's; arrays and matrices are left out.
 
     Args:
         folder: The evaluation's folder.
         checks: Its threshold checks, which know how many examples a slice has.
+        compared: Whether to read the differences of slices to each other instead of the slices.
     """
     from penstock.evaluation.keys import message_slice_name, slice_columns
     from penstock.evaluation.records import read_messages
@@ -102,7 +110,12 @@ def collect_slice_metrics(folder: str, checks: Sequence[Mapping[str, Any]] = ())
     slices, sliced_by, notes = [], [], {}
     found: dict[tuple[str, str, bool], dict[int, Any]] = {}
     read = _Numbers()
-    for index, message in enumerate(read_messages(folder, "metrics")):
+    wanted = (
+        each
+        for each in read_messages(folder, "metrics")
+        if each.HasField("cross_slice_key") == compared
+    )
+    for index, message in enumerate(wanted):
         slices.append(message_slice_name(message))
         sliced_by.append(slice_columns(message) or "")
         for value in message.metrics.values():
@@ -112,6 +125,7 @@ def collect_slice_metrics(folder: str, checks: Sequence[Mapping[str, Any]] = ())
     names = list(dict.fromkeys(model for model, _, _ in found))
     baselines = baseline_names(folder)
     judged = [name for name in names if name not in baselines] or names
+    others = [name for name in baselines if name in names and name not in judged]
     columns = quality_first(
         dict.fromkeys(label for model, label, is_change in found if not is_change)
     )
@@ -121,20 +135,20 @@ def collect_slice_metrics(folder: str, checks: Sequence[Mapping[str, Any]] = ())
         sliced_by,
         columns,
         {name: _columns(found, name, columns, size) for name in judged},
-        _columns(found, min(baselines), columns, size) if baselines & set(names) else {},
+        {name: _columns(found, name, columns, size) for name in others},
         {name: _columns(found, name, columns, size, is_change=True) for name in judged},
         _examples(slices, found, checks),
         notes=notes,
     )
 
 
-def baseline_names(folder: str) -> set[str]:
-    """Return what the baselines of an evaluation are called."""
+def baseline_names(folder: str) -> list[str]:
+    """Return what the baselines of an evaluation are called, in the order of the config."""
     from penstock.evaluation import read_eval_config
 
     config = read_eval_config(folder)
-    named = {spec.name for spec in config.model_specs if spec.is_baseline} if config else set()
-    return named or {"baseline"}
+    named = [spec.name for spec in config.model_specs if spec.is_baseline] if config else []
+    return named or ["baseline"]
 
 
 def worst_first(metrics: SliceMetrics, column: str, higher_is_better: bool) -> SliceMetrics:

@@ -10,6 +10,7 @@ from penstock.cards.charts import number
 from penstock.cards.markup import Child, Markup, tag
 from penstock.cards.metric_words import are_weighted, better, is_of_the_whole, metric_words
 from penstock.cards.slice_metrics import OVERALL, Series, SliceMetrics
+from penstock.cards.tables import table
 
 SCRIPT = "slices.js"
 _MOST_VISIBLE = 6
@@ -54,6 +55,14 @@ def slice_table(
         _left_out(metrics),
         _data(metrics, words, visible, primary, checks),
     ]
+
+
+def plain_table(metrics: SliceMetrics) -> Markup:
+    """Return the first slices as they are, without controls."""
+    weighted = are_weighted(metrics.columns)
+    words = {name: metric_words(name, all_weighted=weighted) for name in metrics.columns}
+    visible = metrics.columns[:_MOST_VISIBLE]
+    return table(_head(metrics, words, visible), _rows(metrics, visible))
 
 
 def _visible(columns: Sequence[str], primary: str) -> list[str]:

@@ -61,12 +61,16 @@ def _check_table(checks: Sequence[Mapping[str, Any]], words: Mapping[str, str]) 
         cells: list[Child] = [_pill(check["passed"]), words[check["metric"]]]
         cells += [check.get("model")] if several else []
         cells += [check["slice"]]
-        numbers = [check.get("num_examples"), check.get("value")]
-        if compares:
-            numbers += [check.get("baseline") if change else None]
-            numbers += [check.get("change") if change else None]
         made = [tag("td", each) for each in cells]
-        made += [tag("td", number(each), class_="num") for each in numbers]
+        made.append(_number(check.get("num_examples")))
+        made.append(_number(check.get("value"), None if change else check.get("interval")))
+        if compares:
+            name = check.get("baseline_name")
+            beside = tag("small", name) if name else None
+            made.append(_number(check.get("baseline") if change else None, more=beside))
+            made.append(
+                _number(check["change"], check.get("interval")) if change else _number(None)
+            )
         made.append(tag("td", bound_words(check["bounds"], check["direction"])))
         rows.append(tag("tr", made))
     names = ["", "Metric", *(["Model"] if several else []), "Slice"]
@@ -74,6 +78,13 @@ def _check_table(checks: Sequence[Mapping[str, Any]], words: Mapping[str, str]) 
     figures = ["Examples", "Value", *(["Baseline", "Change"] if compares else [])]
     head += [tag("th", name, class_="num") for name in figures]
     return table([*head, tag("th", "Bound")], rows)
+
+
+def _number(
+    value: float | None, interval: Sequence[float] | None = None, more: Markup | None = None
+) -> Markup:
+    ends = tag("small", f"{number(interval[0])} to {number(interval[1])}") if interval else None
+    return tag("td", number(value), ends, more, class_="num")
 
 
 def _group_table(checks: Sequence[Mapping[str, Any]], words: Mapping[str, str]) -> Markup:

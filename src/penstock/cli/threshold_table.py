@@ -42,8 +42,10 @@ def print_thresholds(
     if not checks:
         return
     compares = any(each.get("kind") == "change" for each in checks)
-    rows: list[Sequence[Cell]] = [_row(each, compares) for each in checks[:most]]
+    intervals = any(each.get("interval") for each in checks)
+    rows: list[Sequence[Cell]] = [_row(each, compares, intervals) for each in checks[:most]]
     head = [title, "SLICE", "EXAMPLES", "VALUE", *(["BASELINE", "CHANGE"] if compares else [])]
+    head += ["95 % INTERVAL"] if intervals else []
     console.print()
     console.table((*head, "BOUND", ""), rows, right=head[2:])
     # A store keeps numbers as floats.
@@ -53,7 +55,7 @@ def print_thresholds(
         console.print(f"({more}: penstock open {number})")
 
 
-def _row(check: Mapping[str, Any], compares: bool) -> list[Cell]:
+def _row(check: Mapping[str, Any], compares: bool, intervals: bool) -> list[Cell]:
     change = check.get("kind") == "change"
     cells: list[Cell] = [
         check["metric"],
@@ -63,6 +65,9 @@ def _row(check: Mapping[str, Any], compares: bool) -> list[Cell]:
     ]
     if compares:
         cells += [_number(check[name]) if change else "" for name in ("baseline", "change")]
+    if intervals:
+        ends = check.get("interval") or ()
+        cells.append(" to ".join(_number(end) for end in ends))
     mark: Cell = "held" if check["passed"] else ("failed", "bad")
     return [*cells, _bound(check["bounds"], check.get("direction", "")), mark]
 

@@ -161,6 +161,39 @@ def test_the_baseline_is_what_the_config_calls_so(tmp_path):
     assert "-0.1" in words_of(page_of(folder))
 
 
+def test_each_of_several_baselines_stands_beside_the_model(tmp_path):
+    config = {
+        "model_specs": [
+            {"name": "new"},
+            {"name": "old", "is_baseline": True},
+            {"name": "live", "is_baseline": True},
+        ]
+    }
+    slices = [((), {"auc": 0.9})]
+    folder = write_metrics(tmp_path / "two", slices, ("live", "new", "old"), config)
+    found = collect_slice_metrics(folder)
+    assert list(found.baselines) == ["old", "live"]
+    said = words_of(page_of(folder))
+    assert "Metric new old live new to old new to live" in said
+    assert "auc 0.8 0.7 0.9 +0.1 -0.1" in said
+
+
+def test_slices_that_were_compared_have_a_table_of_their_own(tmp_path):
+    folder = write_metrics(tmp_path / "compared", [((), {"auc": 0.9}), ((("a", 1),), {"auc": 0.8})])
+    message = message_class("MetricsForSlice")()
+    slice_key_to_proto((), message.cross_slice_key.baseline_slice_key)
+    slice_key_to_proto((("a", 1),), message.cross_slice_key.comparison_slice_key)
+    entry = message.metric_keys_and_values.add()
+    entry.key.name = "auc"
+    entry.value.double_value.value = -0.1
+    with TFRecordWriter(f"{folder}/metrics-00001-of-00001.tfrecord", "") as writer:
+        writer.write(message.SerializeToString())
+    page = page_of(folder)
+    assert data_of(page)["slices"] == ["Overall", "a=1"]
+    assert "Slices compared" in words_of(page)
+    assert "Overall vs. a=1 -0.1" in words_of(page)
+
+
 def test_slices_are_sorted_worst_first_after_the_whole(tmp_path):
     slices = [
         ((("s", name),) if name else (), {"auc": auc, "loss": 1 - auc})
@@ -208,6 +241,12 @@ def test_many_checks_are_summed_up_by_threshold():
     assert "auc at least 0.7 17 of 20 0.5 s=0" in said
     assert "auc change of at least -0.1 5 of 5 0 s=0" in said
     assert "3 of 25 checks failed" in said
+    spread = check(False, 0.6, interval=[0.55, 0.65])
+    change = {**checks[-1], "interval": [-0.2, 0.3], "baseline_name": "live"}
+    found = {"evaluation": {"checks": [spread, change], "slices": metrics}}
+    said = words_of(thresholds_section(found)[2])
+    assert "10 0.6 0.55 to 0.65" in said
+    assert "0.7 live 0.4 -0.2 to 0.3" in said
     few = thresholds_section({"evaluation": {"checks": checks[:4], "slices": metrics}})[2]
     assert "checks failed" not in few
     assert words_of(few).count("failed") == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.artifacts import Integer
+from penstock.artifacts import Integer, ModelEvaluation
 from penstock.cli import main
 from penstock.cli.console import Console
 from penstock.cli.threshold_table import print_thresholds
@@ -105,6 +105,19 @@ def test_open_takes_a_node_of_a_run_and_an_output(judged, capsys):
     assert "has no output 'blesing'. Did you mean 'blessing'?" in read(
         capsys, "open", "latest", "Judge.blesing", code=3
     )
+
+
+def test_intervals_are_printed_where_there_are_some(capsys, tmp_path):
+    evaluation = ModelEvaluation(str(tmp_path), id=5)
+    held = {"metric": "auc", "slice": "Overall", "num_examples": 9, "passed": True, "kind": "value",
+            "value": 0.81, "bounds": {"lower": 0.7}, "direction": "", "interval": [0.75, 0.87]}  # fmt: skip
+    evaluation.custom_properties["verdict"] = {"checks": [held], "num_checks": 1, "num_failed": 0}
+    print_thresholds(Console(), "E THRESHOLD", [evaluation], most=3, failed_only=False)
+    lines = lines_of(capsys.readouterr().out)
+    assert lines[1:] == [
+        "E THRESHOLD SLICE EXAMPLES VALUE 95 % INTERVAL BOUND",
+        "auc Overall 9 0.81 0.75 to 0.87 >= 0.7 held",
+    ]
 
 
 def test_a_node_without_thresholds_shows_none(capsys, tmp_path):

@@ -26,7 +26,7 @@ from penstock.cards.slice_metrics import (
     primary_metric,
     worst_first,
 )
-from penstock.cards.slice_table import SCRIPT, slice_table
+from penstock.cards.slice_table import SCRIPT, plain_table, slice_table
 from penstock.cards.thresholds_section import thresholds_section
 from penstock.cards.worst_rows_section import worst_rows_tables
 
@@ -83,6 +83,7 @@ def evaluation_content(folder: str) -> PageContent:
                 _heading(metrics, primary[0]), slice_table(metrics, primary, checks, class_names)
             )
         )
+    body.append(_compared(folder))
     body.append(_plots(folder, metrics, class_names))
     worst = read_worst_rows(folder)
     if worst is not None:
@@ -140,6 +141,15 @@ def _plots(folder: str, metrics: SliceMetrics, class_names: Sequence[str]) -> Ma
         tag("details", tag("summary", f"Plots of {name}"), blocks[name]) for name in shown[1:]
     ]
     return section("Plots", parts)
+
+
+def _compared(folder: str) -> Markup | None:
+    """Return the differences of slices to each other, where they were asked for."""
+    metrics = collect_slice_metrics(folder, compared=True)
+    if not metrics.slices:
+        return None
+    text = "The second slice's metrics minus the first slice's."
+    return section("Slices compared", tag("p", text), plain_table(metrics))
 
 
 def _config(folder: str) -> Markup | None:
