@@ -50,7 +50,8 @@ def serve(
     """
     context = config.access.ssl_context()
     with contextlib.closing(_listen(config.host, config.port)) as listener:
-        asyncio.run(_serve(config, listener, context, on_listening))
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(_serve(config, listener, context, on_listening))
 
 
 async def _serve(
@@ -109,6 +110,15 @@ def _grpc_door(servables: DividedServables, config: ServerConfig) -> GrpcDoor:
     return GrpcDoor(servables, config)
 
 
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # it is not for every system
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
 def _address(scheme: str, host: str, port: int) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -135,7 +145,8 @@ class _Server(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's algorithm off only for sockets that say that they are TCP's.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
