@@ -80,6 +80,7 @@ async def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=int(config.drain_seconds),
         **http_settings(config.limits),

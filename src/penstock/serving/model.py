@@ -60,7 +60,7 @@ class ServedModel:
                 f"The signature {signature!r} of the model at {path} takes no rows: an input has no first "
                 "size for them. Export it with tensors of the shape [None, ...]."
             )
-        _import_tensorflow()
+        import_tensorflow()
         self.path = path
         self.signature = info.inputs[signature]
         self.labels = read_labels(path)
@@ -217,7 +217,7 @@ def _readable(value: Any) -> Any:
     return value
 
 
-def _import_tensorflow() -> Any:
+def import_tensorflow() -> Any:
     """Return TensorFlow, imported without its messages about the machine on stderr."""
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -15,7 +15,7 @@ from penstock.io.files.plain_path import plain_path
 from penstock.server.errors import InternalError, InvalidArgumentError
 from penstock.server.servables.signature import SignatureInfo, TensorInfo
 from penstock.serving.loading import load_errors
-from penstock.serving.model import _import_tensorflow
+from penstock.serving.model import import_tensorflow
 from penstock.serving.saved_model import ModelError, inspect_saved_model
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class SavedModel:
     def __init__(self, path: str) -> None:
         self.path = path
         info = inspect_saved_model(path)
-        tf = _import_tensorflow()
+        tf = import_tensorflow()
         self._errors = tf.errors
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
@@ -77,11 +77,19 @@ class SavedModel:
                 read.features,
                 read if read.batch_size != 0 else None,
             )
-            self._calls[name] = self._session.make_callable(
-                [each.outputs[key].name for key in sorted(each.outputs)],
-                [each.inputs[key].name for key in sorted(each.inputs)],
-            )
+            self._calls[name] = self._callable(each)
         self.signatures: Mapping[str, SignatureInfo] = signatures
+
+    def _callable(self, described: Any) -> Any:
+        """Return a call of a signature that takes its inputs and returns its outputs, sorted by name."""
+        from tensorflow.core.protobuf import config_pb2
+
+        options = config_pb2.CallableOptions(
+            feed=[described.inputs[key].name for key in sorted(described.inputs)],
+            fetch=[described.outputs[key].name for key in sorted(described.outputs)],
+        )
+        # `make_callable` looks its feeds up anew in each call, which takes as long as a small model.
+        return self._session._make_callable_from_options(options)
 
     def run(
         self, signature: str, inputs: Mapping[str, npt.NDArray[Any]]

@@ -120,7 +120,7 @@ class Servable:
             InternalError: If the model fails.
         """
         described = self.signature(signature)
-        checked = _checked(self.name, described, inputs)
+        checked = check_inputs(self.name, described, inputs)
         counts = {len(array) for array in checked.values() if array.ndim}
         rows = None
         if described.batches:
@@ -155,10 +155,15 @@ class Servable:
         self._held.close()
 
 
-def _checked(
+def check_inputs(
     model: str, signature: SignatureInfo, inputs: Mapping[str, npt.NDArray[Any]]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return the inputs, of which all are there and of the right type and shape."""
+    """Return the inputs of a signature, which are all there and of the right types and shapes.
+
+    Raises:
+        InvalidArgumentError: If one is missing, unknown or of another type or shape; the message names
+            it.
+    """
     unknown = sorted(set(inputs) - set(signature.inputs))
     missing = sorted(set(signature.inputs) - set(inputs))
     if unknown or missing:

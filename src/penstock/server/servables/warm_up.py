@@ -15,14 +15,13 @@ import numpy as np
 
 from penstock.io.tfrecord.records import read_tfrecords
 from penstock.server.errors import ServingError
+from penstock.server.servables.servable import LoadedModel, check_inputs
 from penstock.server.servables.signature import ANY, SignatureInfo
 from penstock.serving.saved_model import ModelError
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from penstock.server.servables.servable import LoadedModel
 
 WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 _MOST = 1000
@@ -48,7 +47,7 @@ def warm_up(path: str, model: LoadedModel, rows: int) -> int:
     count = 0
     for signature, inputs in read_warm_up_requests(file, model.signatures):
         try:
-            model.run(signature, inputs)
+            model.run(signature, check_inputs(path, model.signatures[signature], inputs))
         except ServingError as error:
             raise ModelError(
                 f"The model at {path} fails on its warm-up request {count} (signature {signature!r}): "
