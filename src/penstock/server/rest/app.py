@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from penstock.server.config import ServerConfig
 from penstock.server.divided import DividedServables
-from penstock.server.rest import inference_protocol
+from penstock.server.rest import inference_protocol, openapi
 from penstock.server.rest.accounting import METRICS_PATHS, Accounting, metrics
 from penstock.server.rest.admission import Admission
 from penstock.server.rest.models import answer
@@ -45,6 +45,7 @@ def build_app(
     routes = [
         Route("/v1/models/{target:path}", answer, methods=["GET", "POST"]),
         *inference_protocol.routes(),
+        *openapi.routes(),
         *(Route(path, metrics) for path in METRICS_PATHS),
     ]
     middleware = [
