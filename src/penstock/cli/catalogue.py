@@ -71,6 +71,7 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
                 "serve",
                 "serve pushed models: TensorFlow Serving's interfaces, and rows of features",
             ),
+            Verb("label", "join labels that came later to the requests that a server logged"),
         ),
     ),
     (

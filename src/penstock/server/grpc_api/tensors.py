@@ -143,6 +143,9 @@ def _shape_of(name: str, shape: Any) -> tuple[int, ...]:
         raise TensorError(
             f"The tensor {name!r} has no full shape. Give the size of each dimension."
         )
+    # NumPy counts in 64 bits, even where one size is 0 and there is nothing to count.
+    if math.prod(max(1, size) for size in sizes) >= 1 << 48:
+        raise TensorError(f"The tensor {name!r} has the shape {list(sizes)}, which is too large.")
     if len(sizes) > 32:
         raise TensorError(
             f"The tensor {name!r} has {len(sizes)} dimensions; at most 32 are served."

@@ -60,6 +60,7 @@ def build_app(
         Middleware(Admission, limit=config.max_concurrent),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
+    app.router.redirect_slashes = False
     app.state.servables = servables
     app.state.config = config
     app.state.measures = servables.measures

@@ -193,6 +193,11 @@ def _array(
             f"The input {name!r} has the datatype {shown(given)}. Expected one of: {', '.join(_DTYPES)}"
         )
     count = math.prod(shape)
+    # NumPy counts in 64 bits, even where one size is 0 and there is nothing to count.
+    if math.prod(max(1, size) for size in shape) >= 1 << 48 or len(shape) > 32:
+        raise InvalidArgumentError(
+            f"The input {name!r} has the shape {shown(shape)}, which is too large."
+        )
     if data is not None:
         array = _from_bytes(name, data, given, count)
     elif "data" not in tensor:

@@ -1,0 +1,60 @@
+"""Requests by the thousand that nobody should send: no crash, no fault of the server's own, no leak."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from .fuzz import Fuzzer, use_of
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.processes]
+
+
+def _fuzz(server, count: int, seed: int, clients: int) -> tuple[Counter[str], list[str]]:
+    fuzzers = [
+        Fuzzer(server.address, server.grpc_address, 1000 * seed + client)
+        for client in range(clients)
+    ]
+    threads = [threading.Thread(target=each.run, args=(count // clients,)) for each in fuzzers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum((each.answers for each in fuzzers), Counter()), [
+        fault for each in fuzzers for fault in each.faults
+    ]
+
+
+def _check(server, answers, faults, count) -> None:
+    assert not faults, f"{len(faults)} faults, such as:\n" + "\n".join(faults[:5])
+    assert sum(answers.values()) == count
+    assert answers["http 200"] > count / 100
+    assert answers["http 400"] > count / 10
+    assert answers["grpc INVALID_ARGUMENT"] > count / 20
+    assert server.process.poll() is None
+    assert server.get("/v2/health/ready").status_code == 200
+    body = '{"signature_name": "halve", "instances": [1.0]}'
+    assert server.post("/v1/models/m:predict", content=body).json() == {"predictions": [0.5]}
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_few_thousand(server):
+    answers, faults = _fuzz(server, 2_000, 1, 2)
+    _check(server, answers, faults, 2_000)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand(server):
+    _fuzz(server, 10_000, 2, 8)
+    before = use_of(server.process.pid)
+
+    answers, faults = _fuzz(server, 100_000, 3, 8)
+
+    _check(server, answers, faults, 100_000)
+    after = use_of(server.process.pid)
+    assert after.megabytes - before.megabytes < 100, (before, after)
+    assert after.files - before.files < 50, (before, after)
+    assert after.threads - before.threads < 30, (before, after)
+    print(answers, before, after)
