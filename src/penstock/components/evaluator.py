@@ -14,12 +14,15 @@ from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output,
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.checks.worst_rows_options import check_worst_rows
 from penstock.evaluation.config import as_eval_config
+from penstock.evaluation.keys import BASELINE
 from penstock.evaluation.metrics.modules import is_built_in
+from penstock.evaluation.resolve import baseline_names
 from penstock.evaluation.verdict import VERDICT_PROPERTY
 
 if TYPE_CHECKING:
     from penstock.evaluation.worst_rows import WorstRowsRequest
 
+_BASELINE_INPUTS = ("baseline_model", "second_baseline_model", "third_baseline_model")
 _TFX_FUNCTIONS = ("custom_eval_shared_model", "custom_extractors")
 
 
@@ -38,6 +41,10 @@ class Evaluator(Component):
         examples: Raw examples; the model's signature applies the transform graph.
         model: The model to evaluate.
         baseline_model: The model to compare with, usually the latest blessed one.
+        second_baseline_model: Another one, such as the model that serves now. The baselines are the
+            ModelSpecs with `is_baseline` in their order, or else `baseline`, `baseline_2`, `baseline_3`.
+            A change threshold must hold for each that there is.
+        third_baseline_model: Another one.
         schema: The examples' schema; with it, less data is read and misspelled features are
             reported earlier.
         eval_config: What to compute: an `EvalConfig`, TFMA's own, a dict, or text.
@@ -73,6 +80,8 @@ class Evaluator(Component):
     examples: Input[Examples]
     model: Input[Model]
     baseline_model: Input[Model] | None = None
+    second_baseline_model: Input[Model] | None = None
+    third_baseline_model: Input[Model] | None = None
     schema: Input[Schema] | None = None
     eval_config: Any
     example_splits: Sequence[str] = ()
@@ -87,6 +96,7 @@ class Evaluator(Component):
         self.eval_config = as_eval_config(self.eval_config)
         refuse_problems(self.eval_config)
         check_worst_rows(self.worst_rows, self.id_key)
+        self._check_baselines()
 
     def run(self, context: ExecutionContext) -> None:
         """Evaluate the model, and write the results and the blessing."""
@@ -107,7 +117,7 @@ class Evaluator(Component):
             [file for split in read for file in split.files],
             model=self.model.eval_uri,
             eval_config=self.eval_config,
-            baseline=self.baseline_model.eval_uri if self.baseline_model else None,
+            baseline=self._baselines(),
             schema=schema,
             file_format=self.examples.file_format,
             modules=self._modules(context),
@@ -133,9 +143,10 @@ class Evaluator(Component):
             "reasons": validation.reasons(),
             VERDICT_PROPERTY: validation.verdict(),
         }
-        if self.baseline_model is not None:
-            properties["baseline_model"] = self.baseline_model.uri
-            properties["baseline_model_id"] = self.baseline_model.id or 0
+        for name in _BASELINE_INPUTS:
+            if (baseline := getattr(self, name)) is not None:
+                properties[name] = baseline.uri
+                properties[f"{name}_id"] = baseline.id or 0
         self.blessing.custom_properties.update(properties)
         self.evaluation.custom_properties[VERDICT_PROPERTY] = validation.verdict()
         context.report_metrics(evaluation.metrics())
@@ -144,6 +155,34 @@ class Evaluator(Component):
         context.log.info("%s", line)
         for failure in validation.failures()[1:]:
             context.log.info("  %s", failure)
+
+    def _baseline_names(self) -> list[str]:
+        """Return the names of the baselines, in the order of the inputs."""
+        if len(self.eval_config.model_specs) > 1:
+            return baseline_names(self.eval_config)
+        return [BASELINE, f"{BASELINE}_2", f"{BASELINE}_3"]
+
+    def _check_baselines(self) -> None:
+        names = self._baseline_names()
+        for i, given in enumerate(_BASELINE_INPUTS):
+            if getattr(self, given) is not None and i and i >= len(names):
+                raise ValueError(
+                    f"{given} needs a ModelSpec with is_baseline=True of its own. The eval_config has "
+                    f"{len(names)}: {', '.join(names) or 'none'}"
+                )
+        if len(names) > len(_BASELINE_INPUTS):
+            raise ValueError(
+                f"The Evaluator has inputs for {len(_BASELINE_INPUTS)} baselines. The eval_config has "
+                f"{len(names)}: {', '.join(names)}"
+            )
+
+    def _baselines(self) -> str | dict[str, str] | None:
+        """Return the baselines' folders, by name where there may be several."""
+        names = self._baseline_names()
+        given = [getattr(self, name) for name in _BASELINE_INPUTS]
+        if (len(self.eval_config.model_specs) > 1 and len(names) > 1) or any(given[1:]):
+            return {n: m.eval_uri for n, m in zip(names, given, strict=False) if m is not None}
+        return None if given[0] is None else str(given[0].eval_uri)
 
     def _worst_rows(self, schema: Any) -> WorstRowsRequest | None:
         from penstock.evaluation.worst_rows import WorstRowsRequest

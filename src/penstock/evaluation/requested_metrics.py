@@ -107,6 +107,9 @@ def metric_requests(config: Any) -> list[MetricRequest]:
 
 def _names_and_parts(metric: Any) -> Iterator[tuple[str, str]]:
     declaration = declaration_of(metric)
+    if declaration is not None and declaration.values is not None:
+        yield from declaration.values(*read_metric_config(catalog_key(metric), metric.config))
+        return
     if declaration is None or not declaration.parts:
         yield metric_name_and_meaning(metric)[0], ""
         return

@@ -46,7 +46,7 @@ models = [
     )
     for name, path in arguments["models"].items()
 ]
-if "baseline" not in arguments["models"]:
+if len(models) == 1:
     (models,) = models
 model_eval_lib.run_model_analysis(
     eval_shared_model=models,

@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.evaluation.checks.problem import ConfigProblem
 from penstock.evaluation.keys import SubKey
-from penstock.evaluation.metrics.catalog import CATALOG
+from penstock.evaluation.metrics.catalog import CATALOG, read_metric_config
 from penstock.evaluation.metrics.declarations import MetricDeclaration
 from penstock.evaluation.metrics.modules import (
     COUNTS,
@@ -138,6 +138,22 @@ def _classes(spec: Any, place: str) -> Iterator[ConfigProblem]:
         )
 
 
+def _threshold_of_many(metric: Any) -> str:
+    """Return what is wrong with a metric's own thresholds, if it has many values named by its arguments."""
+    declaration = declaration_of(metric)
+    own = (metric.per_slice_thresholds, metric.cross_slice_thresholds)
+    if declaration is None or declaration.values is None:
+        return ""
+    if not metric.HasField("threshold") and not any(own):
+        return ""
+    name, arguments = read_metric_config(metric.class_name, metric.config)
+    example = next(iter(declaration.values(name, arguments)))[0]
+    return (
+        f"{metric.class_name} has many values; set thresholds by their names in MetricsSpec.thresholds or "
+        f"per_slice_thresholds, such as {example!r}."
+    )
+
+
 def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
     if not metric.class_name:
         yield ConfigProblem(place, "has no class_name.")
@@ -154,6 +170,8 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
     except ValueError as error:
         yield ConfigProblem(place, str(error))
         return
+    if problem := _threshold_of_many(metric):
+        yield ConfigProblem(place, problem)
     own = own_sub_key(metric)
     if own != SubKey() and (spec.HasField("binarize") or spec.HasField("aggregate")):
         yield ConfigProblem(

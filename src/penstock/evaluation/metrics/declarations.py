@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class MetricDeclaration:
         ranks: Whether it is of queries: its MetricsSpec needs a `query_key`.
         is_single: Whether it has one value for all models, outputs and classes.
         by_tfma: Whether TFMA computes it, on Beam in a process of its own.
+        values: For a metric whose values are named after its arguments: gives, of its name and these, each
+            value's name and part.
     """
 
     name: str
@@ -47,6 +49,7 @@ class MetricDeclaration:
     ranks: bool = False
     is_single: bool = False
     by_tfma: bool = False
+    values: Callable[[str, Mapping[str, Any]], Iterator[tuple[str, str]]] | None = None
 
     @property
     def takes_class(self) -> bool:
@@ -69,6 +72,19 @@ _PLAIN_METRICS = """
     Hinge SquaredHinge CategoricalHinge KLDivergence LogCoshError LogCosh Poisson CosineSimilarity
     losses.CosineSimilarity ConcordanceCorrelation PearsonCorrelation
 """
+FAIRNESS_RATES = (
+    "false_positive_rate",
+    "false_negative_rate",
+    "true_positive_rate",
+    "true_negative_rate",
+    "positive_rate",
+    "negative_rate",
+    "false_discovery_rate",
+    "false_omission_rate",
+    "precision",
+    "recall",
+)
+FAIRNESS_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _CURVE = {"num_thresholds": "int", "thresholds": "numbers", "top_k": "int", "class_id": "int"}
 _ENTROPY = {"from_logits": "bool", "label_smoothing": "number"}
 _METHODS = ("interpolation", "minoring", "majoring")
@@ -115,7 +131,23 @@ def _catalog() -> dict[str, MetricDeclaration]:
     return table.found
 
 
+def _fairness_values(name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield names such as `fairness_indicators_metrics/false_positive_rate@0.50`."""
+    thresholds = arguments.get("thresholds", FAIRNESS_THRESHOLDS)
+    thresholds = [thresholds] if isinstance(thresholds, int | float) else thresholds
+    digits = max(1, *(len(str(threshold)) - 2 for threshold in thresholds))
+    for i, threshold in enumerate(thresholds):
+        for rate in FAIRNESS_RATES:
+            yield f"{name}/{rate}@{threshold:.{digits}f}", f"{rate}@{i}"
+
+
 def _declare_curves(table: _Table) -> None:
+    table.declare(
+        "FairnessIndicators",
+        {"thresholds": "numbers"},
+        name="fairness_indicators_metrics",
+        values=_fairness_values,
+    )
     table.declare(
         "ConfusionMatrixAtThresholds", _only("thresholds", "num_thresholds"), is_structured=True
     )

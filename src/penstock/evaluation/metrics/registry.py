@@ -101,6 +101,7 @@ def load_metrics() -> None:
         attributions,
         binary,
         comparisons,
+        fairness,
         keras_rows,
         keras_sums,
         means,
