@@ -170,10 +170,50 @@ def test_changes_are_checked_against_a_baseline(judge, model):
     )
 
 
+def test_a_change_must_hold_for_each_of_several_baselines(model, examples, tmp_path):
+    asked = {"examples": examples, "model": model, "example_splits": ["test"]}
+    evaluator = Evaluator(
+        **asked,
+        eval_config=config(0.0, change=0.1),
+        baseline_model=None,
+        third_baseline_model=model,
+    )
+    blessing = run_component(evaluator, tmp_path)["blessing"]
+    properties = blessing.custom_properties
+    assert properties["third_baseline_model_id"] == 7
+    assert "baseline_model" not in properties
+    assert {check["baseline_name"] for check in properties["verdict"]["checks"]} == {""}
+    evaluator = Evaluator(
+        **asked,
+        eval_config=config(0.0, change=0.1),
+        baseline_model=model,
+        second_baseline_model=model,
+    )
+    reasons = run_component(evaluator, tmp_path, execution_id=2)["blessing"].custom_properties[
+        "reasons"
+    ]
+    assert "from baseline's 0.9" in reasons[0]
+    assert "from baseline_2's 0.9" in reasons[1]
+    one = config(0.0, change=0.1)
+    one["model_specs"] = [
+        {**one["model_specs"][0], "name": "new"},
+        {**one["model_specs"][0], "name": "old", "is_baseline": True},
+    ]
+    with pytest.raises(
+        ValueError, match="second_baseline_model needs a ModelSpec with is_baseline"
+    ):
+        Evaluator(**asked, eval_config=one, baseline_model=model, second_baseline_model=model)
+    one["model_specs"] += [{**one["model_specs"][1], "name": f"old{i}"} for i in range(3)]
+    with pytest.raises(ValueError, match="has inputs for 3 baselines. The eval_config has 4: old,"):
+        Evaluator(**asked, eval_config=one, baseline_model=model)
+
+
 def test_a_faulty_config_is_named_at_definition_or_before_the_first_row(judge, model, examples):
     with pytest.raises(ValueError, match="Not an EvalConfig"):
         Evaluator(examples=examples, model=model, eval_config={"modelSpec": 1})
-    with pytest.raises(ComponentFailed, match="names the feature 'kid'.* Did you mean 'kind'"):
+    with pytest.raises(
+        ComponentFailed, match="slicing feature 'kid' is not a feature.* Did you mean 'kind'"
+    ):
         judge({**config(0.8), "slicing_specs": [{"feature_keys": ["kid"]}]})
     with pytest.raises(ComponentFailed, match="Split 'tset' has no files"):
         judge(config(0.8), splits=("tset",))

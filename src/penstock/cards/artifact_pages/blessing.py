@@ -25,7 +25,12 @@ def content(artifact: Artifact) -> PageContent:
     lines = [str(each) for each in reasons] if isinstance(reasons, list) else []
     head: list[Child] = [verdict("Blessed" if blessed else "Not blessed", lines, ok=blessed)]
     body: list[Child] = []
-    models = {"model": _model(said, "current_model"), "baseline": _model(said, "baseline_model")}
+    models = {
+        "model": _model(said, "current_model"),
+        "baseline": _model(said, "baseline_model"),
+        "second baseline": _model(said, "second_baseline_model"),
+        "third baseline": _model(said, "third_baseline_model"),
+    }
     if any(models.values()):
         body.append(section("What was judged", fact_table(models)))
     checks = _checks(said.get("verdict"))
