@@ -96,7 +96,7 @@ class Console:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=header)
         for title in titles:
             justify: Any = "right" if title in right else "left"
-            whole = title in right or title == "STATE"
+            whole = title in right or title in ("STATE", "PUSHED", "WHEN")
             table.add_column(title, justify=justify, overflow="fold", no_wrap=whole)
         for row in rows:
             table.add_row(*map(styled, row))

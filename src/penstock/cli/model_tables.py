@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from penstock.pushing import AliasChange
     from penstock.registry import ModelVersion, RegisteredModel
 
-_METRICS = 3
+_METRICS = 2
 _CODE = 10
+_MINUTE = len("2026-11-21 09:30")
 
 
 def models_table(console: Console, models: Sequence[RegisteredModel]) -> None:
@@ -30,11 +32,11 @@ def models_table(console: Console, models: Sequence[RegisteredModel]) -> None:
                 _local(newest.pushed) if newest else "-",
                 _aliases(model.aliases),
                 _metrics(newest.metrics) if newest else "",
-                model.destination or (newest.path if newest else ""),
+                _near(model.destination or (newest.path if newest else "")),
             )
         )
     console.table(
-        ("MODEL", "VERSIONS", "NEWEST", "PUSHED", "ALIASES", "METRICS OF THE NEWEST", "WHERE"),
+        ("MODEL", "VERSIONS", "NEWEST", "PUSHED", "ALIASES", "ITS METRICS", "WHERE"),
         rows,
         right=("VERSIONS", "NEWEST"),
     )
@@ -44,7 +46,7 @@ def models_table(console: Console, models: Sequence[RegisteredModel]) -> None:
 
 def versions_table(console: Console, model: RegisteredModel) -> None:
     """Print a model's versions: one line each."""
-    where = model.destination or "pushed by a function of its own"
+    where = _near(model.destination) or "pushed by a function of its own"
     console.print(f"{console.style(model.name, 'name')}  {console.style(where, 'dim')}")
     rows: list[tuple[Cell, ...]] = [
         (
@@ -89,7 +91,7 @@ def version_page(console: Console, model: RegisteredModel, version: ModelVersion
         "aliases": ", ".join(version.aliases),
         "where": version.path,
         "form": f"{version.form}, {size(version.num_bytes)}" if version.form else "unknown",
-        "pushed": _local(version.pushed),
+        "pushed": _local(version.pushed) if version.pushed else "",
         "blessed": _blessing(version)[0],
         "in use": "by a server" if version.in_use else "",
         "pipeline": str(lineage.get("pipeline") or ""),
@@ -145,6 +147,12 @@ def history_table(console: Console, model: RegisteredModel, changes: Sequence[Al
     )
 
 
+def _near(place: str) -> str:
+    """Return a path relative to the current folder if it lies below."""
+    here = f"{os.getcwd()}/"
+    return place.removeprefix(here) if place.startswith(here) else place
+
+
 def _refusal(console: Console, model: RegisteredModel) -> None:
     if model.refused is not None:
         refused = model.refused
@@ -185,4 +193,4 @@ def _local(text: str) -> str:
     """Return a moment in UTC, as manifests have it, as local time."""
     if not text:
         return "-"
-    return moment(datetime.datetime.fromisoformat(text).timestamp())
+    return moment(datetime.datetime.fromisoformat(text).timestamp())[:_MINUTE]

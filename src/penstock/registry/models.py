@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from penstock.pushing.aliases import read_aliases
 from penstock.registry.description import describe_elsewhere, describe_version, id_of
 from penstock.registry.destinations import (
+    ModelNotFound,
     by_name,
     destination_of,
     find_destination,
@@ -59,13 +60,17 @@ def read_model(name: str, *, store: str | None = None) -> RegisteredModel:
     Raises:
         ModelNotFound: If there is none.
     """
-    opened = open_project_store(store)
-    if opened is not None:
+    try:
+        destination = find_destination(name, store=store)
+    except ModelNotFound:
+        opened = open_project_store(store)
+        if opened is None:
+            raise
         with opened:
             for model in _elsewhere(opened):
                 if model.name == name:
                     return model
-    destination = find_destination(name, store=store)
+        raise
     opened = open_project_store(store)
     if opened is None:
         return _model(_last_part(name), destination, None, [])
