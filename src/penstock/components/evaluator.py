@@ -39,7 +39,8 @@ class Evaluator(Component):
 
     Args:
         examples: Raw examples; the model's signature applies the transform graph.
-        model: The model to evaluate.
+        model: The model to evaluate. Without one, predictions are columns of the examples, which
+            `ModelSpec.prediction_key` names.
         baseline_model: The model to compare with, usually the latest blessed one.
         second_baseline_model: Another one, such as the model that serves now. The baselines are the
             ModelSpecs with `is_baseline` in their order, or else `baseline`, `baseline_2`, `baseline_3`.
@@ -78,7 +79,7 @@ class Evaluator(Component):
     USES_SEED: ClassVar = False
 
     examples: Input[Examples]
-    model: Input[Model]
+    model: Input[Model] | None = None
     baseline_model: Input[Model] | None = None
     second_baseline_model: Input[Model] | None = None
     third_baseline_model: Input[Model] | None = None
@@ -97,6 +98,23 @@ class Evaluator(Component):
         refuse_problems(self.eval_config)
         check_worst_rows(self.worst_rows, self.id_key)
         self._check_baselines()
+        if self.model is None:
+            self._check_columns()
+
+    def _check_columns(self) -> None:
+        """Check that the EvalConfig says where the predictions are, if there is no model."""
+        if self.baseline_model is not None:
+            raise ValueError(
+                "baseline_model is given without model. Give both; or none, and name the columns of the "
+                "predictions in ModelSpec.prediction_key, those of the baseline in a ModelSpec with "
+                "is_baseline=True."
+            )
+        specs = self.eval_config.model_specs
+        if not specs or not all(spec.prediction_key or spec.prediction_keys for spec in specs):
+            raise ValueError(
+                "Without model=..., predictions are columns of the examples: name the column in "
+                "ModelSpec.prediction_key."
+            )
 
     def run(self, context: ExecutionContext) -> None:
         """Evaluate the model, and write the results and the blessing."""
@@ -115,7 +133,7 @@ class Evaluator(Component):
         schema = load_schema_text(self.schema.file) if self.schema else None
         evaluation = evaluate(
             [file for split in read for file in split.files],
-            model=self.model.eval_uri,
+            model=self.model.eval_uri if self.model else None,
             eval_config=self.eval_config,
             baseline=self._baselines(),
             schema=schema,
@@ -129,7 +147,7 @@ class Evaluator(Component):
         for name in evaluation.empty_slices:
             context.log.warning("No example is in the slices %s of slicing_specs.", name)
         write_evaluation(evaluation, self.evaluation.uri)
-        if class_names := read_labels(self.model.eval_uri).class_names:
+        if self.model and (class_names := read_labels(self.model.eval_uri).class_names):
             write_class_names(class_names, self.evaluation.uri)
         validation = evaluation.validation
         folder = Path(self.blessing.uri)
@@ -138,8 +156,8 @@ class Evaluator(Component):
         (folder / name).touch()
         properties: dict[str, Any] = {
             "blessed": int(validation.ok),
-            "current_model": self.model.uri,
-            "current_model_id": self.model.id or 0,
+            "current_model": self.model.uri if self.model else "",
+            "current_model_id": (self.model.id or 0) if self.model else 0,
             "reasons": validation.reasons(),
             VERDICT_PROPERTY: validation.verdict(),
         }
@@ -204,13 +222,7 @@ class Evaluator(Component):
         found: dict[str, ModuleType] = {}
         if self.module_file is not None:
             module = context.load_module(self.module_file)
-            for name in _TFX_FUNCTIONS:
-                if hasattr(module, name):
-                    raise ValueError(
-                        f"{self.module_file} defines {name}, which TFX hands to TFMA's Beam pipeline. "
-                        "Penstock does not use it: remove it, and name your own metrics in "
-                        "MetricConfig.module."
-                    )
+            self._check_tfx_functions(module, context)
             found = {module.__name__: module, Path(self.module_file).stem: module}
         for spec in self.eval_config.metrics_specs:
             for metric in spec.metrics:
@@ -219,3 +231,23 @@ class Evaluator(Component):
                 if metric.module not in known and not is_built_in(metric):
                     found[metric.module] = context.load_module(metric.module)
         return found
+
+    def _check_tfx_functions(self, module: ModuleType, context: ExecutionContext) -> None:
+        """Say what becomes of the functions with which TFX has TFMA load and ask a model."""
+        from penstock.serving.estimator import is_estimator
+
+        names = [name for name in _TFX_FUNCTIONS if hasattr(module, name)]
+        if not names:
+            return
+        if self.model is not None and is_estimator(self.model.eval_uri):
+            context.log.info(
+                "%s defines %s, by which TFX has TFMA load a pickled estimator. It is loaded without them.",
+                self.module_file,
+                " and ".join(names),
+            )
+            return
+        raise ValueError(
+            f"{self.module_file} defines {names[0]}, which TFX hands to TFMA's Beam pipeline. It is needed "
+            "for a pickled estimator only, which Penstock loads by itself. Remove it, and name your own "
+            "metrics in MetricConfig.module."
+        )

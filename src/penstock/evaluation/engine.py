@@ -79,7 +79,7 @@ class Evaluation:
 def evaluate(
     files: Sequence[str],
     *,
-    model: Folders,
+    model: Folders | None,
     eval_config: Any,
     baseline: Folders | None = None,
     schema: Any = None,
@@ -90,13 +90,15 @@ def evaluate(
     seed: int = 0,
     accumulate: Callable[[RowWork], Accumulation] = RowWork.here,
 ) -> Evaluation:
-    """Evaluate a SavedModel, and a baseline beside it, on examples.
+    """Evaluate a model, and a baseline beside it, on examples.
 
     Args:
         files: Shards of raw tf.Examples.
-        model: The SavedModel's folder. Several models have folders by the names of their ModelSpecs.
+        model: A SavedModel's folder, a `.keras` or `.tflite` file, or the folder of a pickled estimator;
+            several models by the names of their ModelSpecs. None where predictions are columns of the
+            examples, which `ModelSpec.prediction_key` names.
         eval_config: An `EvalConfig`, TFMA's own, a dict or text.
-        baseline: The SavedModel to compare with, or several by name. Without one, change thresholds are
+        baseline: The model to compare with, or several by name. Without one, change thresholds are
             dropped and the result says so.
         schema: A `schema_pb2.Schema` of the raw examples; with it, misspelled features are reported
             before the first batch, and only what is needed is decoded.

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from penstock.evaluation.column_model import ColumnModel
 from penstock.evaluation.examples import ExampleBatch
 from penstock.evaluation.inputs import MetricInputs, labels_to_ids, select_prediction
 from penstock.evaluation.kernels import View
-from penstock.evaluation.models import DEFAULT_SIGNATURE, SignatureModel
+from penstock.evaluation.model_forms import model_of
+from penstock.evaluation.models import DEFAULT_SIGNATURE
 from penstock.evaluation.slicing import Slicer
-from penstock.serving.estimator import is_estimator
 from penstock.spelling import nearest
-
-if TYPE_CHECKING:
-    from penstock.evaluation.estimator_model import EstimatorModel
 
 Array = npt.NDArray[Any]
 
@@ -29,13 +27,13 @@ class EvaluatedModel:
 
     def __init__(self, spec: Any, path: str) -> None:
         self.spec = spec
-        self.model = _model_at(path)
+        self.model = model_of(spec, path)
         self.signature = spec.signature_name or DEFAULT_SIGNATURE
         wanted = [self.signature, *spec.preprocessing_function_names]
         for name in wanted:
             if name not in self.model.signatures:
                 raise ValueError(
-                    f"The model at {path} has no signature {name!r}, which its ModelSpec names."
+                    f"The model at {self.model.path} has no signature {name!r}, which its ModelSpec names."
                     f"{nearest(name, self.model.signatures)} "
                     f"Signatures: {', '.join(self.model.signatures) or 'none'}"
                 )
@@ -59,19 +57,21 @@ class EvaluatedModel:
     @property
     def in_threads(self) -> bool:
         """Whether several threads may ask the model at once, and gain by it."""
-        return self.model.IN_THREADS
+        return bool(self.model.IN_THREADS)
 
     @property
     def uses_tensorflow(self) -> bool:
         """Whether the model is TensorFlow's."""
-        return self.model.USES_TENSORFLOW
+        return bool(self.model.USES_TENSORFLOW)
 
     @property
     def features(self) -> list[str]:
-        """The features that labels and weights are taken from."""
+        """The features that labels, weights and perhaps predictions are taken from."""
         spec = self.spec
         names = [spec.label_key, spec.example_weight_key]
         names += [*spec.label_keys.values(), *spec.example_weight_keys.values()]
+        if isinstance(self.model, ColumnModel):
+            names += self.model.features
         return [name for name in names if name]
 
     def prediction_key(self, output_name: str) -> str:
@@ -82,7 +82,12 @@ class EvaluatedModel:
 
     def predict(self, batch: ExampleBatch) -> dict[str, Array]:
         """Return the signature's outputs for a batch."""
-        return self.model.call(self.signature, batch.serialized, batch.first_row)
+        if isinstance(self.model, ColumnModel):
+            return self.model.of_batch(batch)
+        outputs: dict[str, Array] = self.model.call(
+            self.signature, batch.serialized, batch.first_row
+        )
+        return outputs
 
     def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
         """Add the model's transformed features.
@@ -105,20 +110,13 @@ class EvaluatedModel:
         return batch.with_features(made)
 
 
-def _model_at(path: str) -> SignatureModel | EstimatorModel:
-    if is_estimator(path):
-        from penstock.evaluation.estimator_model import EstimatorModel
-
-        return EstimatorModel(path)
-    return SignatureModel(path)
-
-
 def load_models(config: Any, folders: Mapping[str, str]) -> list[EvaluatedModel]:
     """Load the models of a resolved EvalConfig.
 
     Args:
         config: The resolved EvalConfig.
-        folders: The models' folders by the names of the ModelSpecs.
+        folders: The models' folders by the names of the ModelSpecs; empty where the predictions are columns
+            of the examples.
 
     Raises:
         ValueError: If a signature that a ModelSpec names does not exist.

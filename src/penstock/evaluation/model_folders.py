@@ -14,20 +14,25 @@ Folders = str | Mapping[str, str]
 
 
 def resolved_with_folders(
-    config: Any, model: Folders, baseline: Folders | None
+    config: Any, model: Folders | None, baseline: Folders | None
 ) -> tuple[Any, dict[str, str]]:
     """Return an EvalConfig as it is for the models that there are, and their folders by name.
 
     Args:
         config: An `EvalConfig` without problems.
         model: The folder of the evaluated model, or folders by name if there are several. One folder
-            stands for all ModelSpecs that are no baseline, which may call other signatures of it.
+            stands for all ModelSpecs that are no baseline, which may call other signatures of it. None
+            where predictions are columns of the examples: then folders are empty.
         baseline: The same for what they are compared with. A baseline of the EvalConfig that is not among
             several is left out, as all are without any.
 
     Raises:
         ValueError: If a name is not one of a ModelSpec, or a model is missing.
     """
+    if model is None:
+        has_baseline = any(spec.is_baseline for spec in config.model_specs)
+        resolved = resolve_config(config, has_baseline=has_baseline)
+        return resolved, {spec.name: "" for spec in resolved.model_specs}
     baselines = _baselines(config, baseline)
     resolved = resolve_config(
         config,

@@ -42,7 +42,7 @@ class RowInput:
 
     Args:
         files: Shards of raw tf.Examples.
-        models: The models' paths by the names of their ModelSpecs.
+        models: The models' paths by the names of their ModelSpecs; empty ones for columns.
         schema: A `schema_pb2.Schema` of the raw examples.
         file_format: "tfrecords_gzip", "tfrecords" or "parquet".
         batch_size: Rows per batch, at most.

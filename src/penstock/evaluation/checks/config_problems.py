@@ -65,8 +65,8 @@ COMPUTED: Mapping[str, frozenset[str]] = {
 }
 """The fields that have an effect, by message."""
 
-MODEL_TYPES = ("tf_keras", "tf_generic", "tf_estimator")
-"""How TFMA names SavedModels, which are all read alike here."""
+MODEL_TYPES = ("tf_keras", "tf_generic", "tf_estimator", "tf_lite", "keras")
+"""How TFMA names SavedModels, which are all read alike here, and TFLite's files; `.keras` files."""
 
 DISABLED_OUTPUTS = ("plots", "attributions", "analysis")
 """What `Options.disabled_outputs` may leave out; TFMA's analysis table is never written."""
@@ -145,7 +145,7 @@ def _models(config: Any) -> Iterator[ConfigProblem]:
         if spec.model_type and spec.model_type not in MODEL_TYPES:
             yield ConfigProblem(
                 f"{place}.model_type",
-                f"only SavedModels are evaluated ({', '.join(MODEL_TYPES)}). "
+                f"only models of these types are evaluated: {', '.join(MODEL_TYPES)}. "
                 f"Received: {spec.model_type!r}",
             )
         for one, many in (
