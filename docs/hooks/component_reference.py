@@ -37,7 +37,16 @@ GROUPS = {
         "DistributionValidator",
         "ExampleDiff",
     ),
-    "Models": ("Transform", "Tuner", "Trainer", "Evaluator", "BulkInferrer", "Pusher", "ModelCard"),
+    "Models": (
+        "Transform",
+        "Tuner",
+        "Trainer",
+        "Evaluator",
+        "InfraValidator",
+        "Pusher",
+        "ModelCard",
+        "BulkInferrer",
+    ),
 }
 
 
