@@ -188,7 +188,7 @@ def _array(
             f"The 'shape' of the input {name!r} is a list of sizes. Received: {shown(shape)}"
         )
     given = tensor.get("datatype")
-    if given not in _DTYPES:
+    if not isinstance(given, str) or given not in _DTYPES:
         raise InvalidArgumentError(
             f"The input {name!r} has the datatype {shown(given)}. Expected one of: {', '.join(_DTYPES)}"
         )

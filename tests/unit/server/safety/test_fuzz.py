@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 
@@ -28,7 +29,9 @@ def _fuzz(server, count: int, seed: int, clients: int) -> tuple[Counter[str], li
 
 
 def _check(server, answers, faults, count) -> None:
-    assert not faults, f"{len(faults)} faults, such as:\n" + "\n".join(faults[:5])
+    errors = Counter(re.findall(r"^\w[\w.]*Error: .*", server.log.read_text(), re.MULTILINE))
+    told = [f"{len(faults)} faults, such as:", *faults[:5], *map(str, errors.most_common(20))]
+    assert not faults, "\n".join(told)
     assert sum(answers.values()) == count
     assert answers["http 200"] > count / 100
     assert answers["http 400"] > count / 10
