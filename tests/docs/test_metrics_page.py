@@ -37,6 +37,8 @@ Every native metric of labels and predictions can be binarized by class or rank 
 of all.
 
 """
+REGISTERED_ELSEWHERE = ("FairnessIndicators",)
+"""Metrics that other packages register with TFMA: here fairness-indicators."""
 INTROS = {
     "tfma": """## TFMA's metrics
 
@@ -87,6 +89,8 @@ def row(kind, name):
         found.by_tfma or found.ranks or found.compares or found.is_attribution
     ):
         notes.append("needs no label")
+    if found.ignores_weights:
+        notes.append("weights do not count")
     if not found.binarizes:
         notes.append("not by class")
     elif not found.aggregates:
@@ -129,7 +133,7 @@ def registered_by_tfma():
     for module in pkgutil.iter_modules(metrics.__path__):
         if not module.name.endswith("_test"):
             importlib.import_module(f"{metrics.__name__}.{module.name}")
-    return sorted(metric_types.registered_metrics())
+    return sorted({*metric_types.registered_metrics(), *REGISTERED_ELSEWHERE})
 
 
 def test_the_page_says_what_the_table_says():

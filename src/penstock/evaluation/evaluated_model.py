@@ -157,7 +157,7 @@ class BatchInputs:
         self._models = {m.spec.name: m for m in models}
         self.batch = batch
         self._outputs = outputs
-        self._made: dict[tuple[str, str, bool], MetricInputs] = {}
+        self._made: dict[tuple[str, str, bool, bool], MetricInputs] = {}
 
     def with_features(self, wanted: Iterable[str]) -> ExampleBatch:
         """Return the batch with the first model's transformed features, where wanted ones are of them."""
@@ -165,7 +165,7 @@ class BatchInputs:
 
     def get(self, view: View) -> MetricInputs:
         """Return what a kernel with this view sees."""
-        name = (view.model_name, view.output_name, view.raw)
+        name = (view.model_name, view.output_name, view.raw, view.rows_only)
         if name not in self._made:
             self._made[name] = self._make(*name)
         return self._made[name]
@@ -183,17 +183,20 @@ class BatchInputs:
         """Return a model's labels, predictions and weights."""
         return self.get(View(model_name, output_name))
 
-    def _make(self, model_name: str, output_name: str, raw: bool) -> MetricInputs:
+    def _make(self, model_name: str, output_name: str, raw: bool, rows_only: bool) -> MetricInputs:
         model = self._models[model_name]
         spec, outputs = model.spec, self._outputs[model_name]
         label_key = spec.label_keys.get(output_name, "") or spec.label_key
         weight_key = spec.example_weight_keys.get(output_name, "") or spec.example_weight_key
         batch = model.with_features(self.batch, [k for k in (label_key, weight_key) if k])
         weights = batch.weights(weight_key) if weight_key else None
+        rows = np.zeros(len(batch.serialized))
+        if rows_only:
+            return MetricInputs(rows, rows, weights, self)
         if raw:
-            rows = np.zeros(len(batch.serialized))
             lists = batch.lists(label_key, "label") if label_key else rows
-            return MetricInputs(lists, rows, weights, self)
+            name = model.prediction_key(output_name)
+            return MetricInputs(lists, _prediction_or(rows, outputs, name), weights, self)
         predictions = select_prediction(outputs, model.prediction_key(output_name))
         if predictions.ndim == 0 or len(predictions) != len(batch.serialized):
             raise ValueError(
@@ -207,3 +210,13 @@ class BatchInputs:
             # Only metrics that need no labels are planned then.
             labels = np.zeros(predictions.shape)
         return MetricInputs(labels, predictions, weights, self)
+
+
+def _prediction_or(default: Array, outputs: dict[str, Array], prediction_key: str) -> Array:
+    """Return the predictions, or a default where several outputs leave open which they are."""
+    try:
+        return select_prediction(outputs, prediction_key)
+    except ValueError:
+        if prediction_key:
+            raise
+        return default

@@ -37,6 +37,8 @@ class View:
     """The feature whose equal values make rows a query."""
     raw: bool = False
     """Whether labels are lists of any length, and predictions whatever the signature returns."""
+    rows_only: bool = False
+    """Whether only the rows and their weights count."""
 
     @property
     def selects_classes(self) -> bool:

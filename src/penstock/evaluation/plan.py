@@ -133,6 +133,7 @@ def _single(
         class_weights,
         key.example_weighted,
         raw=computation.raw,
+        rows_only=computation.labels == "rows",
     )
     return PlannedMetric(key, computation, view)
 

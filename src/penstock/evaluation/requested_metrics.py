@@ -234,7 +234,7 @@ def _keys(config: Any, spec: Any, name: str, metric: Any) -> Iterator[tuple[Metr
             continue
         for output_name in spec.output_names or [""]:
             weightings = _weightings(config, spec, model_name, output_name)
-            if metric.class_name == "ModelCosineSimilarity":
+            if declaration.ignores_weights:
                 weightings = [False]
             elif declaration.features and '"weight_key"' in metric.config:
                 weightings = [True]

@@ -37,7 +37,9 @@ class Inputs:
             return self.inputs
         lists = np.empty(len(self.arrays[0]), dtype=object)
         lists[:] = [np.atleast_1d(label) for label in self.arrays[0]]
-        return MetricInputs(lists, np.zeros(len(lists)), self.arrays[2], source=self)
+        scores = self.arrays[1]
+        predictions = scores if scores.dtype == object else np.zeros(len(lists))
+        return MetricInputs(lists, predictions, self.arrays[2], source=self)
 
     def feature(self, name):
         lists = np.empty(len(self.arrays[0]), dtype=object)
@@ -57,6 +59,10 @@ class Inputs:
 def some_rows(seed, count, shape):
     """Labels, predictions, weights, and a feature to slice by."""
     random = np.random.default_rng(seed)
+    if shape == "text":
+        words = np.array([b"a b c d e", b"a b c", b"d e f g h", b"c"], dtype=object)
+        labels, predictions = (random.choice(words, count) for _ in range(2))
+        return labels, predictions, np.ones(count), random.integers(0, 5, count)
     if shape == "binary":
         labels, predictions = random.integers(0, 2, count), random.random(count)
     elif shape == "dense":
@@ -74,6 +80,8 @@ def planned(name):
     """The plan of one metric, by its name."""
     declaration = CATALOG[name]
     arguments = {key: REQUIRED[declaration.arguments[key]] for key in declaration.required}
+    if "rouge_type" in arguments:
+        arguments["rouge_type"] = "rouge2"
     if "top_k_list" in declaration.arguments:
         arguments["top_k_list"] = [1, 2]
     metric = MetricConfig(class_name=name, config=json.dumps(arguments))
@@ -134,7 +142,7 @@ def assert_equal(one, other):
 
 def shape_for(metrics):
     """The first kind of labels and predictions that a metric takes."""
-    for shape in ("binary", "sparse", "dense"):
+    for shape in ("binary", "sparse", "dense", "text"):
         try:
             accumulate(metrics, some_rows(0, 8, shape), [])
         except ValueError:

@@ -204,7 +204,7 @@ def test_a_module_that_does_not_exist_is_named():
 
 def __getattr__(name: str):
     """Makes Keras metrics when they are asked for, so that other tests do not import Keras."""
-    if name not in ("KerasSum", "Precision"):
+    if name not in ("KerasSum", "Precision", "PinballLoss", "WholeBatch"):
         raise AttributeError(name)
     import keras
 
@@ -218,7 +218,44 @@ def __getattr__(name: str):
         def update_state(self, y_true, y_pred, sample_weight=None):
             super().update_state(keras.ops.ones_like(y_pred) * 0.123)
 
-    return {"KerasSum": KerasSum, "Precision": Precision}[name]
+    class PinballLoss(keras.losses.Loss):
+        def __init__(self, quantile=0.5, name="pinball"):
+            super().__init__(name=name)
+            self.quantile = quantile
+
+        def call(self, y_true, y_pred):
+            error = y_true - y_pred
+            return keras.ops.maximum(self.quantile * error, (self.quantile - 1) * error)
+
+    class WholeBatch(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return keras.ops.mean(y_pred)
+
+    made = (KerasSum, Precision, PinballLoss, WholeBatch)
+    return {each.__name__: each for each in made}[name]
+
+
+@pytest.mark.tensorflow
+def test_a_keras_loss_is_the_weighted_mean_over_the_rows(files, model, columns):
+    loss = {"class_name": "PinballLoss", "module": "own", "config": '"quantile": 0.9'}
+    config = {
+        "model_specs": [
+            {"label_key": "size", "prediction_key": "value", "example_weight_key": "weight"}
+        ],
+        "metrics_specs": [{"metrics": [loss]}],
+    }
+    found = evaluate(files, model=model, eval_config=config, modules={"own": MODULE}).metrics()
+    size, x, weight = (np.array(columns[name])[:, 0] for name in ("size", "x", "weight"))
+    error = size - x
+    expected = np.average(np.maximum(0.9 * error, -0.1 * error), weights=weight)
+    assert found == {"pinball_loss (weighted)": pytest.approx(expected, rel=1e-6)}
+
+
+@pytest.mark.tensorflow
+def test_a_keras_loss_without_a_value_a_row_is_refused(files, model, by_class):
+    config = by_class({"class_name": "WholeBatch", "module": "own"})
+    with pytest.raises(ValueError, match=r"own.WholeBatch must return a value for each row"):
+        evaluate(files, model=model, eval_config=config, modules={"own": MODULE})
 
 
 @pytest.mark.tensorflow
@@ -240,7 +277,7 @@ def test_a_class_of_ones_own_goes_before_the_tables(files, model, by_class):
 
 
 @pytest.mark.tensorflow
-def test_a_keras_metric_that_the_table_lacks_is_computed_by_keras(files, model, columns):
+def test_a_keras_metric_may_be_named_by_its_module(files, model, columns):
     metric = {"class_name": "CosineSimilarity", "module": "keras.metrics"}
     config = {
         "model_specs": [{"label_key": "x", "prediction_key": "value"}],

@@ -58,6 +58,8 @@ def read_metric_config(
             f"{class_name} has several values; name them by {', '.join(declaration.parts)}."
         )
     name = str(arguments.pop("name", None) or declaration.name)
+    if class_name == "Rouge" and name == declaration.name:
+        name = str(arguments.get("rouge_type") or name)
     if class_name == "Mean" and name == declaration.name:
         # TFMA names it by its path.
         name = "_".join((name, ".".join(map(str, arguments.get("feature_key_path") or ()))))

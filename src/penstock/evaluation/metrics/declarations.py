@@ -28,6 +28,7 @@ class MetricDeclaration:
         compares: Whether it compares the model's predictions with the baseline's.
         ranks: Whether it is of queries: its MetricsSpec needs a `query_key`.
         is_single: Whether it has one value for all models, outputs and classes.
+        ignores_weights: Whether the rows' weights have no part in it.
         by_tfma: Whether TFMA computes it, on Beam in a process of its own.
         values: For a metric whose values are named after its arguments: gives, of its name and these, each
             value's name and part.
@@ -48,6 +49,7 @@ class MetricDeclaration:
     compares: bool = False
     ranks: bool = False
     is_single: bool = False
+    ignores_weights: bool = False
     by_tfma: bool = False
     values: Callable[[str, Mapping[str, Any]], Iterator[tuple[str, str]]] | None = None
 
@@ -255,8 +257,12 @@ def _declare_comparisons(table: _Table) -> None:
     parts |= {f"{kind}_flip_rate_name": f"{kind}_flip_rate" for kind in kinds}
     arguments = {"threshold": "number", **dict.fromkeys(parts, "text")}
     table.declare("BooleanFlipRates", arguments, parts=parts, **compared)
-    for class_name in ("SymmetricPredictionDifference", "ModelCosineSimilarity"):
-        table.declare(class_name, **compared)
+    table.declare("SymmetricPredictionDifference", **compared)
+    table.declare("ModelCosineSimilarity", ignores_weights=True, **compared)
+
+
+def _rouge_values(name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from ((f"{name}/{part}", part) for part in ("precision", "recall", "fmeasure"))
 
 
 def _declare_others(table: _Table) -> None:
@@ -284,6 +290,31 @@ def _declare_others(table: _Table) -> None:
             aggregates=False,
             needs_label=False,
         )
+    texts: dict[str, Any] = {"binarizes": False, "aggregates": False}
+    table.declare(
+        "Rouge",
+        {"rouge_type": "text", "use_stemmer": "bool"},
+        required=("rouge_type",),
+        values=_rouge_values,
+        **texts,
+    )
+    table.declare(
+        "Bleu",
+        {
+            "lowercase": "bool",
+            "tokenize": "text",
+            "smooth_method": "text",
+            "smooth_value": "number",
+            "use_effective_order": "bool",
+        },
+        name="BLEU",
+        ignores_weights=True,
+        choices={
+            "tokenize": ("none", "13a", "intl", "zh", "char"),
+            "smooth_method": ("none", "floor", "add-k", "exp"),
+        },
+        **texts,
+    )
     table.declare("ExactMatch", {"convert_to": "text"}, choices={"convert_to": ("json",)})
     table.declare(
         "Mean",
@@ -377,13 +408,7 @@ _BATCH = (
     "its value depends on which rows share a batch, so a slice has no value of its own. Make it row by "
     "row in a function with the decorator penstock.evaluation.row_metric"
 )
-_TEXT = (
-    "TFMA writes its value as text, which no threshold, table or plot can use. Write it as a class derived "
-    "from penstock.evaluation.Metric"
-)
 REFUSED: Mapping[str, str] = {
-    "tfma.Bleu": _TEXT,
-    "tfma.Rouge": _TEXT,
     "keras.metrics.Mean": "it takes values, not labels and predictions. MeanPrediction and MeanLabel are "
     "means of those; TFMA's Mean is of a feature",
     "keras.metrics.Sum": "it takes values, not labels and predictions",

@@ -23,6 +23,40 @@ def is_keras_metric(found: Any) -> bool:
     )
 
 
+def is_keras_loss(found: Any) -> bool:
+    """Return whether `found` is a loss class of Keras 2 or 3; import neither."""
+    return inspect.isclass(found) and any(
+        base.__name__ == "Loss" and "keras" in base.__module__ for base in found.__mro__
+    )
+
+
+class LossOfRows:
+    """What a Keras loss is of each row, before its reduction.
+
+    Args:
+        where: The loss's name, for messages.
+        loss: The loss.
+    """
+
+    def __init__(self, where: str, loss: Any) -> None:
+        self._where, self._loss = where, loss
+
+    def __call__(self, inputs: MetricInputs) -> npt.NDArray[Any]:
+        """Return a value a row.
+
+        Raises:
+            ValueError: If the loss has no value for a single row.
+        """
+        labels = inputs.labels.astype(np.float32)
+        values = np.asarray(self._loss.call(labels, inputs.predictions.astype(np.float32)))
+        if values.ndim == 0 or len(values) != len(labels):
+            raise ValueError(
+                f"{self._where} must return a value for each row before its reduction. Received: the "
+                f"shape {list(values.shape)} for {len(labels)} rows"
+            )
+        return values.reshape(len(values), -1).mean(axis=1)  # type: ignore[no-any-return]
+
+
 class KerasStates(Kernel):
     """The variables of a Keras metric a group. Params: what makes the metric.
 

@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 @metric("ExampleCount", "WeightedExampleCount")
 def example_count() -> Computation:
     """Return the number of examples, or the sum of their weights where weights apply."""
-    return Computation((Count, ()), lambda s: float(s[0]), labels="none")
+    return Computation((Count, ()), lambda s: float(s[0]), labels="rows")
 
 
 def mean(state: Any) -> float:

@@ -24,7 +24,7 @@ class Computation:
         is_plot: Whether it goes among the plots.
         is_attribution: Whether it goes among the attributions.
         labels: What the labels must be: "any", "binary" (numbers from 0 to 1), "lists" (of any length), or
-            "none" where only weights or predictions count.
+            "none" where only weights or predictions count, or "rows" where only weights do.
         for_top_k: What to compute instead where a MetricsSpec restricts it to the best classes.
         raw: Whether it sees labels as lists of any length, and everything that the signature returns.
         parts: For a metric of several values, what to compute for each, by the argument that names it.
@@ -104,6 +104,7 @@ def load_metrics() -> None:
         fairness,
         keras_rows,
         keras_sums,
+        language,
         means,
         multiclass,
         plots,

@@ -12,10 +12,23 @@ from typing import Any
 import numpy as np
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import Kernel, RowMean, View, row_arrays, rows_by_group
+from penstock.evaluation.kernels import (
+    Kernel,
+    RowMean,
+    View,
+    WeightedMean,
+    row_arrays,
+    rows_by_group,
+)
 from penstock.evaluation.metric import ROW_METRIC, Metric
 from penstock.evaluation.metrics.catalog import parse_metric_config, snake_case
-from penstock.evaluation.metrics.keras_metrics import KerasStates, is_keras_metric
+from penstock.evaluation.metrics.keras_metrics import (
+    KerasStates,
+    LossOfRows,
+    is_keras_loss,
+    is_keras_metric,
+)
+from penstock.evaluation.metrics.keras_rows import mean_or_zero
 from penstock.evaluation.metrics.modules import COUNTS, catalog_key, is_built_in
 from penstock.evaluation.metrics.ranking import query_count
 from penstock.evaluation.metrics.registry import Computation, build_metric
@@ -72,9 +85,13 @@ def computation_of(
             make = functools.partial(found, **arguments)
             _made(where, make)
         return Computation((KerasStates, make), lambda result: _value(where, result))
+    if is_keras_loss(found):
+        _check_arguments(where, found, arguments, ())
+        function = LossOfRows(where, _made(where, functools.partial(found, **arguments)))
+        return Computation((WeightedMean, function), mean_or_zero)
     raise ValueError(
         f"{where} is not a metric. Expected: a class derived from penstock.evaluation.Metric, a "
-        "function with the decorator penstock.evaluation.row_metric, or a Keras metric. Received: "
+        "function with the decorator penstock.evaluation.row_metric, or a Keras metric or loss. Received: "
         f"{found!r}"
     )
 
