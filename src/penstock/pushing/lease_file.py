@@ -40,6 +40,7 @@ class LeaseFile:
     def __init__(self, path: str, *, exclusive: bool = False) -> None:
         self._path = path
         self._removed = threading.Event()
+        self._writing = threading.Lock()
         if exclusive:
             create_file(path, _content(VALID_SECONDS))
         elif not self._renew():
@@ -48,14 +49,18 @@ class LeaseFile:
 
     def remove(self) -> None:
         """Remove it; a second call does nothing."""
-        if not self._removed.is_set():
-            self._removed.set()
-            with contextlib.suppress(OSError):
-                remove(self._path)
+        # A renewal that has begun would write it once more.
+        with self._writing:
+            if not self._removed.is_set():
+                self._removed.set()
+                with contextlib.suppress(OSError):
+                    remove(self._path)
 
     def _keep(self) -> None:
         while not self._removed.wait(RENEWED_SECONDS):
-            self._renew()
+            with self._writing:
+                if not self._removed.is_set():
+                    self._renew()
 
     def _renew(self) -> bool:
         try:

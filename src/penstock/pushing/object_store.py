@@ -51,7 +51,9 @@ def push_to_store(
                 check(folder)
             write_manifest(folder, replace(manifest, version=version))
         except BaseException:
-            remove_version(folder)
+            # What cannot be removed now, the next push removes.
+            with contextlib.suppress(Exception):
+                remove_version(folder)
             raise
     return version
 
