@@ -20,7 +20,9 @@ def content(artifact: Artifact) -> PageContent:
         title = f"Pushed as version {said.get('pushed_version')}"
         lines = [f"to {said.get('pushed_destination')}", *lines]
         if said.get("model_name"):
-            lines.append(f"penstock models {said['model_name']} {said.get('pushed_version')} says more")
+            lines.append(
+                f"penstock models {said['model_name']} {said.get('pushed_version')} says more"
+            )
     head: list[Child] = [verdict(title, lines, ok=pushed)]
     body: list[Child] = []
     if is_saved_model(artifact.uri):
