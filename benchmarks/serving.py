@@ -193,8 +193,7 @@ def under_swaps(folder: Path, model: str, swaps: int) -> dict[str, Any]:
     """Replace the version so many times while 32 clients ask."""
     with server(folder) as (process, port):
         requests = [predict_request(examples(8))]
-        wait = 0.0
-        running = clients(port, requests, seconds=swaps * 0.5)
+        running = clients(port, requests, seconds=3600)
         latest = max(int(each.name) for each in folder.iterdir() if each.name.isdecimal())
         start = time.perf_counter()
         for version in range(latest + 1, latest + 1 + swaps):
@@ -203,6 +202,7 @@ def under_swaps(folder: Path, model: str, swaps: int) -> dict[str, Any]:
             wait_for_version(port, version)
             shutil.rmtree(folder / str(version - 1))
         wait = time.perf_counter() - start
+        running.send_signal(signal.SIGTERM)
         measured = load(process.pid, running, 8)
         return {
             "swaps": swaps,

@@ -1,7 +1,8 @@
 """Clients that ask a server over kept connections as fast as it answers, in one process.
 
-Reads a plan as JSON on standard input, and prints what it measured as JSON. Requests are built once and
-answers are read as far as their length: the clients take little of a machine that they share.
+Reads a plan as JSON on standard input, and prints what it measured as JSON; SIGTERM ends it early.
+Requests are built once and answers are read as far as their length: the clients take little of a machine
+that they share.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import signal
 import sys
 import time
 from typing import Any
@@ -72,6 +74,15 @@ class Measured:
         self.statuses: dict[int, int] = {}
         self.lost = 0
 
+    def stop(self) -> None:
+        """End now."""
+        self._end = min(self._end, time.perf_counter())
+
+    @property
+    def seconds(self) -> float:
+        """How long it was counted."""
+        return max(self._end - self._start, 1e-9)
+
     def over(self) -> bool:
         return time.perf_counter() >= self._end
 
@@ -86,6 +97,7 @@ async def ask(plan: dict[str, Any]) -> dict[str, Any]:
     requests = [base64.b64decode(each) for each in plan["requests"]]
     measured = Measured(plan["seconds"])
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, measured.stop)
     clients = []
     for number in range(plan["clients"]):
         mine = requests[number % len(requests) :] + requests[: number % len(requests)]
@@ -97,7 +109,7 @@ async def ask(plan: dict[str, Any]) -> dict[str, Any]:
     latencies = sorted(measured.latencies) or [0.0]
     return {
         "requests": sum(measured.statuses.values()),
-        "requests_per_second": len(measured.latencies) / plan["seconds"],
+        "requests_per_second": len(measured.latencies) / measured.seconds,
         "p50_ms": 1000 * latencies[len(latencies) // 2],
         "p99_ms": 1000 * latencies[len(latencies) * 99 // 100],
         "refused": measured.statuses.get(429, 0),

@@ -123,7 +123,9 @@ class ServerConfig:
         batching: How requests are computed together.
         max_concurrent: The most requests that are answered at once; others get 429.
         watch_seconds: How often the folders are looked at.
-        drain_seconds: How long requests in progress may take when the server stops.
+        grace_seconds: How long a server that is told to stop still answers new requests, while it says
+            that it is not ready and closes the connections behind its answers.
+        drain_seconds: How long requests in progress may then take.
         grpc_port: The port of its gRPC interface; 0 for a free one, None for no such interface.
         access: Who may ask.
         limits: How much a request may ask for.
@@ -138,6 +140,7 @@ class ServerConfig:
     batching: Batching = Batching()
     max_concurrent: int = 512
     watch_seconds: float = 1.0
+    grace_seconds: float = 1.0
     drain_seconds: float = 30.0
     grpc_port: int | None = None
     access: Access = field(default_factory=Access)

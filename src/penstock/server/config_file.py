@@ -38,7 +38,15 @@ from penstock.server.safety.limits import Limits
 from penstock.server.traffic import Traffic
 
 _ACCESS = ("token_file", "tls_cert", "tls_key", "insecure")
-_SERVER = ("host", "port", "grpc_port", "max_concurrent", "watch_seconds", "drain_seconds")
+_SERVER = (
+    "host",
+    "port",
+    "grpc_port",
+    "max_concurrent",
+    "watch_seconds",
+    "grace_seconds",
+    "drain_seconds",
+)
 _MODEL = (
     "folder",
     "versions",

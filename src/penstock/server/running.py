@@ -15,6 +15,7 @@ from penstock.installation import install_command
 from penstock.server.config import ServerConfig
 
 LOG = logging.getLogger("penstock.server")
+_LAST_SECONDS = 0.3
 
 
 def _needs(error: ImportError) -> str:
@@ -75,8 +76,9 @@ async def _serve(
         stopped.set()
         await stopping
 
+    app = build_app(servables, config, before_closing)
     settings = uvicorn.Config(
-        build_app(servables, config, before_closing),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -87,10 +89,26 @@ async def _serve(
     )
     settings.load()
     settings.ssl = context
-    server = _Server(settings, stopped)
+    server = _Server(settings)
+    ending = False
+
+    def stop(number: signal.Signals) -> None:
+        nonlocal ending
+        if ending:
+            server.force_exit = True  # asked twice: at once
+            end()
+        else:
+            LOG.info("%s: answering the requests in progress", number.name)
+            loop.call_later(config.grace_seconds, end)
+        ending = app.state.draining = True
+
+    def end() -> None:
+        stopped.set()
+        server.should_exit = True
+
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, server.stop, each)
+        loop.add_signal_handler(each, stop, each)
     grpc_port = None
     if door is not None:
         grpc_port = await door.start(config.host, config.grpc_port or 0)
@@ -127,21 +145,43 @@ def _address(scheme: str, host: str, port: int) -> str:
 class _Server(uvicorn.Server):
     """uvicorn's server, whose signals are ours."""
 
-    def __init__(self, settings: uvicorn.Config, stopped: asyncio.Event) -> None:
-        super().__init__(settings)
-        self._stopped = stopped
-
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
         """Leave the signals alone."""
         yield
 
-    def stop(self, number: signal.Signals) -> None:
-        """Take no new connection, and answer what is in progress; at once if asked twice."""
-        LOG.info("%s: answering the requests in progress", number.name)
-        self._stopped.set()
-        self.force_exit = self.should_exit
-        self.should_exit = True
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening; who has just connected may still ask once.
+
+        Closing a socket that listens would reset the connections that wait in it, so they are taken
+        first.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = [each for listener in sockets or [] for each in _accepted(listener)]
+        for listening in self.servers:
+            listening.close()
+        for each in sockets or []:
+            each.close()
+        for each in waiting:
+            await loop.connect_accepted_socket(self._protocol, each, ssl=self.config.ssl)
+        if not self.force_exit:
+            await asyncio.sleep(_LAST_SECONDS)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+
+def _accepted(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait for a listener, which does not block."""
+    accepted = []
+    with contextlib.suppress(OSError):
+        while True:
+            accepted.append(listener.accept()[0])
+    return accepted
 
 
 def _listen(host: str, port: int) -> socket.socket:

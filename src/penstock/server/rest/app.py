@@ -14,6 +14,7 @@ from penstock.server.divided import DividedServables
 from penstock.server.rest import inference_protocol, openapi
 from penstock.server.rest.accounting import METRICS_PATHS, Accounting, metrics
 from penstock.server.rest.admission import Admission
+from penstock.server.rest.draining import Draining
 from penstock.server.rest.models import answer
 from penstock.server.safety.access import is_loopback
 from penstock.server.safety.requests import SafeRequests
@@ -49,6 +50,7 @@ def build_app(
         *(Route(path, metrics) for path in METRICS_PATHS),
     ]
     middleware = [
+        Middleware(Draining),
         Middleware(Accounting, measures=servables.measures),
         Middleware(
             SafeRequests,
@@ -63,5 +65,6 @@ def build_app(
     app.router.redirect_slashes = False
     app.state.servables = servables
     app.state.config = config
+    app.state.draining = False
     app.state.measures = servables.measures
     return app

@@ -87,7 +87,7 @@ async def _live(request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    ready = _servables(request).ready
+    ready = _servables(request).ready and not request.app.state.draining
     return json_response({"ready": ready}, 200 if ready else 503)
 
 
