@@ -59,7 +59,11 @@ def collect(
     Returns:
         JSON values.
     """
+    from penstock.evaluation.class_names import read_class_names
+
     class_names = class_names or (_class_names(model) if model else ())
+    if evaluation and not class_names:
+        class_names = read_class_names(evaluation)
     data: dict[str, Any] = {
         "title": title,
         "description": description,

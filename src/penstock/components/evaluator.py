@@ -123,7 +123,6 @@ class Evaluator(Component):
         from penstock.evaluation import evaluate, summary, write_evaluation
         from penstock.evaluation.class_names import write_class_names
         from penstock.io import ExamplesSplit
-        from penstock.serving import read_labels
 
         splits = list(self.example_splits) or ["eval"]
         read = [
@@ -147,7 +146,7 @@ class Evaluator(Component):
         for name in evaluation.empty_slices:
             context.log.warning("No example is in the slices %s of slicing_specs.", name)
         write_evaluation(evaluation, self.evaluation.uri)
-        if self.model and (class_names := read_labels(self.model.eval_uri).class_names):
+        if class_names := self._class_names():
             write_class_names(class_names, self.evaluation.uri)
         validation = evaluation.validation
         folder = Path(self.blessing.uri)
@@ -201,6 +200,18 @@ class Evaluator(Component):
         if (len(self.eval_config.model_specs) > 1 and len(names) > 1) or any(given[1:]):
             return {n: m.eval_uri for n, m in zip(names, given, strict=False) if m is not None}
         return None if given[0] is None else str(given[0].eval_uri)
+
+    def _class_names(self) -> Sequence[str]:
+        """Return what the model calls its classes, or the vocabulary that its label is an index of."""
+        from penstock.serving import read_labels
+
+        if self.model is None:
+            return ()
+        labels = read_labels(self.model.eval_uri)
+        keys = {spec.label_key for spec in self.eval_config.model_specs}
+        if not labels.class_names and len(keys) == 1 and keys <= set(labels.vocabularies):
+            return labels.vocabulary(keys.pop())
+        return labels.class_names
 
     def _worst_rows(self, schema: Any) -> WorstRowsRequest | None:
         from penstock.evaluation.worst_rows import WorstRowsRequest

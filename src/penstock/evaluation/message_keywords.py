@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from google.protobuf import json_format, message_factory
+
 from penstock.spelling import nearest
 
 _EXPLAINED: dict[str, Any] = {}
@@ -22,11 +24,24 @@ def explained_keywords(message_class: Any) -> Any:
     plain = message_class.__init__
     known = message_class.DESCRIPTOR.fields_by_name
 
+    def taken(key: str, value: Any) -> Any:
+        try:
+            plain(message_class(), **{key: value})
+        except (TypeError, ValueError):
+            return _read_dicts(known, key, value)
+        return value
+
     def __init__(self: Any, *args: Any, **fields: Any) -> None:
         _refuse_text_for_lists(message_class.DESCRIPTOR, fields)
         try:
             plain(self, *args, **fields)
         except (TypeError, ValueError) as error:
+            try:
+                self.Clear()
+                plain(self, *args, **{key: taken(key, fields[key]) for key in fields})
+                return
+            except (TypeError, ValueError, json_format.ParseError):
+                pass
             for key, value in fields.items():
                 if key not in known:
                     raise ValueError(_unknown_field(message_class, key)) from None
@@ -43,6 +58,22 @@ def explained_keywords(message_class: Any) -> Any:
     _EXPLAINED[message_class.DESCRIPTOR.name] = message_class
     message_class.__init__ = __init__
     return message_class
+
+
+def _read_dicts(known: Mapping[str, Any], key: str, value: Any) -> Any:
+    """Return a value with messages in place of dicts, which hold plain values as in JSON.
+
+    Protobuf itself takes `{"lower_bound": {"value": 0.5}}` only, and not `{"lower_bound": 0.5}`.
+    """
+    field = known.get(key)
+    if field is None or field.message_type is None or field.message_type.GetOptions().map_entry:
+        return value
+    if isinstance(value, list | tuple):
+        return [_read_dicts(known, key, each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    message = message_factory.GetMessageClass(field.message_type)()
+    return json_format.ParseDict(dict(value), message)
 
 
 def _refuse_text_for_lists(descriptor: Any, fields: Mapping[str, Any]) -> None:
@@ -94,10 +125,11 @@ def _expected(field: Any) -> str:
         return f"one of {', '.join(field.enum_type.values_by_name)}"
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return "a dict"
-    what = kinds.get(field.cpp_type) or f"a {field.message_type.name}"
+    name = field.message_type.name if field.message_type is not None else ""
+    what = kinds.get(field.cpp_type) or f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
     if field.message_type is not None and field.message_type.file.package == "google.protobuf":
         example = {"DoubleValue": "0.5", "BoolValue": "True"}.get(field.message_type.name, "10")
         what = f'a value in a dict, such as {{"value": {example}}}'
     if field.name == "config":
         what = 'JSON text, such as \'"curve": "PR"\''
-    return f"a list of {what.removeprefix('a ')}" if field.is_repeated else what
+    return f"a list of {what.removeprefix('an ').removeprefix('a ')}" if field.is_repeated else what

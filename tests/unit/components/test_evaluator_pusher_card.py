@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import fsspec
@@ -20,6 +21,7 @@ from penstock.artifacts import (
 )
 from penstock.components import Evaluator, ModelCard, Pusher
 from penstock.evaluation import read_checks
+from penstock.evaluation.class_names import read_class_names
 from penstock.evaluation.worst_rows import read_worst_rows
 from penstock.io import ExamplesWriter
 from penstock.pushing import Filesystem, PushDestination, list_versions, read_manifest
@@ -226,6 +228,28 @@ from penstock.evaluation import row_metric
 def above(labels, predictions, bound=0.5):
     return predictions > bound
 """
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({"class_names": ["stays", "leaves"]}, ("stays", "leaves")),
+        ({"vocabularies": {"label": {"values": ["no", "yes"]}}}, ("no", "yes")),
+        ({"vocabularies": {"other": {"values": ["no", "yes"]}}}, ()),
+    ],
+)
+def test_the_names_of_the_classes_are_kept_with_the_evaluation(
+    model, examples, tmp_path, said, names
+):
+    copy = Model(str(shutil.copytree(model.uri, tmp_path / "model")))
+    labels = tmp_path / "model/Format-Serving/assets.extra/penstock.json"
+    labels.parent.mkdir()
+    labels.write_text(json.dumps(said))
+    evaluator = Evaluator(
+        examples=examples, model=copy, eval_config=config(0.8), example_splits=["test"]
+    )
+    evaluation = run_component(evaluator, tmp_path / "out")["evaluation"]
+    assert read_class_names(evaluation.uri) == names
 
 
 def test_the_worst_rows_are_kept_when_asked_without_what_is_personal(model, examples, tmp_path):

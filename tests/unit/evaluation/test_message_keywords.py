@@ -98,3 +98,32 @@ def test_messages_are_made_copied_and_pickled_as_before():
     assert copy.deepcopy(config) == config
     assert pickle.loads(pickle.dumps(config)) == config
     assert config.options.min_slice_size.value == 3
+
+
+def test_dicts_may_hold_plain_values_as_in_json():
+    found = EvalConfig(
+        options={"compute_confidence_intervals": True},
+        metrics_specs=[
+            {
+                "metrics": [
+                    {
+                        "class_name": "AUC",
+                        "threshold": {"value_threshold": {"lower_bound": 0.5}},
+                    }
+                ]
+            }
+        ],
+    )
+    assert found.options.compute_confidence_intervals.value
+    bound = found.metrics_specs[0].metrics[0].threshold.value_threshold.lower_bound
+    assert bound.value == 0.5
+    # Each list or message is in one of the two forms.
+    both = EvalConfig(
+        options={"min_slice_size": 5},
+        metrics_specs=[
+            {"thresholds": {"auc": {"value_threshold": {"lower_bound": {"value": 0.5}}}}}
+        ],
+    )
+    assert both.options.min_slice_size.value == 5
+    with pytest.raises(TypeError, match="EvalConfig.options must be an Options. Received: 3"):
+        EvalConfig(options=3)
