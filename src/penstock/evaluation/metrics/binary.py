@@ -101,10 +101,14 @@ for _names, _function in _FUNCTIONS.items():
 def _computation(
     source: MatrixSource,
     value: Callable[[Matrices], MetricValue],
+    *,
+    distinct: bool = False,
 ) -> Computation:
+    """Return a value of matrices: at all thresholds, or at those where they differ if that suffices."""
+    matrices = source.distinct_matrices if distinct else source.matrices
     return Computation(
         kernel=source.kernel,
-        value=lambda state: value(source.matrices(state)),
+        value=lambda state: value(matrices(state)),
         labels="binary",
     )
 
@@ -130,7 +134,7 @@ def auc(
     if multi_label or from_logits:
         raise ValueError("AUC supports neither multi_label nor from_logits, as in TFMA.")
     source = MatrixSource.of(thresholds, num_thresholds)
-    return _computation(source, lambda m: _area(m, curve.upper(), summation_method))
+    return _computation(source, lambda m: _area(m, curve.upper(), summation_method), distinct=True)
 
 
 @metric("AUCPrecisionRecall")
@@ -221,7 +225,7 @@ def sensitivity_at_specificity(
 ) -> Computation:
     """Return the best recall at a specificity of at least `specificity`."""
     value = _best(recall_of, _specificity, specificity)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, distinct=True)
 
 
 @metric("SpecificityAtSensitivity")
@@ -232,7 +236,7 @@ def specificity_at_sensitivity(
 ) -> Computation:
     """Return the best specificity at a recall of at least `sensitivity`."""
     value = _best(_specificity, recall_of, sensitivity)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, distinct=True)
 
 
 @metric("PrecisionAtRecall")
@@ -243,7 +247,7 @@ def precision_at_recall(
 ) -> Computation:
     """Return the best precision at a recall of at least `recall`."""
     value = _best(precision_of, recall_of, recall)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, distinct=True)
 
 
 @metric("RecallAtPrecision")
@@ -254,7 +258,7 @@ def recall_at_precision(
 ) -> Computation:
     """Return the best recall at a precision of at least `precision`."""
     value = _best(recall_of, precision_of, precision)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, distinct=True)
 
 
 @metric("RecallAtFalsePositiveRate")
@@ -265,7 +269,7 @@ def recall_at_false_positive_rate(
 ) -> Computation:
     """Return the best recall at a false positive rate of at most `false_positive_rate`."""
     value = _best(recall_of, lambda m: ratio(m.fp, m.fp + m.tn), false_positive_rate, at_most=True)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, distinct=True)
 
 
 @metric("ThresholdAtRecall")
@@ -276,7 +280,7 @@ def threshold_at_recall(
 ) -> Computation:
     """Return the greatest threshold with a recall of at least `recall`."""
     value = _best(lambda m: m.thresholds, recall_of, recall)
-    return _computation(MatrixSource.of(thresholds, num_thresholds), value)
+    return _computation(MatrixSource.of(thresholds, num_thresholds), value, distinct=True)
 
 
 @metric("MaxRecall")

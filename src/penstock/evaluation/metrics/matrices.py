@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -114,9 +115,34 @@ class MatrixSource:
     def matrices(self, state: Any) -> Matrices:
         """Return the matrices of one slice's state."""
         if self.from_histogram:
-            return matrices_from_histogram(np.array(self.thresholds), state)
+            return matrices_from_histogram(self._values, state)
         counts = state.reshape(-1, 4)
-        return Matrices(np.array(self.thresholds), *counts.T)
+        return Matrices(self._values, *counts.T)
+
+    def distinct_matrices(self, state: Any) -> Matrices:
+        """Return the matrices at enough thresholds to have each different one, in order.
+
+        A slice of few rows has few: what is an area or the best of all costs no pass over thousands of
+        equal ones. From counts it is the matrices at all thresholds.
+        """
+        if not self.from_histogram:
+            return self.matrices(state)
+        starts = bucket_starts(state[0], NUM_BUCKETS, 0.0, 1.0)
+        # A matrix changes behind the last threshold that a bucket lies above; nothing lies above the last.
+        ends = np.searchsorted(self._limits, starts, side="right") - 1
+        last = len(self._values) - 1
+        chosen = np.unique(np.concatenate([[0], ends.clip(0, last - 1), [last]]))
+        return matrices_from_histogram(self._values[chosen], state)
+
+    @cached_property
+    def _values(self) -> FloatArray:
+        return np.array(self.thresholds)
+
+    @cached_property
+    def _limits(self) -> FloatArray:
+        """The starts of buckets from which on they lie above each threshold."""
+        values = self._values
+        return np.where(values < 0, -np.inf, np.where(values != 0, values + EPSILON, 0.0))
 
 
 def matrices_from_histogram(thresholds: FloatArray, state: Any) -> Matrices:
