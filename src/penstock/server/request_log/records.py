@@ -128,6 +128,13 @@ def _add(features: Any, name: str, array: Array, row: int, count: int) -> None:
     if array.ndim and len(array) == count:
         array = array[row : row + 1]
     values = array.ravel()
+    if values.dtype == object:
+        given = [each for each in values.tolist() if each is not None]
+        if given and all(isinstance(each, int | float) for each in given):
+            values = np.array(given)
+        else:
+            values = np.empty(len(given), object)
+            values[:] = given
     kind = values.dtype.kind
     if kind in "OSU":
         features[name].bytes_list.value.extend(
@@ -143,4 +150,5 @@ def _add(features: Any, name: str, array: Array, row: int, count: int) -> None:
 def _size(array: Array) -> int:
     if array.dtype != object:
         return array.nbytes
-    return array.nbytes + sum(len(each) for each in array.ravel().tolist())
+    texts = (each for each in array.ravel().tolist() if isinstance(each, bytes | str))
+    return array.nbytes + sum(map(len, texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import threading
 
 import grpc
@@ -22,6 +23,7 @@ from tensorflow_serving.apis import (
 )
 
 from ..conftest import running
+from ..safety.test_access import make_certificate
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.processes]
 
@@ -265,22 +267,35 @@ def _reload(*models, **versions):
 
 @pytest.fixture(scope="module")
 def secured(saved_model, tmp_path_factory):
-    """A server with a token, of the model `m` in the versions 1 and 2."""
+    """A server with a token and TLS, of the model `m` in the versions 1 and 2."""
     folder = tmp_path_factory.mktemp("secured")
     for version in ("1", "2"):
         shutil.copytree(saved_model, folder / "m" / version)
+    certificate, key = make_certificate(folder)
     (folder / "tokens").write_text("# ours\n0123456789abcdef\nanother-token-of-ours\n")
-    with running(folder, f"m={folder / 'm'}", "--token-file", "tokens") as started:
-        started.wait_until(lambda: started.get("/v2/health/ready").status_code == 200)
-        yield started, folder
+    (folder / "serve.toml").write_text(
+        f'token_file = "tokens"\ntls_cert = "{certificate}"\ntls_key = "{key}"\n'
+        'limits = {body_seconds = 1}\n[models.m]\nfolder = "m"\n'
+    )
+    verify = ssl.create_default_context(cafile=certificate)
+    with running(folder, "--config", "serve.toml") as started:
+        ready = "/v2/health/ready"
+        started.wait_until(lambda: started.get(ready, verify=verify).status_code == 200)
+        yield started, folder, verify
+
+
+def _open(secured):
+    server, folder, _ = secured
+    credentials = grpc.ssl_channel_credentials((folder / "server.crt").read_bytes())
+    return grpc.secure_channel(server.grpc_address, credentials)
 
 
 AUTHORIZED = (("authorization", "Bearer 0123456789abcdef"),)
 
 
 def test_a_token_is_asked_for(secured):
-    server, _ = secured
-    with grpc.insecure_channel(server.grpc_address) as channel:
+    server, _, verify = secured
+    with _open(secured) as channel:
         call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
         assert _refused(call, _predict(x=[1.0]))[0] == grpc.StatusCode.UNAUTHENTICATED
         wrong = (("authorization", "Bearer 0123456789abcdeF"),)
@@ -292,15 +307,32 @@ def test_a_token_is_asked_for(secured):
         assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=30) == b"\x08\x01"
     path = "/v1/models/m:predict"
     body = '{"signature_name": "halve", "instances": [1.0]}'
-    assert server.post(path, content=body).status_code == 401
-    assert server.get("/metrics").status_code == 401
+    assert server.post(path, content=body, verify=verify).status_code == 401
+    assert server.get("/metrics", verify=verify).status_code == 401
     headers = {"Authorization": "Bearer another-token-of-ours"}
-    assert server.post(path, content=body, headers=headers).json() == {"predictions": [0.5]}
+    answer = server.post(path, content=body, headers=headers, verify=verify)
+    assert answer.json() == {"predictions": [0.5]}
+
+
+def test_a_message_that_does_not_come_is_given_up(secured):
+    forever = threading.Event()
+
+    def nothing():
+        forever.wait(30)
+        yield from ()
+
+    with _open(secured) as channel:
+        call = channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+        code, details = _refused(call, nothing(), metadata=AUTHORIZED)
+        # Who has no token is not even waited for.
+        assert _refused(call, nothing())[0] == grpc.StatusCode.UNAUTHENTICATED
+        forever.set()
+    assert (code, "did not arrive within 1 s" in details) == (INVALID, True)
 
 
 def test_reload_serves_what_the_config_lists(secured):
-    server, folder = secured
-    with grpc.insecure_channel(server.grpc_address) as channel:
+    _, folder, _ = secured
+    with _open(secured) as channel:
         models = model_service_pb2_grpc.ModelServiceStub(channel)
         prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
@@ -333,12 +365,12 @@ def test_reload_serves_what_the_config_lists(secured):
 
 
 def test_requests_in_progress_are_answered_when_the_server_stops(secured):
-    server, _ = secured
+    server, _, _ = secured
     answered, failed = [], []
     stop = threading.Event()
 
     def ask():
-        with grpc.insecure_channel(server.grpc_address) as channel:
+        with _open(secured) as channel:
             call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
             request = _predict(model="m", x=np.ones(2_000, np.float32))
             while not stop.is_set():

@@ -106,6 +106,17 @@ def test_arrays_that_are_not_by_row_are_one_record():
     assert "c" not in row
 
 
+def test_columns_of_any_type_keep_theirs_and_what_is_missing_is():
+    numbers = np.array([1.5, None], object)
+    texts = np.array(["a", None], object)
+    answered = _answered(inputs={"n": numbers, "t": texts}, outputs={"k": np.array([3, 4], object)})
+    assert answered.size > 0
+    first, second = _rows(answered)
+    assert (first["n"], first["t"], first["served.output.k"]) == ([1.5], [b"a"], [3])
+    assert not second["t"]
+    assert not second["n"]
+
+
 def test_the_schema_marks_personal_features(tmp_path):
     schema = tmp_path / "schema.pbtxt"
     schema.write_text(
