@@ -42,6 +42,8 @@ _HEALTH = "/grpc.health.v1.Health/Check"
 # HealthCheckResponse with SERVING or NOT_SERVING; the request's service is its field 1.
 _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
+_QUIET_SECONDS = 0.3
+
 Method = Callable[[Any], Awaitable[Any]]
 
 
@@ -137,12 +139,22 @@ class GrpcDoor:
     async def stop(self, grace: float) -> None:
         """Take no new requests, and wait for those in progress.
 
+        New ones are refused for a moment before the connections are closed: a request that meets the
+        closing would end as cancelled, which clients do not try again.
+
         Args:
             grace: The most seconds to wait.
         """
         self._stopping = True
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        quiet_until = loop.time() + _QUIET_SECONDS
+        while loop.time() < min(quiet_until, end):
+            await asyncio.sleep(_QUIET_SECONDS / 10)
+            if self._current:
+                quiet_until = loop.time() + _QUIET_SECONDS
         if self._server is not None:
-            await self._server.stop(grace)
+            await self._server.stop(max(0.0, end - loop.time()))
 
     def _credentials(self) -> Any:
         access = self._config.access

@@ -7,10 +7,11 @@ a byte a minute, or endless headers, or that never reads its answer; this does.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from penstock.server.safety.limits import Limits
 
@@ -45,6 +46,7 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
 class _BoundedProtocol(HttpToolsProtocol):
     _limits: Limits
     _sweeper: asyncio.TimerHandle | None = None
+    _unanswered: deque[RequestResponseCycle]
     _waits_since: float | None = None
     _writes_since: float | None = None
     _in_head = True
@@ -60,6 +62,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._refused = True
             return
         super().connection_made(transport)
+        self._unanswered = deque()
         self._waits_since = self.loop.time()
         self._sweep()
 
@@ -67,6 +70,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._sweeper is not None:
             self._sweeper.cancel()
         if not self._refused:
+            self._give_up_answers()
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -107,6 +111,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
 
     def on_message_complete(self) -> None:
         self._in_head = True
@@ -114,6 +119,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        if self._unanswered:
+            self._unanswered.popleft()
         super().on_response_complete()
         if not self.pipeline and (self.cycle is None or self.cycle.response_complete):
             self._waits_since = self.loop.time()
@@ -138,6 +145,12 @@ class _BoundedProtocol(HttpToolsProtocol):
             self.transport.write(response)
         self.transport.close()
 
+    def _give_up_answers(self) -> None:
+        """Have nothing more written: uvicorn only does so for the last of several requests in a row."""
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
     def _close_after_answer(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
@@ -151,6 +164,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._writes_since = now
         overdue = _is_over(self._waits_since, now - limits.header_seconds)
         if overdue or _is_over(self._writes_since, now - limits.write_seconds):
+            self._give_up_answers()
             self.transport.abort()
         else:
             self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
