@@ -194,6 +194,24 @@ def test_slices_that_were_compared_have_a_table_of_their_own(tmp_path):
     assert "Overall vs. a=1 -0.1" in words_of(page)
 
 
+def test_attributions_are_bars_the_largest_first(tmp_path):
+    folder = write_metrics(tmp_path / "attributed", [((), {"auc": 0.9})])
+    message = message_class("AttributionsForSlice")()
+    message.slice_key.SetInParent()
+    entry = message.attributions_keys_and_values.add()
+    entry.key.name = "mean_absolute_attributions"
+    for name, value in (("fare", 0.25), (NASTY, -0.5)):
+        entry.values[name].double_value.value = value
+    with TFRecordWriter(f"{folder}/attributions-00000-of-00001.tfrecord", "") as writer:
+        writer.write(message.SerializeToString())
+    page = page_of(folder)
+    assert NASTY not in page
+    said = words_of(page)
+    assert "Attributions mean absolute attributions Feature Attribution" in said
+    assert said.index("-0.5") < said.index("fare 0.25")
+    assert "width:50.0%" in page
+
+
 def test_slices_are_sorted_worst_first_after_the_whole(tmp_path):
     slices = [
         ((("s", name),) if name else (), {"auc": auc, "loss": 1 - auc})

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.artifacts import Artifact
 from penstock.cards.artifact_pages.blocks import section, text_block, tiles, verdict
+from penstock.cards.attributions_section import attribution_tables
 from penstock.cards.beside_baseline import beside_baseline
 from penstock.cards.charts import number
 from penstock.cards.evaluation_plots import figure_block, plot_figures, plots_of
@@ -85,6 +86,7 @@ def evaluation_content(folder: str) -> PageContent:
         )
     body.append(_compared(folder))
     body.append(_plots(folder, metrics, class_names))
+    body.append(_attributions(folder, metrics.slices[0], class_names))
     worst = read_worst_rows(folder)
     if worst is not None:
         body.append(section("The worst rows", worst_rows_tables(worst, class_names)))
@@ -141,6 +143,18 @@ def _plots(folder: str, metrics: SliceMetrics, class_names: Sequence[str]) -> Ma
         tag("details", tag("summary", f"Plots of {name}"), blocks[name]) for name in shown[1:]
     ]
     return section("Plots", parts)
+
+
+def _attributions(folder: str, name: str, class_names: Sequence[str]) -> Markup | None:
+    """Return the attributions of the whole, or of the first slice."""
+    from penstock.evaluation.keys import message_slice_name
+    from penstock.evaluation.records import read_messages
+
+    for message in read_messages(folder, "attributions"):
+        if message_slice_name(message) == name:
+            tables = attribution_tables(message, class_names)
+            return section("Attributions", tables) if tables else None
+    return None
 
 
 def _compared(folder: str) -> Markup | None:
