@@ -10,6 +10,7 @@ _SHARES = (
     "auc",
     "f1_score",
     "fbeta",
+    "ndcg",
     "npv",
     "ppv",
     "precision",
@@ -26,7 +27,6 @@ _HIGHER_IS_BETTER = (
     "fowlkes",
     "informedness",
     "markedness",
-    "ndcg",
     "r2",
     "threat",
 )
@@ -42,9 +42,19 @@ _LOWER_IS_BETTER = (
     "fnr",
     "fall_out",
     "miss_rate",
+    "label_position",
 )
 _NEITHER = ("prevalence", "predicted_positive_rate")
-_SIZES = ("example_count", "weighted_example_count", "mean_label", "mean_prediction")
+_SIZES = (
+    "example_count",
+    "weighted_example_count",
+    "mean_label",
+    "mean_prediction",
+    "total_queries",
+    "total_documents",
+    "min_documents",
+    "max_documents",
+)
 
 
 def metric_words(label: str, *, all_weighted: bool = False, class_names: Sequence[str] = ()) -> str:

@@ -178,16 +178,23 @@ def primary_metric(
 ) -> tuple[str, bool] | None:
     """Return the metric by which slices are sorted, and whether higher is better.
 
-    The first that a threshold is on, else the first share such as accuracy or AUC, else the first.
+    The first that a threshold is on, else the first share such as accuracy or AUC, else the first of which
+    it is known what is better; those of the whole output before those of a class.
     """
     for check in checks:
         if check["metric"] in overall:
             if check["direction"]:
                 return check["metric"], check["direction"] != "lower is better"
             return check["metric"], "lower" in check["bounds"]
-    names = [name for name in quality_first(overall) if is_of_the_whole(name)] or list(overall)
-    name = next((name for name in names if is_share(name)), names[0] if names else None)
-    return None if name is None else (name, better(name) > 0)
+    names = sorted(quality_first(overall), key=lambda name: not is_of_the_whole(name))
+    if not names:
+        return None
+    whole = [name for name in names if is_of_the_whole(name)]
+    name = next(
+        (name for some in (whole, names) for name in some if is_share(name)),
+        next((name for name in names if better(name)), names[0]),
+    )
+    return name, better(name) > 0
 
 
 class _Numbers:

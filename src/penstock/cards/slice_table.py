@@ -89,8 +89,9 @@ def _controls(metrics: SliceMetrics, words: Mapping[str, str], visible: Sequence
             tag("option", cut or OVERALL, value=i) for i, cut in enumerate(cuts) if cut or i
         ]
         parts.append(tag("label", "sliced by ", tag("select", options, id="by")))
-    least = tag("input", id="least", type="number", min=0, value=0)
-    parts.append(tag("label", "at least ", least, " examples"))
+    if _knows_examples(metrics):
+        least = tag("input", id="least", type="number", min=0, value=0)
+        parts.append(tag("label", "at least ", least, " examples"))
     if len(metrics.models) > 1:
         options = [tag("option", name, value=i) for i, name in enumerate(metrics.models)]
         parts.append(tag("label", "model ", tag("select", options, id="model")))

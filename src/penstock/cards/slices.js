@@ -31,7 +31,7 @@
   const chosen = () => {
     const words = at("find").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const by = at("by") ? at("by").value : "";
-    const least = Number(at("least").value) || 0;
+    const least = at("least") ? Number(at("least").value) || 0 : 0;
     const rows = [];
     for (let row = 0; row < data.slices.length; row += 1) {
       const name = data.slices[row].toLowerCase();
@@ -146,7 +146,7 @@
     state.shown += step;
     show();
   });
-  for (const id of ["find", "least"]) at(id).addEventListener("input", again);
+  for (const id of ["find", "least"]) if (at(id)) at(id).addEventListener("input", again);
   if (at("by")) at("by").addEventListener("change", again);
   if (at("model"))
     at("model").addEventListener("change", (event) => {

@@ -220,6 +220,13 @@ def test_slices_are_sorted_worst_first_after_the_whole(tmp_path):
     found = collect_slice_metrics(write_metrics(tmp_path / "sorted", slices))
     overall = {"loss": 0.1, "auc": 0.9}
     assert primary_metric(overall, []) == ("auc", True)
+    ranking = {"max_documents": 9.0, "min_label_position": 2.0, "ndcg (top_k 1)": 0.5}
+    assert primary_metric(ranking, []) == ("ndcg (top_k 1)", True)
+    assert primary_metric({"total_queries": 9.0, "min_label_position": 2.0}, []) == (
+        "min_label_position",
+        False,
+    )
+    assert primary_metric({}, []) is None
     check = {"metric": "loss", "direction": "", "bounds": {"upper": 0.5}}
     assert primary_metric(overall, [check]) == ("loss", False)
     expected = ["Overall", "s=b", "s=d", "s=a", "s=c"]

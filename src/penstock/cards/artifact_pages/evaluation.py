@@ -104,7 +104,8 @@ def _heading(metrics: SliceMetrics, primary: str) -> str:
 
 def _headlines(overall: Mapping[str, float]) -> list[tuple[object, str]]:
     weighted = are_weighted(overall)
-    names = [name for name in quality_first(overall) if is_of_the_whole(name)] or list(overall)
+    whole_first = sorted(overall, key=lambda name: not is_of_the_whole(name))
+    names = quality_first(whole_first)
     return [
         (number(overall[name]), metric_words(name, all_weighted=weighted))
         for name in names[:_HEADLINES]
