@@ -19,6 +19,7 @@ from penstock.evaluation.intervals.confidence_interval import Estimate
 from penstock.evaluation.keys import SliceKey
 from penstock.evaluation.model_folders import Folders, resolved_with_folders
 from penstock.evaluation.row_work import RowInput, RowWork
+from penstock.evaluation.saved_metrics import with_saved_metrics
 from penstock.evaluation.slice_results import SliceResult, slice_results
 from penstock.evaluation.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
@@ -128,6 +129,7 @@ def evaluate(
     requested = as_eval_config(eval_config)
     refuse_problems(requested)
     config, folders = resolved_with_folders(requested, model, baseline)
+    config = with_saved_metrics(config, folders)
     left = left_config(config, modules or {})
     thresholds = planned_thresholds(config)
     rows = RowInput(files, folders, schema, file_format, batch_size, worst_rows, seed)

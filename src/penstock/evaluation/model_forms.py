@@ -44,6 +44,15 @@ def model_of(spec: Any, path: str) -> Any:
     return SignatureModel(path)
 
 
+def keras_file(path: str) -> str:
+    """Return a model's `.keras` file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    return _file(path, Model.KERAS_FOLDER, ".keras")
+
+
 def _file(path: str, folder: str, suffix: str, name: str = "") -> str:
     """Return the file of a form: named itself, in the folder, or in its folder of the artifact."""
     if Path(path).is_file():

@@ -99,7 +99,8 @@ def _without_keys(config: Any) -> Iterator[ConfigProblem]:
         yield from metrics_spec_problems(config, spec, f"metrics_specs[{i}]")
         if spec.query_key and config.options.compute_confidence_intervals.value:
             yield from _sampled_queries(config.options, f"metrics_specs[{i}].query_key")
-    if not any(spec.metrics for spec in config.metrics_specs):
+    has_saved = config.options.include_default_metrics.value
+    if not has_saved and not any(spec.metrics for spec in config.metrics_specs):
         yield ConfigProblem("", "The EvalConfig requests no metrics: metrics_specs has none.")
     yield from _options(config.options)
 
@@ -218,11 +219,6 @@ def _sampled_queries(options: Any, place: str) -> Iterator[ConfigProblem]:
 
 
 def _options(options: Any) -> Iterator[ConfigProblem]:
-    if options.include_default_metrics.value:
-        yield ConfigProblem(
-            "options.include_default_metrics",
-            "metrics that were saved in the model are not computed. Name them in metrics_specs.",
-        )
     if options.confidence_intervals.method and not options.compute_confidence_intervals.value:
         yield ConfigProblem(
             "options.confidence_intervals",

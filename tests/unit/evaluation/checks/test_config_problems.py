@@ -98,11 +98,10 @@ REFUSED = {
         }
     ),
     "model_specs[0].padding_options": config(model={"padding_options": {"label_int_padding": 1}}),
-    "model_specs[0].model_type": config(model={"model_type": "tf_lite"}),
+    "model_specs[0].model_type": config(model={"model_type": "tf_js"}),
     "options.confidence_intervals": config(
         options={"confidence_intervals": {"method": "JACKKNIFE"}}
     ),
-    "options.include_default_metrics": config(options={"include_default_metrics": True}),
     "options.disabled_outputs": config(options={"disabled_outputs": {"values": ["metrics"]}}),
 }
 
@@ -290,7 +289,7 @@ def test_fields_of_a_newer_tfma_are_refused():
 
 
 def test_all_problems_are_told_at_once():
-    given = config({"class_name": "Acuracy"}, options={"include_default_metrics": True})
+    given = config({"class_name": "Acuracy"}, options={"min_slice_size": -1})
     with pytest.raises(
         ValueError, match=re.escape("The EvalConfig has 2 problems:\nmetrics_specs[0]")
     ):
