@@ -45,6 +45,11 @@ INTROS = {
 With no `module`, or with `module="tensorflow_model_analysis"`. A name that TFMA and Keras share is TFMA's, as there.
 
 """,
+    "fairness": """## Metrics of fairness-indicators
+
+The metric classes that the package fairness-indicators 0.52 adds to TFMA's, with no `module`.
+
+""",
     "keras.metrics": """## Keras's metrics
 
 With no `module`, or with `module="keras.metrics"`.
@@ -57,6 +62,7 @@ a metric need no module.
 
 """,
 }
+FAIRNESS = ("FairnessIndicators", "FlipCount", "FlipRate", "Lift")
 ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
@@ -95,6 +101,8 @@ def row(kind, name):
         notes.append("not by class")
     elif not found.aggregates:
         notes.append("no average over classes")
+    if found.values is not None:
+        notes.append("several values, named after their thresholds")
     how = "by TFMA on Beam" if found.by_tfma else "native"
     arguments = ", ".join(
         f"`{each}`" + (" (required)" if each in found.required else "") for each in found.arguments
@@ -165,4 +173,5 @@ if __name__ == "__main__":
     if "--tfma" in sys.argv:
         json.dump(registered_by_tfma(), sys.stdout)
     else:
-        PAGE.write_text(render({"tfma": tfma_names(), **keras_names()}))
+        names = {"tfma": tfma_names(), "fairness": FAIRNESS, **keras_names()}
+        PAGE.write_text(render(names))

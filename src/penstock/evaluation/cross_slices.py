@@ -72,6 +72,20 @@ def cross_slice_results(
     return sorted(found, key=lambda each: each.name)
 
 
+def compare_further(compared: Sequence[CrossSliceResult], results: Sequence[Any]) -> None:
+    """Add the differences of metrics that the slices got later, from elsewhere; they have no intervals.
+
+    Args:
+        compared: The comparisons.
+        results: The slices' results.
+    """
+    by_key = {result.key: result.metrics for result in results}
+    for each in compared:
+        if not each.error:
+            differences = _differences(by_key[each.baseline], by_key[each.key])
+            each.metrics = {**differences, **each.metrics}
+
+
 def is_cross_slice(spec: Any) -> bool:
     """Return whether a threshold's spec is a `CrossSlicingSpec`, not a `SlicingSpec` or None."""
     return spec is not None and spec.DESCRIPTOR.name == "CrossSlicingSpec"

@@ -14,7 +14,7 @@ from penstock.evaluation.by_tfma.left_metrics import left_config
 from penstock.evaluation.by_tfma.run import add_values_by_tfma
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
-from penstock.evaluation.cross_slices import CrossSliceResult
+from penstock.evaluation.cross_slices import CrossSliceResult, compare_further
 from penstock.evaluation.intervals.confidence_interval import Estimate
 from penstock.evaluation.keys import SliceKey
 from penstock.evaluation.model_folders import Folders, resolved_with_folders
@@ -144,6 +144,7 @@ def evaluate(
     slices, compared = slice_results(config, slicer.keys, total, work.metrics, work.resampling)
     if left is not None:
         add_values_by_tfma(slices, left, folders, files, file_format, modules or {})
+        compare_further(compared, slices)
     validation = check_thresholds(config, requested, thresholds, slices, compared)
     empty_slices = [
         spec_name(spec)

@@ -15,6 +15,7 @@ from penstock.evaluation.kernels import View
 from penstock.evaluation.model_forms import model_of
 from penstock.evaluation.models import DEFAULT_SIGNATURE
 from penstock.evaluation.slicing import Slicer
+from penstock.serving.labels import read_labels
 from penstock.spelling import nearest
 
 Array = npt.NDArray[Any]
@@ -37,6 +38,7 @@ class EvaluatedModel:
                     f"{nearest(name, self.model.signatures)} "
                     f"Signatures: {', '.join(self.model.signatures) or 'none'}"
                 )
+        self._class_names: dict[str, Sequence[str]] = {}
         self.needed: set[str] = set(self.features)
         """The features that are needed of the batches, raw ones or transformed ones."""
 
@@ -79,6 +81,16 @@ class EvaluatedModel:
         spec = self.spec
         named = spec.prediction_keys.get(output_name) or output_name or spec.prediction_key
         return str(named)
+
+    def class_names(self, label_key: str) -> Sequence[str]:
+        """Return the classes' names that the SavedModel carries, or the label's vocabulary, or nothing."""
+        if label_key not in self._class_names:
+            carried = read_labels(self.model.path)
+            found: Sequence[str] = carried.class_names
+            if not found and label_key in carried.vocabularies:
+                found = carried.vocabulary(label_key)
+            self._class_names[label_key] = found
+        return self._class_names[label_key]
 
     def predict(self, batch: ExampleBatch) -> dict[str, Array]:
         """Return the signature's outputs for a batch."""
@@ -205,7 +217,8 @@ class BatchInputs:
                 "example."
             )
         if label_key:
-            labels = labels_to_ids(batch.dense(label_key, "label"), outputs)
+            names = model.class_names(label_key)
+            labels = labels_to_ids(batch.dense(label_key, "label"), outputs, names)
         else:
             # Only metrics that need no labels are planned then.
             labels = np.zeros(predictions.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -144,8 +144,9 @@ class MetricInputs:
         if self.labels.dtype.kind not in "biuf":
             raise ValueError(
                 f"The labels are strings, such as {self.labels[0, 0]!r}, which metrics cannot use. "
-                "Set the label key to a transformed feature with class ids, or let the signature "
-                f"return the classes' names as {VOCABULARY_KEYS[0]!r}."
+                "Set the label key to a transformed feature with class ids, export the model with "
+                "class_names, or let the signature return the classes' names as "
+                f"{VOCABULARY_KEYS[0]!r}."
             )
         return self.labels.astype(np.float64)
 
@@ -280,11 +281,18 @@ def prediction_name(outputs: Collection[str], prediction_key: str) -> str:
     )
 
 
-def labels_to_ids(labels: Array, outputs: dict[str, Array]) -> Array:
-    """Turn string labels into class ids by the vocabulary that a classifier returns.
+def labels_to_ids(
+    labels: Array, outputs: dict[str, Array], class_names: Sequence[str] = ()
+) -> Array:
+    """Turn string labels into class ids by the vocabulary that a classifier returns, or else carries.
 
     As TFMA does: `all_classes`, or `classes` beside `scores`, hold the classes' names in the order of
     the scores. Labels outside the vocabulary become -1. Other labels come back as they are.
+
+    Args:
+        labels: The labels.
+        outputs: What the signature returned.
+        class_names: The classes' names that lie in the SavedModel, in the order of the scores.
     """
     if labels.dtype.kind in "biuf":
         return labels
@@ -293,7 +301,13 @@ def labels_to_ids(labels: Array, outputs: dict[str, Array]) -> Array:
             vocabulary = outputs[key]
             while vocabulary.ndim > 1:
                 vocabulary = vocabulary[0]
-            ids = {name: i for i, name in enumerate(vocabulary.tolist())}
-            flat = [ids.get(label, -1) for label in labels.reshape(-1).tolist()]
-            return np.array(flat, dtype=np.int64).reshape(labels.shape)
+            return _ids(labels, vocabulary.tolist())
+    if class_names:
+        return _ids(labels, [name.encode() for name in class_names])
     return labels
+
+
+def _ids(labels: Array, vocabulary: Sequence[Any]) -> Array:
+    ids = {name: i for i, name in enumerate(vocabulary)}
+    flat = [ids.get(label, -1) for label in labels.reshape(-1).tolist()]
+    return np.array(flat, dtype=np.int64).reshape(labels.shape)

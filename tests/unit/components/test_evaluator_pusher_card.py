@@ -325,8 +325,8 @@ def test_what_tfx_hands_to_beam_is_refused(model, examples, tmp_path, monkeypatc
 
 
 def test_what_is_not_computed_is_refused_at_definition(model, examples):
-    given = {**config(0.8), "cross_slicing_specs": [{"baseline_spec": {}}]}
-    with pytest.raises(ValueError, match="cross_slicing_specs: comparisons of slices"):
+    given = {**config(0.8), "slicing_specs": [{"slice_keys_sql": "SELECT 1"}]}
+    with pytest.raises(ValueError, match="slices by SQL are not computed"):
         Evaluator(examples=examples, model=model, eval_config=given)
 
 

@@ -61,6 +61,9 @@ def test_text_labels_are_looked_up_in_the_classifiers_vocabulary():
     outputs = {"classes": outputs["all_classes"], "scores": SCORES}
     assert labels_to_ids(labels, outputs).tolist() == [1, -1, 0]
     assert labels_to_ids(np.array([3]), outputs).tolist() == [3]
+    # What the signature returns comes before what lies in the model.
+    assert labels_to_ids(labels, outputs, ["b", "a"]).tolist() == [1, -1, 0]
+    assert labels_to_ids(labels, {}, ["b", "a"]).tolist() == [0, -1, 1]
 
 
 def test_the_prediction_is_found_by_key_alone_or_well_known_name():

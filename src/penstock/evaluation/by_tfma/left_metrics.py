@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.evaluation.metrics.modules import declaration_of
 from penstock.evaluation.metrics.user_metrics import find_metric
+from penstock.evaluation.resolve import baseline_names
 
 
 def is_left(metric: Any, modules: Mapping[str, ModuleType]) -> bool:
@@ -50,6 +51,10 @@ def left_config(config: Any, modules: Mapping[str, ModuleType]) -> Any:
                 metric.module,
                 metric.config,
             )
+    # Slices are compared here. TFMA knows one baseline.
+    del left.cross_slicing_specs[:]
+    for name in baseline_names(config)[1:]:
+        next(model for model in left.model_specs if model.name == name).is_baseline = False
     left.options.Clear()
     left.options.include_default_metrics.value = False
     return left if left.metrics_specs else None

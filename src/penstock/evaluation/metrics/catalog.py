@@ -43,7 +43,7 @@ def read_metric_config(
         ('auc_pr', {'curve': 'PR'})
     """
     if class_name not in CATALOG:
-        for place in ("tfma", "keras.metrics", "keras.losses"):
+        for place in ("tfma", "fairness", "keras.metrics", "keras.losses"):
             if reason := REFUSED.get(f"{place}.{class_name}"):
                 raise ValueError(f"{class_name} is not computed: {reason}.")
         known = f" Metrics: {', '.join(sorted(CATALOG))}."

@@ -408,7 +408,14 @@ _BATCH = (
     "its value depends on which rows share a batch, so a slice has no value of its own. Make it row by "
     "row in a function with the decorator penstock.evaluation.row_metric"
 )
+_COUNTERFACTUAL = (
+    "counterfactuals, a second prediction of each row with other features, are not made. Evaluate examples "
+    "that you changed, and compare the two evaluations"
+)
 REFUSED: Mapping[str, str] = {
+    "fairness.FlipCount": _COUNTERFACTUAL,
+    "fairness.FlipRate": _COUNTERFACTUAL,
+    "fairness.Lift": "cross_slicing_specs with MeanPrediction compare slices",
     "keras.metrics.Mean": "it takes values, not labels and predictions. MeanPrediction and MeanLabel are "
     "means of those; TFMA's Mean is of a feature",
     "keras.metrics.Sum": "it takes values, not labels and predictions",

@@ -54,7 +54,7 @@ def refusal(metric: Any) -> str:
     elif library in _TFMA:
         places = ("tfma",)
     elif not library and metric.class_name not in CATALOG:
-        places = ("tfma", "keras.metrics", "keras.losses")
+        places = ("tfma", "fairness", "keras.metrics", "keras.losses")
     else:
         return ""
     found = (REFUSED.get(f"{place}.{metric.class_name}", "") for place in places)
