@@ -37,8 +37,6 @@ Every native metric of labels and predictions can be binarized by class or rank 
 of all.
 
 """
-REGISTERED_ELSEWHERE = ("FairnessIndicators",)
-"""Metrics that other packages register with TFMA: here fairness-indicators."""
 INTROS = {
     "tfma": """## TFMA's metrics
 
@@ -141,7 +139,7 @@ def registered_by_tfma():
     for module in pkgutil.iter_modules(metrics.__path__):
         if not module.name.endswith("_test"):
             importlib.import_module(f"{metrics.__name__}.{module.name}")
-    return sorted({*metric_types.registered_metrics(), *REGISTERED_ELSEWHERE})
+    return sorted(metric_types.registered_metrics())
 
 
 def test_the_page_says_what_the_table_says():

@@ -15,7 +15,7 @@ from penstock.evaluation.kernels import View
 from penstock.evaluation.model_forms import model_of
 from penstock.evaluation.models import DEFAULT_SIGNATURE
 from penstock.evaluation.slicing import Slicer
-from penstock.serving.labels import read_labels
+from penstock.serving.labels import ModelLabels, read_labels
 from penstock.spelling import nearest
 
 Array = npt.NDArray[Any]
@@ -85,7 +85,7 @@ class EvaluatedModel:
     def class_names(self, label_key: str) -> Sequence[str]:
         """Return the classes' names that the SavedModel carries, or the label's vocabulary, or nothing."""
         if label_key not in self._class_names:
-            carried = read_labels(self.model.path)
+            carried = read_labels(self.model.path) if self.model.path else ModelLabels("")
             found: Sequence[str] = carried.class_names
             if not found and label_key in carried.vocabularies:
                 found = carried.vocabulary(label_key)
