@@ -12,6 +12,7 @@ from penstock.components import (
     CsvExampleGen,
     Evaluator,
     ExampleValidator,
+    InfraValidator,
     ModelCard,
     Pusher,
     SchemaGen,
@@ -21,6 +22,7 @@ from penstock.components import (
     Tuner,
 )
 from penstock.evaluation import EvalConfig
+from penstock.infra_validation import RequestSpec
 from penstock.io import Output, Split, SplitConfig
 from penstock.serving import Filesystem, PushDestination
 from penstock.training import EvalArgs, TrainArgs
@@ -125,9 +127,18 @@ evaluator = Evaluator(
         ],
     ),
 )
+# Beside the Evaluator: a server of its own loads the model, and answers requests made of the penguins.
+infra_validator = InfraValidator(
+    model=trainer.outputs["model"],
+    examples=example_gen.outputs["examples"],
+    request_spec=RequestSpec(split_name="test", num_examples=20),
+)
 pusher = Pusher(
     model=trainer.outputs["model"],
     model_blessing=evaluator.outputs["blessing"],
+    infra_blessing=infra_validator.outputs["blessing"],
+    # It has just answered.
+    answers_within_seconds=None,
     push_destination=PushDestination(filesystem=Filesystem("serving_model/penguin")),
 )
 model_card = ModelCard(
@@ -157,6 +168,7 @@ pipeline = Pipeline(
         trainer,
         baseline,
         evaluator,
+        infra_validator,
         pusher,
         model_card,
     ],

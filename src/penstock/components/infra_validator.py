@@ -110,6 +110,8 @@ class InfraValidator(Component):
         (folder / names[not found.ok]).touch()
         properties: dict[str, Any] = {
             "blessed": int(found.ok),
+            "current_model": self.model.uri,
+            "current_model_id": self.model.id or 0,
             "reasons": list(found.reasons),
             "requests": found.requests,
             **found.figures(),

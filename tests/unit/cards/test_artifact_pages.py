@@ -185,7 +185,13 @@ def standard(tmp_path_factory):
         (diagnosed, ["dead-units", "1,200", "It is &lt;dead&gt;.", "Revive it."]),
         (golden(ModelEvaluation, "Evaluator/evaluation/8", ()), ["Overall", "Metrics by slice"]),
         (blessed, ["Not blessed", "auc 0.61 below 0.7", "penstock open 31"]),
-        (InfraBlessing(write(root / "infra", INFRA_BLESSED="")), ["Blessed"]),
+        (
+            InfraBlessing(
+                write(root / "infra", INFRA_BLESSED=""),
+                custom_properties={"requests": 21, "latency_p99_ms": 12.52, "memory_mb": 600},
+            ),
+            ["Blessed", "21", "12.5 ms", "600.0 MiB"],
+        ),
         (pushed, ["Pushed as version 17", "/srv/m", "serving_default"]),
         (ModelCard(card), ["Which species?", "About this artifact"]),
         (InferenceResult(str(root / "logs")), ["First row", "\\xff answered"]),

@@ -33,12 +33,30 @@ def content(artifact: Artifact) -> PageContent:
     }
     if any(models.values()):
         body.append(section("What was judged", fact_table(models)))
+    if measured := _measured(said):
+        body.append(section("What was measured", fact_table(measured)))
     checks = _checks(said.get("verdict"))
     if checks:
         found = thresholds_section({"evaluation": {"checks": checks, "slices": [{"metrics": {}}]}})
         if found is not None:
             body.append(section(found[1], found[2]))
     return PageContent(head=head, body=body)
+
+
+def _measured(said: dict[str, Any]) -> dict[str, str]:
+    """Return what the InfraValidator measured."""
+    found = {
+        "requests answered": str(said["requests"]) if said.get("requests") else "",
+        "time until it was loaded": _number(said.get("loading_seconds"), "s"),
+        "median of the answers": _number(said.get("latency_p50_ms"), "ms"),
+        "99 % of the answers": _number(said.get("latency_p99_ms"), "ms"),
+        "memory of the server": _number(said.get("memory_mb"), "MiB"),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _number(value: Any, unit: str) -> str:
+    return f"{value:.1f} {unit}" if isinstance(value, int | float) else ""
 
 
 def _model(said: dict[str, Any], key: str) -> Markup | None:
