@@ -272,6 +272,7 @@ class Asked(Servable):
     ) -> dict[str, npt.NDArray[Any]]:
         """Ask each target for its rows, and join the answers in the order of the request."""
         distinct = list(dict.fromkeys(targets))
+        before = len(self.request.answered_by)
         parts = await asyncio.gather(
             *(
                 self._part(
@@ -284,6 +285,8 @@ class Asked(Servable):
             )
         )
         if len(parts) == 1:
+            # What doors give back as the version; of several only the header tells.
+            self.version = self.request.answered_by[before][0]
             return parts[0][1]
         return _joined(parts, len(targets))
 
@@ -339,7 +342,7 @@ def _request_key(traffic: Traffic, request: RequestContext) -> bytes:
 
 def _row_keys(name: str, takes_examples: bool, inputs: Arrays, count: int) -> list[bytes] | None:
     """Return each row's value of a feature, b"" where it has none; None if no row can have one."""
-    if takes_examples:
+    if takes_examples and len(inputs) == 1:
         (serialized,) = inputs.values()
         return [_example_key(each, name) for each in serialized.ravel().tolist()]
     array = inputs.get(name)

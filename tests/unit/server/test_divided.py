@@ -70,6 +70,9 @@ class Asker:
         path = f"/v1/models/{path}:predict"
         return await self._client.post(path, content=json.dumps(body), headers=headers)
 
+    async def post(self, path, body):
+        return await self._client.post(path, content=body)
+
     async def metrics(self) -> dict[str, float]:
         response = await self._client.get("/metrics")
         assert response.status_code == 200
@@ -286,6 +289,18 @@ def test_names_that_no_version_has_are_told_when_it_is_loaded(folder, tmp_path, 
     _ask(folder, asking, traffic, RequestLogConfig(str(tmp_path), mask=("usr",)))
     assert "m: request log: mask: 'usr' (did you mean 'user'?)" in caplog.text
     assert "version 1 has no feature 'usr', by which the traffic is divided" in caplog.text
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "rows"])
+@pytest.mark.parametrize(
+    "inputs", [{}, {"x": [1.0]}, {"x": [1.0], "user": ["a", "b"]}, {"examples": 3}]
+)
+def test_inputs_that_do_not_fit_are_the_clients_mistake_with_a_key_too(folder, signature, inputs):
+    async def asking(asker):
+        body = json.dumps({"inputs": inputs, "signature_name": signature})
+        return await asker.post("/v1/models/m:predict", body)
+
+    assert _ask(folder, asking, SPLIT | {"key": "feature:user"}).status_code == 400
 
 
 def test_too_many_rows_are_refused(folder):

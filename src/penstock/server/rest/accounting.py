@@ -13,7 +13,7 @@ from penstock.server.measures import Measures
 from penstock.server.request_context import REQUEST, new_request
 
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")
-_DOORS = (("/v1/models", "rest"), ("/v2/", "v2"), ("/rows", "rows"))
+_DOORS = (("/v1/models/", "rest"), ("/v2/", "v2"))
 
 
 class Accounting:
@@ -82,6 +82,8 @@ class _Headers(Mapping[str, str]):
 
 
 def _door(path: str) -> str:
+    if path.endswith(":rows"):
+        return "rows"
     for start, door in _DOORS:
         if path.startswith(start):
             return door

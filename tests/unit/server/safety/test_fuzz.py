@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from collections import Counter
 
 import pytest
 
+from ..conftest import running
 from .fuzz import Fuzzer, use_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.processes]
@@ -48,8 +50,35 @@ def test_a_few_thousand(server):
     _check(server, answers, faults, 2_000)
 
 
+CONFIG = """
+[models.m]
+folder = "m"
+versions = "all"
+[models.m.traffic]
+split = {3 = 0.5, 4 = 0.3, nothing = 0.2}
+shadow = {4 = 0.5}
+key = "feature:kind"
+[models.m.request_log]
+folder = "requests"
+mask = ["n"]
+file_bytes = 1_000_000
+"""
+
+
+@pytest.fixture
+def busy_server(saved_model, tmp_path):
+    """A server that divides, shadows and logs what it is asked."""
+    for version in ("3", "4"):
+        shutil.copytree(saved_model, tmp_path / "m" / version)
+    (tmp_path / "serve.toml").write_text(CONFIG)
+    with running(tmp_path, "--config", "serve.toml") as started:
+        started.wait_until(lambda: started.get("/v2/health/ready").status_code == 200)
+        yield started
+
+
 @pytest.mark.slow
-def test_a_hundred_thousand(server):
+def test_a_hundred_thousand(busy_server):
+    server = busy_server
     _fuzz(server, 10_000, 2, 8)
     before = use_of(server.process.pid)
 
