@@ -97,3 +97,15 @@ def test_old_versions_that_cannot_be_removed_are_a_warning(local, model, monkeyp
     assert (pushed.version, pushed.removed) == (2, ())
     assert "Old versions cannot be removed here: user " in caplog.text
     assert list_versions(local) == [1, 2]
+
+
+def test_what_a_killed_removal_leaves_is_hidden_and_swept(local, model, monkeypatch):
+    for _ in range(2):
+        push_model(model, local, versioning="next")
+    with monkeypatch.context() as killed:
+        killed.setattr("penstock.pushing.retention.shutil.rmtree", lambda *_, **__: None)
+        assert apply_retention(local, 1).removed == (1,)
+    assert list_versions(local) == [2]
+    assert len(os.listdir(local)) == 2
+    push_model(model, local, versioning="next")
+    assert sorted(os.listdir(local)) == ["2", "3"]
