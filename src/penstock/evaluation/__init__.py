@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from penstock.evaluation.slice_results import SliceResult
     from penstock.evaluation.tidy_tables import load_evaluation
     from penstock.evaluation.verdict import ThresholdCheck, Validation, failures, summary
+    from penstock.evaluation.worst_rows import WorstRowsRequest, read_worst_rows
 
 _MODULE_OF = {
     "AggregationOptions": "config",
@@ -82,6 +83,7 @@ _MODULE_OF = {
     "SlicingSpec": "config",
     "ThresholdCheck": "verdict",
     "Validation": "verdict",
+    "WorstRowsRequest": "worst_rows",
     "as_eval_config": "config",
     "check_config": "checks.check_config",
     "evaluate": "engine",
@@ -94,6 +96,7 @@ _MODULE_OF = {
     "read_metrics": "results",
     "read_plots": "results",
     "read_validation": "results",
+    "read_worst_rows": "worst_rows",
     "row_metric": "metric",
     "slice_name": "keys",
     "summary": "verdict",
@@ -131,6 +134,7 @@ __all__ = [
     "SlicingSpec",
     "ThresholdCheck",
     "Validation",
+    "WorstRowsRequest",
     "as_eval_config",
     "check_config",
     "evaluate",
@@ -143,6 +147,7 @@ __all__ = [
     "read_metrics",
     "read_plots",
     "read_validation",
+    "read_worst_rows",
     "row_metric",
     "slice_name",
     "summary",
