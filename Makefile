@@ -62,7 +62,7 @@ docs: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-# TAXI: the CSV of TFX's taxi example, for the data plane and the input of training.
+# TAXI: the CSV of TFX's taxi example, for the data plane, the input of training, and evaluation.
 benchmarks: $(STAMP)
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/main_job.py
