@@ -16,7 +16,7 @@ from penstock.server.servables.batching import Batcher
 from penstock.server.servables.signature import ANY, SignatureInfo, TensorInfo
 from penstock.serving.labels import ModelLabels, read_labels
 from penstock.serving.signature import DEFAULT_SIGNATURE
-from penstock.spelling import did_you_mean
+from penstock.spelling import nearest
 
 
 class LoadedModel(Protocol):
@@ -96,7 +96,7 @@ class Servable:
         if name not in self.signatures:
             raise NotFoundError(
                 f"Version {self.version} of {self.name!r} has no signature {name!r}."
-                f"{did_you_mean(name, self.signatures)} Signatures: {', '.join(self.signatures) or 'none'}"
+                f"{nearest(name, self.signatures)} Signatures: {', '.join(self.signatures) or 'none'}"
             )
         return self.signatures[name]
 

@@ -13,7 +13,7 @@ from penstock.server.servables.loading import Loader
 from penstock.server.servables.servable import Servable
 from penstock.server.servables.served_model import ServedModelVersions, Use
 from penstock.server.servables.status import VersionStatus
-from penstock.spelling import did_you_mean
+from penstock.spelling import nearest
 
 LOG = logging.getLogger("penstock.server")
 
@@ -81,7 +81,7 @@ class Servables:
         """
         if name not in self._models:
             raise NotFoundError(
-                f"There is no model {name!r}.{did_you_mean(name, self._models)} "
+                f"There is no model {name!r}.{nearest(name, self._models)} "
                 f"Models: {', '.join(self.names) or 'none'}"
             )
         return self._models[name]
