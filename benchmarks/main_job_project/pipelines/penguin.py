@@ -70,7 +70,6 @@ pusher = Pusher(
     model=trainer.outputs["model"],
     model_blessing=evaluator.outputs["blessing"],
     push_destination=PushDestination(filesystem=Filesystem(base_directory="serving_model/penguin")),
-    answers_within_seconds=None,  # TFX's Pusher does not load what it pushes
 )
 pipeline = Pipeline(
     "penguin",

@@ -74,6 +74,10 @@ class Pusher(Component):
     answers_within_seconds: float | None = 300.0
     pushed_model: Output[PushedModel] = output()
 
+    def runs_tensorflow(self) -> bool:
+        """Return whether the copy is tried: in a worker that has TensorFlow, this takes no import more."""
+        return self.answers_within_seconds is not None
+
     def check(self) -> None:
         """Check the destination and what goes with it."""
         self.push_fn = as_function("Pusher(push_fn=...)", self.push_fn)

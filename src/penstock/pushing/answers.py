@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from importlib.util import find_spec
 from typing import Any
 
 from penstock.io.files.plain_path import plain_path
 from penstock.io.processes.child_process import ChildProcess, describe_status
+from penstock.io.processes.disposable import is_disposable
 from penstock.serving.forms import SAVED_MODEL, form_of
 from penstock.serving.saved_model import ModelError
 from penstock.serving.signature import DEFAULT_SIGNATURE, FeatureInput, Signature
@@ -19,11 +21,16 @@ _ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
 }
 
+_TOO_LONG = "The model did not load and answer within {seconds:g} s in a process of its own."
+
 _log = logging.getLogger(__name__)
 
 
 def check_answers(folder: str, *, seconds: float) -> None:
     """Load a model in a process of its own, and ask it one row that is made up.
+
+    A worker of a runner is such a process: there it is tried at once, since TensorFlow is imported. If the
+    model crashes, the worker does, and its runner says so.
 
     A model that answers with an error is logged, and passes: the made-up row may be none that it takes.
     An ONNX file is loaded where ONNX Runtime is installed.
@@ -35,40 +42,58 @@ def check_answers(folder: str, *, seconds: float) -> None:
     Raises:
         ModelError: If it does not load, crashes, or takes longer; the message says which.
     """
-    lines: list[str] = []
-    with ChildProcess(
-        _load_and_ask, folder, name="model", environment=_ENVIRONMENT, print_line=lines.append
-    ) as child:
-        try:
-            if not child.connection.poll(seconds):
-                raise ModelError(
-                    f"The model did not load and answer within {seconds:g} s in a process of its own."
-                )
-            state, what = child.connection.recv()
-        except (EOFError, OSError) as error:
-            how = describe_status(child.wait(10))
-            said = f" It printed: {lines[-1]}" if lines else ""
-            raise ModelError(
-                f"The process that loaded the model and asked it {how}.{said}"
-            ) from error
+    state, what = (_tried_here if is_disposable() else _tried_in_child)(folder, seconds)
     if state == "failed":
         raise ModelError(f"The model does not load in a process of its own: {what}")
     if state == "refused":
         _log.warning("The model loads, but answers a made-up row with an error: %s", what)
 
 
-def _load_and_ask(connection: Any, folder: str) -> None:
+def _tried_here(folder: str, seconds: float) -> tuple[str, str]:
+    answer: list[tuple[str, str]] = []
+    trial = threading.Thread(
+        target=lambda: answer.append(_load_and_ask(folder)), name="model", daemon=True
+    )
+    trial.start()
+    trial.join(seconds)
+    if not answer:
+        raise ModelError(_TOO_LONG.format(seconds=seconds))
+    return answer[0]
+
+
+def _tried_in_child(folder: str, seconds: float) -> tuple[str, str]:
+    lines: list[str] = []
+    with ChildProcess(
+        _answer, folder, name="model", environment=_ENVIRONMENT, print_line=lines.append
+    ) as child:
+        try:
+            if not child.connection.poll(seconds):
+                raise ModelError(_TOO_LONG.format(seconds=seconds))
+            answer: tuple[str, str] = child.connection.recv()
+        except (EOFError, OSError) as error:
+            how = describe_status(child.wait(10))
+            said = f" It printed: {lines[-1]}" if lines else ""
+            raise ModelError(
+                f"The process that loaded the model and asked it {how}.{said}"
+            ) from error
+    return answer
+
+
+def _answer(connection: Any, folder: str) -> None:
+    connection.send(_load_and_ask(folder))
+
+
+def _load_and_ask(folder: str) -> tuple[str, str]:
+    """Return "answered", or "failed" or "refused" and why."""
     try:
         ask = _loaded(folder)
     except Exception as error:
-        connection.send(("failed", f"{type(error).__name__}: {error}"))
-        return
+        return "failed", f"{type(error).__name__}: {error}"
     try:
         ask()
     except Exception as error:
-        connection.send(("refused", f"{type(error).__name__}: {error}"))
-        return
-    connection.send(("answered", ""))
+        return "refused", f"{type(error).__name__}: {error}"
+    return "answered", ""
 
 
 def _loaded(folder: str) -> Any:

@@ -83,3 +83,13 @@ def test_a_model_that_crashes_hangs_or_fails_is_said(code, words, tmp_path, monk
         with pytest.raises(ModelError, match=words):
             push_model(tmp_path / "model", destination, answers_within=2 if "sleep" in code else 60)
         assert list_versions(destination) == []
+
+
+def test_a_worker_of_a_runner_tries_it_itself(models, monkeypatch, caplog):
+    monkeypatch.setattr("penstock.pushing.answers.is_disposable", lambda: True)
+    check_answers(str(models / "fixed"), seconds=120)
+    assert not caplog.records
+    check_answers(str(models / "picky"), seconds=120)
+    assert "answers a made-up row with an error" in caplog.text
+    with pytest.raises(ModelError, match="within 1e-09 s in a process of its own"):
+        check_answers(str(models / "fixed"), seconds=1e-9)

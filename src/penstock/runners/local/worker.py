@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from penstock.io.processes.disposable import declare_disposable
 from penstock.runners.local.frames import FrameSocket
 
 
@@ -26,6 +27,7 @@ def serve(conversation: int) -> None:
     Args:
         conversation: Descriptor of the socket to the runner.
     """
+    declare_disposable()
     os.set_inheritable(conversation, False)
     frames = FrameSocket(socket.socket(fileno=conversation))
     # Says where it hung, in the log, when it is ended by a timeout; then dies of it.
