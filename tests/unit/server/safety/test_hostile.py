@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import socket
 import ssl
 import time
@@ -264,7 +263,6 @@ def test_json_that_bites_is_refused(server, body):
     assert server.post(PATH, content=body).status_code in (400, 503)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_a_server_that_others_reach_speaks_tls_and_asks_for_a_token(tmp_path):
     (tmp_path / "m").mkdir()
     certificate, key = make_certificate(tmp_path)
