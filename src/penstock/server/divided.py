@@ -342,15 +342,15 @@ def _request_key(traffic: Traffic, request: RequestContext) -> bytes:
 
 def _row_keys(name: str, takes_examples: bool, inputs: Arrays, count: int) -> list[bytes] | None:
     """Return each row's value of a feature, b"" where it has none; None if no row can have one."""
-    if takes_examples and len(inputs) == 1:
-        (serialized,) = inputs.values()
-        return [_example_key(each, name) for each in serialized.ravel().tolist()]
+    if not inputs or any(array.shape[:1] != (count,) for array in inputs.values()):
+        return None  # the model says what is wrong with it
+    if takes_examples:
+        (serialized, *others) = inputs.values()
+        if others or serialized.ndim > 1 or serialized.dtype != object:
+            return None
+        return [_example_key(each, name) for each in serialized.tolist()]
     array = inputs.get(name)
-    if (
-        array is None
-        or not array.ndim
-        or any(not each.ndim or len(each) != count for each in inputs.values())
-    ):
+    if array is None:
         return None
     return [_key_of(row.tolist() if row.ndim else row.item()) for row in map(np.asarray, array)]
 

@@ -293,7 +293,15 @@ def test_names_that_no_version_has_are_told_when_it_is_loaded(folder, tmp_path, 
 
 @pytest.mark.parametrize("signature", ["serving_default", "rows"])
 @pytest.mark.parametrize(
-    "inputs", [{}, {"x": [1.0]}, {"x": [1.0], "user": ["a", "b"]}, {"examples": 3}]
+    "inputs",
+    [
+        {},
+        {"x": [1.0]},
+        {"x": [1.0], "user": ["a", "b"]},
+        {"examples": 3},
+        {"examples": [[], []]},
+        {"examples": [["a"]]},
+    ],
 )
 def test_inputs_that_do_not_fit_are_the_clients_mistake_with_a_key_too(folder, signature, inputs):
     async def asking(asker):
