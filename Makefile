@@ -72,8 +72,9 @@ benchmarks: $(STAMP)
 	$(BIN)/python benchmarks/tuning.py
 	@if [ -n "$(TAXI)" ]; then set -x; $(BIN)/python benchmarks/data_plane.py --rows 1000000 --csv "$(TAXI)" && \
 	  $(BIN)/python benchmarks/training_input.py --rows 1000000 --csv "$(TAXI)" && \
-	  $(BIN)/python benchmarks/bulk_inference.py --rows 1000000 --csv "$(TAXI)"; else \
-	  echo "data_plane.py, training_input.py and bulk_inference.py are left out: make benchmarks TAXI=.../data.csv, the file of TFX's taxi example" \
+	  $(BIN)/python benchmarks/bulk_inference.py --rows 1000000 --csv "$(TAXI)" && \
+	  $(BIN)/python benchmarks/evaluation.py --rows 1000000 --csv "$(TAXI)"; else \
+	  echo "data_plane.py, training_input.py, bulk_inference.py and evaluation.py are left out: make benchmarks TAXI=.../data.csv, the file of TFX's taxi example" \
 	    "(tfx/examples/chicago_taxi_pipeline/data/simple/data.csv), which Penstock does not ship"; fi
 
 # The byte code is written here: without it TensorFlow alone takes 15 s to import, each time, on a
