@@ -70,6 +70,7 @@ benchmarks: $(STAMP)
 	$(BIN)/python benchmarks/store.py --executions 100000
 	$(BIN)/python benchmarks/training_loop.py
 	$(BIN)/python benchmarks/tuning.py
+	$(BIN)/python benchmarks/serving.py --swaps 10
 	@if [ -n "$(TAXI)" ]; then set -x; $(BIN)/python benchmarks/data_plane.py --rows 1000000 --csv "$(TAXI)" && \
 	  $(BIN)/python benchmarks/training_input.py --rows 1000000 --csv "$(TAXI)" && \
 	  $(BIN)/python benchmarks/bulk_inference.py --rows 1000000 --csv "$(TAXI)" && \
