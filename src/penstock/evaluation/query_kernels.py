@@ -50,7 +50,8 @@ class QueryRows:
     def order_by(self, values: FloatArray) -> IntArray:
         """Return the documents in descending order of `values` within each query.
 
-        Of equal ones the later comes first, as in TFMA, which turns an ascending order round.
+        Of equal ones the later comes first. (TFMA turns an ascending order round, too, but gets the
+        documents in whatever order Beam has them.)
         """
         queries = np.repeat(np.arange(len(self.starts)), self.sizes)
         return np.lexsort((-np.arange(len(values)), -values, queries))
