@@ -467,7 +467,7 @@ class GivenModel(EvaluatedModel):
     """A model whose predictions are given with the rows."""
 
     def __init__(self, spec):
-        self.spec, self.model = spec, SimpleNamespace(path="given")
+        self.spec, self.model, self._class_names = spec, SimpleNamespace(path=""), {}
 
     def with_features(self, batch, wanted):
         return batch
