@@ -164,6 +164,8 @@ class DividedServables(Servables):
                 self.log(
                     asked, servable, signature, inputs, answer, label=target.label, shadow=True
                 )
+            seconds = time.monotonic() - began
+            agree, rows = _agreement(outputs, answer)
         except ServingError as error:
             self.measures.shadow_failures.labels(name, shadow, error.code).inc()
             return
@@ -171,8 +173,7 @@ class DividedServables(Servables):
             LOG.exception("%s: the shadow %s failed", name, shadow)
             self.measures.shadow_failures.labels(name, shadow, "INTERNAL").inc()
             return
-        self.measures.shadow_seconds.labels(name, shadow).observe(time.monotonic() - began)
-        agree, rows = _agreement(outputs, answer)
+        self.measures.shadow_seconds.labels(name, shadow).observe(seconds)
         self.measures.shadow_rows.labels(name, shadow, "true").inc(agree)
         self.measures.shadow_rows.labels(name, shadow, "false").inc(rows - agree)
 
@@ -396,7 +397,7 @@ def _agreement(outputs: Arrays, shadow: Arrays) -> tuple[int, int]:
     Floats agree if they are within 0.001 of each other, relatively or absolutely.
     """
     rows = max((len(array) for array in outputs.values() if array.ndim), default=1)
-    agree = np.ones(rows, bool)
+    agree = np.ones(rows, dtype=bool)
     for name, array in outputs.items():
         other = shadow.get(name)
         if other is None or other.shape != array.shape:
@@ -409,7 +410,7 @@ def _agreement(outputs: Arrays, shadow: Arrays) -> tuple[int, int]:
         else:
             same = np.asarray(array == other)
         if array.ndim and len(array) == rows:
-            agree &= same.reshape(rows, -1).all(axis=1)
+            agree &= same.all(axis=tuple(range(1, same.ndim)))
         else:
             agree &= bool(same.all())
     return int(agree.sum()), rows

@@ -360,4 +360,6 @@ def test_agreement_is_by_row():
     text = np.array([b"a", b"b", b"c"], object)
     assert _agreement({"t": text}, {"t": np.array([b"a", b"x", b"c"], object)}) == (2, 3)
     assert _agreement({"y": floats}, {"z": floats}) == (0, 3)
+    assert _agreement({"y": floats[:0]}, {"y": floats[:0]}) == (0, 0)
+    assert _agreement({"t": text[:0]}, {"t": text[:0]}) == (0, 0)
     assert _agreement({"y": floats}, {"y": floats[:2]}) == (0, 3)
