@@ -138,7 +138,7 @@ class ServerConfig:
     host: str = "127.0.0.1"
     port: int = 8501
     batching: Batching = Batching()
-    max_concurrent: int = 512
+    max_concurrent: int = 256
     watch_seconds: float = 1.0
     grace_seconds: float = 1.0
     drain_seconds: float = 30.0
