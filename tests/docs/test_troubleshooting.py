@@ -13,10 +13,17 @@ from pages import ROOT
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 NAMED = set(re.findall(r"^\| `([A-Z]\w+)` \|", PAGE, re.MULTILINE))
 INSIDE = {
+    "BodyDamagedError": "the server answers 400",
+    "BodyTooLargeError": "the server answers 413",
+    "BodyTooSlowError": "the server answers 408",
     "CannotPickleError": "the work is done in this process instead",
     "DoubtfulCsvError": "the file is read by the exact parser",
     "EndOfDataError": "the next pass over the data begins",
+    "NoAnswer": "the InfraValidator does not bless the model, and says why",
+    "ServerFailed": "the InfraValidator does not bless the model, and says why",
+    "TensorError": "the server answers INVALID_ARGUMENT",
     "UnsupportedAnalyzerError": "Transform goes on with Beam",
+    "WrongAnswer": "the InfraValidator does not bless the model, and says why",
     "WrongGuessError": "the file is read again with other types",
 }
 """Classes that are caught before anybody sees them, and what happens then."""

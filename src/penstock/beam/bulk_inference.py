@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from penstock.beam.exchange import Exchange
 from penstock.beam.pipeline_options import BeamSetup
-from penstock.bulk_inference.infer import counted, prepared, shards_of
+from penstock.bulk_inference.inference import counted, prepared, shards_of
 from penstock.bulk_inference.shards import InferencePlan, forget_model, infer_shard
 
 if TYPE_CHECKING:

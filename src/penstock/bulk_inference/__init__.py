@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from penstock.bulk_inference.infer import infer
+    from penstock.bulk_inference.inference import infer
     from penstock.bulk_inference.shards import InferencePlan
     from penstock.bulk_inference.specs import (
         ClassifyOutput,
@@ -28,7 +28,7 @@ _MODULE_OF = {
     "PredictOutput": "specs",
     "PredictOutputCol": "specs",
     "RegressOutput": "specs",
-    "infer": "infer",
+    "infer": "inference",
 }
 
 __all__ = [
