@@ -4,6 +4,8 @@ VENV ?= .venv
 PIPELINE ?= penguin
 EXTRAS ?= run,serving,kubeflow,avro,postgres,mysql,jax,optuna,onnx,sklearn,dev
 BIN := $(VENV)/bin
+# Processes that tests are divided between, file by file.
+JOBS ?= 2
 STAMP := $(VENV)/.installed
 
 .PHONY: docs run test test-slow test-faults test-container test-pythons lint format benchmarks clean
@@ -12,7 +14,7 @@ run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow and not container and not torch"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not container and not torch"
 
 # Comparisons with the reference engines, full fault injection, several minutes each.
 test-slow: $(STAMP)
@@ -45,7 +47,8 @@ test-pythons:
 
 .PHONY: test-unit
 test-unit: $(STAMP)
-	$(BIN)/python -m pytest tests/unit -m "not slow and not container and not server and not torch and not processes" \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit \
+	  -m "not slow and not container and not server and not torch and not processes" \
 	  -o cache_dir=$(VENV)/.pytest_cache
 
 lint: $(STAMP)
