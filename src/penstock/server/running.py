@@ -16,6 +16,8 @@ from penstock.server.config import ServerConfig
 
 LOG = logging.getLogger("penstock.server")
 _LAST_SECONDS = 0.3
+_MOST_SECONDS = 3.0
+"""Seconds that it waits at most for connections on which nothing was asked yet."""
 
 
 def _needs(error: ImportError) -> str:
@@ -164,9 +166,17 @@ class _Server(uvicorn.Server):
             each.close()
         for each in waiting:
             await loop.connect_accepted_socket(self._protocol, each, ssl=self.config.ssl)
+        deadline = loop.time() + _MOST_SECONDS
         if not self.force_exit:
             await asyncio.sleep(_LAST_SECONDS)
+        while not self.force_exit and loop.time() < deadline and self._has_not_asked():
+            await asyncio.sleep(0.05)
         await super().shutdown(sockets)
+
+    def _has_not_asked(self) -> bool:
+        """Return whether there is a connection on which nothing was asked yet."""
+        connections = self.server_state.connections
+        return any(getattr(each, "cycle", self) is None for each in connections)
 
     def _protocol(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from penstock.evaluation import check_config, evaluate
+from penstock.evaluation import evaluate
 
 PAGE = Path(__file__).parents[3] / "docs/evaluation.md"
 BLOCKS = re.findall(r"^ *```python([^\n]*)\n(.*?)^ *```", PAGE.read_text(), flags=re.S | re.M)
@@ -35,11 +35,3 @@ def test_the_metrics_of_the_guide_are_computed(files, model, metrics, name, conf
     ((key, value),) = found.metrics().items()
     assert key in ("within", "f_beta")
     assert 0 < value < 1
-
-
-def test_the_config_of_the_guide_has_no_problems():
-    (block,) = [block for _, block in BLOCKS if "evaluator = Evaluator(" in block]
-    text = (
-        block[block.index("eval_config=") :].removeprefix("eval_config=").rstrip().removesuffix(")")
-    )
-    assert check_config(eval(text.rstrip().removesuffix(","))) == []

@@ -122,7 +122,10 @@ def test_predictions_have_a_row_an_example():
         prediction_keys={},
     )
     model = SimpleNamespace(
-        spec=spec, model=SimpleNamespace(path="m"), with_features=lambda batch, _: batch
+        spec=spec,
+        model=SimpleNamespace(path="m"),
+        with_features=lambda batch, _: batch,
+        prediction_key=lambda output: "",
     )
     inputs = BatchInputs([model], batch_of(y=[[1], [0]]), {"": {"o": np.array([0.5])}})
     with pytest.raises(ValueError, match=r"shape \[1\] for 2 examples"):

@@ -51,8 +51,8 @@ def test_a_model_that_answers(make_model, examples, tmp_path):
         ),
         (
             "eat memory",
-            {"max_memory_mb": 500},
-            r"The server needed more than 500.0 MiB of memory while it answered request 4 to 'serving_default' "
+            {"max_memory_mb": 3000},
+            r"The server needed more than 2.9 GiB of memory while it answered request 4 to 'serving_default' "
             r"\(max_memory_mb\)",
         ),
         (

@@ -99,11 +99,13 @@ def _read_values(
             raise InvalidArgumentError(
                 f"The {len(rows):,} rows have {len(names):,} names together. Send fewer rows at once."
             )
+    # A name that differs in its case only is named in the error.
+    similar = {name.casefold() for name in read or ()}
     return [
         {
             name: to_bytes(value) if is_bytes(value) else value
             for name, value in row.items()
-            if read is None or name in read
+            if read is None or name in read or name.casefold() in similar
         }
         for row in rows
     ]
