@@ -34,8 +34,8 @@ _FIRST_LOOKS = (20, 100)
 """Steps of the first looks at the layers; weights that start at zero have moved by then."""
 _SECONDS_BETWEEN_READS = 0.1
 """Time between two reads of the loss, after the first steps: who reads waits for the device."""
-_SHARE = 0.005
-"""Share of the training's time that the later looks may take."""
+_SHARE = 0.01
+"""Share of the training's time that looks may take once the first are done."""
 _SHORT_TRAINING = 5.0
 """Seconds up to which a training always gets its last look."""
 _UNKNOWN: Any = object()
@@ -46,9 +46,9 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
 
     `penstock.training.fit` adds it by itself; with Keras's own `fit` pass it as a callback. It takes
     about two hundredths of the training's time: of each step it takes only the loss; layers and gradients
-    are looked at in steps 20 and 100, after that as often as takes half a hundredth of the time, and at the
-    end, unless that would take more than a hundredth. Weights, random states and the order of the data
-    stay as they would be without it.
+    are looked at in steps 20 and 100, after that and at the end as far as all looks take a hundredth of the
+    time; in trainings of some seconds at the end in any case. Weights, random states and the order of the
+    data stay as they would be without it.
 
     Args:
         mode: "warn" logs findings. "error" raises them as `TrainingDoctorError`. "off" does nothing.
@@ -116,6 +116,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
         self._started = time.monotonic()
         self._looking = 0.0
         self._next_look = _FIRST_LOOKS[0]
+        self._look_after = 0.0
         self._next_read = 0.0
 
     def get_state(self) -> dict[str, Any]:
@@ -186,7 +187,7 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
             and (self._step <= _FIRST_LOOKS[-1] or time.monotonic() >= self._next_read)
         ):
             self.confirm()
-        if self._step >= self._next_look:
+        if self._step >= self._next_look and time.monotonic() >= self._look_after:
             self._look()
 
     def on_test_begin(self, logs: Any = None) -> None:
@@ -204,8 +205,8 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
             return
         if self._validation_data is _UNKNOWN and not self._was_validated:
             self._tell([no_validation_data_finding()])
-        elapsed = time.monotonic() - self._started
-        is_affordable = elapsed <= _SHORT_TRAINING or self._looking <= 2 * _SHARE * elapsed
+        now = time.monotonic()
+        is_affordable = now - self._started <= _SHORT_TRAINING or now >= self._look_after
         if self._step >= _FIRST_LOOKS[0] and is_affordable:
             self._look()
 
@@ -258,9 +259,10 @@ class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
             found = []
         self._looking += time.monotonic() - started
         later = [step for step in _FIRST_LOOKS if step > self._step]
-        share = self._looking / max(time.monotonic() - self._started, 1e-9)
-        wait = max(self._step, int(self._step * share / _SHARE))
-        self._next_look = later[0] if later else self._step + wait
+        self._next_look = later[0] if later else 2 * self._step
+        # After so long, one more look like this leaves them within their share.
+        last = time.monotonic() - started
+        self._look_after = 0.0 if later else self._started + (self._looking + last) / _SHARE
         self._tell(found)
 
     def _findings_of_layers(self) -> list[Finding]:
