@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.bulk_inference.specs import ModelSpec
-from penstock.evaluation.tensor_inputs import feature_tensors
 from penstock.io.files.temporary_copy import temporary_copy
 from penstock.serving.estimator import is_estimator, read_estimator
 from penstock.serving.loading import load_saved_model
 from penstock.serving.saved_model import inspect_saved_model
 from penstock.serving.signature import DEFAULT_SIGNATURE, Signature
+from penstock.serving.tensor_inputs import feature_tensors
+from penstock.serving.tensor_outputs import as_array, reason_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -143,11 +144,11 @@ class _SavedModelHeads:
         except tf.errors.OpError as error:
             raise ValueError(
                 f"The signature {signature.name!r} of the model at {self._path} failed on the rows {row} "
-                f"to {row + rows - 1}: {_reason(error.message)}"
+                f"to {row + rows - 1}: {reason_of(error.message)}"
             ) from error
         arrays = {}
         for key, value in sorted(outputs.items()):
-            array = _array(value)
+            array = as_array(value)
             if array.ndim == 0 or len(array) != size:
                 raise ValueError(
                     f"The output {key!r} of the signature {signature.name!r} of the model at {self._path} "
@@ -203,25 +204,3 @@ def _objects(records: Sequence[bytes]) -> Array:
     found = np.empty(len(records), dtype=object)
     found[:] = records
     return found
-
-
-def _array(value: Any) -> Array:
-    import tensorflow as tf
-
-    if isinstance(value, tf.RaggedTensor):
-        value = value.to_sparse()
-    if isinstance(value, tf.SparseTensor):
-        rows = np.asarray(value.indices)[:, 0]
-        counts = np.bincount(rows, minlength=int(value.dense_shape[0]))
-        result = np.empty(len(counts), dtype=object)
-        result[:] = np.split(value.values.numpy(), np.cumsum(counts)[:-1])
-        return result
-    array = np.asarray(value.numpy())
-    return array.astype(np.float32) if value.dtype == tf.bfloat16 else array
-
-
-def _reason(message: str) -> str:
-    """Return what TensorFlow says, without the graph's nodes."""
-    noise = ("Graph execution error", "Detected at node", "[[{{", "<stack traces")
-    lines = [line.strip() for line in message.splitlines()]
-    return " ".join(line for line in lines if line and not line.startswith(noise)) or message

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.models import DEFAULT_SIGNATURE
-from penstock.evaluation.tensor_inputs import feature_tensors
+from penstock.serving.tensor_inputs import feature_tensors
 
 Array = npt.NDArray[Any]
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from penstock.artifacts import Model
 from penstock.evaluation.serialized_examples import SerializedExamples
-from penstock.evaluation.tensor_inputs import feature_tensors
 from penstock.serving.loading import load_saved_model
+from penstock.serving.tensor_inputs import feature_tensors
+from penstock.serving.tensor_outputs import as_array, reason_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -117,9 +118,11 @@ class SignatureModel:
         except tf.errors.OpError as error:
             raise ValueError(
                 f"The signature {name!r} of the model at {self.path} failed on the examples "
-                f"{first_row} to {first_row + len(examples) - 1}: {_reason(error.message)}"
+                f"{first_row} to {first_row + len(examples) - 1}: {reason_of(error.message)}"
             ) from error
-        return {key: _array(value) for key, value in outputs.items() if only is None or key in only}
+        return {
+            key: as_array(value) for key, value in outputs.items() if only is None or key in only
+        }
 
     def _function(self, name: str) -> Any:
         if name in self._model.signatures:
@@ -169,25 +172,3 @@ def _fixed_rows(function: Any) -> int | None:
     shapes = [spec.shape for spec in function.structured_input_signature[1].values()]
     counts = {shape[0] for shape in shapes if shape.rank}
     return counts.pop() if len(counts) == 1 else None
-
-
-def _reason(message: str) -> str:
-    """Return what TensorFlow says, without the graph's nodes."""
-    noise = ("Graph execution error", "Detected at node", "[[{{", "<stack traces")
-    lines = [line.strip() for line in message.splitlines()]
-    return " ".join(line for line in lines if line and not line.startswith(noise)) or message
-
-
-def _array(value: Any) -> Array:
-    import tensorflow as tf
-
-    if isinstance(value, tf.RaggedTensor):
-        value = value.to_sparse()
-    if isinstance(value, tf.SparseTensor):
-        rows = np.asarray(value.indices)[:, 0]
-        counts = np.bincount(rows, minlength=int(value.dense_shape[0]))
-        result = np.empty(len(counts), dtype=object)
-        result[:] = np.split(value.values.numpy(), np.cumsum(counts)[:-1])
-        return result
-    array = np.asarray(value.numpy())
-    return array.astype(np.float32) if value.dtype == tf.bfloat16 else array

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from penstock.installation import install_command
 from penstock.server.config import ServerConfig
+from penstock.serving.model import import_tensorflow
 
 LOG = logging.getLogger("penstock.server")
 _LAST_SECONDS = 0.3
@@ -51,6 +52,10 @@ def serve(
     Raises:
         OSError: If it cannot listen there.
     """
+    try:
+        import_tensorflow()
+    except ImportError as error:
+        raise ImportError(_needs(error)) from error
     context = config.access.ssl_context()
     with contextlib.closing(_listen(config.host, config.port)) as listener:
         with asyncio.Runner(loop_factory=_new_loop) as runner:

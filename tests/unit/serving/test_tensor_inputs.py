@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from penstock.evaluation.examples import ExampleBatch
 from penstock.evaluation.models import SignatureModel
-from penstock.evaluation.tensor_inputs import feature_tensors
+from penstock.serving.tensor_inputs import feature_tensors
 
 pytestmark = pytest.mark.tensorflow
 
