@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.evaluation.checks.config_problems import config_problems
 from penstock.evaluation.checks.problem import ConfigProblem
+from penstock.evaluation.checks.threshold_entries import threshold_entries
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.metrics.modules import is_built_in
 from penstock.evaluation.requested_metrics import metric_features
@@ -63,26 +64,15 @@ def check_config(
 def _unreachable_slices(config: Any) -> Iterator[ConfigProblem]:
     """Yield thresholds on slices that no slicing spec yields: such a model is never blessed."""
     slicings = list(config.slicing_specs) or [type(config)().slicing_specs.add()]
-    for i, spec in enumerate(config.metrics_specs):
-        entries = [
-            (f"metrics_specs[{i}].metrics[{j}].per_slice_thresholds[{k}]", entry)
-            for j, metric in enumerate(spec.metrics)
-            for k, entry in enumerate(metric.per_slice_thresholds)
-        ]
-        entries += [
-            (f"metrics_specs[{i}].per_slice_thresholds[{name!r}].thresholds[{k}]", entry)
-            for name, named in sorted(spec.per_slice_thresholds.items())
-            for k, entry in enumerate(named.thresholds)
-        ]
-        for place, entry in entries:
-            for wanted in entry.slicing_specs:
-                if not any(_may_yield(slicing, wanted) for slicing in slicings):
-                    yield ConfigProblem(
-                        place,
-                        f"the slices {spec_name(wanted)} are not evaluated, so the model would never be "
-                        "blessed. Add the SlicingSpec to EvalConfig.slicing_specs. Evaluated: "
-                        f"{'; '.join(map(spec_name, slicings))}",
-                    )
+    for place, entry in threshold_entries(config, "per_slice_thresholds"):
+        for wanted in entry.slicing_specs:
+            if not any(_may_yield(slicing, wanted) for slicing in slicings):
+                yield ConfigProblem(
+                    place,
+                    f"the slices {spec_name(wanted)} are not evaluated, so the model would never be "
+                    "blessed. Add the SlicingSpec to EvalConfig.slicing_specs. Evaluated: "
+                    f"{'; '.join(map(spec_name, slicings))}",
+                )
 
 
 def _uncompared_slices(config: Any) -> Iterator[ConfigProblem]:
@@ -97,27 +87,16 @@ def _uncompared_slices(config: Any) -> Iterator[ConfigProblem]:
                     f"the slices {spec_name(wanted)} are not evaluated, so they cannot be compared. Add "
                     f"the SlicingSpec to EvalConfig.slicing_specs. Evaluated: {evaluated}",
                 )
-    for i, spec in enumerate(config.metrics_specs):
-        entries = [
-            (f"metrics_specs[{i}].metrics[{j}].cross_slice_thresholds[{k}]", entry)
-            for j, metric in enumerate(spec.metrics)
-            for k, entry in enumerate(metric.cross_slice_thresholds)
-        ]
-        entries += [
-            (f"metrics_specs[{i}].cross_slice_thresholds[{name!r}].thresholds[{k}]", entry)
-            for name, named in sorted(spec.cross_slice_thresholds.items())
-            for k, entry in enumerate(named.thresholds)
-        ]
-        for place, entry in entries:
-            for wanted in entry.cross_slicing_specs:
-                if not any(_may_compare(cross, wanted) for cross in config.cross_slicing_specs):
-                    compared = "; ".join(map(cross_spec_name, config.cross_slicing_specs))
-                    yield ConfigProblem(
-                        place,
-                        f"{cross_spec_name(wanted)} is not compared, so the model would never be "
-                        "blessed. Add the CrossSlicingSpec to EvalConfig.cross_slicing_specs. "
-                        f"Compared: {compared or 'nothing'}",
-                    )
+    for place, entry in threshold_entries(config, "cross_slice_thresholds"):
+        for wanted in entry.cross_slicing_specs:
+            if not any(_may_compare(cross, wanted) for cross in config.cross_slicing_specs):
+                compared = "; ".join(map(cross_spec_name, config.cross_slicing_specs))
+                yield ConfigProblem(
+                    place,
+                    f"{cross_spec_name(wanted)} is not compared, so the model would never be "
+                    "blessed. Add the CrossSlicingSpec to EvalConfig.cross_slicing_specs. "
+                    f"Compared: {compared or 'nothing'}",
+                )
 
 
 def _may_compare(cross: Any, wanted: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from penstock.evaluation.checks.problem import ConfigProblem
+from penstock.evaluation.checks.threshold_entries import threshold_entries
 from penstock.evaluation.config import MetricDirection
 from penstock.evaluation.metrics.modules import declaration_of
 from penstock.evaluation.requested_metrics import (
@@ -46,37 +47,14 @@ def threshold_problems(config: Any, requests: Sequence[MetricRequest]) -> Iterat
 
 
 def _without_slices(config: Any) -> Iterator[ConfigProblem]:
-    for i, spec in enumerate(config.metrics_specs):
-        lists = [
-            (f"metrics_specs[{i}].metrics[{j}].per_slice_thresholds", metric.per_slice_thresholds)
-            for j, metric in enumerate(spec.metrics)
-        ]
-        lists += [
-            (f"metrics_specs[{i}].per_slice_thresholds[{name!r}].thresholds", named.thresholds)
-            for name, named in sorted(spec.per_slice_thresholds.items())
-        ]
-        for place, entries in lists:
-            for k, entry in enumerate(entries):
-                if not entry.slicing_specs:
-                    yield ConfigProblem(
-                        f"{place}[{k}]",
-                        "has no slicing_specs. SlicingSpec() is the whole data set.",
-                    )
-        compared = [
-            (f"metrics_specs[{i}].metrics[{j}].cross_slice_thresholds", m.cross_slice_thresholds)
-            for j, m in enumerate(spec.metrics)
-        ]
-        compared += [
-            (f"metrics_specs[{i}].cross_slice_thresholds[{name!r}].thresholds", named.thresholds)
-            for name, named in sorted(spec.cross_slice_thresholds.items())
-        ]
-        for place, entries in compared:
-            for k, entry in enumerate(entries):
-                if not entry.cross_slicing_specs:
-                    yield ConfigProblem(
-                        f"{place}[{k}]",
-                        "has no cross_slicing_specs, which say what is compared with what.",
-                    )
+    for place, entry in threshold_entries(config, "per_slice_thresholds"):
+        if not entry.slicing_specs:
+            yield ConfigProblem(place, "has no slicing_specs. SlicingSpec() is the whole data set.")
+    for place, entry in threshold_entries(config, "cross_slice_thresholds"):
+        if not entry.cross_slicing_specs:
+            yield ConfigProblem(
+                place, "has no cross_slicing_specs, which say what is compared with what."
+            )
 
 
 def _not_computed(found: ThresholdRequest, requests: Sequence[MetricRequest]) -> str:
