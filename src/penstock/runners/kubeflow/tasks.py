@@ -27,6 +27,13 @@ _SYSTEM_TYPES = {
 }
 """Kubeflow's SDK knows only its own types; TFX's stands in the metadata."""
 
+POD_IDENTITY = {
+    "PENSTOCK_POD_NAME": "metadata.name",
+    "PENSTOCK_POD_UID": "metadata.uid",
+    "PENSTOCK_POD_NAMESPACE": "metadata.namespace",
+}
+"""Environment variables that tell a container which pod it is in: variable to field of the pod."""
+
 _PARAMETER_TYPES = {int: "Integer", float: "Float", str: "String", bool: "Boolean"}
 
 
@@ -80,6 +87,8 @@ def add_task(
     memory = node.resources.get("memory")
     given = parameters[memory["$runtime_parameter"]] if isinstance(memory, Mapping) else None
     set_resources(task, resources, given)
+    for name, field in POD_IDENTITY.items():
+        kubernetes.use_field_path_as_env(task, name, field)
     for claim, folder in config.volumes.items():
         kubernetes.mount_pvc(task, pvc_name=claim, mount_path=folder)
     if config.store is not None:

@@ -245,6 +245,16 @@ def test_the_store_s_url_comes_from_a_secret() -> None:
     assert all("run-id" in task["inputs"]["parameters"] for task in _tasks(text).values())
 
 
+def test_a_container_knows_its_pod() -> None:
+    for executor in _kubernetes(_compile(_pipeline())).values():
+        fields = {each["name"]: each["fieldPath"] for each in executor["fieldPathAsEnv"]}
+        assert fields == {
+            "PENSTOCK_POD_NAME": "metadata.name",
+            "PENSTOCK_POD_UID": "metadata.uid",
+            "PENSTOCK_POD_NAMESPACE": "metadata.namespace",
+        }
+
+
 def test_given_parameters_become_the_defaults() -> None:
     text = _compile(_pipeline(), epochs="5")
     inputs = next(yaml.safe_load_all(text))["root"]["inputDefinitions"]["parameters"]
