@@ -3,9 +3,9 @@
 import pytest
 
 from penstock.io.processes.child_process import ChildProcess
+from penstock.io.processes.hosts import free_addresses
 from penstock.testing import ComponentFailed
 from penstock.training import FnArgs
-from penstock.training.workers.addresses import free_addresses
 from penstock.training.workers.failure import Failure
 from penstock.training.workers.members import Member
 from penstock.training.workers.process import serve

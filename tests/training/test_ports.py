@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
+from penstock.io.processes import hosts
 from penstock.training import TrainArgs
-from penstock.training.workers import members
 
 MODULE = """
 import pathlib
@@ -40,8 +40,8 @@ def test_an_address_that_another_program_takes_is_left_to_it(
             found = real(count)
             return [taken, *found[1:]] if len(asked) == 1 else found
 
-        real = members.free_addresses
-        monkeypatch.setattr(members, "free_addresses", free_addresses)
+        real = hosts.free_addresses
+        monkeypatch.setattr(hosts, "free_addresses", free_addresses)
         run(
             MODULE,
             replicas=2,

@@ -143,6 +143,11 @@ class ChildProcess:
             os.close(self._life)
             self._life = -1
 
+    def how_it_ended(self) -> str:
+        """Return in words how it ended, or that it hung up if it has not."""
+        status = self.poll()
+        return describe_status(status) if status is not None else "hung up"
+
     def _kill_group(self) -> None:
         if self._group_is_gone:
             return

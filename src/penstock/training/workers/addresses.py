@@ -1,12 +1,9 @@
-"""Addresses on loopback: finding free ones, and waiting until somebody listens at one."""
+"""Addresses of processes: whether one is free, and waiting until somebody listens at one."""
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
-
-HOST = "127.0.0.1"
 
 _PAUSE = 0.1
 _IN_USE = (
@@ -21,30 +18,17 @@ class Unreachable(ConnectionError):
     """Nobody listened at an address for as long as was waited."""
 
 
-def free_addresses(count: int) -> list[str]:
-    """Return addresses at which nobody listens, all different.
-
-    Another program may take one of them before it is used: whoever finds its address in use says so, and
-    the group starts again with others.
-    """
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [f"{HOST}:{each.getsockname()[1]}" for each in sockets]
-
-
 def check_free(address: str) -> None:
     """Raise an `OSError` that names an address if another program listens there.
 
     Libraries say so less clearly: JAX's coordination service has crashed the process.
     """
-    host, _, port = address.rpartition(":")
-    with socket.socket() as server:
+    host, port = _split(address)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
         # Connections that have ended do not count.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            server.bind((host, int(port)))
+            server.bind((host, port))
         except OSError as error:
             raise OSError(error.errno, f"{address}: {error.strerror}") from None
 
@@ -61,11 +45,11 @@ def wait_for(address: str, seconds: float, *, who: str, whom: str) -> None:
     Raises:
         Unreachable: It names the address, how long it waited, and what the system said last.
     """
-    host, _, port = address.rpartition(":")
+    host, port = _split(address)
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with socket.create_connection((host, int(port)), timeout=max(0.1, seconds)):
+            with socket.create_connection((host, port), timeout=max(0.1, seconds)):
                 return
         except OSError as error:
             if time.monotonic() >= deadline:
@@ -82,3 +66,8 @@ def is_in_use(text: str) -> bool:
     """Return whether an error of TensorFlow's, JAX's or the system's is about an address that is taken."""
     lowered = text.lower()
     return any(each in lowered for each in _IN_USE)
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

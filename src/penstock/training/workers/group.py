@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 import random
 import shutil
 import subprocess
@@ -14,14 +13,14 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from penstock.artifacts import Model, location
-from penstock.io.processes.child_process import ChildProcess, describe_status
+from penstock.io.processes.hosts import Hosts, Places, Process, ThisMachine
 from penstock.progress import report_epoch, tell
 from penstock.spelling import counted
 from penstock.training.fn_args import FnArgs
 from penstock.training.outcome import TrainingResult
 from penstock.training.workers.addresses import is_in_use
 from penstock.training.workers.failure import Failure, MemberFailed
-from penstock.training.workers.members import Member, Shape, members_of
+from penstock.training.workers.members import Member, Shape, members_of, places_of
 from penstock.training.workers.process import serve
 from penstock.training.workers.task import (
     JOIN_SECONDS,
@@ -74,7 +73,7 @@ class Outcome:
     replaced: int = 0
 
 
-def train(job: Job, log: logging.Logger) -> Outcome:
+def train(job: Job, log: logging.Logger, hosts: Hosts | None = None) -> Outcome:
     """Train in a group of processes, and end all of them in every case.
 
     If one is killed, all start again, at most `RESTARTS` times, and go on from the last checkpoint; a
@@ -84,15 +83,22 @@ def train(job: Job, log: logging.Logger) -> Outcome:
         job: What to do.
         log: Is told what happens to the processes. What they print goes to standard error, line by line,
             with their names.
+        hosts: Where the processes run; by default on this machine.
 
     Raises:
         Exception: What `run_fn` raised first in one of them, with its traceback in a note.
         MemberFailed: If a process ended without a word once too often, or did not find the others.
     """
+    with (hosts or ThisMachine()).hold(places_of(job.shape)) as places:
+        shape = dataclasses.replace(job.shape, machine_each=places.each_has_a_machine)
+        return _train(dataclasses.replace(job, shape=shape), log, places)
+
+
+def _train(job: Job, log: logging.Logger, places: Places) -> Outcome:
     seed = None if job.fn_args.seed is not None else random.SystemRandom().randrange(2**31)
     restarts = replaced = moves = 0
     while True:
-        group = _Group(job, seed, log)
+        group = _Group(job, seed, log, places)
         try:
             with group:
                 result = group.watch()
@@ -136,19 +142,24 @@ class _AddressTaken(Exception):
 
 
 class _Group:
-    def __init__(self, job: Job, seed: int | None, log: logging.Logger) -> None:
+    def __init__(self, job: Job, seed: int | None, log: logging.Logger, places: Places) -> None:
         self.replaced = 0
+        self._places = places
+        self._numbers: dict[Member, int] = {}
         self._job = job
         self._seed = seed
         self._log = log
-        self._processes: dict[Member, ChildProcess] = {}
+        self._processes: dict[Member, Process] = {}
         self._joined: set[str] = set()
         self._results: dict[str, TrainingResult] = {}
         self._begun = time.monotonic()
 
     def __enter__(self) -> _Group:
+        members = members_of(self._job.shape, self._places.addresses())
+        self._begun = time.monotonic()
+        self._numbers = {member: number for number, member in enumerate(members)}
         try:
-            for member in members_of(self._job.shape):
+            for member in members:
                 self._start(member)
         except BaseException:
             self._end()
@@ -215,13 +226,13 @@ class _Group:
         process = self._processes[member]
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)
-        status = process.poll()
-        return f"{member.name} {describe_status(status) if status is not None else 'hung up'}"
+        return f"{member.name} {process.how_it_ended()}"
 
     def _lost(self, member: Member) -> None:
         reason = self._how_it_ended(member)
         self._processes[member].kill()
-        if not member.is_spare or self.replaced >= RESTARTS:
+        replaceable = member.is_spare and self._places.is_as_told(self._numbers[member])
+        if not replaceable or self.replaced >= RESTARTS:
             raise _Lost(reason)
         self.replaced += 1
         self._log.warning(
@@ -242,7 +253,6 @@ class _Group:
             fn_args.eval_model_dir = f"{folder}/model/{Model.EVAL_FOLDER}"
             fn_args.model_run_dir = f"{folder}/model_run"
             fn_args.working_dir = folder
-            os.makedirs(folder, exist_ok=True)
         task = Task(
             member,
             fn_args,
@@ -251,9 +261,8 @@ class _Group:
             self._seed,
             job.join_seconds,
         )
-        self._processes[member] = ChildProcess(
-            serve, task, name=member.name, environment=member.environment
-        )
+        number = self._numbers[member]
+        self._processes[member] = self._places.start(number, serve, task, member.environment)
 
     def _check_patience(self) -> None:
         """Raise if a process has not found the others for longer than it may wait."""

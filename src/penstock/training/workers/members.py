@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from penstock import machine
-from penstock.training.workers.addresses import free_addresses
+from penstock.io.processes.hosts import Place
 from penstock.visible_devices import visibility
 
 Role = Literal["trains", "serves"]
@@ -72,6 +72,7 @@ class Shape:
         accelerators: What the attempt holds, such as `GPU:0`; split among the replicas.
         cpu: Cores of each process as declared; None shares those of the machine.
         deterministic: Whether equal inputs must give bit-equal weights.
+        machine_each: Whether each process has a machine of its own: its cores and accelerators.
     """
 
     distribution: str
@@ -81,6 +82,7 @@ class Shape:
     accelerators: Sequence[str] = ()
     cpu: float | None = None
     deterministic: bool = False
+    machine_each: bool = False
 
     @property
     def processes(self) -> int:
@@ -90,24 +92,42 @@ class Shape:
         return self.replicas
 
 
-def members_of(shape: Shape) -> list[Member]:
-    """Return the members of a group, the chief first, with addresses that are free now."""
+def places_of(shape: Shape) -> list[Place]:
+    """Return where the members of a group run, in their order."""
     if shape.distribution == "parameter_server":
-        return _parameter_servers(shape)
-    if shape.distribution == "multi_worker":
-        return _workers(shape)
+        # The chief only drives: accelerators are the workers'.
+        return [
+            Place("chief", computes=False),
+            *(Place(f"worker {index}") for index in range(shape.replicas)),
+            *(Place(f"ps {index}", computes=False) for index in range(shape.parameter_servers)),
+        ]
     if shape.replicas > 1:
-        return _jax_processes(shape)
+        return [Place(_worker_name(index)) for index in range(shape.replicas)]
+    return [Place(shape.backend)]
+
+
+def members_of(shape: Shape, addresses: Sequence[str]) -> list[Member]:
+    """Return the members of a group, the chief first.
+
+    Args:
+        shape: What it is made of.
+        addresses: Where each may listen, as `host:port`, in the order of `places_of`.
+    """
+    if shape.distribution == "parameter_server":
+        return _parameter_servers(shape, addresses)
+    if shape.distribution == "multi_worker":
+        return _workers(shape, addresses)
+    if shape.replicas > 1:
+        return _jax_processes(shape, addresses[0])
     fields = {"num_workers": 1, "worker_index": 0, "is_chief": True}
     return [Member(shape.backend, fields=fields, environment=_environment(shape, 0))]
 
 
-def _workers(shape: Shape) -> list[Member]:
-    addresses = free_addresses(shape.replicas)
+def _workers(shape: Shape, addresses: Sequence[str]) -> list[Member]:
     members = []
     for index in range(shape.replicas):
         config = {
-            "cluster": {"worker": addresses},
+            "cluster": {"worker": list(addresses)},
             "task": {"type": "worker", "index": index},
         }
         members.append(
@@ -124,8 +144,7 @@ def _workers(shape: Shape) -> list[Member]:
     return members
 
 
-def _jax_processes(shape: Shape) -> list[Member]:
-    (address,) = free_addresses(1)
+def _jax_processes(shape: Shape, address: str) -> list[Member]:
     return [
         Member(
             _worker_name(index),
@@ -139,9 +158,9 @@ def _jax_processes(shape: Shape) -> list[Member]:
     ]
 
 
-def _parameter_servers(shape: Shape) -> list[Member]:
+def _parameter_servers(shape: Shape, addresses: Sequence[str]) -> list[Member]:
     counts = {"chief": 1, "worker": shape.replicas, "ps": shape.parameter_servers}
-    free = iter(free_addresses(shape.processes))
+    free = iter(addresses)
     cluster = {job: [next(free) for _ in range(count)] for job, count in counts.items()}
     others = {
         f"{job} {index}": address
@@ -149,10 +168,9 @@ def _parameter_servers(shape: Shape) -> list[Member]:
         for index, address in enumerate(cluster[job])
     }
     members = []
-    for job, addresses in cluster.items():
-        for index, address in enumerate(addresses):
+    for job, ours in cluster.items():
+        for index, address in enumerate(ours):
             config = {"cluster": cluster, "task": {"type": job, "index": index}}
-            # The chief only drives: accelerators are the workers'.
             environment = _environment(shape, index if job == "worker" else None)
             members.append(
                 Member(
@@ -187,7 +205,8 @@ def _fields(index: int, count: int, address: str, config: Any) -> dict[str, Any]
 def _environment(shape: Shape, replica: int | None) -> dict[str, str]:
     environment = {name: value for name, value in _QUIET.items() if name not in os.environ}
     environment["KERAS_BACKEND"] = shape.backend
-    if shape.processes > 1 or shape.cpu is not None:
+    shares_cores = shape.processes > 1 and not shape.machine_each
+    if shares_cores or shape.cpu is not None:
         threads = str(math.ceil(shape.cpu or max(1, machine.cores() // shape.processes)))
         environment |= {name: threads for name in _THREADS if name not in os.environ}
     if shape.deterministic and shape.backend == "jax":

@@ -57,6 +57,8 @@ def _do(task: Task, send: Callable[[object], None]) -> TrainingResult | None:
         send(Joined(os.getpid()))
         return None
     fn_args = _fn_args(task)
+    if fn_args.working_dir:
+        os.makedirs(fn_args.working_dir, exist_ok=True)
     _join(task, fn_args)
     send(Joined(os.getpid()))
     from penstock.training.training_process import train

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from penstock.io.processes.hosts import free_addresses
 from penstock.training.workers.addresses import (
     Unreachable,
     check_free,
-    free_addresses,
     is_in_use,
     wait_for,
 )
