@@ -32,7 +32,7 @@ from penstock.store import (
     StoreError,
     Usage,
 )
-from penstock.store.leases import DEAD
+from penstock.store.leases import DEAD, UNHEARD
 
 STATISTICS_GEN = "tfx.components.statistics_gen.component.StatisticsGen"
 
@@ -568,6 +568,54 @@ def test_lease(url: str, store: MetadataStore) -> None:
         assert not store.is_held("run: 1/2")
         with pytest.raises(RecordNotFound, match="no run 'x'"):
             other.request_stop("x")
+
+
+def test_a_name_is_held_by_several_until_the_time_of_the_last_runs_out(
+    url: str, store: MetadataStore
+) -> None:
+    begin_run(store, labels={"runner": "kubeflow"})
+    with MetadataStore.open(url) as other:
+        store.hold("run-1", 60)
+        other.hold("run-1", 60)
+        assert store.is_held("run-1")
+        assert store.take_over_dead() == []
+        store.hold("run-1", -1)
+        assert not other.is_held("run-1")
+        assert other.take_over_dead() == ["run-1"]
+    run = store.get_run("run-1")
+    assert (run.state, run.error) == (RunState.FAILED, UNHEARD)
+
+
+def test_of_containers_that_end_at_once_one_sees_the_end_of_all(url: str) -> None:
+    barrier = threading.Barrier(3)
+    ended: list[str] = []
+
+    def work(number: int) -> None:
+        with MetadataStore.open(url) as store:
+            barrier.wait(30)
+            if number == 0:
+                begin_run(store)
+            barrier.wait(30)
+            execution = store.register_execution(
+                run_id="run-1", node_id=f"n{number}", type_name="test.N"
+            )
+            barrier.wait(30)
+
+            def settle() -> None:
+                assert store.lock_run("run-1")
+                states = [each.state for each in store.run_executions("run-1")]
+                if states == [ExecutionState.COMPLETE] * 3:
+                    store.set_run_state("run-1", RunState.COMPLETE)
+                    ended.append(f"n{number}")
+
+            store.publish(execution, {})
+            store.atomically(settle)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(3)))
+    assert len(ended) >= 1
+    with MetadataStore.open(url) as store:
+        assert store.get_run("run-1").state is RunState.COMPLETE
 
 
 def test_only_the_dead_are_taken_over(url: str, store: MetadataStore) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.cli import exit_codes
 from penstock.cli.epoch_table import epoch_words
 from penstock.cli.run_report import KILLED, NodeReport, RunReport, report_run
+from penstock.launch.spread_run import is_spread
 from penstock.runners.local.progress import make_progress
 from penstock.runners.local.progress_plain import PlainProgress
 from penstock.runners.result import NodeResult, NodeState, RunResult
@@ -96,8 +97,6 @@ def _tell(
 def _result(report: RunReport, node: NodeReport) -> NodeResult:
     last = node.last
     state = NodeState.FAILED if node.state == KILLED else NodeState(node.state)
-    if state is NodeState.SKIPPED and _is_spread(report):
-        state = NodeState.PENDING  # its container has not begun
     result = NodeResult(
         node.id,
         state=state,
@@ -121,16 +120,9 @@ def _result(report: RunReport, node: NodeReport) -> NodeResult:
 
 
 def _is_over(report: RunReport, nodes: Sequence[NodeReport], node_id: str | None) -> bool:
-    if report.state != "RUNNING" and not _is_spread(report):
+    if report.state != "RUNNING":
         return True
-    if node_id is None and not _is_spread(report):
-        return False
-    return all(_result(report, node).state.ended for node in nodes)
-
-
-def _is_spread(report: RunReport) -> bool:
-    """Return whether no process runs it: containers do, and it counts as complete from its beginning."""
-    return report.state == "COMPLETE" and "runner" in report.run.labels
+    return node_id is not None and all(_result(report, node).state.ended for node in nodes)
 
 
 def _end(progress: Progress, report: RunReport, nodes: Sequence[NodeResult]) -> int:
@@ -147,7 +139,7 @@ def _end(progress: Progress, report: RunReport, nodes: Sequence[NodeResult]) -> 
             {node.id: node for node in nodes},
             run.seconds if run.seconds is not None else time.time() - run.started,
             error=run.error,
-            resume_command=f"penstock resume {run.run_id}",
+            resume_command="" if is_spread(run) else f"penstock resume {run.run_id}",
             told=True,
         )
     )

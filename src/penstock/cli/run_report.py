@@ -13,6 +13,7 @@ from penstock.cli.errors import CommandError, NotFound
 from penstock.cli.quantities import duration
 from penstock.graph import Graph
 from penstock.graph.drawing import NodeStatus
+from penstock.launch.spread_run import current_state, is_spread, live_executions
 from penstock.spelling import nearest
 from penstock.store import EpochRecord, ExecutionRecord, MetadataStore, RunRecord, RunState
 
@@ -102,9 +103,22 @@ def find_run(store: MetadataStore, name: str) -> RunRecord:
 
 def run_state(store: MetadataStore, run: RunRecord) -> str:
     """Return the state of a run; KILLED if it is RUNNING in the store but no process runs it."""
-    if run.state is RunState.RUNNING and not store.is_held(run.run_id):
+    if run.state is not RunState.RUNNING:
+        return run.state.value
+    if not store.is_held(run.run_id):
         return KILLED
+    if is_spread(run):
+        return current_state(store, run if run.graph_json else store.get_run(run.run_id)).value
     return run.state.value
+
+
+def advice(run: RunRecord) -> str:
+    """Return how a run that did not complete is finished."""
+    if not is_spread(run):
+        return f"penstock resume {run.run_id}"
+    if run.stop_requested:
+        return "a new run in Kubeflow: what is complete is found in the cache"
+    return "Retry on the run's page in Kubeflow: what is complete does not run again"
 
 
 def graph_of(run: RunRecord) -> Graph:
@@ -142,12 +156,14 @@ def report_run(store: MetadataStore, run: RunRecord) -> RunReport:
         attempts.setdefault(str(execution.node_id), []).append(execution)
     outputs = {**store.rejected_outputs(run.run_id), **store.run_outputs(run.run_id)}
     epochs = store.run_epochs(run.run_id)
+    alive = live_executions(store) if is_spread(run) else None
     without = "PENDING" if state == "RUNNING" else "SKIPPED"
     nodes = []
     for node in graph.nodes:
         of = attempts.get(node.id, [])
         node_state = of[-1].state.name if of else without
-        if node_state == "RUNNING" and state == KILLED:
+        dead = state == KILLED if alive is None else bool(of) and of[-1].id not in alive
+        if node_state == "RUNNING" and dead:
             node_state = KILLED
         nodes.append(
             NodeReport(

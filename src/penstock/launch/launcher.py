@@ -120,6 +120,7 @@ class Launcher:
         self._outside: dict[str, Outputs] = {}
         self._lineage = RunLineage()
         self._epochs = EpochRecorder(store)
+        self._first = 1  # the number of the next node's first attempt
         self.published: dict[str, Outputs] = {}
         self.key_parts: dict[str, KeyParts] = {}
 
@@ -194,7 +195,7 @@ class Launcher:
                 )
                 self._finish(node, execution_id, "CACHED", hit.outputs, hit.metrics)
                 return Ended(execution_id, "CACHED", hit.outputs, hit.metrics, hit.verdict)
-        return self._register(node, inputs, key, parts, 1)
+        return self._register(node, inputs, key, parts, self._first)
 
     def _not_started(self, node: GraphNode, error: Exception) -> NotStarted:
         expected = isinstance(error, (InputMissing, OSError, StoreError)) or is_refusal(error)
@@ -211,6 +212,7 @@ class Launcher:
                     type_name=node.type_name,
                     base_type=node.type_annotation,
                     parameters=node.parameters,
+                    attempt=self._first,
                 )
                 self._store.fail(execution_id, reason)
         return NotStarted(reason, execution_id, text)

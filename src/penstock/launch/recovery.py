@@ -11,9 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from penstock.artifacts import Artifact, layout, location
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.graph import GraphNode
+from penstock.launch import spread_run
 from penstock.launch.cache_key import CacheKeys
 from penstock.launch.resolution import Outputs, as_declared
-from penstock.store import ExecutionRecord, ExecutionState, LeaseHeld, MetadataStore, RunRecord
+from penstock.store import (
+    ExecutionRecord,
+    ExecutionState,
+    LeaseHeld,
+    MetadataStore,
+    RunRecord,
+    RunState,
+)
 
 
 def recover(store: MetadataStore) -> list[str]:
@@ -37,7 +45,12 @@ def recover(store: MetadataStore) -> list[str]:
                     if execution.run_id not in runs:
                         runs[execution.run_id] = store.get_run(execution.run_id)
                     _sweep(execution, runs[execution.run_id])
-    return store.take_over_dead()
+    taken = store.take_over_dead()
+    for run_id, run in runs.items():
+        # The state of a run that no process owns follows from those of its nodes.
+        if spread_run.is_spread(run) and run.state is RunState.RUNNING and run_id not in taken:
+            spread_run.settle(store, run_id)
+    return taken
 
 
 def _sweep(execution: ExecutionRecord, run: RunRecord) -> None:

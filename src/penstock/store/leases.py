@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,11 @@ from penstock.store.session import LEASE_SECONDS, HeldLease, Session
 
 DEAD = "killed: the process that ran it is gone"
 """The error of an execution or a run whose lease died."""
+
+UNHEARD = "no container of the run has been heard of for a long time: see Kubeflow for how it ended"
+"""The error of a run without a process of its own whose lease has expired."""
+
+_NOBODY = "containers"
 
 
 class Lease:
@@ -94,6 +100,33 @@ class Leases(Executions):
         """Return whether a live process holds the lease `name`."""
         return self._session.is_lease_held(name)
 
+    def hold(self, name: str, seconds: float) -> None:
+        """Let a name count as held for some time, whatever becomes of this process.
+
+        It is how several processes together keep a run alive that none of them owns: each holds it anew
+        from time to time, and the last one's time runs out by itself.
+
+        Args:
+            name: The run's id.
+            seconds: From now, by the server's clock.
+        """
+        session = self._session
+        expires = f"{session.clock} + {round(seconds * 1000)}"
+
+        def write() -> None:
+            session.execute(
+                session.insert_if_absent(
+                    "penstock_lease(name, owner, expires)", f"(?, ?, {expires})"
+                ),
+                (name, _NOBODY),
+            )
+            session.execute(
+                f"UPDATE penstock_lease SET owner = ?, expires = {expires} WHERE name = ?",
+                (_NOBODY, name),
+            )
+
+        session.atomically(write)
+
     def take_over_dead(self) -> list[str]:
         """Mark executions and runs whose process is gone as FAILED; return their leases' names.
 
@@ -122,8 +155,10 @@ class Leases(Executions):
         )
         for (execution_id,) in running:
             self._fail_running(execution_id, ExecutionState.FAILED, DEAD, None, None)
+        rows = self._session.query("SELECT labels FROM penstock_run WHERE run_id = ?", (name,))
+        spread = bool(rows) and json.loads(rows[0][0]).get("runner") is not None
         self._session.execute(
             "UPDATE penstock_run SET state = ?, finished = ?, error = ? "
             "WHERE run_id = ? AND state = 'RUNNING'",
-            (RunState.FAILED.value, milliseconds(), DEAD, name),
+            (RunState.FAILED.value, milliseconds(), UNHEARD if spread else DEAD, name),
         )

@@ -54,7 +54,7 @@ def spent_checkpoints(store: MetadataStore, rules: Rules, now: float) -> Iterato
                 run = runs[each.run_id]
                 if run.state is RunState.RUNNING and store.is_held(each.run_id):
                     continue
-                if run.state is RunState.COMPLETE and run.owned:
+                if run.state is RunState.COMPLETE:
                     yield each
                 else:
                     resumable.append((run.last_work, each))

@@ -166,19 +166,25 @@ def test_what_is_over_is_told_at_once(training, capsys):
     assert "--json has every epoch; leave out --epochs" in capsys.readouterr().err
 
 
-def test_a_run_of_containers_is_followed_although_it_counts_as_complete(training, capsys):
+def test_a_run_of_containers_is_followed(training, capsys):
     run("--run-id", "a")
     capsys.readouterr()
 
-    def write(state: int) -> None:
+    def write(state: str) -> None:
+        number = int(ExecutionState[state])
+        ended = "NULL" if state == "RUNNING" else "finished"
         with sqlite3.connect(STORE) as connection:
             labels = json.dumps({"runner": "kubeflow"})
-            connection.execute("UPDATE penstock_run SET labels = ?", (labels,))
-            connection.execute("UPDATE Execution SET last_known_state = ?", (state,))
+            connection.execute("UPDATE penstock_run SET labels = ?, state = ?", (labels, state))
+            connection.execute("UPDATE Execution SET last_known_state = ?", (number,))
+            connection.execute(f"UPDATE penstock_execution SET finished = {ended}, lease = 'pod'")
         connection.close()
 
-    write(ExecutionState.RUNNING)
-    end = threading.Timer(1.0, write, [int(ExecutionState.COMPLETE)])
+    write("RUNNING")
+    with MetadataStore.open(STORE) as store:
+        store.hold("a", 60)
+        store.hold("pod", 60)
+    end = threading.Timer(1.0, write, ["COMPLETE"])
     end.start()
     assert main(["show", "a", "--follow"]) == 0
     end.join()

@@ -36,7 +36,9 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the log."""
+    from penstock.artifacts import location
     from penstock.cli.run_report import check_node, find_run, graph_of
+    from penstock.launch.spread_run import is_spread, live_executions
     from penstock.store import ExecutionState
 
     with open_store(arguments.store) as store:
@@ -63,8 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
 
         def running() -> bool:
             state = store.get_execution(execution.id).state
-            return state is ExecutionState.RUNNING and store.is_held(record.run_id)
+            return state is ExecutionState.RUNNING and (
+                execution.id in live_executions(store)
+                if is_spread(record)
+                else store.is_held(record.run_id)
+            )
 
+        if not location.is_local(path):
+            return _print_copy(path, arguments.node, is_running=running())
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 while True:
@@ -79,4 +87,20 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"{arguments.node} logged nothing", file=sys.stderr)
                 return exit_codes.OK
             raise NotFound(f"the log of {arguments.node} is missing: {path}") from None
+    return exit_codes.OK
+
+
+def _print_copy(url: str, node: str, *, is_running: bool) -> int:
+    """Print a log that a container copied to where the artifacts lie, when it ended."""
+    from penstock.artifacts import location
+
+    try:
+        sys.stdout.write(location.read_bytes(url).decode(errors="replace"))
+    except FileNotFoundError:
+        where = f"{url} is written when it ends. Until then, see the log of its container"
+        raise NotFound(
+            f"{node} is still running: {where}"
+            if is_running
+            else f"the log of {node} is missing: {url}"
+        ) from None
     return exit_codes.OK

@@ -56,18 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the runs."""
     if arguments.ascending and not arguments.metric:
         raise UsageError("penstock runs: --ascending needs --metric.")
-    from penstock.store import RunState
+    from penstock.cli.run_report import run_state
 
     with open_store(arguments.store) as store:
         runs = store.list_runs(arguments.pipeline, limit=arguments.limit)
         metrics = store.run_metrics([each.run_id for each in runs]) if arguments.metric else {}
         verdicts = store.run_verdicts([each.run_id for each in runs])
-        states = {
-            each.run_id: "KILLED"
-            if each.state is RunState.RUNNING and not store.is_held(each.run_id)
-            else each.state.value
-            for each in runs
-        }
+        states = {each.run_id: run_state(store, each) for each in runs}
     columns = {
         name: {each.run_id: _metric(metrics.get(each.run_id, {}), name) for each in runs}
         for name in arguments.metric

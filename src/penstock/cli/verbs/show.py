@@ -248,6 +248,8 @@ def _print_results(
 
 
 def _print_heading(report: RunReport, console: Console) -> None:
+    from penstock.cli.run_report import advice
+
     run = report.run
     tree = {True: ", with uncommitted changes", False: "", None: ""}[run.dirty]
     seed = "none" if run.seed is None else str(run.seed)
@@ -275,7 +277,7 @@ def _print_heading(report: RunReport, console: Console) -> None:
         if text:
             console.print(f"{console.style(f'{name:<12}', 'dim')}{text}")
     if report.state in ("FAILED", "KILLED", "CANCELED"):
-        console.print(f"{console.style('go on with', 'dim')}  penstock resume {run.run_id}")
+        console.print(f"{console.style('go on with', 'dim')}  {advice(run)}")
 
 
 def _artifact_note(artifact: Artifact) -> Cell:

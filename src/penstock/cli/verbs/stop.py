@@ -32,7 +32,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, and wait."""
-    from penstock.cli.run_report import KILLED, find_run, run_state
+    from penstock.cli.run_report import KILLED, advice, find_run, run_state
 
     with open_store(arguments.store, write=True) as store:
         record = find_run(store, arguments.run)
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         if state == KILLED:
             print(
                 f"run {record.run_id} is not running: its process is gone. "
-                f"Go on with: penstock resume {record.run_id}"
+                f"Go on with: {advice(record)}"
             )
             return exit_codes.OK
         if state != "RUNNING":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from penstock.graph import Graph
 from penstock.launch.cache_key import CacheKeys
 from penstock.launch.recovery import intact, outside_changed
+from penstock.launch.spread_run import is_spread
 from penstock.runners.result import NodeResult, NodeState
 from penstock.store import MetadataStore, RunRecord, StoreError
 
@@ -22,6 +23,11 @@ def graph_of(run: RunRecord) -> Graph:
     Raises:
         NotResumable: If the store does not hold it.
     """
+    if is_spread(run):
+        raise NotResumable(
+            f"The nodes of run {run.run_id} ran in containers of a cluster, and their runner goes on with "
+            "it: choose Retry on the run's page in Kubeflow. What is complete does not run again."
+        )
     if not run.graph_json:
         raise NotResumable(
             f"The store holds no graph of run {run.run_id}, so it cannot be resumed. Run its "

@@ -84,6 +84,43 @@ class Runs(StoreBase):
         self._with_reserve(write)
         self._session.flush_to_disk()
 
+    def lock_run(self, run_id: str) -> bool:
+        """Keep others from changing a run until the transaction ends; return whether it is there."""
+        self._session.execute(
+            "UPDATE penstock_run SET stop_requested = stop_requested WHERE run_id = ?", (run_id,)
+        )
+        return bool(self._session.query("SELECT 1 FROM penstock_run WHERE run_id = ?", (run_id,)))
+
+    def set_run_state(self, run_id: str, state: RunState, error: str | None = None) -> None:
+        """Write the state of a run that no process owns; one that has ended may go on.
+
+        When it ended is kept if it had ended in that state before.
+
+        Args:
+            run_id: The run.
+            state: Its state.
+            error: Why it failed or was stopped.
+        """
+        ended = None if state is RunState.RUNNING else milliseconds()
+
+        def write() -> None:
+            self._session.execute(
+                "UPDATE penstock_run SET finished = ?, state = ?, error = ? "
+                "WHERE run_id = ? AND state <> ?",
+                (ended, RunState(state).value, error, run_id, RunState(state).value),
+            )
+
+        self._with_reserve(write)
+        if ended is not None:
+            self._session.flush_to_disk()
+
+    def is_stop_requested(self, run_id: str) -> bool:
+        """Return whether somebody asked a run to stop."""
+        rows = self._session.query(
+            "SELECT stop_requested FROM penstock_run WHERE run_id = ?", (run_id,)
+        )
+        return bool(rows and rows[0][0])
+
     def reopen_run(self, run_id: str, *, idle_since: float | None = None) -> None:
         """Make a finished run RUNNING again, for `resume`; the caller holds its lease.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 
 from penstock.store.leases import Leases
@@ -60,13 +59,10 @@ class RunEnd:
     Attributes:
         state: Its state.
         last_work: When it ended or last began an execution, in Unix seconds.
-        owned: Whether one process runs it; containers of a cluster have none, and their run is COMPLETE
-            from the beginning.
     """
 
     state: RunState
     last_work: float
-    owned: bool
 
 
 class UpkeepQueries(Leases):
@@ -122,7 +118,7 @@ class UpkeepQueries(Leases):
         if not run_ids:
             return {}
         rows = self._session.query(
-            "SELECT r.run_id, r.state, r.labels, r.started, r.finished, (SELECT max(pe.started) "
+            "SELECT r.run_id, r.state, r.started, r.finished, (SELECT max(pe.started) "
             "FROM penstock_execution pe WHERE pe.run_id = r.run_id) FROM penstock_run r "
             f"WHERE r.run_id IN ({','.join('?' * len(run_ids))})",
             list(run_ids),
@@ -131,9 +127,8 @@ class UpkeepQueries(Leases):
             str(run_id): RunEnd(
                 RunState(state),
                 max(filter(None, times)) / 1000,
-                json.loads(labels).get("runner") is None,
             )
-            for run_id, state, labels, *times in rows
+            for run_id, state, *times in rows
         }
 
     def execution_summaries(self) -> dict[int, ExecutionSummary]:

@@ -37,6 +37,7 @@ from penstock.runners.kubeflow.container.task import (
     artifact_inputs,
     parameter_input,
 )
+from penstock.store import StoreError
 
 SUCCEEDED, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 143
 """Exit codes; the last is that of a process which SIGTERM ended."""
@@ -163,8 +164,11 @@ def _given(graph: Graph, executor_input: ExecutorInput) -> dict[str, Any]:
 
 def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     node, lineage = inputs.node, inputs.lineage
-    with _launcher(inputs) as launcher:
-        ended = _live(launcher, node, lineage)
+    try:
+        with _launcher(inputs) as launcher:
+            ended = _live(launcher, node, lineage)
+    except StoreError as error:
+        ended = f"{node.id}: {type(error).__name__}: {error}"
     if isinstance(ended, str):
         print(ended, file=sys.stderr)
         return FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import hashlib
+import sys
 import threading
 import time
 import uuid
@@ -12,12 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.artifacts import Artifact
-from penstock.graph import Graph
-from penstock.launch import provenance
-from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
+from penstock.graph import Graph, GraphNode
+from penstock.launch import provenance, spread_run
+from penstock.launch.attempt import Attempt, RunSettings, output_artifacts
 from penstock.launch.digest_memo import DigestMemo
-from penstock.launch.launcher import Launcher
-from penstock.store import LeaseHeld, MetadataStore, RunRecord, RunState, StoreError
+from penstock.launch.launcher import Ended, Launcher
+from penstock.launch.outputs import discard_outputs
+from penstock.launch.recovery import recover
+from penstock.store import ExecutionState, LeaseHeld, MetadataStore, RunRecord, StoreError
 from penstock.store.leases import Lease
 
 
@@ -32,13 +35,23 @@ class ContainerStore(MetadataStore):
 
 
 class ContainerLauncher(Launcher):
-    """A launcher that lets a failed node decide the state of a run without a process of its own."""
+    """A launcher that counts the attempts which other containers made at the node."""
 
-    def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None:
-        """Record a failed attempt and the run's failure; remove what it wrote."""
-        super().fail(attempt, reason, result)
-        settings = attempt.settings
-        self._store.finish_run(settings.run_id, RunState.FAILED, f"{attempt.node.id}: {reason}")
+    def begin(self, node: GraphNode) -> Ended | Attempt:
+        """Begin as `Launcher.begin`; an earlier attempt that has not ended is over now.
+
+        A node is tried again only when its container is gone. Where that is not so after all, as on a
+        machine that was cut off, the store takes nothing more of the earlier attempt.
+        """
+        run_id = self._settings.run_id
+        earlier = spread_run.attempts_at(self._store, run_id, node.id)
+        self._first = earlier[-1].attempt + 1 if earlier else 1
+        for each in earlier:
+            if each.state is ExecutionState.RUNNING:
+                root = self._settings.pipeline_root
+                discard_outputs(output_artifacts(node, root, each.id).values())
+                self._store.fail(each.id, "its container is gone; another one took its place")
+        return super().begin(node)
 
 
 @contextlib.contextmanager
@@ -64,12 +77,26 @@ def recorded(
     (node,) = graph.nodes
     with ContainerStore.open(url) as store:
         store.lease_name = f"{settings.run_id}/{node.id}/{uuid.uuid4().hex[:8]}"
-        with store.acquire_lease(store.lease_name) as lease, _kept(lease):
-            store.take_over_dead()
-            _join(store, run)
+        with store.acquire_lease(store.lease_name) as lease:
+            recover(store)
+            try:
+                spread_run.join(store, run)
+            except spread_run.RunStopped:
+                spread_run.settle(store, settings.run_id)
+                raise
             launcher = ContainerLauncher(store, graph, settings, DigestMemo())
             launcher.published.update(published)
-            yield launcher
+            with _kept(store, lease, settings.run_id) as stop:
+                try:
+                    yield launcher
+                except KeyboardInterrupt:
+                    if stop.reason:
+                        print(f"{node.id}: {stop.reason}", file=sys.stderr)
+                    raise
+                finally:
+                    # Where it cannot be written, the next container does it, or whoever recovers.
+                    with contextlib.suppress(StoreError):
+                        spread_run.settle(store, settings.run_id)
 
 
 def describe_run(
@@ -105,39 +132,36 @@ def describe_run(
     )
 
 
-def _join(store: MetadataStore, run: RunRecord) -> None:
-    """Write the run if this is its first container.
+class _Stop:
+    """Why the container must end before its node has."""
 
-    No process owns the run, and a RUNNING run without an owner counts as dead. So it is written as
-    COMPLETE, and turns FAILED with its first failed node.
-    """
-    try:
-        with store.transaction():
-            store.create_run(run)
-            store.finish_run(run.run_id, RunState.COMPLETE)
-    except StoreError:
-        store.require_run(run.run_id)  # another container was first
+    reason = ""
 
 
 @contextlib.contextmanager
-def _kept(lease: Lease) -> Iterator[None]:
-    """Renew a lease from a thread while the body runs."""
-    ended = threading.Event()
+def _kept(store: MetadataStore, lease: Lease, run_id: str) -> Iterator[_Stop]:
+    """Renew the container's lease and the run's from a thread while the body runs."""
+    ended, stop = threading.Event(), _Stop()
 
     def renew() -> None:
         while not ended.wait(lease.interval):
             try:
                 lease.renew()
+                store.hold(run_id, spread_run.WAIT_SECONDS)
+                if store.is_stop_requested(run_id):
+                    stop.reason = "stopped by `penstock stop`"
             except LeaseHeld:
-                _thread.interrupt_main()  # another process counts this one as dead
-                return
+                stop.reason = "its lease expired, and another process counts it as dead"
             except StoreError:
                 continue  # the server may be back before the lease expires
+            if stop.reason:
+                _thread.interrupt_main()
+                return
 
     thread = threading.Thread(target=renew, name="penstock-lease", daemon=True)
     thread.start()
     try:
-        yield
+        yield stop
     finally:
         ended.set()
         thread.join()

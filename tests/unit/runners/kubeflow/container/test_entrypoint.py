@@ -21,7 +21,7 @@ from penstock.runners.kubeflow.container import entrypoint
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.entrypoint import main
 from penstock.runners.kubeflow.container.task import ContainerTask
-from penstock.store import ExecutionState, MetadataStore, RunState
+from penstock.store import ExecutionState, MetadataStore, RunState, StoreError
 from penstock.testing import runner_pipelines
 
 
@@ -79,7 +79,7 @@ def _call(
     message = _executor_input(folder, graph[node], given, inputs or {})
     return [
         "--executor-input", json.dumps(message),
-        "--task", _task(pipeline, node),
+        "--task", _task(pipeline, node, recorded="run-id" in given),
         "--project-root", str(project),
     ]  # fmt: skip
 
@@ -341,6 +341,99 @@ def test_a_failed_node_turns_its_run_failed(
         "fail": ExecutionState.FAILED,
         "join": ExecutionState.COMPLETE,
     }
+
+
+_FLAKY = """
+import pathlib
+from penstock.artifacts import Model
+from penstock.dsl import Output, component
+
+@component
+def flaky(model: Output[Model]) -> None:
+    tried = pathlib.Path("tried")
+    if not tried.exists():
+        tried.write_text("")
+        raise RuntimeError("no luck")
+    pathlib.Path(model.uri, "weights").write_text("0")
+"""
+
+
+def test_a_retry_is_a_second_attempt_and_its_run_completes(
+    tmp_path: Path,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (project / "luck.py").write_text(_FLAKY)
+    monkeypatch.syspath_prepend(str(project))
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PENSTOCK_STORE", str(tmp_path / "metadata.db"))
+    from luck import flaky  # type: ignore[import-not-found]
+
+    pipeline = Pipeline("p", None, [flaky().with_policy(retries=1)])
+    arguments = _call(pipeline, "flaky", tmp_path, project, {"run-id": "run-7"})
+    assert main(arguments) == 1
+    with MetadataStore.open(tmp_path / "metadata.db") as store:
+        assert store.get_run("run-7").state is RunState.RUNNING
+        assert store.is_held("run-7")
+    assert main(arguments) == 0
+    with MetadataStore.open(tmp_path / "metadata.db") as store:
+        run = store.get_run("run-7")
+        assert (run.state, run.error) == (RunState.COMPLETE, None)
+        attempts = [(each.attempt, each.state.name) for each in store.run_executions("run-7")]
+    assert attempts == [(1, "FAILED"), (2, "COMPLETE")]
+
+
+def test_a_container_takes_the_place_of_one_that_is_gone(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_STORE", str(tmp_path / "metadata.db"))
+    pipeline = runner_pipelines.values()
+    run, root = {"run-id": "run-7"}, str(tmp_path / "root")
+    arguments = _call(pipeline, "write_examples", tmp_path, project, run, root=root)
+    assert main(arguments) == 0
+    with MetadataStore.open(tmp_path / "metadata.db") as store:
+        # A container whose lease has not expired yet, although its machine is gone.
+        store.hold("gone", 60)
+        (first,) = store.run_executions("run-7")
+        lost = store.register_execution(
+            run_id="run-7", node_id="summarize", type_name=first.type_name, lease="gone"
+        )
+    half = tmp_path / "root" / "summarize" / "names" / str(lost) / "half"
+    location.write_bytes(str(half), b"")
+    inputs = {"examples": tmp_path / "examples", "rows": tmp_path / "result"}
+    arguments = _call(pipeline, "summarize", tmp_path / "second", project, run, inputs, root)
+    assert main(arguments) == 0
+    assert not half.exists()
+    with MetadataStore.open(tmp_path / "metadata.db") as store:
+        *_, before, after = store.run_executions("run-7")
+        assert (before.state, before.error) == (
+            ExecutionState.FAILED,
+            "its container is gone; another one took its place",
+        )
+        assert (after.attempt, after.state) == (2, ExecutionState.COMPLETE)
+        with pytest.raises(StoreError, match="cannot be published"):
+            store.publish(lost, {})
+        assert store.get_run("run-7").state is RunState.COMPLETE
+
+
+def test_no_node_of_a_run_that_was_stopped_begins(
+    tmp_path: Path,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PENSTOCK_STORE", str(tmp_path / "metadata.db"))
+    pipeline = runner_pipelines.values()
+    arguments = _call(pipeline, "write_examples", tmp_path, project, {"run-id": "run-7"})
+    assert main(arguments) == 0
+    with MetadataStore.open(tmp_path / "metadata.db") as store:
+        store.request_stop("run-7")
+    assert main(arguments) == 1
+    assert "run run-7 was stopped by `penstock stop`" in capsys.readouterr().err
+    with MetadataStore.open(tmp_path / "metadata.db") as store:
+        assert store.get_run("run-7").state is RunState.CANCELED
+        assert len(store.run_executions("run-7")) == 1
 
 
 _GATE = """
