@@ -8,23 +8,29 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: docs run test test-slow test-faults test-container test-pythons lint format benchmarks clean
+.PHONY: docs run test test-slow test-faults test-container test-cluster test-pythons lint format benchmarks clean
 
 run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not container and not torch"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not container and not cluster and not torch"
 
 # Comparisons with the reference engines, full fault injection, several minutes each.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m "slow and not container and not torch"
+	$(BIN)/python -m pytest -m "slow and not container and not cluster and not torch"
 
 test-faults: $(STAMP)
 	$(BIN)/python -m pytest -m "slow" tests/faults
 
 test-container: $(STAMP)
 	$(BIN)/python -m pytest -m container tests/container
+
+# A Kubernetes control plane of its own, built once (about 15 minutes of CPU; needs Go): JOBS compilers at
+# once. As root on Linux.
+test-cluster: $(STAMP)
+	@JOBS=$(JOBS) $(BIN)/python tests/cluster/binaries.py
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 # PyTorch's wheels bring several GB of CUDA libraries, so they have an environment of their own.
 test-torch:
@@ -48,7 +54,7 @@ test-pythons:
 .PHONY: test-unit
 test-unit: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit \
-	  -m "not slow and not container and not server and not torch and not processes" \
+	  -m "not slow and not container and not cluster and not server and not torch and not processes" \
 	  -o cache_dir=$(VENV)/.pytest_cache
 
 lint: $(STAMP)

@@ -92,8 +92,13 @@ def _running(
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL server; yield the URL of its database `postgres`."""
+def postgresql(host: str = "127.0.0.1", network: str = "127.0.0.1/32") -> Iterator[str]:
+    """Run a PostgreSQL server; yield the URL of its database `postgres`.
+
+    Args:
+        host: Address that it listens on.
+        network: Who may connect, without a password.
+    """
     import psycopg
 
     initdb = _find("initdb", "/usr/lib/postgresql/*/bin/initdb")
@@ -109,8 +114,10 @@ def postgresql() -> Iterator[str]:
             env=environment,
             **_unprivileged(),
         )
-        command = [server, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder]
-        url = f"postgresql://penstock@127.0.0.1:{port}/postgres"
+        with open(f"{data}/pg_hba.conf", "a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        command = [server, "-D", data, "-p", str(port), "-h", host, "-k", folder]
+        url = f"postgresql://penstock@{host}:{port}/postgres"
         with _running(command, folder, environment, lambda: psycopg.connect(url).close()):
             yield url
 
