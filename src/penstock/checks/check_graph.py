@@ -14,6 +14,7 @@ from penstock.checks.resolvers import check_baselines
 from penstock.checks.surroundings import (
     check_external_paths,
     check_libraries,
+    check_pod,
     check_resources,
 )
 from penstock.checks.user_code import UserCode
@@ -53,6 +54,7 @@ def check_graph(
         found += check_eval_config(node, graph, project_root, place)
         found += check_baselines(node, graph, place)
         if installed is not None:
+            found += check_pod(node, place)
             found += check_resources(
                 node,
                 place,

@@ -10,6 +10,7 @@ from typing import Literal
 from penstock.artifacts import location
 from penstock.checks.finding import Finding
 from penstock.dsl import Component, DefinitionError
+from penstock.dsl.pod import SecretKey
 from penstock.dsl.references import resolve
 from penstock.dsl.values import decode
 from penstock.graph import GraphNode
@@ -89,6 +90,54 @@ def check_libraries(nodes: Sequence[GraphNode]) -> Iterator[Finding]:
             f"TensorFlow is not installed and {', '.join(wanted)} need it. "
             f"Install it: {install_command('run')}",
         )
+
+
+def check_pod(node: GraphNode, place: str) -> Iterator[Finding]:
+    """Yield what the pod of a node is given on a cluster and this machine, for the local runner, lacks.
+
+    What only places a pod on a cluster means nothing here.
+
+    Args:
+        node: The node, its runtime parameters bound.
+        place: Where the node is created.
+    """
+    if not node.pod or unbound(node.pod):
+        return
+    pod = node.bound_pod
+    for name, source in pod.environment.items():
+        value = os.environ.get(name)
+        if isinstance(source, str):
+            if value != source:
+                has = "is not set" if value is None else f"is {value!r}"
+                yield Finding(
+                    "warning",
+                    place,
+                    f"{node.id}: PodSettings.environment gives {name}={source!r} on a cluster; here the "
+                    f"variable {has}. Set it where you run the pipeline.",
+                    node.id,
+                )
+        elif value is None and not source.optional:
+            of = (
+                f"secret {source.secret!r}"
+                if isinstance(source, SecretKey)
+                else (f"config map {source.config_map!r}")
+            )
+            yield Finding(
+                "warning",
+                place,
+                f"{node.id} gets {name} from the {of} on a cluster; here the variable is not set. Set it "
+                "where you run the pipeline.",
+                node.id,
+            )
+    for path, folder in pod.mounts.items():
+        if not os.path.isdir(path):
+            yield Finding(
+                "warning",
+                place,
+                f"{node.id}: {type(folder).__name__} is mounted at {path} on a cluster; here is no such "
+                "folder.",
+                node.id,
+            )
 
 
 def check_resources(

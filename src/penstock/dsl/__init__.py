@@ -10,6 +10,19 @@ from penstock.dsl.importer import Importer
 from penstock.dsl.markers import ExternalPath, Input, ModuleFile, Output, output
 from penstock.dsl.node import Node
 from penstock.dsl.pipeline import Pipeline
+from penstock.dsl.pod import (
+    ConfigMapFiles,
+    ConfigMapKey,
+    EmptyFolder,
+    EphemeralVolume,
+    NodeAffinity,
+    NodeRule,
+    PodSettings,
+    SecretFiles,
+    SecretKey,
+    Toleration,
+    VolumeClaim,
+)
 from penstock.dsl.policy import Policy
 from penstock.dsl.resolver import LatestArtifacts, LatestBlessedModel, Resolver
 from penstock.dsl.resources import Resources
@@ -18,7 +31,11 @@ from penstock.dsl.runtime_parameter import RuntimeParameter
 __all__ = [
     "Channel",
     "Component",
+    "ConfigMapFiles",
+    "ConfigMapKey",
     "DefinitionError",
+    "EmptyFolder",
+    "EphemeralVolume",
     "ExecutionContext",
     "ExternalPath",
     "FunctionComponent",
@@ -28,15 +45,22 @@ __all__ = [
     "LatestBlessedModel",
     "ModuleFile",
     "Node",
+    "NodeAffinity",
+    "NodeRule",
     "Output",
     "ParameterError",
     "Pipeline",
     "PipelineError",
+    "PodSettings",
     "Policy",
     "Rejected",
     "Resolver",
     "Resources",
     "RuntimeParameter",
+    "SecretFiles",
+    "SecretKey",
+    "Toleration",
+    "VolumeClaim",
     "WiringError",
     "component",
     "output",

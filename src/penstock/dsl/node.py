@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from penstock.artifacts import Artifact
 from penstock.dsl.channel import Channel
 from penstock.dsl.exceptions import ParameterError, WiringError
+from penstock.dsl.pod import PodSettings
 from penstock.dsl.policy import Policy
 from penstock.dsl.resources import Resources
 from penstock.spelling import did_you_mean
@@ -59,6 +60,7 @@ class Node:
         inputs: The sources of each input: channels, or plain artifacts in a direct call.
         policy: Retries, timeout and caching.
         resources: The resources that it needs.
+        pod: How its pod is made on a cluster.
         beam_pipeline_args: Arguments for Beam, after the pipeline's.
         made_at: File and line of the user's code that made it, or None.
     """
@@ -71,6 +73,7 @@ class Node:
         self.inputs: dict[str, tuple[Channel | Artifact, ...]] = {}
         self.policy = Policy()
         self.resources = Resources()
+        self.pod = PodSettings()
         self.beam_pipeline_args: tuple[str, ...] = ()
         self._upstream: list[Node] = []
         self._outputs = Outputs(self, {})
@@ -139,6 +142,18 @@ class Node:
         """
         given = self.resources if resources is None else resources
         self.resources = _replace(Resources, given, settings)
+        return self
+
+    def with_pod(self, pod: PodSettings | None = None, **settings: Any) -> Self:
+        """Set how the node's pod is made on a cluster: `PodSettings`, or its fields by keyword.
+
+        Example:
+            `trainer.with_pod(node_selector={"pool": "gpu"}, shared_memory="4Gi")`
+
+        Raises:
+            ParameterError: If there is no such field or its value is wrong.
+        """
+        self.pod = _replace(PodSettings, self.pod if pod is None else pod, settings)
         return self
 
     def with_beam_pipeline_args(self, args: Iterable[str]) -> Self:

@@ -10,6 +10,7 @@ from penstock.dsl.channel import Channel
 from penstock.dsl.component import Component
 from penstock.dsl.exceptions import ParameterError
 from penstock.dsl.node import Node
+from penstock.dsl.pod import PodSettings
 from penstock.dsl.references import resolve
 from penstock.dsl.resources import Resources
 from penstock.dsl.values import decode, encode
@@ -26,15 +27,17 @@ def bind_node(node: GraphNode, values: Mapping[str, Any]) -> GraphNode:
         values: A value for each runtime parameter.
 
     Raises:
-        ParameterError: If the component or `Resources` refuse a value.
+        ParameterError: If the component, `Resources` or `PodSettings` refuse a value.
     """
     resources = _substitute(node.resources, values)
     parameters = _substitute(node.parameters, values)
+    pod = _substitute(node.pod, values)
     try:
         Resources(**resources)
+        PodSettings.from_json(pod)
     except ParameterError as error:
         raise ParameterError(f"{node.id}: {error}") from None
-    bound = dataclasses.replace(node, parameters=parameters, resources=resources)
+    bound = dataclasses.replace(node, parameters=parameters, resources=resources, pod=pod)
     return bound if parameters == node.parameters else _checked(bound)
 
 

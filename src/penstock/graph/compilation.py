@@ -73,8 +73,8 @@ def _parameters_of(nodes: Iterable[Node]) -> dict[str, RuntimeParameter]:
 
 
 def runtime_parameters(node: Node) -> dict[str, RuntimeParameter]:
-    """Return the runtime parameters that a node's parameters and resources name."""
-    found = runtime_parameters_in((_values(node), node.resources.items()))
+    """Return the runtime parameters that a node's parameters, resources and pod name."""
+    found = runtime_parameters_in((_values(node), node.resources.items(), node.pod.items()))
     return {parameter.name: parameter for parameter in found}
 
 
@@ -141,6 +141,7 @@ def compile_node(
         ),
         policy=node.policy,
         resources={key: encode(value) for key, value in node.resources.items().items()},
+        pod=node.pod.to_json(),
         libraries=tuple(libraries),
         uses_tensorflow=runs_tensorflow,
         uses_seed=bool(getattr(kind, "USES_SEED", False)),

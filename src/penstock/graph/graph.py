@@ -158,7 +158,7 @@ class Graph:
         values = self.with_parameters(known).values(given)
         nodes = tuple(
             bind_node(node, values)
-            if unbound([node.parameters, node.resources]) <= known.keys()
+            if unbound([node.parameters, node.resources, node.pod]) <= known.keys()
             else node
             for node in self.nodes
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from penstock.artifacts import Artifact
+from penstock.dsl.pod import PodSettings
 from penstock.dsl.policy import Policy
 from penstock.dsl.references import resolve
 from penstock.dsl.resources import Resources
@@ -58,6 +59,7 @@ class GraphNode:
         uses_seed: Whether the seed is keyed.
         uses_lineage: Whether it receives the lineage of its inputs.
         beam_pipeline_args: Arguments for Beam.
+        pod: `PodSettings` as plain values: how its pod is made on a cluster.
         made_at: File and line that made it, for messages; not in the JSON form.
     """
 
@@ -80,6 +82,7 @@ class GraphNode:
     beam_pipeline_args: tuple[str, ...]
     gates: tuple[str, ...] = ()
     judges: tuple[Edge, ...] = ()
+    pod: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     made_at: tuple[str, int] | None = dataclasses.field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +101,7 @@ class GraphNode:
         value["judges"] = [dataclasses.asdict(edge) for edge in self.judges]
         value["policy"] = self.policy.to_json()
         value["resources"] = dict(self.resources)
+        value["pod"] = dict(self.pod)
         value["libraries"] = list(self.libraries)
         value["uses_tensorflow"] = self.uses_tensorflow
         value["uses_seed"] = self.uses_seed
@@ -133,9 +137,15 @@ class GraphNode:
             beam_pipeline_args=tuple(value.get("beam_pipeline_args", ())),
             gates=tuple(value.get("gates", ())),
             judges=tuple(Edge(**edge) for edge in value.get("judges", ())),
+            pod=value.get("pod", {}),
         )
 
     @property
     def bound_resources(self) -> Resources:
         """Its resources, once the runtime parameters in them have values."""
         return Resources(**self.resources)
+
+    @property
+    def bound_pod(self) -> PodSettings:
+        """The settings of its pod, once the runtime parameters in them have values."""
+        return PodSettings.from_json(self.pod)

@@ -8,11 +8,14 @@ from penstock.checks.finding import CheckFailed, told_once
 from penstock.components import CsvExampleGen, Evaluator, ImportExampleGen, ImportSchemaGen, Trainer
 from penstock.dsl import (
     Component,
+    EmptyFolder,
     Importer,
     LatestBlessedModel,
     Pipeline,
     Resolver,
     RuntimeParameter,
+    SecretKey,
+    VolumeClaim,
 )
 from penstock.evaluation import EvalConfig, MetricConfig, MetricsSpec, ModelSpec, SlicingSpec
 from penstock.graph import compile_pipeline
@@ -325,3 +328,26 @@ def test_a_distribution_is_checked_with_the_resources_of_its_node(root):
     assert messages(root, one) == [
         "CsvExampleGen: CsvExampleGen runs in one process. Received: Resources(replicas=2)"
     ]
+
+
+def test_what_a_pod_has_and_this_machine_lacks(root, monkeypatch):
+    monkeypatch.setenv("HAS", "x")
+    monkeypatch.delenv("TOKEN", raising=False)
+    gen = CsvExampleGen(input_base="data").with_pod(
+        node_selector={"pool": "gpu"},
+        environment={
+            "HAS": "x",
+            "LEVEL": "debug",
+            "TOKEN": SecretKey("hub", "token"),
+            "MAYBE": SecretKey("hub", "maybe", optional=True),
+        },
+        mounts={str(root): EmptyFolder(), "/not/here": VolumeClaim("data")},
+    )
+    graph = compile_pipeline(Pipeline("p", components=[gen]))
+    found = check_graph(graph, str(root), accelerators=[])
+    assert [each.level for each in found] == ["warning"] * 3
+    level, token, mount = (each.message for each in found)
+    assert "gives LEVEL='debug' on a cluster; here the variable is not set" in level
+    assert "gets TOKEN from the secret 'hub' on a cluster; here the variable is not set" in token
+    assert "VolumeClaim is mounted at /not/here on a cluster; here is no such folder" in mount
+    assert messages(root, gen) == []

@@ -48,6 +48,16 @@ def parser() -> Parser:
         "--root", metavar="URL", help="kubeflow: where all containers write artifacts, as gs://..."
     )
     parser.add_argument(
+        "--store",
+        metavar="SECRET/KEY",
+        help="kubeflow: the secret that holds the URL of the metadata store",
+    )
+    parser.add_argument(
+        "--allow",
+        metavar="SETTING",
+        help="kubeflow: settings to leave out where it cannot honour them, as priority_class,...",
+    )
+    parser.add_argument(
         "--param",
         metavar="NAME=VALUE",
         type=key_value,
@@ -63,9 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = load_pipeline(arguments.file)
     graph = loaded.compile()
     options = {
-        name: value
-        for name, value in (("image", arguments.image), ("root", arguments.root))
-        if value
+        name: getattr(arguments, name)
+        for name in ("image", "root", "store", "allow")
+        if getattr(arguments, name)
     }
     if arguments.to == "json":
         given = [f"--{name}" for name in options] + ["--param"] * bool(arguments.param)

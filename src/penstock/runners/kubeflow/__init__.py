@@ -1,6 +1,7 @@
 """The Kubeflow runner: a pipeline as Kubeflow Pipelines IR, one container per node."""
 
-from penstock.runners.kubeflow.config import KubeflowConfig, SecretKey
+from penstock.dsl.pod import SecretKey
+from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.limits import limits
 from penstock.runners.kubeflow.runner import KubeflowDagRunner, compile_to_yaml
 from penstock.runners.protocol import Limit, UnsupportedSetting

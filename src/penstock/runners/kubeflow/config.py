@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from penstock.dsl.exceptions import ParameterError
-from penstock.spelling import names_its_arguments
+from penstock.dsl.pod import PodSettings, SecretKey
+from penstock.dsl.pod.settings import is_image
+from penstock.dsl.runtime_parameter import RuntimeParameter
+from penstock.spelling import did_you_mean, names_its_arguments
 
-
-@names_its_arguments
-@dataclasses.dataclass(frozen=True, slots=True)
-class SecretKey:
-    """A key of a Kubernetes secret: the name is compiled in, the value never leaves the cluster."""
-
-    secret: str
-    key: str
+WAIVABLE = ("priority_class", "service_account")
+"""Settings that Kubeflow cannot honour and `KubeflowConfig.allow` lets pass."""
 
 
 def _default_image() -> str:
@@ -31,7 +29,9 @@ class KubeflowConfig:
     Args:
         image: Image of all nodes; by default the environment's `PENSTOCK_IMAGE`, else
             `penstock:latest`. Name it by a tag that changes with its content, or by digest: Kubeflow's
-            cache takes two images of one name for the same.
+            cache takes two images of one name for the same. As a `RuntimeParameter` it becomes a parameter
+            of the Kubeflow pipeline.
+        pod: Settings of every pod; those of a node come before them.
         pipeline_root: Folder or URL of the artifacts, before the pipeline's own. It is the default of
             the run's parameter `pipeline_root`.
         volumes: Persistent volume claim to the folder where it is mounted, in every container.
@@ -40,24 +40,31 @@ class KubeflowConfig:
             image.
         seed: Seed of the runs for everything random.
         deterministic: Whether equal inputs must give bit-equal outputs.
+        allow: Settings that may be left out where Kubeflow cannot honour them, with a warning instead of an
+            error: `"priority_class"` for all nodes, `"Trainer.priority_class"` for one.
 
     Raises:
-        ParameterError: If the image has no name, or a folder of a volume is not absolute.
+        ParameterError: If the image has no name, a folder of a volume is not absolute, or `allow` names
+            something else.
 
     Example:
         KubeflowConfig(image="europe-docker.pkg.dev/p/r/taxi:3f2c", pipeline_root="gs://bucket/taxi")
     """
 
-    image: str = dataclasses.field(default_factory=_default_image)
+    image: str | RuntimeParameter = dataclasses.field(default_factory=_default_image)
     pipeline_root: str | None = None
     volumes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     store: SecretKey | None = None
     project_archive: str | None = None
     seed: int | None = None
     deterministic: bool = False
+    pod: PodSettings = dataclasses.field(default_factory=PodSettings)
+    allow: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not self.image or any(each.isspace() for each in self.image):
+        image: Any = self.image
+        parameter = isinstance(image, RuntimeParameter) and image.ptype is str
+        if not parameter and not is_image(image):
             raise ParameterError(
                 f"KubeflowConfig.image is the name of an image. Received: {self.image!r}"
             )
@@ -67,6 +74,15 @@ class KubeflowConfig:
                     "KubeflowConfig.volumes maps a claim to the absolute folder where it is mounted. "
                     f"Received: {claim!r}: {folder!r}"
                 )
+        for each in self.allow:
+            if each.rpartition(".")[2] not in WAIVABLE:
+                raise ParameterError(
+                    f"KubeflowConfig.allow has no {each!r}.{did_you_mean(each, WAIVABLE)}"
+                )
+
+    def allows(self, node: str, setting: str) -> bool:
+        """Return whether a setting of a node may be left out."""
+        return setting in self.allow or f"{node}.{setting}" in self.allow
 
     def reaches(self, root: str) -> bool:
         """Return whether every container can write to `root`: a URL, or below a mounted volume."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.resources import Resources
 from penstock.graph import Graph, GraphNode
 from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.kubeflow.pod_limits import pod_limits
+from penstock.runners.kubeflow.pods import pod_of
+from penstock.runners.kubeflow.resources import accelerator_of, parameters_of, slice_problem
 from penstock.runners.protocol import Limit
 
 PIPELINE_ROOT = "pipeline_root"
@@ -13,9 +19,6 @@ PIPELINE_ROOT = "pipeline_root"
 
 _PROCESSES = {"replicas": 1, "parameter_servers": 0}
 """Fields of `Resources` about the number of processes, and what one process has."""
-
-_RETRY_SECONDS = 3600.0
-"""Kubeflow's SDK caps the time from a task's first start within which it is tried again."""
 
 
 def limits(graph: Graph, config: KubeflowConfig) -> list[Limit]:
@@ -25,7 +28,15 @@ def limits(graph: Graph, config: KubeflowConfig) -> list[Limit]:
         graph: The pipeline.
         config: How it is compiled.
     """
-    return [*_of_pipeline(graph, config), *(each for n in graph.nodes for each in _of(n, config))]
+    found = list(_of_pipeline(graph, config))
+    for node in graph.nodes:
+        found += [
+            *_of(node, config),
+            *_of_resources(graph, node),
+            *_of_placement(graph, node, config),
+        ]
+        found += pod_limits(node, config)
+    return found
 
 
 def _of_pipeline(graph: Graph, config: KubeflowConfig) -> Iterator[Limit]:
@@ -89,13 +100,6 @@ def _of(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
                 "lower retries.",
                 fatal=True,
             )
-        if sum(waits) > _RETRY_SECONDS:
-            yield Limit(
-                node.id,
-                f"retries={policy.retries}",
-                f"Kubeflow retries for an hour; these waits alone take {sum(waits):g} s.",
-                fatal=True,
-            )
         if not float(policy.backoff_seconds).is_integer():
             yield Limit(
                 node.id,
@@ -112,7 +116,6 @@ def _of(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
         )
     if config.store is None:
         yield from _without_store(node)
-    yield from _of_resources(node)
 
 
 def _without_store(node: GraphNode) -> Iterator[Limit]:
@@ -134,13 +137,15 @@ def _without_store(node: GraphNode) -> Iterator[Limit]:
         )
 
 
-def _of_resources(node: GraphNode) -> Iterator[Limit]:
+def _of_resources(graph: Graph, node: GraphNode) -> Iterator[Limit]:
+    kept = parameters_of(graph, node)
     for field, value in node.resources.items():
-        if isinstance(value, dict) and field not in ("memory", *_PROCESSES):
+        if isinstance(value, dict) and field not in (*kept, *_PROCESSES):
             yield Limit(
                 node.id,
                 f"Resources.{field}=RuntimeParameter({value['$runtime_parameter']!r})",
-                "Kubeflow cannot change it when a run is created: its current value is compiled in",
+                "it selects machines by a label, which Kubeflow cannot change when a run is created: its "
+                "current value is compiled in",
                 fatal=False,
             )
     for field, one in _PROCESSES.items():
@@ -166,3 +171,34 @@ def _of_resources(node: GraphNode) -> Iterator[Limit]:
             f"only a TPU has a topology. Received: accelerator={accelerator!r}",
             fatal=True,
         )
+
+
+def _of_placement(graph: Graph, node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
+    """Yield what is wrong with the machines that a node asks for, where its parameters have values."""
+    try:
+        resources = Resources(**_with_defaults(graph, node.resources))
+        _, labels = accelerator_of(resources)
+    except DefinitionError:
+        return  # said where the pipeline is compiled
+    problem = slice_problem(resources)
+    if problem is not None:
+        yield Limit(node.id, f"Resources.topology={resources.topology!r}", problem, fatal=True)
+    selected = pod_of(node, config).node_selector
+    for label, value in labels.items():
+        if selected.get(label, value) != value:
+            yield Limit(
+                node.id,
+                f"PodSettings.node_selector[{label!r}]",
+                f"Resources.accelerator={resources.accelerator!r} selects machines with {value!r}, and no "
+                f"machine has {selected[label]!r} as well. Leave the label out.",
+                fatal=True,
+            )
+
+
+def _with_defaults(graph: Graph, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        field: graph.parameters[value["$runtime_parameter"]].default
+        if isinstance(value, Mapping)
+        else value
+        for field, value in fields.items()
+    }

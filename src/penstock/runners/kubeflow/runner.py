@@ -13,17 +13,25 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from penstock.dsl import Pipeline
-from penstock.dsl.exceptions import DefinitionError
+from penstock.dsl.exceptions import DefinitionError, ParameterError
+from penstock.dsl.pod import SecretKey
 from penstock.dsl.resources import Resources
+from penstock.dsl.runtime_parameter import RuntimeParameter
 from penstock.graph import Graph, compile_pipeline
 from penstock.installation import install_command
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.container.task import runtime_parameters
 from penstock.runners.kubeflow.limits import PIPELINE_ROOT, limits
+from penstock.runners.kubeflow.pods import image_of
+from penstock.runners.kubeflow.resources import parameters_of, told_as_text
 from penstock.runners.kubeflow.tasks import add_task
 from penstock.runners.protocol import Abilities, Limit, UnsupportedSetting
 
 _LOG = logging.getLogger("penstock.runners.kubeflow")
+
+_RETRIED_FOR = 366 * 24 * 3600
+"""Seconds from the start of a task's first pod in which it is retried. Argo counts the time that pods run,
+and its SDK's default is an hour: a training of two hours would never be tried again."""
 
 
 class MissingKubeflow(ImportError):
@@ -46,12 +54,19 @@ class KubeflowDagRunner:
     OPTIONS: ClassVar[Mapping[str, str]] = {
         "image": "the image that runs the nodes (default: $PENSTOCK_IMAGE)",
         "root": "where all containers write artifacts, as gs://...",
+        "store": "the secret with the URL of the metadata store, as SECRET/KEY",
+        "allow": "settings to leave out where Kubeflow cannot honour them, as priority_class,...",
     }
 
     @classmethod
     def from_options(cls, options: Mapping[str, str]) -> Self:
         """Return a runner with the image and the root that were typed."""
-        config = KubeflowConfig(pipeline_root=options.get("root"))
+        allow = [each.strip() for each in options.get("allow", "").split(",")]
+        config = KubeflowConfig(
+            pipeline_root=options.get("root"),
+            store=_secret_key(options["store"]) if options.get("store") else None,
+            allow=[each for each in allow if each],
+        )
         if options.get("image"):
             config = dataclasses.replace(config, image=options["image"])
         return cls(config)
@@ -89,6 +104,13 @@ class KubeflowDagRunner:
         return path
 
 
+def _secret_key(text: str) -> SecretKey:
+    secret, slash, key = text.partition("/")
+    if not slash:
+        raise ParameterError(f"The store's secret is SECRET/KEY. Received: {text!r}")
+    return SecretKey(secret, key)
+
+
 def compile_to_yaml(
     graph: Graph, config: KubeflowConfig | None = None, parameters: Mapping[str, Any] | None = None
 ) -> str:
@@ -112,6 +134,7 @@ def compile_to_yaml(
         compile_to_yaml(compile_pipeline(pipeline), KubeflowConfig(image="taxi:3f2c"))
     """
     config = config or KubeflowConfig()
+    graph = _with_image(graph, config)
     try:
         from kfp import compiler, dsl
     except ImportError as error:
@@ -143,10 +166,23 @@ def compile_to_yaml(
 
     define.__signature__ = signature  # type: ignore[attr-defined]
     pipeline = dsl.pipeline(name=_sanitized(graph.name), display_name=graph.name)(define)
+    for task in pipeline.pipeline_spec.root.dag.tasks.values():
+        if task.HasField("retry_policy"):
+            task.retry_policy.backoff_max_duration.seconds = _RETRIED_FOR
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pipeline.yaml")
         compiler.Compiler().compile(pipeline, path)
         return Path(path).read_text("utf-8")
+
+
+def _with_image(graph: Graph, config: KubeflowConfig) -> Graph:
+    """Return the graph with the runtime parameters of the configuration among its own."""
+    found = {
+        each.name: each
+        for each in (config.image, config.pod.image)
+        if isinstance(each, RuntimeParameter)
+    }
+    return dataclasses.replace(graph, parameters={**graph.parameters, **found}) if found else graph
 
 
 def _with_defaults(graph: Graph, given: Mapping[str, Any]) -> Graph:
@@ -178,13 +214,12 @@ def _renewed(parameter: Any, default: Any) -> Any:
 
 def _resources(graph: Graph, node_id: str) -> Resources:
     """Return what a node asks of its machine, with the defaults of runtime parameters."""
-    fields = dict(graph[node_id].resources)
+    kept = parameters_of(graph, graph[node_id])
+    fields = {key: each for key, each in graph[node_id].resources.items() if key not in kept}
     names = runtime_parameters(fields)
-    if isinstance(fields.get("memory"), Mapping):
-        names -= runtime_parameters(fields.pop("memory"))
     part = dataclasses.replace(
         graph,
-        nodes=(dataclasses.replace(graph[node_id], resources=fields, parameters={}),),
+        nodes=(dataclasses.replace(graph[node_id], resources=fields, parameters={}, pod={}),),
         parameters={name: graph.parameters[name] for name in names},
     )
     try:
@@ -198,14 +233,20 @@ def _signature(graph: Graph, config: KubeflowConfig) -> inspect.Signature:
     used = set(graph.parameters) if config.store is not None else set()
     for node in graph.nodes:
         used |= runtime_parameters(node.parameters)
-        used |= runtime_parameters(node.resources.get("memory"))
+        used |= runtime_parameters(image_of(node, config))
+    as_text = told_as_text(graph)
+    used |= as_text
     root = config.pipeline_root or graph.root
     fields: list[tuple[str, type, Any]] = [
         (PIPELINE_ROOT, str, root if root is not None and config.reaches(root) else None)
     ]
-    fields += [
-        (name, each.ptype, each.default) for name, each in graph.parameters.items() if name in used
-    ]
+    for name, each in graph.parameters.items():
+        if name in as_text and each.default is not None:
+            fields.append(
+                (name, str, f"{each.default:.12g}" if each.ptype is float else str(each.default))
+            )
+        elif name in used:
+            fields.append((name, str if name in as_text else each.ptype, each.default))
     return inspect.Signature(
         [
             inspect.Parameter(

@@ -16,7 +16,8 @@ from penstock.runners.kubeflow.container.task import (
     artifact_inputs,
     parameter_input,
 )
-from penstock.runners.kubeflow.resources import set_resources
+from penstock.runners.kubeflow.pods import image_of, pod_of, set_pod
+from penstock.runners.kubeflow.resources import parameters_of, set_resources, told_as_text
 
 _SYSTEM_TYPES = {
     "Examples": "system.Dataset",
@@ -26,13 +27,6 @@ _SYSTEM_TYPES = {
     "PushedModel": "system.Model",
 }
 """Kubeflow's SDK knows only its own types; TFX's stands in the metadata."""
-
-POD_IDENTITY = {
-    "PENSTOCK_POD_NAME": "metadata.name",
-    "PENSTOCK_POD_UID": "metadata.uid",
-    "PENSTOCK_POD_NAMESPACE": "metadata.namespace",
-}
-"""Environment variables that tell a container which pod it is in: variable to field of the pod."""
 
 _PARAMETER_TYPES = {int: "Integer", float: "Float", str: "String", bool: "Boolean"}
 
@@ -55,7 +49,7 @@ def add_task(
         parameters: The Kubeflow pipeline's parameters by name.
         tasks: Tasks of the nodes before it.
     """
-    from kfp import dsl, kubernetes
+    from kfp import dsl
 
     told = ContainerTask.of(
         graph,
@@ -70,31 +64,29 @@ def add_task(
     if config.store is not None:
         arguments[RUN_ID] = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         types[RUN_ID] = "String"
+    as_text = told_as_text(graph)
     for name, parameter in told.graph.parameters.items():
         arguments[parameter_input(name)] = parameters[name]
-        types[parameter_input(name)] = _PARAMETER_TYPES[parameter.ptype]
+        kind = str if name in as_text else parameter.ptype
+        types[parameter_input(name)] = _PARAMETER_TYPES[kind]
     for name, edge in artifact_inputs(node).items():
         arguments[name] = tasks[edge.producer].outputs[edge.key]
         types[name] = _system_type(graph[edge.producer], edge.key)
     outputs = {key: _system_type(node, key) for key in node.outputs}
-    task = _component(node.id, config.image, told.to_text(), types, outputs)(**arguments)
+    image = image_of(node, config)
+    named = image if isinstance(image, str) else ""
+    task = _component(node.id, named, told.to_text(), types, outputs)(**arguments)
+    if not named:
+        task.set_container_image(parameters[image["$runtime_parameter"]])
     task.set_display_name(node.id)
     read = {edge.producer for edges in node.inputs.values() for edge in edges}
     later = [tasks[each] for each in node.upstream if each in tasks and each not in read]
     if later:
         task.after(*later)
     _set_policy(task, graph, node, config)
-    memory = node.resources.get("memory")
-    given = parameters[memory["$runtime_parameter"]] if isinstance(memory, Mapping) else None
+    given = {field: parameters[name] for field, name in parameters_of(graph, node).items()}
     set_resources(task, resources, given)
-    for name, field in POD_IDENTITY.items():
-        kubernetes.use_field_path_as_env(task, name, field)
-    for claim, folder in config.volumes.items():
-        kubernetes.mount_pvc(task, pvc_name=claim, mount_path=folder)
-    if config.store is not None:
-        kubernetes.use_secret_as_env(
-            task, config.store.secret, secret_key_to_env={config.store.key: "PENSTOCK_STORE"}
-        )
+    set_pod(task, pod_of(node, config), config)
     return task
 
 
@@ -129,6 +121,7 @@ def _set_policy(task: Any, graph: Graph, node: GraphNode, config: KubeflowConfig
         graph.enable_cache and policy.cache and config.store is None and not outside
     )
     if policy.retries:
+        # How long it is retried for is set where the pipeline is compiled.
         task.set_retry(
             policy.retries,
             backoff_duration=f"{math.ceil(policy.backoff_seconds)}s",

@@ -28,8 +28,8 @@ from penstock.dsl import (
     ParameterError,
     Pipeline,
     Resolver,
-    Resources,
     RuntimeParameter,
+    Toleration,
     component,
 )
 from penstock.graph import compile_pipeline
@@ -87,6 +87,11 @@ def _pipeline(root: str | None = "gs://bucket/taxi") -> Pipeline:
             memory=RuntimeParameter("memory", str, default="8Gi"),
             accelerator="nvidia-l4",
             accelerator_count=2,
+        )
+        .with_pod(
+            tolerations=[Toleration("nvidia.com/gpu", effect="NoSchedule")],
+            environment={"HF_TOKEN": SecretKey("hugging-face", "token")},
+            shared_memory="4Gi",
         )
     )
     second = train(schema=schema.outputs["result"], epochs=1).with_id("Second")
@@ -195,6 +200,8 @@ def test_retries_and_timeouts() -> None:
     assert (retry["maxRetryCount"], retry["backoffDuration"], retry["backoffFactor"]) == (
         2, "30s", 2.0,
     )  # fmt: skip
+    # Kubeflow's SDK says 3600s: the time of the attempts themselves counts.
+    assert retry["backoffMaxDuration"] == "31622400s"
     assert _kubernetes(text)["exec-trainer"]["activeDeadlineSeconds"] == "3600"
     assert "retryPolicy" not in _tasks(text)["second"]
 
@@ -238,7 +245,7 @@ def test_a_gate_holds_back_who_reads_what_it_judges() -> None:
 def test_the_store_s_url_comes_from_a_secret() -> None:
     text = _compile(_pipeline(), KubeflowConfig(store=SecretKey("metadata", "url")))
     for executor in _kubernetes(text).values():
-        (secret,) = executor["secretAsEnv"]
+        secret = executor["secretAsEnv"][0]
         assert secret["secretName"] == "metadata"
         (key,) = secret["keyToEnv"]
         assert (key["secretKey"], key["envVar"]) == ("url", "PENSTOCK_STORE")
@@ -267,29 +274,65 @@ def test_an_unknown_parameter_names_the_nearest() -> None:
         _compile(_pipeline(), epoch=5)
 
 
-def test_an_accelerator_by_runtime_parameter_is_compiled_in(
+def test_a_model_of_gpu_by_runtime_parameter_is_compiled_in(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    pipeline = Pipeline(
-        "one",
-        "gs://b/one",
-        [
-            count(folder="data").with_resources(
-                Resources(accelerator=RuntimeParameter("accelerator", str, default=""))
-            )
-        ],
-    )
-    assert "resources" not in _executors(_compile(pipeline))["exec-count"]
-    assert "count: Resources.accelerator=RuntimeParameter('accelerator')" in caplog.text
-    text = _compile(pipeline, accelerator="amd.com/gpu")
+    model = RuntimeParameter("accelerator", str, default="nvidia-l4")
+    node = count(folder="data").with_resources(accelerator=model)
+    text = _compile(Pipeline("one", "gs://b/one", [node]), accelerator="nvidia-t4")
+    assert "count: Resources.accelerator=RuntimeParameter('accelerator'): it selects" in caplog.text
     resources = _executors(text)["exec-count"]["resources"]
-    assert resources["accelerator"]["resourceType"] == "amd.com/gpu"
+    assert resources["accelerator"]["resourceType"] == "nvidia.com/gpu"
+    labels = _kubernetes(text)["exec-count"]["nodeSelector"]["labels"]
+    assert labels == {"cloud.google.com/gke-accelerator": "nvidia-t4"}
     inputs = next(yaml.safe_load_all(text))["root"]["inputDefinitions"]["parameters"]
     assert set(inputs) == {"pipeline_root"}
 
 
+def test_resources_and_image_as_parameters_of_the_pipeline(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    node = count(folder="data").with_resources(
+        cpu=RuntimeParameter("cores", float, default=2.5),
+        accelerator=RuntimeParameter("device", str, default=""),
+        accelerator_count=RuntimeParameter("devices", int, default=1),
+    )
+    node.with_pod(image=RuntimeParameter("count_image", str, default="count:1"))
+    other = count(folder="data").with_id("Other")
+    image = RuntimeParameter("image", str, default="taxi:1")
+    text = _compile(
+        Pipeline("one", "gs://b/one", [node, other]), KubeflowConfig(image=image), devices="4"
+    )
+    assert not caplog.text
+    inputs = next(yaml.safe_load_all(text))["root"]["inputDefinitions"]["parameters"]
+    # Kubeflow's driver makes a pod of texts alone.
+    assert {
+        name: (each["parameterType"], each["defaultValue"]) for name, each in inputs.items()
+    } == {
+        "cores": ("STRING", "2.5"),
+        "device": ("STRING", ""),
+        "devices": ("STRING", "4"),
+        "count_image": ("STRING", "count:1"),
+        "image": ("STRING", "taxi:1"),
+        "pipeline_root": ("STRING", "gs://b/one"),
+    }
+    container = _executors(text)["exec-count"]
+    given = "{{{{$.inputs.parameters['pipelinechannel--{}']}}}}".format
+    assert container["image"] == given("count_image")
+    assert container["resources"]["resourceCpuLimit"] == given("cores")
+    accelerator = container["resources"]["accelerator"]
+    assert accelerator["resourceType"] == given("device")
+    assert accelerator["resourceCount"] == given("devices")
+    taken = _tasks(text)["count"]["inputs"]["parameters"]
+    for name in ("count_image", "cores", "device", "devices"):
+        assert taken[f"pipelinechannel--{name}"] == {"componentInputParameter": name}
+    assert _executors(text)["exec-other"]["image"] == given("image")
+
+
 def test_a_parameter_that_must_be_compiled_in_needs_a_value() -> None:
-    node = count(folder="data").with_resources(cpu=RuntimeParameter("cores", float))
+    node = count(folder="data").with_resources(
+        accelerator="tpu-v5e", topology=RuntimeParameter("cores", str)
+    )
     with pytest.raises(ParameterError, match=r"count: Resources: .*'cores'.*--param cores="):
         _compile(Pipeline("one", "gs://b/one", [node]))
 

@@ -15,7 +15,7 @@ from penstock.runners.kubeflow import (
     limits,
 )
 from penstock.runners.kubeflow.container.task import ContainerTask
-from penstock.runners.kubeflow.resources import accelerator_of
+from penstock.runners.kubeflow.resources import accelerator_of, slice_problem
 
 REACHABLE = KubeflowConfig(pipeline_root="gs://bucket/root")
 
@@ -41,10 +41,6 @@ def test_a_plain_node_has_no_limits() -> None:
             {"retries": 5, "backoff_seconds": 10, "max_backoff_seconds": 60},
             "work: max_backoff_seconds=60: Kubeflow doubles each wait without a limit; the last of 5 "
             "would be 160 s",
-        ),
-        (
-            {"retries": 9, "backoff_seconds": 60, "max_backoff_seconds": 99999},
-            "work: retries=9: Kubeflow retries for an hour; these waits alone take 30660 s",
         ),
         (
             {"cache_max_age_seconds": 60},
@@ -75,6 +71,31 @@ def test_what_is_rounded_is_said() -> None:
 def test_a_topology_without_a_tpu() -> None:
     (text,) = _texts(work().with_resources(accelerator="nvidia-l4", topology="2x2"))
     assert text.startswith("work: Resources.topology='2x2': only a TPU has a topology.")
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"topology": "4x4", "accelerator_count": 4}, "a slice of 4x4 has 16 chips, and 1 pod of 4 takes "
+         "4. Set replicas=4."),
+        ({"topology": "2x4"}, "a slice of 2x4 has 8 chips, and 1 pod of 1 takes 1. Set replicas=8."),
+        ({"topology": "2x2", "accelerator_count": 8}, "a slice of 2x2 has 4 chips, and 1 pod of 8 takes "
+         "8. Set accelerator_count=4 if one machine has them all."),
+        ({"topology": "big"}, "a topology is the sides of a slice, such as '2x4' or '4x4x4'."),
+    ],
+)  # fmt: skip
+def test_a_slice_that_no_pod_could_hold(resources: dict[str, Any], said: str) -> None:
+    (text,) = _texts(work().with_resources(accelerator="tpu-v5e", **resources))
+    assert text == f"work: Resources.topology={resources['topology']!r}: {said}"
+
+
+def test_a_slice_of_several_hosts_is_one_pod_for_each() -> None:
+    assert (
+        slice_problem(
+            Resources(accelerator="tpu-v5e", accelerator_count=4, topology="4x4", replicas=4)
+        )
+        is None
+    )
 
 
 def test_a_part_of_a_pipeline_that_reads_from_outside() -> None:

@@ -63,7 +63,7 @@ class ContainerTask:
 
     @classmethod
     def of(cls, graph: Graph, node: GraphNode, *, recorded: bool = False, **constants: Any) -> Self:
-        """Return the task of one node of a graph; what it asks of its machine is left out.
+        """Return the task of one node of a graph; what it asks of its machine and pod is left out.
 
         Args:
             graph: The pipeline.
@@ -78,7 +78,7 @@ class ContainerTask:
         part = dataclasses.replace(
             graph,
             root=None,
-            nodes=(dataclasses.replace(node, resources={}),),
+            nodes=(dataclasses.replace(node, resources={}, pod={}),),
             parameters={name: each for name, each in graph.parameters.items() if name in names},
         )
         return cls(part, graph.to_text() if recorded else "", **constants)
