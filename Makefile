@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: docs run test test-slow test-faults test-container test-cluster test-pythons lint format benchmarks clean
+.PHONY: docs run test test-slow test-engines test-faults test-container test-cluster test-pythons lint format benchmarks clean
 
 run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
@@ -18,7 +18,11 @@ test: $(STAMP)
 
 # Comparisons with the reference engines, full fault injection, several minutes each.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m "slow and not container and not cluster and not torch"
+	$(BIN)/python -m pytest -m "slow and not container and not cluster and not job_server and not torch"
+
+# The suite of Beam's engines on Flink and Spark, embedded in Beam's job servers; Java and Maven.
+test-engines: $(STAMP)
+	$(BIN)/python -m pytest -m job_server tests/engines
 
 test-faults: $(STAMP)
 	$(BIN)/python -m pytest -m "slow" tests/faults

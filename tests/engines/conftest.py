@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -19,19 +21,17 @@ from pathlib import Path
 
 import pytest
 
+from . import job_servers
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 
-# Beam's job servers for clusters, each with an embedded one: jars that these variables name.
-JOB_SERVERS = {"flink": "PENSTOCK_FLINK_JOB_SERVER", "spark": "PENSTOCK_SPARK_JOB_SERVER"}
+# Beam's job servers for clusters, each with an embedded one; these variables may name a jar.
+JARS = {"flink": "PENSTOCK_FLINK_JOB_SERVER", "spark": "PENSTOCK_SPARK_JOB_SERVER"}
+CLUSTERS = [pytest.param(name, marks=[pytest.mark.slow, pytest.mark.job_server]) for name in JARS]
 REMOTE = [
-    pytest.param(name, marks=pytest.mark.slow)
-    for name in (
-        "workers",
-        "job-service",
-        "prism",
-        *(name for name, variable in JOB_SERVERS.items() if variable in os.environ),
-    )
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("workers", "job-service", "prism")),
+    *CLUSTERS,
 ]
 ENGINES = ["in-memory", *REMOTE]
 
@@ -55,11 +55,10 @@ def arguments_of(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
     external = ("--environment_type=EXTERNAL", f"--environment_config={pool}")
     if name == "workers":
         return ("--runner=FnApiRunner", "--direct_num_workers=2", *external)
-    if name == "job-service":
-        job_service = request.getfixturevalue("job_service")
-        return ("--runner=PortableRunner", f"--job_endpoint={job_service}", *external)
-    if name in JOB_SERVERS:
-        return (*on_cluster(name), *external)
+    if name in ("job-service", "flink", "spark"):
+        endpoint = request.getfixturevalue(name.replace("-", "_"))
+        parallelism = ("--parallelism=2",) if name == "flink" else ()
+        return ("--runner=PortableRunner", f"--job_endpoint={endpoint}", *parallelism, *external)
     return (
         "--runner=PrismRunner",
         f"--prism_location={request.getfixturevalue('prism')}",
@@ -67,19 +66,46 @@ def arguments_of(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
     )
 
 
-def on_cluster(name: str) -> tuple[str, ...]:
-    """The arguments for a job server's jar that embeds a cluster; skips where none is named."""
-    jar = os.environ.get(JOB_SERVERS[name])
-    if jar is None:
-        pytest.skip(
-            f"${JOB_SERVERS[name]} names no jar; Maven Central has it as "
-            f"org.apache.beam:beam-runners-{name}-*-job-server"
-        )
-    if not Path(jar).is_file():
-        raise FileNotFoundError(f"${JOB_SERVERS[name]} names {jar}, which is no file")
-    if name == "flink":
-        return ("--runner=FlinkRunner", "--flink_master=[local]", f"--flink_job_server_jar={jar}")
-    return ("--runner=SparkRunner", "--spark_master_url=local[2]", f"--spark_job_server_jar={jar}")
+def jar_of(name: str) -> Path:
+    """The jar of a job server: that which the variable names, or one that Maven resolves."""
+    given = os.environ.get(JARS[name])
+    if given is None:
+        return job_servers.build(name)
+    if not Path(given).is_file():
+        raise FileNotFoundError(f"${JARS[name]} names {given}, which is no file")
+    return Path(given)
+
+
+@pytest.fixture(scope="session")
+def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Beam's job server for Flink, with a cluster embedded in it."""
+    with embedded_cluster("flink", tmp_path_factory.mktemp("flink")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Beam's job server for Spark, with a cluster embedded in it."""
+    with embedded_cluster("spark", tmp_path_factory.mktemp("spark")) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def embedded_cluster(name: str, folder: Path) -> Iterator[str]:
+    """Beam's job server of a cluster in a process of its own."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+    command = job_servers.command(name, jar_of(name), port, folder / "artifacts")
+    with serving(command, folder, folder / "log.txt") as (process, log):
+        deadline = time.monotonic() + 120
+        while True:
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
+                break
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield f"localhost:{port}"
 
 
 @pytest.fixture(scope="session")

@@ -143,15 +143,20 @@ class BeamSetup:
     def pipeline(self) -> Any:
         """Return a Beam pipeline; as a context manager it runs at the end and is waited for.
 
-        Without a runner, and for the DirectRunner, it is the in-memory FnApiRunner: Beam's own
-        default first tries to download another one from the internet.
+        A job that runs elsewhere is followed in the log, and cancelled if a signal ends this process;
+        see `penstock.beam.jobs`. Without a runner, and for the DirectRunner, it is the in-memory
+        FnApiRunner: Beam's own default first tries to download another one from the internet.
         """
         options = self.options()
-        import apache_beam as beam
+        if runner_name(self.beam_pipeline_args) == _IN_MEMORY or runs_locally(
+            self.beam_pipeline_args
+        ):
+            import apache_beam as beam
 
-        name = runner_name(self.beam_pipeline_args)
-        in_memory = name == _IN_MEMORY or runs_locally(self.beam_pipeline_args)
-        return beam.Pipeline(runner=_fn_api_runner(options) if in_memory else None, options=options)
+            return beam.Pipeline(runner=_fn_api_runner(options), options=options)
+        from penstock.beam.jobs import JobPipeline
+
+        return JobPipeline(options=options)
 
 
 def make_pipeline(beam_pipeline_args: Sequence[str]) -> Any:

@@ -7,9 +7,12 @@ import logging
 import os
 from collections.abc import Iterator
 from io import TextIOWrapper
+from typing import TextIO
 
 # What these say of an execution belongs in its log, also where it is no warning.
-_TOLD = ("penstock.node", "penstock.training")
+_TOLD = ("penstock.node", "penstock.training", "penstock.beam")
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextlib.contextmanager
@@ -31,12 +34,28 @@ def record_log(log_path: str) -> Iterator[None]:
         handler.close()
 
 
+@contextlib.contextmanager
+def print_log(stream: TextIO) -> Iterator[None]:
+    """Print Python's log records as well, where a container's output is all that can be watched live.
+
+    Args:
+        stream: where to; which records there are is what `record_log` says.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
 class _LogFile(logging.FileHandler):
     """A log file that is made, with its folder, by the first record."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(logging.Formatter(_FORMAT))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; one that cannot be written is lost, the component goes on."""

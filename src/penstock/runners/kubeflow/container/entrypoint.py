@@ -22,6 +22,7 @@ from penstock.artifacts import Artifact, location
 from penstock.dsl.main_module import install_main
 from penstock.graph import Graph, GraphNode
 from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
+from penstock.launch.attempt_log import print_log
 from penstock.launch.execution import execute
 from penstock.launch.launcher import Ended
 from penstock.launch.lineage import lineage_entry
@@ -219,11 +220,12 @@ def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> E
         return begun
     with _on_this_machine(dataclasses.replace(begun, lineage=lineage)) as attempt:
         try:
-            result = execute(
-                attempt,
-                at_most_every(_PROGRESS_SECONDS, _teller(node)),
-                partial(launcher.epoch_reported, begun),
-            )
+            with print_log(sys.stderr):
+                result = execute(
+                    attempt,
+                    at_most_every(_PROGRESS_SECONDS, _teller(node)),
+                    partial(launcher.epoch_reported, begun),
+                )
         except KeyboardInterrupt:
             launcher.cancel(begun, "stopped by a signal")
             raise

@@ -169,6 +169,18 @@ def test_how_far_the_node_is_is_in_the_log_now_and_then(
     assert "counts: 2 of 2 files\n" in capsys.readouterr().err
 
 
+@component
+def talk(context: ExecutionContext) -> None:
+    context.log.info("three of three trees")
+
+
+def test_what_a_node_logs_is_printed_while_it_runs(
+    tmp_path: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(_call(Pipeline("p", components=[talk()]), "talk", tmp_path, project)) == 0
+    assert "INFO penstock.node.talk: three of three trees\n" in capsys.readouterr().err
+
+
 def test_a_missing_input_is_named(
     tmp_path: Path, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
