@@ -129,7 +129,7 @@ class _HeldSignals:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             # Where workers of the local runner print their stacks, before they die of it.
-            self._dumped = faulthandler.unregister(signal.SIGTERM)
+            self._dumped = bool(faulthandler.unregister(signal.SIGTERM))  # type: ignore[func-returns-value]
             for number in _SIGNALS:
                 self._before[number] = signal.signal(number, self._receive)
         return self
