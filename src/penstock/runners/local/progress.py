@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Literal, Protocol, TextIO
 
-from penstock.graph import Graph
 from penstock.runners.result import NodeResult, RunResult
 
 ProgressKind = Literal["auto", "live", "plain", "none"]
+
+
+class NamedNode(Protocol):
+    """A node of what runs."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+
+
+class Shown(Protocol):
+    """What runs, as far as it is shown: a graph, or a pipeline that is compiled already."""
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+
+    @property
+    def nodes(self) -> Sequence[NamedNode]:
+        """In a topological order."""
 
 
 class Progress(Protocol):
@@ -23,7 +43,7 @@ class Progress(Protocol):
     explains: bool
     tells: bool
 
-    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
+    def began(self, graph: Shown, run_id: str, *, seconds: float = 0.0) -> None:
         """Say that the run begins, or that it began so many seconds ago."""
 
     def changed(self, node: NodeResult) -> None:
@@ -48,7 +68,7 @@ class SilentProgress:
     explains = False
     tells = False
 
-    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
+    def began(self, graph: Shown, run_id: str, *, seconds: float = 0.0) -> None:
         """Do nothing."""
 
     def changed(self, node: NodeResult) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from penstock.graph import Graph
+from penstock.runners.local.progress import Shown
 from penstock.runners.local.progress_plain import elapsed, started_in, summary
 from penstock.runners.result import NodeResult, NodeState, RunResult, failure_lines, resume_lines
 
@@ -72,7 +72,7 @@ class LiveProgress:
         self._began = time.monotonic()
         self._live: Live | None = None
 
-    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
+    def began(self, graph: Shown, run_id: str, *, seconds: float = 0.0) -> None:
         """Draw every node as waiting."""
         self._nodes = {node.id: NodeResult(node.id) for node in graph.nodes}
         self._title = f"{graph.name}  {run_id}"

@@ -8,8 +8,8 @@ import time
 from functools import partial
 from typing import TextIO
 
-from penstock.graph import Graph
 from penstock.progress import Listener, at_most_every
+from penstock.runners.local.progress import Shown
 from penstock.runners.result import (
     NodeResult,
     NodeState,
@@ -41,7 +41,7 @@ class PlainProgress:
         self._began = time.monotonic()
         self._listeners: dict[str, Listener] = {}
 
-    def began(self, graph: Graph, run_id: str, *, seconds: float = 0.0) -> None:
+    def began(self, graph: Shown, run_id: str, *, seconds: float = 0.0) -> None:
         """Print the run and how many nodes it has."""
         self._began = time.monotonic() - seconds
         nodes = counted(len(graph.nodes), "node")
