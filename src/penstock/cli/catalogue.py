@@ -41,6 +41,10 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
+        "Run on a cluster",
+        (Verb("kubeflow", "upload, run, schedule, follow and cancel pipelines on Kubeflow"),),
+    ),
+    (
         "Look",
         (
             Verb("runs", "list the runs"),

@@ -32,6 +32,7 @@ class PipelineFile:
         shown: The file as messages name it.
         project_root: Folder that user code is imported from.
         pipeline: What it defines.
+        module: What the file is imported as.
         unlisted: Nodes that the file names and no pipeline of it holds.
     """
 
@@ -39,6 +40,7 @@ class PipelineFile:
     shown: str
     project_root: str
     pipeline: Pipeline
+    module: ModuleType
     unlisted: Sequence[Node] = ()
 
     def unlisted_findings(self) -> list[Finding]:
@@ -93,7 +95,7 @@ def load_pipeline(file: str) -> PipelineFile:
     with contextlib.redirect_stdout(sys.stderr):
         module = _import(name, str(path), str(root))
         pipeline = _pipeline_of(module, str(path), shown)
-    return PipelineFile(str(path), shown, str(root), pipeline, _unlisted(module, pipeline))
+    return PipelineFile(str(path), shown, str(root), pipeline, module, _unlisted(module, pipeline))
 
 
 def _import(name: str, path: str, root: str) -> ModuleType:

@@ -33,6 +33,7 @@ class Kubeflow:
     Args:
         connection: Where it is; by default what `find_connection()` finds.
         patience: Seconds within which requests are tried again where that is safe.
+        pause: Seconds from one look at a run that is waited for to the next.
 
     Raises:
         NotConfigured: If it is not known where Kubeflow is.
@@ -45,6 +46,7 @@ class Kubeflow:
 
     connection: Connection = dataclasses.field(default_factory=find_connection)
     patience: float = 60.0
+    pause: float = 2.0
     server: Server = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -203,7 +205,8 @@ class Kubeflow:
         def log_of(node: str) -> str:
             return self._log_end(found.run_id, package, node)
 
-        result = watch(self.server, package, found, make_progress(progress), log_of=log_of)
+        shown = make_progress(progress)
+        result = watch(self.server, package, found, shown, log_of=log_of, pause=self.pause)
         if check and result.state != "COMPLETE":
             raise RunFailed(result)
         return result

@@ -94,8 +94,9 @@ def find_connection(
     """Return how to reach Kubeflow, from what is given, the environment, the pod or the kubeconfig.
 
     In this order: `host` or `KF_PIPELINES_ENDPOINT`; in a pod, the service `ml-pipeline`; the cluster of
-    the kubeconfig (`KUBECONFIG`, else `~/.kube/config`), through its API server's proxy. A token comes from `token_file`, `PENSTOCK_KUBEFLOW_TOKEN_FILE` or `PENSTOCK_KUBEFLOW_TOKEN`, a cookie from
-    `PENSTOCK_KUBEFLOW_COOKIE`, in a pod from Kubeflow's own token; else from the kubeconfig.
+    the kubeconfig (`KUBECONFIG`, else `~/.kube/config`), through the proxy of its API server. A token
+    comes from `token_file`, `PENSTOCK_KUBEFLOW_TOKEN_FILE` or `PENSTOCK_KUBEFLOW_TOKEN`, a cookie from
+    `PENSTOCK_KUBEFLOW_COOKIE`, in a pod from Kubeflow's own token; else both from the kubeconfig.
 
     Args:
         host: Address of Kubeflow Pipelines, with its path if it is behind a dashboard.

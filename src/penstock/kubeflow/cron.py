@@ -107,34 +107,6 @@ class Cron:
         return of_month and of_week if any(self.any_day) else of_month or of_week
 
 
-def seconds_of_span(text: str) -> int:
-    """Return the seconds of a time span: a number with s, m, h or d, or several.
-
-    Raises:
-        ValueError: If it is none, or less than a second.
-
-    Example:
-        >>> seconds_of_span("90s"), seconds_of_span("1h30m"), seconds_of_span("7d")
-        (90, 5400, 604800)
-    """
-    total, number = 0, ""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    for letter in text.strip().lower():
-        if letter.isdigit() and letter.isascii():
-            number += letter
-        elif number and letter in units:
-            total += int(number) * units[letter]
-            number = ""
-        else:
-            total, number = 0, "?"
-            break
-    if number or total < 1:
-        raise ValueError(
-            f"a time span is a number with s, m, h or d, as 90s, 15m, 1h30m, 1d. Received: {text!r}"
-        )
-    return total
-
-
 def _first(time: datetime) -> datetime:
     return time.replace(hour=0, minute=0, second=0)
 

@@ -1,8 +1,8 @@
 """States of nodes, read from what Kubeflow tells of Argo's nodes.
 
-A task `x` of the IR is a node `x` of Argo, after a node `x-driver`, which resolves inputs and asks the cache.
-The container is a node `executor` below `x`; with retries the nodes `executor(0)`, `executor(1)`, ... are. A
-task that the cache skips has a skipped `executor`.
+A task `x` of the IR is a node `x` of Argo, after a node `x-driver`, which resolves inputs and asks the
+cache. The container is a node `executor` below `x`; with retries the nodes `executor(0)`, `executor(1)`,
+... are. A task that the cache skips has a skipped `executor`.
 """
 
 from __future__ import annotations

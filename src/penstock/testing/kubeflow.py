@@ -8,6 +8,7 @@ is read. Retries and timeouts are those of the IR.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -40,6 +41,37 @@ class ContainerCall:
     environment: Mapping[str, str]
     mounts: Mapping[str, str]
     timeout: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreparedTask:
+    """A task whose inputs are known.
+
+    Attributes:
+        name: Its name in the IR.
+        node: The node.
+        call: How its container is started.
+        retries: How often it is tried again.
+        cache_key: The same for the same image, command, parameters and input artifacts; None if Kubeflow's
+            cache is off for it.
+    """
+
+    name: str
+    node: str
+    call: ContainerCall
+    retries: int
+    cache_key: str | None
+    executor_input: Any
+    component: Any
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the artifacts by key that the container said it wrote; after it has ended."""
+        from kfp.local import executor_output_utils
+
+        found: dict[str, Any] = executor_output_utils.get_outputs_for_task(
+            self.executor_input, self.component
+        )
+        return found
 
 
 class ContainerEngine(Protocol):
@@ -130,7 +162,7 @@ class CompiledPipeline:
         started = time.monotonic()
         run_id = str(uuid.uuid4())
         tasks = self.spec.root.dag.tasks
-        values = self._arguments(arguments)
+        values = self.values(arguments)
         outputs: dict[str, dict[str, Any]] = {}
         results: dict[str, NodeResult] = {}
         pending = sorted(tasks)
@@ -155,7 +187,12 @@ class CompiledPipeline:
             raise RunFailed(run)
         return run
 
-    def _arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of all parameters: the given ones, else their defaults.
+
+        Raises:
+            ValueError: If one has neither.
+        """
         from google.protobuf import json_format
 
         values: dict[str, Any] = {}
@@ -170,22 +207,30 @@ class CompiledPipeline:
                 )
         return values
 
-    def _run_task(
+    def prepare(
         self,
         name: str,
         run_id: str,
         values: Mapping[str, Any],
-        outputs: dict[str, dict[str, Any]],
-        result: NodeResult,
-    ) -> None:
-        from kfp.local import executor_input_utils, executor_output_utils, placeholder_utils
+        outputs: Mapping[str, Mapping[str, Any]],
+    ) -> PreparedTask:
+        """Do the work of Kubeflow's driver for a task: resolve its inputs and replace placeholders.
+
+        Args:
+            name: The task.
+            run_id: The run.
+            values: Values of all of the pipeline's parameters.
+            outputs: Artifacts of the tasks before it.
+        """
+        from kfp.local import executor_input_utils, placeholder_utils
 
         task = self.spec.root.dag.tasks[name]
         component = self.spec.components[task.component_ref.name]
         folder = f"{self._folder}/{self.spec.pipeline_info.name}/{run_id}/{name}/{uuid.uuid4()}"
+        inputs = _inputs(task.inputs, run_id, values, outputs)
         executor_input = executor_input_utils.construct_executor_input(
             component_spec=component,
-            arguments=_inputs(task.inputs, run_id, values, outputs),
+            arguments=inputs,
             task_root=folder,
             block_input_artifact=False,
         )
@@ -199,11 +244,30 @@ class CompiledPipeline:
             pipeline_root=self._folder,
             unique_pipeline_id=run_id,
         )
-        call = self._call(container, command, self._platform.get(component.executor_label, {}))
+        platform = self._platform.get(component.executor_label, {})
+        return PreparedTask(
+            name=name,
+            node=task.task_info.name,
+            call=self._call(container, command, platform),
+            retries=task.retry_policy.max_retry_count,
+            cache_key=_cache_key(container, inputs) if task.caching_options.enable_cache else None,
+            executor_input=executor_input,
+            component=component,
+        )
+
+    def _run_task(
+        self,
+        name: str,
+        run_id: str,
+        values: Mapping[str, Any],
+        outputs: dict[str, dict[str, Any]],
+        result: NodeResult,
+    ) -> None:
+        prepared = self.prepare(name, run_id, values, outputs)
         started = time.monotonic()
-        for number in range(1, 2 + task.retry_policy.max_retry_count):
+        for number in range(1, 2 + prepared.retries):
             result.attempts = number
-            code, printed = self._engine.run(call)
+            code, printed = self._engine.run(prepared.call)
             if code == 0:
                 break
         result.seconds = time.monotonic() - started
@@ -216,7 +280,7 @@ class CompiledPipeline:
             result.traceback = printed
             result.error = f"exit code {code}: {(printed.strip().splitlines() or [''])[-1]}"
             return
-        outputs[name] = executor_output_utils.get_outputs_for_task(executor_input, component)
+        outputs[name] = prepared.outputs()
         result.outputs = {
             key: ArtifactReference.read(local_path(artifact.uri)).artifacts
             for key, artifact in outputs[name].items()
@@ -239,6 +303,15 @@ class CompiledPipeline:
             mounts={each["constant"]: each["mountPath"] for each in platform.get("pvcMount", ())},
             timeout=None if deadline is None else float(deadline),
         )
+
+
+def _cache_key(container: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+    told = {
+        "image": container["image"],
+        "command": [*container["command"], *container.get("args", ())],
+        "inputs": {name: getattr(each, "uri", each) for name, each in inputs.items()},
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _inputs(

@@ -1,0 +1,1 @@
+"""The verbs of `penstock kubeflow`: one file a verb."""

@@ -1,0 +1,105 @@
+"""Options that verbs of `penstock kubeflow` share: where Kubeflow is, and what is compiled."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from penstock.cli.arguments import Parser, key_value
+
+if TYPE_CHECKING:
+    from penstock.kubeflow.client import Kubeflow
+
+
+def add_connection_options(parser: Parser) -> None:
+    """Add the options that say where Kubeflow is and who is asking."""
+    group = parser.add_argument_group("where Kubeflow is")
+    group.add_argument(
+        "--host",
+        metavar="URL",
+        help="address of Kubeflow Pipelines (default: $KF_PIPELINES_ENDPOINT, else the cluster)",
+    )
+    group.add_argument(
+        "--context", metavar="NAME", help="context of the kubeconfig (default: its current one)"
+    )
+    group.add_argument(
+        "--namespace",
+        metavar="NAME",
+        help="your namespace, where Kubeflow has several users\n"
+        "(default: $PENSTOCK_KUBEFLOW_NAMESPACE, else the kubeconfig's)",
+    )
+    group.add_argument(
+        "--kubeflow-namespace",
+        metavar="NAME",
+        default="kubeflow",
+        help="the namespace that Kubeflow itself runs in (default: kubeflow)",
+    )
+    group.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="a file with a token; also $PENSTOCK_KUBEFLOW_TOKEN, or a cookie in\n"
+        "$PENSTOCK_KUBEFLOW_COOKIE (default: the kubeconfig's or the pod's)",
+    )
+    group.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help="authorities that sign the server's certificate, as PEM (default: $SSL_CERT_FILE)",
+    )
+
+
+def connect(arguments: argparse.Namespace) -> Kubeflow:
+    """Return the server that was named."""
+    from penstock.kubeflow.client import Kubeflow
+    from penstock.kubeflow.connection import find_connection
+
+    return Kubeflow(
+        find_connection(
+            arguments.host,
+            namespace=arguments.namespace,
+            home=arguments.kubeflow_namespace,
+            context=arguments.context,
+            token_file=arguments.token_file,
+            ca_file=arguments.ca_file,
+        )
+    )
+
+
+def add_pipeline_options(parser: Parser, *, runs: bool = True) -> None:
+    """Add the pipeline file and how it is compiled.
+
+    Args:
+        parser: The verb's.
+        runs: Whether the verb makes runs, which have parameters.
+    """
+    parser.add_argument(
+        "file", metavar="FILE", help="the pipeline file, or a compiled pipeline (*.yaml)"
+    )
+    parser.add_argument(
+        "--image",
+        metavar="IMAGE",
+        help="the image that runs the nodes (default: the file's KubeflowConfig, else\n$PENSTOCK_IMAGE)",
+    )
+    parser.add_argument(
+        "--store-secret",
+        metavar="SECRET/KEY",
+        help="the Kubernetes secret, and its key, that holds the URL of the metadata store",
+    )
+    if not runs:
+        return
+    parser.add_argument("--root", metavar="URL", help="where all containers write artifacts")
+    parser.add_argument(
+        "--param",
+        metavar="NAME=VALUE",
+        type=key_value,
+        action="append",
+        default=[],
+        help="a runtime parameter; may be repeated",
+    )
+    parser.add_argument(
+        "--experiment", metavar="NAME", default="Default", help="Kubeflow's experiment (Default)"
+    )
+    parser.add_argument(
+        "--service-account",
+        metavar="NAME",
+        help="of the pods (default: Kubeflow's pipeline-runner)",
+    )
