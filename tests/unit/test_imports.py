@@ -39,6 +39,7 @@ def loaded(statement, names):
         "import penstock.tuning, penstock.evaluation, penstock.serving, penstock.cards, penstock.beam",
         "import penstock.pushing as p; [getattr(p, name) for name in p.__all__]",
         "import penstock.registry as r; [getattr(r, name) for name in r.__all__]",
+        "import penstock.kubeflow as k; [getattr(k, name) for name in k.__all__]",
         "from penstock.evaluation import EvalConfig; from penstock.data_validation import StatsOptions",
     ],
 )

@@ -74,7 +74,7 @@ def help_text() -> str:
             "",
             *(f"  {verb.name:<{width}}{verb.summary}" for verb in VERBS.values()),
             "",
-            "Examples:",
+            "examples:",
             "  penstock kubeflow run pipelines/penguin.py --image REGISTRY/penguin:TAG --root gs://bucket",
             "  penstock kubeflow schedule pipelines/penguin.py --cron '0 3 * * *' --root gs://bucket",
             "  penstock kubeflow logs latest Trainer --follow",
