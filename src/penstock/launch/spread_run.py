@@ -40,6 +40,8 @@ def is_spread(run: RunRecord) -> bool:
 def join(store: MetadataStore, run: RunRecord) -> None:
     """Write a run if this is its first container, else make it RUNNING again if it had ended.
 
+    The graph may come with a later container than the first: only one of them brings it.
+
     Args:
         store: The metadata store.
         run: What is known of the run.
@@ -58,6 +60,8 @@ def join(store: MetadataStore, run: RunRecord) -> None:
     except StoreError:
         store.require_run(run.run_id)  # another container was first
         store.hold(run.run_id, WAIT_SECONDS)
+    if run.graph_json:
+        store.keep_graph(run.graph_digest, run.graph_json)
     if store.is_stop_requested(run.run_id):
         raise RunStopped(
             f"run {run.run_id} was stopped by `penstock stop`: no node of it begins any more. "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -171,3 +172,18 @@ def test_no_node_of_a_run_that_was_stopped_begins(tmp_path: Path) -> None:
         with pytest.raises(spread_run.RunStopped, match="was stopped by `penstock stop`"):
             spread_run.join(store, record())
         assert spread_run.settle(store, "r") is RunState.CANCELED
+
+
+def test_one_container_brings_the_graph_for_all(tmp_path: Path) -> None:
+    with MetadataStore.open(tmp_path / "m.db") as store:
+        spread_run.join(store, dataclasses.replace(record(), graph_json=""))
+        assert store.get_run("r").graph_json == ""
+        for node in ("two", "one"):
+            with store.acquire_lease(node):
+                if node == "one":
+                    spread_run.join(store, record())
+                store.publish(begin(store, node, node), {})
+                state = spread_run.settle(store, "r")
+            # Without the graph nobody knows what else is to run.
+            assert state is (RunState.RUNNING if node == "two" else RunState.COMPLETE)
+        assert store.get_run("r").graph_json == graph().to_text()

@@ -33,6 +33,15 @@ class Runs(StoreBase):
         self._session.atomically(lambda: self._create_run(run))
         self._pipelines[run.run_id] = run.pipeline
 
+    def keep_graph(self, digest: str, text: str) -> None:
+        """Write a graph, for all runs of that digest, if the store does not have it.
+
+        Args:
+            digest: Of the graph.
+            text: The graph, as `Graph.to_text` returns it.
+        """
+        self._session.atomically(lambda: self._session.insert(sql.PENSTOCK_GRAPH, [(digest, text)]))
+
     def _create_run(self, run: RunRecord) -> None:
         if self._session.query("SELECT 1 FROM penstock_run WHERE run_id = ?", (run.run_id,)):
             raise StoreError(f"The store {self.location} already has a run {run.run_id}.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -32,7 +33,7 @@ from penstock.dsl import (
     Toleration,
     component,
 )
-from penstock.graph import compile_pipeline
+from penstock.graph import Graph, compile_pipeline
 from penstock.runners.kubeflow import (
     KubeflowConfig,
     KubeflowDagRunner,
@@ -250,6 +251,21 @@ def test_the_store_s_url_comes_from_a_secret() -> None:
         (key,) = secret["keyToEnv"]
         assert (key["secretKey"], key["envVar"]) == ("url", "PENSTOCK_STORE")
     assert all("run-id" in task["inputs"]["parameters"] for task in _tasks(text).values())
+
+
+def test_the_whole_graph_is_in_one_task_and_its_digest_in_all() -> None:
+    store = KubeflowConfig(store=SecretKey("metadata", "url"))
+    told = [
+        ContainerTask.parse(each["args"][3])
+        for each in _executors(_compile(_pipeline(), store)).values()
+    ]
+    (whole,) = (each for each in told if each.pipeline)
+    assert whole.node.id == "Schema"
+    assert len(Graph.from_json(json.loads(whole.pipeline)).nodes) == len(told) == 6
+    digest = hashlib.sha256(whole.pipeline.encode()).hexdigest()
+    assert {each.pipeline_digest for each in told} == {digest}
+    without = (each["args"][3] for each in _executors(_compile(_pipeline())).values())
+    assert {ContainerTask.parse(each).pipeline_digest for each in without} == {""}
 
 
 def test_a_container_knows_its_pod() -> None:

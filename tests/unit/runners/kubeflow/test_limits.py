@@ -114,9 +114,11 @@ def test_a_store_s_url_is_not_written_into_the_pipeline(store: SecretKey | None)
     config = KubeflowConfig(store=store)
     assert [each.setting for each in limits(graph, config)] == ([] if store else ["metadata"])
     text = compile_to_yaml(graph, config)
-    for args in (each["container"]["args"] for each in _executors(text)):
-        assert "pass" not in args[3]
-        assert "pass" not in ContainerTask.parse(args[3]).pipeline
+    (args,) = (each["container"]["args"] for each in _executors(text))
+    assert "pass" not in args[3]
+    told = ContainerTask.parse(args[3])
+    assert bool(told.pipeline) == bool(store)
+    assert "pass" not in told.pipeline
 
 
 def _executors(text: str) -> Any:

@@ -66,6 +66,7 @@ class _Inputs:
 
     graph: Graph
     pipeline: str
+    pipeline_digest: str
     values: Mapping[str, Any]
     settings: RunSettings
     references: Mapping[str, ArtifactReference]
@@ -136,6 +137,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
     return _Inputs(
         graph=task.graph.bind(values),
         pipeline=task.pipeline,
+        pipeline_digest=task.pipeline_digest,
         values=values,
         settings=RunSettings(
             run_id=executor_input.parameters.get(RUN_ID) or "kubeflow",
@@ -205,7 +207,13 @@ def _launcher(inputs: _Inputs) -> Iterator[_Launcher]:
     published: dict[str, dict[str, Sequence[Artifact]]] = {}
     for name, edge in names.items():
         published.setdefault(edge.producer, {})[edge.key] = found.get(name, ())
-    run = describe_run(inputs.graph.name, inputs.settings, inputs.pipeline, inputs.values)
+    run = describe_run(
+        inputs.graph.name,
+        inputs.settings,
+        inputs.pipeline,
+        inputs.values,
+        digest=inputs.pipeline_digest,
+    )
     with recorded(store, inputs.graph, inputs.settings, run, published) as launcher:
         yield launcher
 

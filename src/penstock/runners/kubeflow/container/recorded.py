@@ -100,15 +100,21 @@ def recorded(
 
 
 def describe_run(
-    pipeline: str, settings: RunSettings, graph: str, values: Mapping[str, Any]
+    pipeline: str,
+    settings: RunSettings,
+    graph: str,
+    values: Mapping[str, Any],
+    *,
+    digest: str = "",
 ) -> RunRecord:
     """Return what a container knows of its run.
 
     Args:
         pipeline: Name of the pipeline.
         settings: Of the run.
-        graph: The whole graph as text.
+        graph: The whole graph as text; empty if another container brings it.
         values: Of the runtime parameters.
+        digest: Of the whole graph; by default that of `graph`.
     """
     fingerprint, environment = provenance.environment()
     commit, dirty = provenance.code_version(settings.project_root)
@@ -116,7 +122,7 @@ def describe_run(
         run_id=settings.run_id,
         pipeline=pipeline,
         started=time.time(),
-        graph_digest=hashlib.sha256(graph.encode()).hexdigest(),
+        graph_digest=digest or hashlib.sha256(graph.encode()).hexdigest(),
         graph_json=graph,
         parameters=values,
         command="kubeflow",

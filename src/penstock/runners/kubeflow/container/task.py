@@ -44,7 +44,9 @@ class ContainerTask:
 
     Attributes:
         graph: The pipeline, cut down to the one node; its runtime parameters are not bound.
-        pipeline: The whole graph as text, for the store; empty where there is none.
+        pipeline: The whole graph as text, for the store. Only the first node has it: what each task is told
+            is kept twice in the cluster, where a pipeline's size is limited to about a megabyte.
+        pipeline_digest: Digest of the whole graph; empty where there is no store.
         archive: URL of the project's archive; None if the project is in the image.
         seed: Seed of the run.
         deterministic: Whether equal inputs must give bit-equal outputs.
@@ -52,6 +54,7 @@ class ContainerTask:
 
     graph: Graph
     pipeline: str = ""
+    pipeline_digest: str = ""
     archive: str | None = None
     seed: int | None = None
     deterministic: bool = False
@@ -68,7 +71,7 @@ class ContainerTask:
         Args:
             graph: The pipeline.
             node: The node.
-            recorded: Whether a store is to hear of the run: it wants the whole graph and all
+            recorded: Whether a store is to hear of the run: it wants the whole graph, once, and all
                 runtime parameters, not only the node's.
             constants: The other attributes.
         """
@@ -81,7 +84,8 @@ class ContainerTask:
             nodes=(dataclasses.replace(node, resources={}, pod={}),),
             parameters={name: each for name, each in graph.parameters.items() if name in names},
         )
-        return cls(part, graph.to_text() if recorded else "", **constants)
+        whole = graph.to_text() if recorded and node.id == graph.nodes[0].id else ""
+        return cls(part, whole, graph.digest if recorded else "", **constants)
 
     def to_text(self) -> str:
         """Return the JSON text, free of what Kubeflow, Argo or Kubernetes would expand in it.
@@ -91,6 +95,7 @@ class ContainerTask:
         value = {
             "graph": self.graph.to_json(),
             "pipeline": _packed(self.pipeline),
+            "pipeline_digest": self.pipeline_digest,
             "archive": self.archive,
             "seed": self.seed,
             "deterministic": self.deterministic,
@@ -109,6 +114,7 @@ class ContainerTask:
         return cls(
             graph=Graph.from_json(value["graph"]),
             pipeline=_unpacked(value.get("pipeline", "")),
+            pipeline_digest=value.get("pipeline_digest", ""),
             archive=value.get("archive"),
             seed=value.get("seed"),
             deterministic=bool(value.get("deterministic", False)),
@@ -116,7 +122,7 @@ class ContainerTask:
 
 
 def _packed(text: str) -> str:
-    """Return a text for the arguments of every task: a pipeline's size is limited to a megabyte."""
+    """Return a text for the arguments of a task: a pipeline's size is limited to a megabyte."""
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode() if text else ""
 
 
