@@ -177,7 +177,7 @@ def _class_matrices(
     for (model, _), plot in own.items():
         for matrix in plot.multi_class_confusion_matrix_at_thresholds.matrices[:1]:
             title = f"Confusion matrix{where}{_by(model, own)}"
-            cells, names = _cells(matrix, class_names)
+            cells, names = confusion_cells(matrix, class_names)
             if len(names) <= _MOST_CLASSES:
                 yield _figure(title, heatmap(cells, names))
             else:
@@ -186,7 +186,7 @@ def _class_matrices(
                 )
 
 
-def _cells(matrix: Any, class_names: Sequence[str]) -> tuple[list[list[float]], list[str]]:
+def confusion_cells(matrix: Any, class_names: Sequence[str]) -> tuple[list[list[float]], list[str]]:
     """Return the cells; a last class `none` is what TFMA calls -1: no score was high enough."""
     entries = matrix.entries
     highest = max((max(e.actual_class_id, e.predicted_class_id) for e in entries), default=0)

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import local_path
+from penstock.runners.kubeflow.container.shown import is_shown
 from penstock.runners.result import NodeResult, NodeState, RunFailed, RunResult
 
 
@@ -284,6 +285,7 @@ class CompiledPipeline:
         result.outputs = {
             key: ArtifactReference.read(local_path(artifact.uri)).artifacts
             for key, artifact in outputs[name].items()
+            if not is_shown(key)
         }
         result.state = NodeState.COMPLETE
 

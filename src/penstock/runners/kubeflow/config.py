@@ -40,6 +40,8 @@ class KubeflowConfig:
             image.
         seed: Seed of the runs for everything random.
         deterministic: Whether equal inputs must give bit-equal outputs.
+        pages: Whether Kubeflow's pages show what a node has found: its metrics, the ROC curve and confusion
+            matrix of an evaluation, and the pages of data, trainings, evaluations and models.
         allow: Settings that may be left out where Kubeflow cannot honour them, with a warning instead of an
             error: `"priority_class"` for all nodes, `"Trainer.priority_class"` for one.
 
@@ -59,6 +61,7 @@ class KubeflowConfig:
     seed: int | None = None
     deterministic: bool = False
     pod: PodSettings = dataclasses.field(default_factory=PodSettings)
+    pages: bool = True
     allow: Sequence[str] = ()
 
     def __post_init__(self) -> None:

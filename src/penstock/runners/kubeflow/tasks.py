@@ -9,6 +9,7 @@ from typing import Any
 from penstock.dsl.resources import Resources
 from penstock.graph import Graph, GraphNode
 from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.kubeflow.container.shown import shown_outputs
 from penstock.runners.kubeflow.container.task import (
     PIPELINE_ROOT,
     RUN_ID,
@@ -73,6 +74,8 @@ def add_task(
         arguments[name] = tasks[edge.producer].outputs[edge.key]
         types[name] = _system_type(graph[edge.producer], edge.key)
     outputs = {key: _system_type(node, key) for key in node.outputs}
+    if config.pages:
+        outputs |= {name: f"{kind}@0.0.1" for name, kind in shown_outputs(node).items()}
     image = image_of(node, config)
     named = image if isinstance(image, str) else ""
     task = _component(node.id, named, told.to_text(), types, outputs)(**arguments)

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -31,6 +32,7 @@ from penstock.progress import Listener, at_most_every
 from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
+from penstock.runners.kubeflow.container.shown import facts, show
 from penstock.runners.kubeflow.container.task import (
     PIPELINE_ROOT,
     RUN_ID,
@@ -167,6 +169,7 @@ def _given(graph: Graph, executor_input: ExecutorInput) -> dict[str, Any]:
 
 def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     node, lineage = inputs.node, inputs.lineage
+    started = time.monotonic()
     try:
         with _launcher(inputs) as launcher:
             ended = _live(launcher, node, lineage)
@@ -175,6 +178,7 @@ def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     if isinstance(ended, str):
         print(ended, file=sys.stderr)
         return FAILED
+    seconds = time.monotonic() - started
     lineage[node.id] = lineage_entry(
         node, ended.execution_id, ended.state, ended.outputs, ended.metrics
     )
@@ -183,7 +187,10 @@ def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     }
     for key, reference in references.items():
         reference.write(executor_input.outputs[key].path)
-    executor_input.write_output({key: each.metadata for key, each in references.items()})
+    told = facts(node, ended, inputs.settings.pipeline_root)
+    metadata = {key: {**each.metadata, **told} for key, each in references.items()}
+    metadata |= show(node, ended, seconds, executor_input.outputs)
+    executor_input.write_output(metadata)
     said = f": {ended.verdict.text}" if ended.verdict else ""
     print(f"{node.id}: {ended.state}, execution {ended.execution_id}{said}", file=sys.stderr)
     return SUCCEEDED
