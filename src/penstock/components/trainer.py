@@ -162,7 +162,8 @@ class Trainer(Component):
         source = UserSource.of(
             context.project_root, self.module_file, self.run_fn, self.custom_config
         )
-        train = self._train_here if self.runs_tensorflow() else self._train_in_processes
+        is_here = self.runs_tensorflow() and context.hosts is None
+        train = self._train_here if is_here else self._train_in_processes
         result = train(context, fn_args, source)
         if result.left_out:
             context.log.warning(
@@ -205,7 +206,8 @@ class Trainer(Component):
             resources.cpu,
             context.deterministic,
         )
-        outcome = train(Job(shape, fn_args, source, context.working_dir), context.log)
+        job = Job(shape, fn_args, source, context.working_dir)
+        outcome = train(job, context.log, context.hosts)
         if outcome.restarts or outcome.replaced:
             context.report_metrics(
                 {"restarts": outcome.restarts, "replaced_workers": outcome.replaced}

@@ -6,12 +6,15 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.artifacts import Verdict, location
 from penstock.dsl.module_files import import_module_file
 from penstock.dsl.resources import Resources
 from penstock.progress import report
+
+if TYPE_CHECKING:
+    from penstock.io.processes.hosts import Hosts
 
 
 @dataclasses.dataclass
@@ -38,6 +41,7 @@ class ExecutionContext:
             git.
         lineage: The execution (a JSON value) of each upstream node, by node; only if the component
             sets `USES_LINEAGE`.
+        hosts: Where the component's own processes run; None for this machine.
         metrics: The metrics reported so far with `report_metrics`.
         verdict: The verdict reported with `report_verdict`, or None.
     """
@@ -56,6 +60,7 @@ class ExecutionContext:
     resources: Resources = dataclasses.field(default_factory=Resources)
     code_version: str = ""
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    hosts: Hosts | None = dataclasses.field(default=None, repr=False)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     verdict: Verdict | None = None
 

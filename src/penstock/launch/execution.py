@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from penstock.artifacts import Artifact, location
 from penstock.dsl.component import Component
@@ -27,11 +28,15 @@ from penstock.launch.tracebacks import told_traceback
 from penstock.launch.usage_meter import UsageMeter
 from penstock.progress import EpochListener, Listener, telling
 
+if TYPE_CHECKING:
+    from penstock.io.processes.hosts import Hosts
+
 
 def execute(
     attempt: Attempt,
     listener: Listener | None = None,
     on_epoch: EpochListener | None = None,
+    hosts: Hosts | None = None,
 ) -> AttemptResult:
     """Run an attempt's component in this process and say how it ended.
 
@@ -42,6 +47,7 @@ def execute(
         attempt: What to run; its project's root must be first on the import path.
         listener: Is told how far the component is.
         on_epoch: Is told of each epoch of training.
+        hosts: Where the component's own processes run; None for this machine.
     """
     meter = UsageMeter()
     context = _Context(
@@ -58,6 +64,7 @@ def execute(
         resources=attempt.node.bound_resources,
         code_version=attempt.settings.code_version,
         lineage=attempt.lineage,
+        hosts=hosts,
     )
     context.attempt = attempt
     try:

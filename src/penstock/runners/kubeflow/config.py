@@ -11,6 +11,7 @@ from penstock.dsl.exceptions import ParameterError
 from penstock.dsl.pod import PodSettings, SecretKey
 from penstock.dsl.pod.settings import is_image
 from penstock.dsl.runtime_parameter import RuntimeParameter
+from penstock.runners.kubeflow.replicas import ReplicaPods
 from penstock.spelling import did_you_mean, names_its_arguments
 
 WAIVABLE = ("priority_class", "service_account")
@@ -44,6 +45,7 @@ class KubeflowConfig:
             matrix of an evaluation, and the pages of data, trainings, evaluations and models.
         allow: Settings that may be left out where Kubeflow cannot honour them, with a warning instead of an
             error: `"priority_class"` for all nodes, `"Trainer.priority_class"` for one.
+        replicas: How the pods of nodes with several replicas are made.
 
     Raises:
         ParameterError: If the image has no name, a folder of a volume is not absolute, or `allow` names
@@ -63,6 +65,7 @@ class KubeflowConfig:
     pod: PodSettings = dataclasses.field(default_factory=PodSettings)
     pages: bool = True
     allow: Sequence[str] = ()
+    replicas: ReplicaPods = dataclasses.field(default_factory=ReplicaPods)
 
     def __post_init__(self) -> None:
         image: Any = self.image

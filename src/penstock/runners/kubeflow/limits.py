@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from penstock.checks.component_class import check_component_resources
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.resources import Resources
 from penstock.graph import Graph, GraphNode
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.pod_limits import pod_limits
 from penstock.runners.kubeflow.pods import pod_of
-from penstock.runners.kubeflow.resources import accelerator_of, parameters_of, slice_problem
+from penstock.runners.kubeflow.resources import (
+    accelerator_of,
+    is_replicated,
+    parameters_of,
+    slice_problem,
+)
 from penstock.runners.protocol import Limit
 
 PIPELINE_ROOT = "pipeline_root"
 """Parameter of the compiled pipeline: folder or URL of the artifacts."""
-
-_PROCESSES = {"replicas": 1, "parameter_servers": 0}
-"""Fields of `Resources` about the number of processes, and what one process has."""
 
 
 def limits(graph: Graph, config: KubeflowConfig) -> list[Limit]:
@@ -138,28 +141,20 @@ def _without_store(node: GraphNode) -> Iterator[Limit]:
 
 
 def _of_resources(graph: Graph, node: GraphNode) -> Iterator[Limit]:
+    # The pod of a node with several replicas makes their pods itself, when it knows the values.
+    if replicated := is_replicated(node.resources):
+        for finding in check_component_resources(node, ""):
+            told = finding.message.removeprefix(f"{node.id}: ")
+            yield Limit(node.id, "Resources", told, fatal=True)
     kept = parameters_of(graph, node)
     for field, value in node.resources.items():
-        if isinstance(value, dict) and field not in (*kept, *_PROCESSES):
+        if isinstance(value, dict) and field not in kept and not replicated:
             yield Limit(
                 node.id,
                 f"Resources.{field}=RuntimeParameter({value['$runtime_parameter']!r})",
                 "it selects machines by a label, which Kubeflow cannot change when a run is created: its "
                 "current value is compiled in",
                 fatal=False,
-            )
-    for field, one in _PROCESSES.items():
-        number = node.resources.get(field, one)
-        if number != one:
-            given = number
-            if isinstance(number, dict):
-                given = f"RuntimeParameter({number['$runtime_parameter']!r})"
-            yield Limit(
-                node.id,
-                f"Resources.{field}={given}",
-                "a node is one pod on Kubeflow, and several processes need one each. Run this node on one "
-                "machine, or leave the setting out.",
-                fatal=True,
             )
     accelerator = node.resources.get("accelerator")
     if node.resources.get("topology") and not (

@@ -24,6 +24,8 @@ _TPU_SLICES = {
 }
 """Google Kubernetes Engine's labels of TPU nodes ("About TPUs in GKE", 2026)."""
 
+_ONE_PROCESS = {"replicas": 1, "parameter_servers": 0}
+
 
 def accelerator_of(resources: Resources) -> tuple[str | None, dict[str, str]]:
     """Return (name of the Kubernetes resource, labels of the nodes that have it).
@@ -61,6 +63,11 @@ def accelerator_of(resources: Resources) -> tuple[str | None, dict[str, str]]:
     return resource, labels
 
 
+def is_replicated(resources: Mapping[str, Any]) -> bool:
+    """Return whether a node's resources, as its graph has them, ask for several processes."""
+    return any(resources.get(name, one) != one for name, one in _ONE_PROCESS.items())
+
+
 def parameters_of(graph: Graph, node: GraphNode) -> dict[str, str]:
     """Return the fields of a node's resources that stay parameters of the Kubeflow pipeline.
 
@@ -72,8 +79,11 @@ def parameters_of(graph: Graph, node: GraphNode) -> dict[str, str]:
         node: The node.
 
     Returns:
-        Field to name of the runtime parameter.
+        Field to name of the runtime parameter. There is none of a node with several replicas: what it asks
+        for is not asked by its own pod.
     """
+    if is_replicated(node.resources):
+        return {}
     found = {
         field: value["$runtime_parameter"]
         for field, value in node.resources.items()

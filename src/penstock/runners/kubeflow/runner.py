@@ -17,13 +17,14 @@ from penstock.dsl.exceptions import DefinitionError, ParameterError
 from penstock.dsl.pod import SecretKey
 from penstock.dsl.resources import Resources
 from penstock.dsl.runtime_parameter import RuntimeParameter
-from penstock.graph import Graph, compile_pipeline
+from penstock.graph import Graph, GraphNode, compile_pipeline
 from penstock.installation import install_command
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.container.task import runtime_parameters
 from penstock.runners.kubeflow.limits import PIPELINE_ROOT, limits
 from penstock.runners.kubeflow.pods import image_of
-from penstock.runners.kubeflow.resources import parameters_of, told_as_text
+from penstock.runners.kubeflow.replicas import pod_request
+from penstock.runners.kubeflow.resources import is_replicated, parameters_of, told_as_text
 from penstock.runners.kubeflow.tasks import add_task
 from penstock.runners.protocol import Abilities, Limit, UnsupportedSetting
 
@@ -154,7 +155,7 @@ def compile_to_yaml(
     for each in found:
         _LOG.warning("%s", each)
     graph = _with_defaults(graph, parameters or {})
-    resources = {node.id: _resources(graph, node.id) for node in graph.nodes}
+    resources = {node.id: _own_resources(graph, node, config) for node in graph.nodes}
 
     signature = _signature(graph, config)
 
@@ -212,6 +213,17 @@ def _renewed(parameter: Any, default: Any) -> Any:
     return kind(parameter.name, parameter.ptype, default, parameter.description)
 
 
+def _own_resources(graph: Graph, node: GraphNode, config: KubeflowConfig) -> Resources:
+    """Return what a node's own pod asks of its machine."""
+    if not is_replicated(node.resources):
+        return _resources(graph, node.id)
+    if not runtime_parameters(node.resources):
+        pod_request(
+            node.bound_resources, config.replicas.to_json()
+        )  # which refuses what is unknown
+    return config.replicas.own_pod()
+
+
 def _resources(graph: Graph, node_id: str) -> Resources:
     """Return what a node asks of its machine, with the defaults of runtime parameters."""
     kept = parameters_of(graph, graph[node_id])
@@ -233,6 +245,8 @@ def _signature(graph: Graph, config: KubeflowConfig) -> inspect.Signature:
     used = set(graph.parameters) if config.store is not None else set()
     for node in graph.nodes:
         used |= runtime_parameters(node.parameters)
+        if is_replicated(node.resources):
+            used |= runtime_parameters(node.resources)
         used |= runtime_parameters(image_of(node, config))
     as_text = told_as_text(graph)
     used |= as_text

@@ -18,7 +18,12 @@ from penstock.runners.kubeflow.container.task import (
     parameter_input,
 )
 from penstock.runners.kubeflow.pods import image_of, pod_of, set_pod
-from penstock.runners.kubeflow.resources import parameters_of, set_resources, told_as_text
+from penstock.runners.kubeflow.resources import (
+    is_replicated,
+    parameters_of,
+    set_resources,
+    told_as_text,
+)
 
 _SYSTEM_TYPES = {
     "Examples": "system.Dataset",
@@ -59,6 +64,7 @@ def add_task(
         archive=config.project_archive,
         seed=config.seed,
         deterministic=config.deterministic,
+        replicas=config.replicas.to_json() if is_replicated(node.resources) else None,
     )
     arguments: dict[str, Any] = {PIPELINE_ROOT: parameters["pipeline_root"]}
     types: dict[str, str] = {PIPELINE_ROOT: "String"}

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.dsl import ParameterError, Pipeline, Resources, RuntimeParameter, component
+from penstock.artifacts import Integer
+from penstock.dsl import (
+    Component,
+    ExecutionContext,
+    Output,
+    ParameterError,
+    Pipeline,
+    Resources,
+    RuntimeParameter,
+    component,
+    output,
+)
 from penstock.graph import compile_pipeline
 from penstock.runners.kubeflow import (
     KubeflowConfig,
@@ -18,6 +29,19 @@ from penstock.runners.kubeflow.container.task import ContainerTask
 from penstock.runners.kubeflow.resources import accelerator_of, slice_problem
 
 REACHABLE = KubeflowConfig(pipeline_root="gs://bucket/root")
+
+
+class Several(Component):
+    """Works in several processes."""
+
+    number: Output[Integer] = output()
+
+    def check_resources(self, resources: Resources) -> None:
+        if resources.replicas > 8:
+            raise ValueError("too many")
+
+    def run(self, context: ExecutionContext) -> None:
+        self.number.write(1)
 
 
 @component
@@ -169,16 +193,18 @@ def test_the_image_s_default_comes_from_the_environment(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("resources", "said"),
+    "resources",
     [
-        ({"replicas": 2}, "work: Resources.replicas=2: a node is one pod on Kubeflow"),
-        ({"parameter_servers": 1}, "work: Resources.parameter_servers=1: a node is one pod"),
-        (
-            {"replicas": RuntimeParameter("n", int, 1, "processes")},
-            "work: Resources.replicas=RuntimeParameter('n'): a node is one pod on Kubeflow",
-        ),
+        {"replicas": 2},
+        {"parameter_servers": 1},
+        {"replicas": RuntimeParameter("n", int, 1, "processes"), "accelerator": "nvidia-l4"},
     ],
 )
-def test_several_processes_of_a_node(resources: dict[str, Any], said: str) -> None:
-    (text,) = _texts(work().with_resources(**resources))
-    assert text.startswith(said)
+def test_a_component_that_takes_several_processes_has_no_limit(resources: dict[str, Any]) -> None:
+    assert _texts(Several().with_resources(**resources)) == []
+
+
+def test_a_component_may_refuse_what_it_cannot_do() -> None:
+    (text,) = _texts(work().with_resources(replicas=2))
+    assert text == "work: Resources: work runs in one process. Received: Resources(replicas=2)"
+    assert _texts(Several().with_resources(replicas=9)) == ["Several: Resources: too many"]

@@ -22,12 +22,14 @@ from typing import Any, Protocol
 from penstock.artifacts import Artifact, location
 from penstock.dsl.main_module import install_main
 from penstock.graph import Graph, GraphNode
+from penstock.io.processes.hosts import Hosts
 from penstock.launch.attempt import Attempt, AttemptResult, RunSettings
 from penstock.launch.attempt_log import print_log
 from penstock.launch.execution import execute
 from penstock.launch.launcher import Ended
 from penstock.launch.lineage import lineage_entry
 from penstock.launch.provenance import code_version, version_text
+from penstock.pods.pod_hosts import PodHosts
 from penstock.progress import Listener, at_most_every
 from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
@@ -40,6 +42,7 @@ from penstock.runners.kubeflow.container.task import (
     artifact_inputs,
     parameter_input,
 )
+from penstock.runners.kubeflow.replicas import pod_request
 from penstock.store import StoreError
 
 SUCCEEDED, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 143
@@ -72,6 +75,7 @@ class _Inputs:
     values: Mapping[str, Any]
     settings: RunSettings
     references: Mapping[str, ArtifactReference]
+    replicas: Mapping[str, Any] | None = None
 
     @property
     def node(self) -> GraphNode:
@@ -153,6 +157,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
         references={
             name: ArtifactReference.read(path) for name, path in executor_input.inputs.items()
         },
+        replicas=task.replicas,
     )
 
 
@@ -172,7 +177,7 @@ def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
     started = time.monotonic()
     try:
         with _launcher(inputs) as launcher:
-            ended = _live(launcher, node, lineage)
+            ended = _live(launcher, node, lineage, _hosts(inputs))
     except StoreError as error:
         ended = f"{node.id}: {type(error).__name__}: {error}"
     if isinstance(ended, str):
@@ -225,7 +230,17 @@ def _launcher(inputs: _Inputs) -> Iterator[_Launcher]:
         yield launcher
 
 
-def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> Ended | str:
+def _hosts(inputs: _Inputs) -> Hosts | None:
+    """Return where the node's own processes run: in pods, if it has several replicas."""
+    if inputs.replicas is None:
+        return None
+    settings = pod_request(inputs.node.bound_resources, inputs.replicas)
+    return PodHosts(inputs.node.id, settings)
+
+
+def _live(
+    launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any], hosts: Hosts | None
+) -> Ended | str:
     """Take the node through its life; return how it ended, or why it failed."""
     try:
         begun = launcher.begin(node)
@@ -240,6 +255,7 @@ def _live(launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any]) -> E
                     attempt,
                     at_most_every(_PROGRESS_SECONDS, _teller(node)),
                     partial(launcher.epoch_reported, begun),
+                    hosts,
                 )
         except KeyboardInterrupt:
             launcher.cancel(begun, "stopped by a signal")

@@ -50,6 +50,7 @@ class ContainerTask:
         archive: URL of the project's archive; None if the project is in the image.
         seed: Seed of the run.
         deterministic: Whether equal inputs must give bit-equal outputs.
+        replicas: How pods of the node are made (`ReplicaPods.to_json`); None if it has one alone.
     """
 
     graph: Graph
@@ -58,6 +59,7 @@ class ContainerTask:
     archive: str | None = None
     seed: int | None = None
     deterministic: bool = False
+    replicas: Mapping[str, Any] | None = None
 
     @property
     def node(self) -> GraphNode:
@@ -68,6 +70,8 @@ class ContainerTask:
     def of(cls, graph: Graph, node: GraphNode, *, recorded: bool = False, **constants: Any) -> Self:
         """Return the task of one node of a graph; what it asks of its machine and pod is left out.
 
+        A node with several replicas keeps it, since it makes their pods.
+
         Args:
             graph: The pipeline.
             node: The node.
@@ -75,13 +79,16 @@ class ContainerTask:
                 runtime parameters, not only the node's.
             constants: The other attributes.
         """
-        names = set(graph.parameters) if recorded else runtime_parameters(node.parameters)
+        resources = node.resources if constants.get("replicas") else {}
+        names = runtime_parameters([node.parameters, resources])
+        if recorded:
+            names = set(graph.parameters)
         # The URL of a store may hold a password, which is not to be read in a pipeline's arguments.
         graph = dataclasses.replace(graph, metadata=None)
         part = dataclasses.replace(
             graph,
             root=None,
-            nodes=(dataclasses.replace(node, resources={}, pod={}),),
+            nodes=(dataclasses.replace(node, resources=resources, pod={}),),
             parameters={name: each for name, each in graph.parameters.items() if name in names},
         )
         whole = graph.to_text() if recorded and node.id == graph.nodes[0].id else ""
@@ -99,6 +106,7 @@ class ContainerTask:
             "archive": self.archive,
             "seed": self.seed,
             "deterministic": self.deterministic,
+            "replicas": self.replicas,
         }
         text = json.dumps({key: each for key, each in value.items() if each or each == 0})
         return text.replace("{{", "{\\u007b").replace("$(", "\\u0024(")
@@ -118,6 +126,7 @@ class ContainerTask:
             archive=value.get("archive"),
             seed=value.get("seed"),
             deterministic=bool(value.get("deterministic", False)),
+            replicas=value.get("replicas"),
         )
 
 
@@ -141,6 +150,6 @@ def runtime_parameters(value: Any) -> set[str]:
         if "$runtime_parameter" in value:
             return {value["$runtime_parameter"]}
         value = list(value.values())
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return {name for each in value for name in runtime_parameters(each)}
     return set()
