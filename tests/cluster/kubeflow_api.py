@@ -125,9 +125,10 @@ class KubeflowApi:
         self._server.shutdown()
         self._server.server_close()
         for each in self._driven.values():
-            if each.is_alive():
-                each.cancel()
-                each.join(30)
+            each.cancel()
+        for each in self._driven.values():
+            each.join(30)
+            assert not each.is_alive(), each.rows()
 
     def wait(self, run_id: str, seconds: float = 60) -> dict[str, Any]:
         """Return a run when it has ended."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,12 +54,17 @@ class ProcessContainers:
         project_root: What the image's working folder would be.
         logs: Where logs are kept.
         environment: Variables of the processes, beside those of the pods.
+        instead: What is run instead of each task's command, where only the runs matter.
     """
 
     def __init__(
-        self, project_root: Path, logs: Path, environment: Mapping[str, str] | None = None
+        self,
+        project_root: Path,
+        logs: Path,
+        environment: Mapping[str, str] | None = None,
+        instead: Sequence[str] = (),
     ) -> None:
-        self._project_root, self._logs = project_root, logs
+        self._project_root, self._logs, self._instead = project_root, logs, instead
         self._environment = dict(environment or {})
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -70,7 +75,7 @@ class ProcessContainers:
         path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}"
         with open(self._logs / pod, "wb") as log:
             process = subprocess.Popen(
-                list(call.command),
+                list(self._instead or call.command),
                 cwd=self._project_root,
                 env={**inherited, "PATH": path, **call.environment, **self._environment},
                 stdout=log,

@@ -205,9 +205,11 @@ def _load_kubeconfig(context: str | None) -> tuple[Any, str | None]:
             f"Reading the kubeconfig needs Kubernetes' client ({error}): {install_command('kubeflow')}"
         ) from None
     configuration = client.Configuration()
+    # The client looks at KUBECONFIG only when it is imported.
+    file = os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
     try:
-        contexts, active = config.list_kube_config_contexts()
-        config.load_kube_config(context=context, client_configuration=configuration)
+        contexts, active = config.list_kube_config_contexts(file)
+        config.load_kube_config(file, context, configuration)
     except (config.ConfigException, OSError) as error:
         raise NotConfigured(
             f"It is not known where Kubeflow is ({error}). Give its address (--host URL, or "

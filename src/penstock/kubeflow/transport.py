@@ -7,8 +7,10 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from penstock.installation import install_command
 from penstock.kubeflow.errors import (
@@ -79,11 +81,10 @@ class Transport:
         settings["cert_reqs"] = "CERT_REQUIRED" if verify else "CERT_NONE"
         if not verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-            retries=False,
-            **settings,
-        )
+        settings["timeout"] = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
+        proxy = _proxy_for(self.access.url)
+        make = urllib3.PoolManager if proxy is None else partial(urllib3.ProxyManager, proxy)
+        self._pool = make(retries=False, **settings)
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Return the JSON value at a path; repeated until it is answered.
@@ -188,8 +189,8 @@ class Transport:
                 if answer.status not in _PASSING:
                     raise error
                 asked = _asked_wait(answer.headers.get("Retry-After"))
-            except NotReachable as unreached:
-                error = unreached
+            except Unanswered as unanswered:
+                error = unanswered
             wait = _next_wait(wait, asked)
             if time.monotonic() + wait > until:
                 raise error
@@ -331,6 +332,13 @@ def _reason(error: Exception) -> str:
         return str(inner)
     text = str(inner)
     return text.rpartition(">: ")[2] or text or type(inner).__name__
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for an address (`HTTPS_PROXY`, `NO_PROXY`)."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    return None if proxy is None or proxy_bypass(parts.hostname or "") else proxy
 
 
 def _asked_wait(text: str | None) -> float | None:

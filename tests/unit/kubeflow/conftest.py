@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,8 @@ def package(project: Path) -> str:
 def make_api(tmp_path: Path, project: Path) -> Iterator[Callable[..., KubeflowApi]]:
     servers: list[KubeflowApi] = []
 
-    def make(**settings: Any) -> KubeflowApi:
-        containers = ProcessContainers(project, tmp_path / "logs")
+    def make(instead: Sequence[str] = (), **settings: Any) -> KubeflowApi:
+        containers = ProcessContainers(project, tmp_path / "logs", instead=instead)
         server = KubeflowApi(tmp_path / "kubeflow", containers, **settings)
         servers.append(server)
         return server.__enter__()
@@ -94,8 +94,23 @@ def api(make_api: Callable[..., KubeflowApi]) -> KubeflowApi:
 
 
 @pytest.fixture
+def idle_api(make_api: Callable[..., KubeflowApi]) -> KubeflowApi:
+    """A server whose runs do nothing, for a minute: where only the runs themselves matter."""
+    return make_api(instead=["sleep", "60"])
+
+
+@pytest.fixture
+def idle_kubeflow(idle_api: KubeflowApi) -> Kubeflow:
+    return _client(idle_api)
+
+
+@pytest.fixture
 def kubeflow(api: KubeflowApi) -> Kubeflow:
-    """The client, which does not wait between tries."""
+    return _client(api)
+
+
+def _client(api: KubeflowApi) -> Kubeflow:
+    """Return a client that does not wait between tries."""
     found = Kubeflow.at(api.url)
     found.pause = 0.1
     found.server.transport.sleep = lambda seconds: None
