@@ -135,9 +135,10 @@ class Cluster:
     def _running(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             for name, command in self._commands().items():
-                stack.enter_context(_process(command, self.folder / f"{name}.log"))
+                log = self.folder / f"{name}.log"
+                process = stack.enter_context(_process(command, log))
                 if name == "apiserver":
-                    self._wait_for_server()
+                    self._wait_for_server(process, log)
             stack.enter_context(self.agent.running())
             yield
 
@@ -168,7 +169,7 @@ class Cluster:
                 f"--tls-private-key-file={files.key}",
                 f"--kubelet-certificate-authority={files.authority}",
                 "--kubelet-preferred-address-types=InternalIP",
-                f"--service-account-key-file={files.accounts}",
+                f"--service-account-key-file={files.accounts.with_suffix('.crt')}",
                 f"--service-account-signing-key-file={files.accounts}",
                 "--service-account-issuer=https://kubernetes.default.svc",
                 f"--token-auth-file={tokens}",
@@ -189,17 +190,19 @@ class Cluster:
             ],
         }
 
-    def _wait_for_server(self) -> None:
+    def _wait_for_server(self, process: subprocess.Popen[bytes], log: Path) -> None:
         from kubernetes import client
         from urllib3.exceptions import HTTPError
 
         api = self.api()
-        _wait(
-            lambda: api.call_api("/readyz", "GET", auth_settings=["BearerToken"]),
-            f"the API server (its log: {self.folder / 'apiserver.log'})",
-            client.ApiException,
-            HTTPError,
-        )
+
+        def ready() -> None:
+            if process.poll() is not None:
+                said = log.read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"the API server ended with {process.returncode}:\n{said}")
+            api.call_api("/readyz", "GET", auth_settings=["BearerToken"])
+
+        _wait(ready, "the API server", client.ApiException, HTTPError)
 
 
 @contextlib.contextmanager
@@ -223,7 +226,7 @@ def running_cluster() -> Iterator[Cluster]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], log: Path) -> Iterator[None]:
+def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with open(log, "wb") as output:
         started = subprocess.Popen(
             ["setpriv", "--pdeathsig=KILL", *command],
@@ -233,14 +236,10 @@ def _process(command: list[str], log: Path) -> Iterator[None]:
             start_new_session=True,  # Ctrl-C is for the tests
         )
     try:
-        yield
+        yield started
     finally:
-        started.terminate()
-        try:
-            started.wait(10)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
+        started.kill()  # nothing of it is kept, and the API server would wait for those who watch
+        started.wait()
 
 
 def _wait(done: Callable[[], object], what: str, *errors: type[Exception]) -> None:

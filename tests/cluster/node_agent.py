@@ -8,10 +8,12 @@ run as user 10001 unless the pod says otherwise. What is not supported fails the
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from certificates import Certificates
@@ -21,6 +23,8 @@ from pod_network import PodNetwork
 from pod_settings import PodSettings
 from pod_status import update_status
 from scheduling import Node, choose
+
+WATCH_SECONDS = 300
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -68,6 +72,8 @@ class NodeAgent:
             "nodeInfo": _NODE_INFO,
         }
         self._core.patch_node_status(node.name, {"status": status})
+        # A new node is tainted as not ready; the controller that would take that away is off.
+        self._core.patch_node(node.name, {"spec": {"taints": node.manifest()["spec"]["taints"]}})
         with self._lock:
             self._nodes[node.name] = node
             self._place_all()
@@ -112,14 +118,14 @@ class NodeAgent:
 
         self._folder.mkdir()
         api = self._api()
-        api.configuration.client_side_validation = False  # it refuses an empty list of endpoints
         self._core = client.CoreV1Api(api)
-        slices = client.DiscoveryV1Api(api).list_endpoint_slice_for_all_namespaces
-        pods = self._core.list_pod_for_all_namespaces
         with log_server(self._network.host, self._files, self._log_file):
             self.add_node(Node("node-1"))
-            for what, handle in ((pods, self._see_pod), (slices, self._see_slice)):
-                threading.Thread(target=self._follow, args=(what, handle), daemon=True).start()
+            for path, handle in (
+                ("/api/v1/pods", self._see_pod),
+                ("/apis/discovery.k8s.io/v1/endpointslices", self._see_slice),
+            ):
+                threading.Thread(target=self._follow, args=(api, path, handle), daemon=True).start()
             try:
                 yield
             finally:
@@ -131,40 +137,34 @@ class NodeAgent:
                 for each in left:
                     each.ended.wait(30)
 
-    def _follow(self, what: Callable[..., Any], handle: Callable[[str, Any], None]) -> None:
-        """Call `handle(kind of event, object)` for what there is and for each change."""
-        from kubernetes import watch
-
+    def _follow(self, api: Any, path: str, handle: Callable[[str, Any], None]) -> None:
+        """Call `handle(kind of event, object as data)` for what there is and for each change."""
         known: dict[str, Any] = {}
         while not self._stopped.is_set():
             try:
-                listed = what()
-                now = {each.metadata.uid: each for each in listed.items}
+                listed = json.loads(_get(api, path).data)
+                now = {each["metadata"]["uid"]: each for each in listed["items"]}
                 for uid in [each for each in known if each not in now]:
                     handle("DELETED", known.pop(uid))
                 for uid, each in now.items():
                     known[uid] = each
                     handle("MODIFIED", each)
-                changes = watch.Watch().stream(
-                    what,
-                    resource_version=listed.metadata.resource_version,
-                    timeout_seconds=300,
-                )
-                for change in changes:
+                version = listed["metadata"]["resourceVersion"]
+                for kind, each in _changes(api, path, version):
                     if self._stopped.is_set():
                         return
-                    each = change["object"]
-                    if change["type"] == "DELETED":
-                        known.pop(each.metadata.uid, None)
+                    if kind == "DELETED":
+                        known.pop(each["metadata"]["uid"], None)
                     else:
-                        known[each.metadata.uid] = each
-                    handle(change["type"], each)
+                        known[each["metadata"]["uid"]] = each
+                    handle(kind, each)
             except Exception as error:  # the API server is busy, or its session ends
                 if not self._stopped.is_set():
                     print(f"the node agent looks again: {error!r}", flush=True)
                 self._stopped.wait(0.5)
 
-    def _see_pod(self, kind: str, pod: Any) -> None:
+    def _see_pod(self, kind: str, told: Any) -> None:
+        pod = self._core.api_client.deserialize(SimpleNamespace(data=json.dumps(told)), "V1Pod")
         with self._lock:
             uid = pod.metadata.uid
             life = self._lives.get(uid)
@@ -273,13 +273,13 @@ class NodeAgent:
 
     def _see_slice(self, kind: str, found: Any) -> None:
         with self._lock:
-            key = (found.metadata.namespace, found.metadata.name)
+            key = (found["metadata"]["namespace"], found["metadata"]["name"])
             if kind == "DELETED":
                 self._slices.pop(key, None)
             else:
                 self._slices[key] = found
             for each in self._lives.values():
-                if each.pod.metadata.namespace == found.metadata.namespace:
+                if each.pod.metadata.namespace == key[0]:
                     self._write_hosts(each)
 
     def _write_hosts(self, life: PodLife) -> None:
@@ -330,15 +330,42 @@ _NODE_INFO = {
 }
 
 
+def _get(api: Any, path: str, **query: str) -> Any:
+    """Return the response to a request; plain data is read more easily than with the client's models."""
+    response, _, _ = api.call_api(
+        path,
+        "GET",
+        query_params=list(query.items()),
+        auth_settings=["BearerToken"],
+        _preload_content=False,
+    )
+    return response
+
+
+def _changes(api: Any, path: str, version: str) -> Iterator[tuple[str, Any]]:
+    """Yield (kind of event, object) until the server ends the watch; RuntimeError if it refuses it."""
+    from kubernetes.watch.watch import iter_resp_lines
+
+    response = _get(
+        api, path, watch="true", resourceVersion=version, timeoutSeconds=str(WATCH_SECONDS)
+    )
+    for line in iter_resp_lines(response):
+        if line:
+            told = json.loads(line)
+            if told["type"] == "ERROR":
+                raise RuntimeError(str(told["object"].get("message")))
+            yield told["type"], told["object"]
+
+
 def _names(found: Any, namespace: str) -> Iterator[str]:
     """Yield the lines of a hosts file for a service: its own name, and those of its pods."""
-    service = (found.metadata.labels or {}).get("kubernetes.io/service-name")
+    service = found["metadata"].get("labels", {}).get("kubernetes.io/service-name")
     ends = (f".{namespace}.svc.cluster.local", f".{namespace}.svc", f".{namespace}", "")
-    for each in found.endpoints or ():
-        if service is None or (each.conditions and each.conditions.ready is False):
+    for each in found.get("endpoints") or ():
+        if service is None or each.get("conditions", {}).get("ready") is False:
             continue
-        for address in each.addresses:
+        for address in each["addresses"]:
             yield f"{address} {' '.join(f'{service}{end}' for end in ends)}"
-            if each.hostname:
-                names = " ".join(f"{each.hostname}.{service}{end}" for end in ends)
+            if each.get("hostname"):
+                names = " ".join(f"{each['hostname']}.{service}{end}" for end in ends)
                 yield f"{address} {names}"

@@ -104,6 +104,7 @@ index, name = int(os.environ["JOB_COMPLETION_INDEX"]), socket.gethostname()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(name.encode())
+    def log_message(self, *_): pass
 server = http.server.HTTPServer(("0.0.0.0", 8080), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 other = f"{os.environ['SET']}-{1 - index}.{os.environ['SET']}"
@@ -128,13 +129,12 @@ def test_pods_of_an_indexed_job_find_each_other_by_name(
     template = pod(name, "python", "-c", SERVE, subdomain=name, container={"env": environment})
     spec = {"completions": 2, "parallelism": 2, "completionMode": "Indexed", "template": template}
     batch.create_namespaced_job(namespace, {"metadata": {"name": name}, "spec": spec})
-    until(
-        lambda: (
-            batch.read_namespaced_job(name, namespace).status.completed_indexes == "0-1"
-            or batch.read_namespaced_job(name, namespace).status.completed_indexes == "0,1"
-        ),
-        "both indexes",
-    )
+
+    def done() -> bool:
+        indexes = batch.read_namespaced_job(name, namespace).status.completed_indexes
+        return indexes in ("0,1", "0-1")
+
+    until(done, "both indexes")
     pods = core.list_namespaced_pod(namespace, label_selector=f"job-name={name}").items
     printed = sorted(cluster.agent.logs(each.metadata.name) for each in pods)
     assert printed == [f"{name}-0 met {name}-1\n", f"{name}-1 met {name}-0\n"]
@@ -269,7 +269,7 @@ def test_a_deadline_ends_a_pod(core: client.CoreV1Api, namespace: str, name: str
 def test_a_failed_container_is_started_again(
     cluster: Cluster, core: client.CoreV1Api, namespace: str, name: str
 ) -> None:
-    script = "echo $(ls /state | wc -l); touch /state/$RANDOM; [ $(ls /state | wc -l) = 3 ]"
+    script = "echo found $(ls /state | wc -l); touch /state/$RANDOM; [ $(ls /state | wc -l) = 3 ]"
     core.create_namespaced_pod(
         namespace,
         pod(
@@ -283,8 +283,8 @@ def test_a_failed_container_is_started_again(
     found = ended(core, name, namespace)
     assert found.status.phase == "Succeeded"
     assert found.status.container_statuses[0].restart_count == 2
-    assert core.read_namespaced_pod_log(name, namespace) == "2\n"
-    assert core.read_namespaced_pod_log(name, namespace, previous=True) == "1\n"
+    assert core.read_namespaced_pod_log(name, namespace) == "found 2\n"
+    assert core.read_namespaced_pod_log(name, namespace, previous=True) == "found 1\n"
 
 
 def test_a_killed_pod_reports_137(
