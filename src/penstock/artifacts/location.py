@@ -45,7 +45,21 @@ def absolute(path: str, root: str | os.PathLike[str]) -> str:
 def _file_system(uri: str) -> tuple[Any, str]:
     import fsspec
 
+    know_minio()
     return cast("tuple[Any, str]", fsspec.core.url_to_fs(uri))
+
+
+def know_minio() -> None:
+    """Let fsspec know `minio://`; where Penstock is installed as a package, it knows already."""
+    from fsspec import register_implementation
+    from fsspec.registry import known_implementations
+
+    if "minio" not in known_implementations:
+        register_implementation(
+            "minio",
+            "penstock.artifacts.minio.MinioFileSystem",
+            errtxt="minio:// needs the package s3fs",
+        )
 
 
 def read_bytes(uri: str) -> bytes:
@@ -114,6 +128,48 @@ def remove(uri: str) -> None:
     system, path = _file_system(uri)
     if system.exists(path):
         system.rm(path, recursive=True)
+
+
+def download(uri: str, path: str) -> None:
+    """Copy the file or folder at a URL to a local path, many files at once.
+
+    Args:
+        uri: A URL; of a folder all files below it are copied.
+        path: The local file or folder; a folder is made even if there is no file.
+
+    Raises:
+        FileNotFoundError: If there is nothing at the URL.
+    """
+    system, root = _file_system(uri)
+    if system.isfile(root):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        system.get_file(root, path)
+        return
+    names = [name for name, _ in list_files(uri)]
+    if not names and not system.exists(root):
+        raise FileNotFoundError(f"There is nothing at {uri}.")
+    os.makedirs(path, exist_ok=True)
+    targets = [os.path.join(path, *name.split("/")) for name in names]
+    for folder in {os.path.dirname(target) for target in targets}:
+        os.makedirs(folder, exist_ok=True)
+    if names:
+        system.get([f"{root.rstrip('/')}/{name}" for name in names], targets)
+
+
+def upload(path: str, uri: str) -> None:
+    """Copy a local folder with all its files to a URL, many files at once.
+
+    Args:
+        path: The local folder.
+        uri: The URL of the folder that is to hold its files.
+    """
+    system, root = _file_system(uri)
+    names = [name for name, _ in list_files(path)]
+    if names:
+        system.put(
+            [os.path.join(path, name) for name in names],
+            [f"{root.rstrip('/')}/{name}" for name in names],
+        )
 
 
 def list_files(uri: str) -> list[tuple[str, int]]:

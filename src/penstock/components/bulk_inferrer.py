@@ -51,6 +51,7 @@ class BulkInferrer(Component):
     LIBRARIES: ClassVar = ("tensorflow", "tfx-bsl", "pyarrow")
     USES_TENSORFLOW: ClassVar = True
     USES_SEED: ClassVar = False
+    READS_URLS: ClassVar = True
 
     examples: Input[Examples | list[Examples]]
     model: Input[Model]

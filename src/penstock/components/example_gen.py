@@ -40,6 +40,7 @@ class ExampleGen(Component):
 
     LIBRARIES: ClassVar[Sequence[str]] = ("pyarrow", "tfx-bsl")
     USES_SEED: ClassVar = False
+    READS_URLS: ClassVar = True
 
     input_config: InputConfig | None = None
     output_config: OutputConfig | None = None

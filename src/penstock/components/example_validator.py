@@ -46,6 +46,7 @@ class ExampleValidator(Component):
     TYPE_NAME: ClassVar = "tfx.components.example_validator.component.ExampleValidator"
     LIBRARIES: ClassVar = ("tensorflow-metadata",)
     USES_SEED: ClassVar = False
+    READS_URLS: ClassVar = True
     JUDGES: ClassVar = ("statistics",)
 
     statistics: Input[ExampleStatistics]

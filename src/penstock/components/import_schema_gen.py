@@ -25,6 +25,7 @@ class ImportSchemaGen(Component):
     TYPE_ANNOTATION: ClassVar = "mlmd.Process"
     LIBRARIES: ClassVar = ("tensorflow-metadata",)
     USES_SEED: ClassVar = False
+    READS_URLS: ClassVar = True
 
     schema_file: ExternalPath
     schema: Output[Schema] = output()

@@ -30,6 +30,7 @@ class SchemaGen(Component):
     TYPE_ANNOTATION: ClassVar = "mlmd.Process"
     LIBRARIES: ClassVar = ("tensorflow-metadata",)
     USES_SEED: ClassVar = False
+    READS_URLS: ClassVar = True
 
     statistics: Input[ExampleStatistics]
     infer_feature_shape: bool = True

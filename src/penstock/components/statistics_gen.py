@@ -37,6 +37,7 @@ class StatisticsGen(Component):
     TYPE_ANNOTATION: ClassVar = "mlmd.Process"
     LIBRARIES: ClassVar = ("pyarrow", "tfx-bsl", "tensorflow-metadata")
     USES_SEED: ClassVar = False
+    READS_URLS: ClassVar = True
     DESCRIBES: ClassVar = {"statistics": "examples"}
 
     examples: Input[Examples]

@@ -58,6 +58,8 @@ class Component(Node):
         IMPORTS_FUNCTIONS: Whether functions that are parameters are imported before `run`; else each is a
             `NamedFunction`, for a component that calls them in another process.
         USES_LINEAGE: Whether `context.lineage` is set.
+        READS_URLS: Whether `run` opens artifacts behind URLs itself (`gs://`, `s3://`). Otherwise it is
+            given copies on this machine, and what it writes is copied to where it belongs.
         JUDGES: Inputs that the component judges: nodes that read the same artifacts wait for it
             (`penstock.dsl.gates`).
         DESCRIBES: For each output, the inputs or outputs that it only describes, as statistics
@@ -77,6 +79,7 @@ class Component(Node):
     USES_SEED: ClassVar[bool] = True
     IMPORTS_FUNCTIONS: ClassVar[bool] = True
     USES_LINEAGE: ClassVar[bool] = False
+    READS_URLS: ClassVar[bool] = False
     JUDGES: ClassVar[Sequence[str]] = ()
     DESCRIBES: ClassVar[Mapping[str, str | Sequence[str]]] = {}
 

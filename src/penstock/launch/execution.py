@@ -24,6 +24,7 @@ from penstock.launch.checkpoints import checkpoints_for
 from penstock.launch.error_line import error_line
 from penstock.launch.outputs import collect_outputs, discard_outputs
 from penstock.launch.seeding import seed_everything
+from penstock.launch.staging import Staging
 from penstock.launch.tracebacks import told_traceback
 from penstock.launch.usage_meter import UsageMeter
 from penstock.progress import EpochListener, Listener, telling
@@ -67,10 +68,13 @@ def execute(
         hosts=hosts,
     )
     context.attempt = attempt
+    staging = Staging(attempt)
     try:
         with record_log(attempt.log_path), telling(listener, on_epoch or _forget):
-            _run(attempt, context)
-            outputs, written = collect_outputs(attempt)
+            local = staging.fetch()
+            _run(local, context)
+            outputs, written = collect_outputs(local)
+            outputs = staging.store(outputs)
         return AttemptResult(
             outputs, usage=meter.read(written), metrics=context.metrics, verdict=context.verdict
         )
@@ -78,7 +82,7 @@ def execute(
         discard_outputs(attempt.outputs.values())
         raise
     except BaseException as error:
-        outputs, written = _kept(attempt, error)
+        outputs, written = _kept(attempt, staging, error)
         frames = _frames_from_run(error)
         whole = "".join(traceback.format_exception(type(error), error, frames))
         append_to_log(attempt.log_path, whole)
@@ -92,6 +96,7 @@ def execute(
             rejected=isinstance(error, Rejected),
         )
     finally:
+        staging.remove()
         if context.has_scratch:
             shutil.rmtree(attempt.working_dir, ignore_errors=True)
 
@@ -151,12 +156,15 @@ def _run(attempt: Attempt, context: ExecutionContext) -> None:
     component.run(context)
 
 
-def _kept(attempt: Attempt, error: BaseException) -> tuple[dict[str, Artifact], int]:
+def _kept(
+    attempt: Attempt, staging: Staging, error: BaseException
+) -> tuple[dict[str, Artifact], int]:
     """Return what is kept of a failed attempt: what a gate wrote about what it rejected."""
     if isinstance(error, Rejected):
         # Whoever rejects before all is written leaves nothing that could be shown.
         with contextlib.suppress(Exception):
-            return collect_outputs(attempt)
+            outputs, written = collect_outputs(staging.local)
+            return staging.store(outputs), written
     discard_outputs(attempt.outputs.values())
     return {}, 0
 

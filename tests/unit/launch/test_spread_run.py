@@ -137,6 +137,15 @@ def test_containers_that_end_at_once_leave_a_run_that_has_ended(tmp_path: Path) 
         assert store.get_run("r").state is RunState.COMPLETE
 
 
+def test_any_container_may_bring_the_graph(tmp_path: Path) -> None:
+    with MetadataStore.open(tmp_path / "m.db") as store:
+        spread_run.join(store, dataclasses.replace(record(), graph_json=""))
+        assert spread_run.settle(store, "r") is RunState.RUNNING
+        spread_run.join(store, record())
+        spread_run.join(store, record())
+        assert store.get_run("r").graph_json == record().graph_json
+
+
 def test_recovery_settles_the_run_of_a_container_that_was_killed(tmp_path: Path) -> None:
     with MetadataStore.open(tmp_path / "m.db") as store:
         spread_run.join(store, record())

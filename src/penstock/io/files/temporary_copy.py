@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
 
@@ -25,9 +24,5 @@ def temporary_copy(folder: str) -> Iterator[str]:
         yield location.local_path(folder)
         return
     with tempfile.TemporaryDirectory(prefix="penstock-copy-") as copy:
-        for name, _ in location.list_files(folder):
-            path = os.path.join(copy, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "wb") as file:
-                file.write(location.read_bytes(f"{folder.rstrip('/')}/{name}"))
+        location.download(folder, copy)
         yield copy

@@ -34,6 +34,7 @@ from penstock.progress import Listener, at_most_every
 from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
+from penstock.runners.kubeflow.container.object_store import enter_object_store
 from penstock.runners.kubeflow.container.shown import facts, show
 from penstock.runners.kubeflow.container.task import (
     PIPELINE_ROOT,
@@ -137,6 +138,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             "The run has no pipeline_root: a folder or URL that all its containers can write. "
             "Set it when the run is created."
         )
+    pipeline_root = enter_object_store(pipeline_root)
     if task.graph.main is not None:
         install_main(task.graph.main.text)
     values = task.graph.values(_given(task.graph, executor_input))
