@@ -57,8 +57,16 @@ def arguments_of(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
         return ("--runner=FnApiRunner", "--direct_num_workers=2", *external)
     if name in ("job-service", "flink", "spark"):
         endpoint = request.getfixturevalue(name.replace("-", "_"))
+        # Else Flink and Spark start a worker anew for every stage.
+        kept = ("--environment_cache_millis=60000",) if name != "job-service" else ()
         parallelism = ("--parallelism=2",) if name == "flink" else ()
-        return ("--runner=PortableRunner", f"--job_endpoint={endpoint}", *parallelism, *external)
+        return (
+            "--runner=PortableRunner",
+            f"--job_endpoint={endpoint}",
+            *parallelism,
+            *kept,
+            *external,
+        )
     return (
         "--runner=PrismRunner",
         f"--prism_location={request.getfixturevalue('prism')}",
