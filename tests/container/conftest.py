@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from engine import REPOSITORY, Engine, NoEngine, find_engine
 
-IMAGE = "penstock:latest"
+IMAGE, SLIM = "penstock:latest", "penstock:slim"
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +38,10 @@ def image(engine: Engine, source: Path) -> str:
     """The image, built from the Dockerfile as it stands."""
     engine.build(IMAGE, source)
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def slim(engine: Engine, source: Path) -> str:
+    """The variant without TensorFlow."""
+    engine.build(SLIM, source, VARIANT="slim")
+    return SLIM

@@ -72,9 +72,11 @@ class Engine:
     def has(self, image: str) -> bool:
         return bool(self.call("images", "--quiet", image, check=False).strip())
 
-    def build(self, tag: str, folder: Path) -> None:
+    def build(self, tag: str, folder: Path, **build_arguments: str) -> None:
         """Build a Dockerfile's image with pip's settings of this machine."""
         arguments = ["build", "--network=host", *self._options, "--tag", tag]
+        for name, value in build_arguments.items():
+            arguments += ["--build-arg", f"{name}={value}"]
         for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST"):
             if name in os.environ:
                 arguments += ["--build-arg", name]
@@ -170,7 +172,9 @@ def _get_base(engine: Engine) -> None:
         _install("debootstrap")
     with tempfile.TemporaryDirectory() as folder:
         root, archive = f"{folder}/root", f"{folder}/root.tar"
-        packages = "ca-certificates,python3.11,python3.11-venv"
+        # The venv package asks for python3.11-distutils, which these provide and debootstrap
+        # does not look for.
+        packages = "ca-certificates,python3.11,python3.11-venv,python3-distutils,python3-lib2to3"
         _run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", root)
         _run("tar", "--directory", root, "--create", "--file", archive, ".")
         engine.call("import", archive, BASE)

@@ -26,7 +26,7 @@ from . import job_servers
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 
-# Beam's job servers for clusters, each with an embedded one; these variables may name a jar.
+# Beam's job servers for clusters; these variables may name a jar.
 JARS = {"flink": "PENSTOCK_FLINK_JOB_SERVER", "spark": "PENSTOCK_SPARK_JOB_SERVER"}
 CLUSTERS = [pytest.param(name, marks=[pytest.mark.slow, pytest.mark.job_server]) for name in JARS]
 REMOTE = [
@@ -59,11 +59,14 @@ def arguments_of(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
         endpoint = request.getfixturevalue(name.replace("-", "_"))
         # Else Flink and Spark start a worker anew for every stage.
         kept = ("--environment_cache_millis=60000",) if name != "job-service" else ()
-        parallelism = ("--parallelism=2",) if name == "flink" else ()
+        cluster: tuple[str, ...] = ()
+        if name == "flink":
+            master = request.getfixturevalue("flink_master")
+            cluster = (f"--flink_master={master}", "--parallelism=2")
         return (
             "--runner=PortableRunner",
             f"--job_endpoint={endpoint}",
-            *parallelism,
+            *cluster,
             *kept,
             *external,
         )
@@ -85,35 +88,58 @@ def jar_of(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of Beam's job server for Flink, with a cluster embedded in it."""
-    with embedded_cluster("flink", tmp_path_factory.mktemp("flink")) as address:
+def flink(flink_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Beam's job server for the Flink cluster."""
+    with job_server("flink", tmp_path_factory.mktemp("flink-jobs"), flink_master) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
+def flink_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Flink cluster: a JobManager and a TaskManager."""
+    folder = tmp_path_factory.mktemp("flink")
+    rpc_port, rest_port = free_port(), free_port()
+    commands = job_servers.flink_cluster(jar_of("flink"), folder, rpc_port, rest_port)
+    with contextlib.ExitStack() as stack:
+        for command, name in zip(commands, ("job-manager", "task-manager"), strict=True):
+            process, log = stack.enter_context(serving(command, folder, folder / f"{name}.txt"))
+            if name == "job-manager":
+                wait_for_port(process, log, rest_port)
+        yield f"localhost:{rest_port}"
+
+
+@pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of Beam's job server for Spark, with a cluster embedded in it."""
-    with embedded_cluster("spark", tmp_path_factory.mktemp("spark")) as address:
+    """The address of Beam's job server for Spark, with Spark embedded in it."""
+    with job_server("spark", tmp_path_factory.mktemp("spark")) as address:
         yield address
 
 
 @contextlib.contextmanager
-def embedded_cluster(name: str, folder: Path) -> Iterator[str]:
-    """Beam's job server of a cluster in a process of its own."""
+def job_server(name: str, folder: Path, master: str = "") -> Iterator[str]:
+    """Beam's job server for a cluster, in a process of its own."""
+    port = free_port()
+    command = job_servers.command(name, jar_of(name), port, folder / "artifacts", master)
+    with serving(command, folder, folder / "log.txt") as (process, log):
+        wait_for_port(process, log, port)
+        yield f"localhost:{port}"
+
+
+def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-    command = job_servers.command(name, jar_of(name), port, folder / "artifacts")
-    with serving(command, folder, folder / "log.txt") as (process, log):
-        deadline = time.monotonic() + 120
-        while True:
-            assert process.poll() is None, log.read_text()
-            with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
-                break
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield f"localhost:{port}"
+        return listening.getsockname()[1]
+
+
+def wait_for_port(process: subprocess.Popen, log: Path, port: int, seconds: float = 120) -> None:
+    """Wait until a process serves."""
+    deadline = time.monotonic() + seconds
+    while True:
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
+            return
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

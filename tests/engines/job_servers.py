@@ -27,12 +27,14 @@ class JobServer:
     Args:
         modules: `group:artifact:version` of its direct dependencies.
         main_class: its driver.
-        master: the arguments that let it embed a cluster.
+        master: the argument that names its cluster.
+        embedded: what that argument says for a cluster within the job server.
     """
 
     modules: tuple[str, ...]
     main_class: str
-    master: tuple[str, ...]
+    master: str
+    embedded: str
 
     @property
     def version(self) -> str:
@@ -48,7 +50,8 @@ JOB_SERVERS = {
             "org.slf4j:slf4j-simple:1.7.30",
         ),
         main_class="org.apache.beam.runners.flink.FlinkJobServerDriver",
-        master=("--flink-master=[local]",),
+        master="--flink-master",
+        embedded="[local]",
     ),
     "spark": JobServer(
         modules=(
@@ -61,7 +64,8 @@ JOB_SERVERS = {
             "com.fasterxml.jackson.module:jackson-module-scala_2.12:2.14.1",
         ),
         main_class="org.apache.beam.runners.spark.SparkJobServerDriver",
-        master=("--spark-master-url=local[2]",),
+        master="--spark-master-url",
+        embedded="local[2]",
     ),
 }
 
@@ -151,25 +155,69 @@ def manifest(main_class: str, modules: list[str]) -> str:
     return "".join(f"{line}\r\n" for line in lines) + "\r\n"
 
 
-def command(name: str, jar: Path, port: int, artifacts: Path) -> list[str]:
-    """The command that serves on loopback and embeds a cluster.
+def command(name: str, jar: Path, port: int, artifacts: Path, master: str = "") -> list[str]:
+    """The command that serves on loopback.
 
     Args:
         port: of the job service; the others are chosen.
         artifacts: folder for what jobs stage.
+        master: the cluster's address; by default one is embedded.
     """
     return [
         "java",
-        "-Xmx2g",
+        "-Xmx1g",
         "-jar",
         str(jar),
-        *JOB_SERVERS[name].master,
+        f"{JOB_SERVERS[name].master}={master or JOB_SERVERS[name].embedded}",
         "--job-host=localhost",
         f"--job-port={port}",
         "--artifact-port=0",
         "--expansion-port=0",
         f"--artifacts-dir={artifacts}",
     ]
+
+
+def flink_cluster(jar: Path, folder: Path, rpc_port: int, rest_port: int) -> list[list[str]]:
+    """The commands of a Flink session cluster: a JobManager and a TaskManager, each a process.
+
+    Args:
+        jar: of the job server, beside whose modules they run.
+        folder: for the configuration; must exist.
+        rpc_port: where the TaskManager finds the JobManager.
+        rest_port: of Flink's REST API, which is the address of the cluster.
+    """
+    (folder / "flink-conf.yaml").write_text(
+        FLINK_CONFIGURATION.format(rpc_port=rpc_port, rest_port=rest_port, folder=folder)
+    )
+    java = ["java", "-XX:MaxDirectMemorySize=512m"]
+    java += [f"--add-opens={name}=ALL-UNNAMED" for name in ADD_OPENS.split()]
+    java += ["-cp", f"{jar.parent / 'modules'}/*"]
+    places = [
+        ("-Xmx512m", "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"),
+        ("-Xmx1g", "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"),
+    ]
+    return [[*java, heap, main_class, "--configDir", str(folder)] for heap, main_class in places]
+
+
+# Flink's scripts would work the sizes of a TaskManager out.
+FLINK_CONFIGURATION = """\
+jobmanager.rpc.address: localhost
+jobmanager.rpc.port: {rpc_port}
+rest.address: localhost
+rest.bind-address: localhost
+rest.port: {rest_port}
+taskmanager.host: localhost
+taskmanager.numberOfTaskSlots: 8
+taskmanager.cpu.cores: 2
+taskmanager.memory.framework.heap.size: 128m
+taskmanager.memory.framework.off-heap.size: 128m
+taskmanager.memory.task.heap.size: 512m
+taskmanager.memory.task.off-heap.size: 64m
+taskmanager.memory.network.min: 128m
+taskmanager.memory.network.max: 128m
+taskmanager.memory.managed.size: 128m
+io.tmp.dirs: {folder}
+"""
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import logging
 import signal
 import threading
@@ -62,7 +63,7 @@ class JobPipeline(beam.Pipeline):  # type: ignore[misc]
             try:
                 super().__exit__(None, None, None)
             except (_Signalled, KeyboardInterrupt):
-                cancel(self.result, runner)
+                cancel(self.result, self.options, runner)
                 raise
 
     def run(self, test_runner_api: bool | str = "AUTO") -> Any:
@@ -73,13 +74,14 @@ class JobPipeline(beam.Pipeline):  # type: ignore[misc]
         return self.result
 
 
-def cancel(result: Any, runner: str) -> bool:
+def cancel(result: Any, options: Any, runner: str) -> bool:
     """Ask a runner to cancel a job, and return whether it took the request.
 
     A failure is logged, not raised: whoever cancels is about to end.
 
     Args:
         result: Beam's PipelineResult; None if nothing was submitted.
+        options: the job's PipelineOptions.
         runner: its runner's name, for the log.
     """
     if result is None:
@@ -87,10 +89,11 @@ def cancel(result: Any, runner: str) -> bool:
     errors: list[BaseException] = []
 
     def ask() -> None:
-        try:
-            result.cancel()
-        except Exception as error:
-            errors.append(error)
+        for request in (result.cancel, functools.partial(_cancel_on_flink, options)):
+            try:
+                request()
+            except Exception as error:
+                errors.append(error)
 
     thread = threading.Thread(target=ask, name="cancel-beam-job", daemon=True)
     thread.start()
@@ -107,6 +110,17 @@ def cancel(result: Any, runner: str) -> bool:
         return False
     _LOG.warning("Cancelled the job on %s, because this process was told to end.", runner)
     return True
+
+
+def _cancel_on_flink(options: Any) -> None:
+    from apache_beam.options.pipeline_options import FlinkRunnerOptions, GoogleCloudOptions
+
+    master = options.view_as(FlinkRunnerOptions).flink_master
+    name = options.view_as(GoogleCloudOptions).job_name
+    if master and name and not master.startswith("["):
+        from penstock.beam.flink import cancel_jobs
+
+        cancel_jobs(master, name)
 
 
 class _Signalled(BaseException):

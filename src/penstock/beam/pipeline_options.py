@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -200,8 +201,10 @@ def _name_job(options: Any, labels: Mapping[str, str]) -> None:
     """Names the job after its node, unless it has a name, and labels it on Dataflow."""
     cloud = options.view_as(_import_options().GoogleCloudOptions)
     words = {key: _label(value) for key, value in labels.items() if value}
-    if words and cloud.job_name is None:
-        cloud.job_name = "-".join(words.values())[:63].strip("-").replace("_", "-")
+    if cloud.job_name is None:
+        # A name of its own, by which a job can be found again.
+        name = "-".join(words.values()) or f"penstock-{uuid.uuid4().hex[:12]}"
+        cloud.job_name = name[:63].strip("-").replace("_", "-")
         if not cloud.job_name[0].isalpha():
             cloud.job_name = f"p-{cloud.job_name}"[:63]
     if _runner(options) == "DataflowRunner":

@@ -42,7 +42,10 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     ),
     (
         "Run on a cluster",
-        (Verb("kubeflow", "upload, run, schedule, follow and cancel pipelines on Kubeflow"),),
+        (
+            Verb("image", "build the image that runs a project's nodes, tagged by its content"),
+            Verb("kubeflow", "upload, run, schedule, follow and cancel pipelines on Kubeflow"),
+        ),
     ),
     (
         "Look",

@@ -114,7 +114,7 @@ def test_quoted_text_is_the_text(text):
 @pytest.mark.parametrize(
     ("installed", "in_makefile", "in_dockerfile"),
     [
-        (Installed("penstock-ml[run]==0.1.0"), "image:\n\tdocker build",
+        (Installed("penstock-ml[run]==0.1.0"), "image: $(STAMP)\n\t@$(BIN)/penstock image build --name p\n",
          '--compile "penstock-ml[run]==0.1.0"\n'),
         (Installed("penstock-ml[run] @ git+https://x.org/p.git@ab12"),
          'wheels "penstock-ml[run] @ git+https://x.org/p.git@ab12"\n', "COPY wheels"),
