@@ -101,15 +101,26 @@ class EvaluatedModel:
         )
         return outputs
 
-    def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
-        """Add the model's transformed features.
+    def transforms(
+        self, raw_features: Iterable[str], wanted: Iterable[str] | None = None
+    ) -> list[str]:
+        """Return the signatures that transformed features come from.
 
-        They come from the functions that the ModelSpec names, and else from the signature
-        `transform_features` where a wanted feature is not among the raw ones.
+        They are the functions that the ModelSpec names, and else the signature `transform_features` where a
+        wanted feature is not among the raw ones.
+
+        Args:
+            raw_features: The features that the examples have.
+            wanted: The features that are wanted; by default all that the model needs.
         """
         names = list(self.spec.preprocessing_function_names)
-        if not names and set(wanted) - set(batch.columns.schema.names):
+        if not names and set(self.needed if wanted is None else wanted) - set(raw_features):
             names = [name for name in (TRANSFORM_SIGNATURE,) if name in self.model.signatures]
+        return names
+
+    def with_features(self, batch: ExampleBatch, wanted: Iterable[str]) -> ExampleBatch:
+        """Add the model's transformed features, see `transforms`."""
+        names = self.transforms(batch.columns.schema.names, wanted)
         if not names:
             return batch
         made = batch.transformed.get(self.spec.name)

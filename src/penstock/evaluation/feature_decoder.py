@@ -81,6 +81,11 @@ class FeatureDecoder:
     def learned(self, learned: Learned) -> None:
         self._wanted, self._types = set(learned.wanted), dict(learned.types)
 
+    @property
+    def knows_types(self) -> bool:
+        """Whether it knows the type of each feature that it looks for."""
+        return self._wanted <= set(self._types)
+
     def forgo(self, names: Collection[str]) -> None:
         """Do not look for features that come from elsewhere."""
         self._wanted -= set(names)
@@ -108,14 +113,14 @@ class FeatureDecoder:
                 pass  # a type that changes, which the other decoder takes or explains
             else:
                 columns = [_column(found[name], self._types[name]) for name in self._parsed]
-                return _batch(columns, self._parsed, len(serialized))
+                return column_batch(columns, self._parsed, len(serialized))
         batch = self._decode(serialized, first_row)
         self._learn(batch)
         return batch
 
     def _parser(self) -> Callable[..., Any] | None:
         with self._lock:
-            if self._parse is None and self._wanted <= set(self._types):
+            if self._parse is None and self.knows_types:
                 self._parsed = tuple(sorted(self._wanted))
                 self._parse = _parser({name: self._types[name] for name in self._parsed})
             return self._parse
@@ -182,9 +187,9 @@ def _column(found: Any, kind: pa.DataType) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(splits.numpy()), array)
 
 
-def _batch(columns: list[pa.Array], names: Sequence[str], rows: int) -> pa.RecordBatch:
+def column_batch(columns: list[pa.Array], names: Sequence[str], rows: int) -> pa.RecordBatch:
+    """Return columns as a batch of so many rows, even if there is no column."""
     if columns:
         return pa.RecordBatch.from_arrays(columns, list(names))
-    # Of no columns, and still of so many rows.
     nothing = pa.StructArray.from_buffers(pa.struct([]), rows, [None])
     return pa.RecordBatch.from_struct_array(nothing)

@@ -57,11 +57,11 @@ class SignatureModel:
 
     def output_names(self, name: str) -> list[str]:
         """Return the names of a signature's outputs."""
-        return sorted(self._function(name).structured_outputs)
+        return sorted(self.function(name).structured_outputs)
 
     def output_size(self, name: str, output: str) -> int | None:
         """Return how many values an output has for each example; None if that is not known."""
-        shape = getattr(self._function(name).structured_outputs[output], "shape", None)
+        shape = getattr(self.function(name).structured_outputs[output], "shape", None)
         return _size_of_a_row(shape)
 
     def call(
@@ -90,7 +90,7 @@ class SignatureModel:
         Raises:
             ValueError: If the model cannot be called with these examples.
         """
-        function = self._function(name)
+        function = self.function(name)
         count = _fixed_rows(function)
         if count is None or count == len(examples):
             return self._call(name, function, examples, first_row, only)
@@ -124,7 +124,12 @@ class SignatureModel:
             key: as_array(value) for key, value in outputs.items() if only is None or key in only
         }
 
-    def _function(self, name: str) -> Any:
+    def function(self, name: str) -> Any:
+        """Return a signature as TensorFlow loaded it.
+
+        Raises:
+            ValueError: If there is none of the name.
+        """
         if name in self._model.signatures:
             return self._model.signatures[name]
         raise ValueError(

@@ -7,10 +7,13 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
 from penstock.evaluation.blocks import Block
 from penstock.evaluation.evaluated_model import BatchInputs, EvaluatedModel
 from penstock.evaluation.examples import ExampleBatch
 from penstock.evaluation.feature_decoder import FeatureDecoder, Learned
+from penstock.evaluation.joint_prediction import JointPredictor
 from penstock.evaluation.serialized_examples import SerializedExamples
 from penstock.io import serialize_examples
 from penstock.io.tfrecord.blocks import RecordBlock, records_of
@@ -27,6 +30,7 @@ class BatchPredictor:
         slice_features: The features that slices are made of, raw or transformed by the first model.
         schema: A `schema_pb2.Schema` of the raw examples, or None.
         more: Further raw features to read.
+        is_long: Whether so many blocks come that it is worth joining the models' graphs.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class BatchPredictor:
         schema: Any = None,
         *,
         more: Iterable[str] = (),
+        is_long: bool = False,
     ) -> None:
         self._models = models
         models[0].needed.update(slice_features)
@@ -46,6 +51,8 @@ class BatchPredictor:
         self._elsewhere = set.intersection(*transformed)
         uses_tensorflow = any(model.uses_tensorflow for model in models)
         self.decode = FeatureDecoder(wanted, schema, uses_tensorflow=uses_tensorflow)
+        self.uses_tensorflow = uses_tensorflow
+        self._jointly = JointPredictor(models, self.decode) if is_long else None
 
     @property
     def in_threads(self) -> bool:
@@ -68,20 +75,32 @@ class BatchPredictor:
         Raises:
             ValueError: If a record is no tf.Example, or a model does not take the examples.
         """
-        batch = self._batch(block)
+        if isinstance(block.content, pa.RecordBatch):
+            records = serialize_examples(block.content).to_pylist()
+            return self._one_by_one(block, SerializedExamples(records), block.content)
+        content = block.content
+        if isinstance(content, RecordBlock):
+            content = records_of(content)
+        serialized = SerializedExamples(content)
+        found = self._jointly(serialized) if self._jointly is not None else None
+        if found is None:
+            return self._one_by_one(block, serialized, self.decode(serialized, block.first_row))
+        batch = _batch(block, serialized, found.columns)
+        batch.transformed.update(found.transformed)
+        return BatchInputs(self._models, batch, found.outputs)
+
+    def _one_by_one(
+        self, block: Block, serialized: SerializedExamples, columns: pa.RecordBatch
+    ) -> BatchInputs:
+        batch = _batch(block, serialized, columns)
         outputs = {model.spec.name: model.predict(batch) for model in self._models}
         for model in self._models:
             model.with_features(batch, model.needed)
         return BatchInputs(self._models, batch, outputs)
 
-    def _batch(self, block: Block) -> ExampleBatch:
-        if isinstance(block.content, RecordBlock):
-            serialized = SerializedExamples(records_of(block.content))
-            columns = self.decode(serialized, block.first_row)
-        else:
-            columns = block.content
-            serialized = SerializedExamples(serialize_examples(columns).to_pylist())
-        return ExampleBatch(serialized, columns, block.first_row, block.shard, block.first_of_shard)
+
+def _batch(block: Block, serialized: SerializedExamples, columns: pa.RecordBatch) -> ExampleBatch:
+    return ExampleBatch(serialized, columns, block.first_row, block.shard, block.first_of_shard)
 
 
 def in_threads(

@@ -34,6 +34,8 @@ _MOST_THREADS = 16
 _THREADS_A_PROCESS = 4
 # Importing TensorFlow and loading a model takes as long as evaluating about so many (compressed) bytes.
 _BYTES_WORTH_A_PROCESS = 256 << 20
+# The same of joining the models' graphs.
+_BYTES_WORTH_JOINING = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class RowWork:
         self.metrics: list[PlannedMetric] = plan_metrics(config, modules)
         self._modules = dict(modules or {})
         self._token = uuid.uuid4().hex
-        self._first: Block | None = None
+        self._begun: Iterator[Block] | None = None
         self._learned: Learned | None = None
         self._threads: int | None = None
         _made[self._token] = self
@@ -112,10 +114,15 @@ class RowWork:
             self._features,
             self.rows.schema,
             more=worst.columns if worst else (),
+            is_long=self._is_long,
         )
         if self._learned is not None:
             predict.decode.learned = self._learned
         return predict
+
+    @cached_property
+    def _is_long(self) -> bool:
+        return sum(map(file_size, self.rows.files)) >= _BYTES_WORTH_JOINING
 
     @property
     def batch_size(self) -> int:
@@ -149,12 +156,14 @@ class RowWork:
         else:
             named = named_features(self._features, self.models, worst_rows)
             check_first_rows(self._blocks(), self.models, named)
-        first = next(self._blocks(), None)
+        blocks = self._blocks()
+        first = next(blocks, None)
         if first is None:
             raise ValueError(
                 f"There is nothing to evaluate: no examples in {list(self.rows.files)}."
             )
-        self._first, self._learned = first, self._predict.look_at(first)
+        self._begun = itertools.chain([first], blocks)
+        self._learned = self._predict.look_at(first)
 
     def here(self, processes: int | None = None) -> Accumulation:
         """Do the work on this machine; the result is the same for any number of processes.
@@ -179,6 +188,7 @@ class RowWork:
             file_format=self.rows.file_format,
             batch_size=self.batch_size,
             first_shard=number,
+            as_tensors=self._as_tensors,
         )
         yield from self._accumulated(blocks)
 
@@ -189,7 +199,7 @@ class RowWork:
 
     def _parts(self, processes: int) -> Generator[Accumulation, None, None]:
         if processes <= 1:
-            return self._accumulated(self._blocks())
+            return self._accumulated(self._blocks(self._as_tensors))
         self._threads = max(1, usable_processes(_MOST_THREADS * processes) // processes)
         return map_shards(self.of_part, parts_of(self._blocks()), processes=processes)
 
@@ -199,14 +209,21 @@ class RowWork:
             threads = self._threads or usable_processes(_MOST_THREADS)
         return accumulated_parts(blocks, self._predict, self.empty, threads)
 
-    def _blocks(self) -> Iterator[Block]:
+    @property
+    def _as_tensors(self) -> bool:
+        return self._is_long and self._predict.uses_tensorflow
+
+    def _blocks(self, as_tensors: bool = False) -> Iterator[Block]:
         rows = self.rows
-        blocks = read_blocks(rows.files, file_format=rows.file_format, batch_size=self.batch_size)
-        if self._first is None:
-            return blocks
-        next(blocks)  # it was read already
-        first, self._first = self._first, None
-        return itertools.chain([first], blocks)
+        begun, self._begun = self._begun, None
+        if begun is not None and not as_tensors:
+            return begun
+        return read_blocks(
+            rows.files,
+            file_format=rows.file_format,
+            batch_size=self.batch_size,
+            as_tensors=as_tensors,
+        )
 
     def _worthwhile_processes(self) -> int:
         a_process = _THREADS_A_PROCESS if self._predict.in_threads else 1

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
-class SerializedExamples(list[bytes]):
-    """A list of serialized tf.Examples; what TensorFlow takes is made of it once."""
+class SerializedExamples(Sequence[bytes]):
+    """Serialized tf.Examples; of a list and a tensor, the one that is not given is made when it is needed.
+
+    Args:
+        records: The examples, as a list or as a tensor of strings `[rows]`.
+
+    Example:
+        >>> SerializedExamples([example.SerializeToString()]).tensor.shape
+        TensorShape([1])
+    """
+
+    def __init__(self, records: list[bytes] | tf.Tensor) -> None:
+        self._rows = len(records)
+        if isinstance(records, list):
+            self.records = records
+        else:
+            self.tensor = records
 
     @cached_property
     def tensor(self) -> tf.Tensor:
         """The examples as strings, `[rows]`."""
         import tensorflow as tf
 
-        return tf.constant(list(self), dtype=tf.string)
+        return tf.constant(self.records, dtype=tf.string)
+
+    @cached_property
+    def records(self) -> list[bytes]:
+        """The examples as a list."""
+        found: list[bytes] = self.tensor.numpy().tolist()
+        return found
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        return self.records[place]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.records)
