@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from penstock.dsl import Pipeline
 from penstock.dsl.exceptions import PipelineError
 from penstock.graph import Graph
+from penstock.launch.pipeline_difference import PipelineDescription
 
 
 class UnsupportedSetting(PipelineError):
@@ -98,5 +99,21 @@ class CompilingRunner(Runner, Protocol):
 
         Raises:
             UnsupportedSetting: If a limit is fatal; the message names each node and setting.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadingRunner(CompilingRunner, Protocol):
+    """A runner that reads what it has written, so that two files can be compared."""
+
+    def describe(self, text: str) -> PipelineDescription:
+        """Return what a file consists of.
+
+        Args:
+            text: As `compile` returned it, now or earlier.
+
+        Raises:
+            DefinitionError: If it is something else.
         """
         ...

@@ -48,3 +48,25 @@ def test_options_of_kubeflow_are_refused_elsewhere(project, capsys):
 def test_what_kubeflow_cannot_do_is_said_by_check(project, capsys):
     assert main(["check", "pipelines/words.py", "--runner", "kubeflow"]) == 0
     assert "words: pipeline_root: it has none" in capsys.readouterr().out
+
+
+def test_what_differs_from_an_earlier_file(project, capsys):
+    pytest.importorskip("kfp")
+    for kind in ("json", "kubeflow"):
+        options = ["compile", "pipelines/words.py", "--to", kind]
+        assert main([*options, "-o", "old"]) == 0
+        capsys.readouterr()
+        assert main([*options, "--diff", "old"]) == 0
+        assert capsys.readouterr().out == "nothing differs\n"
+    assert (
+        main([*options, "--param", "epochs=7", "--image", "b:2", "--diff", "old", "-o", "new"]) == 0
+    )
+    told = capsys.readouterr()
+    assert "the default of the runtime parameter epochs changed: " in told.out
+    assert 'all nodes: image changed: "penstock:latest" -> "b:2"' in told.out
+    assert told.err.endswith("wrote new: 3 nodes\n")
+    assert main(["compile", "pipelines/words.py", "--diff", "old"]) == 2
+    assert "old is not a graph that `penstock compile` wrote" in capsys.readouterr().err
+    assert main([*options, "--diff", "pipelines/words.py"]) == 2
+    assert "pipelines/words.py: This is not a pipeline that" in capsys.readouterr().err
+    assert main([*options, "--diff", "gone"]) != 0

@@ -12,6 +12,7 @@ from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, key_value
 from penstock.cli.errors import UsageError
 from penstock.cli.pipeline_file import load_pipeline
+from penstock.dsl.exceptions import DefinitionError
 from penstock.spelling import counted
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def parser() -> Parser:
             "penstock compile pipelines/penguin.py                        # JSON",
             "penstock compile pipelines/penguin.py --to kubeflow -o penguin.yaml",
             "penstock compile FILE --to kubeflow --image IMAGE --root gs://bucket/penguin -o FILE.yaml",
+            "penstock compile pipelines/penguin.py --to kubeflow --diff penguin.yaml",
         ],
     )
     parser.add_argument("file", metavar="FILE", help="the pipeline file")
@@ -38,6 +40,11 @@ def parser() -> Parser:
     )
     parser.add_argument(
         "-o", "--output", metavar="PATH", help="the file to write (default: standard output)"
+    )
+    parser.add_argument(
+        "--diff",
+        metavar="OLD",
+        help="say how the pipeline differs from an earlier file, and what runs anew for it",
     )
     parser.add_argument(
         "--image",
@@ -84,8 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
         text = json.dumps(graph.to_json(), indent=2, sort_keys=True) + "\n"
     else:
         text = _compile_for(arguments.to, options, graph, dict(arguments.param))
+    if arguments.diff is not None:
+        sys.stdout.write(_difference(arguments.to, arguments.diff, text))
     if arguments.output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(text if arguments.diff is None else "")
     else:
         target = Path(arguments.output)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,3 +123,31 @@ def _compile_for(
         )
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     return runner.compile(graph, parameters)
+
+
+def _difference(name: str, path: str, text: str) -> str:
+    """Return what differs between an earlier file and a new one, in lines."""
+    from penstock.graph import Graph
+    from penstock.launch.pipeline_difference import PipelineDescription, pipeline_difference
+    from penstock.runners.protocol import ReadingRunner
+    from penstock.runners.registry import runner_class
+
+    old = Path(path).read_text("utf-8")
+    if name == "json":
+        try:
+            before = PipelineDescription.of(Graph.from_json(json.loads(old)))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"penstock compile: {path} is not a graph that `penstock compile` wrote "
+                f"({type(error).__name__}: {error}). For Kubeflow's IR add --to kubeflow."
+            ) from None
+        after = PipelineDescription.of(Graph.from_json(json.loads(text)))
+        return pipeline_difference(before, after).to_text()
+    runner = runner_class(name).from_options({})
+    if not isinstance(runner, ReadingRunner):
+        raise UsageError(f"penstock compile: the runner {name} cannot compare files (--diff).")
+    try:
+        before = runner.describe(old)
+    except DefinitionError as error:
+        raise UsageError(f"penstock compile: {path}: {error}") from None
+    return pipeline_difference(before, runner.describe(text)).to_text()

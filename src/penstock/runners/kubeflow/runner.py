@@ -19,6 +19,7 @@ from penstock.dsl.resources import Resources
 from penstock.dsl.runtime_parameter import RuntimeParameter
 from penstock.graph import Graph, GraphNode, compile_pipeline
 from penstock.installation import install_command
+from penstock.launch.pipeline_difference import PipelineDescription
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.container.task import runtime_parameters
 from penstock.runners.kubeflow.limits import PIPELINE_ROOT, limits
@@ -79,6 +80,12 @@ class KubeflowDagRunner:
     def compile(self, graph: Graph, parameters: Mapping[str, Any] | None = None) -> str:
         """Return Kubeflow Pipelines IR; see `compile_to_yaml`."""
         return compile_to_yaml(graph, self._config, parameters)
+
+    def describe(self, text: str) -> PipelineDescription:
+        """Return what a compiled pipeline consists of; see `describe_compiled`."""
+        from penstock.runners.kubeflow.compiled import describe_compiled
+
+        return describe_compiled(text)
 
     def __init__(
         self, config: KubeflowConfig | None = None, output_filename: str | None = None
