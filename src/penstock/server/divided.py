@@ -248,7 +248,7 @@ class Asked(Servable):
     async def predict(self, signature: str, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Return the outputs of a signature; see `Servable.predict`."""
         described = self.signature(signature)
-        count = max((len(array) for array in inputs.values() if array.ndim), default=1)
+        count = max([len(array) for array in inputs.values() if array.ndim], default=1)
         if count > self._servables.most_rows:
             raise InvalidArgumentError(
                 f"The request has {count:,} rows; at most {self._servables.most_rows:,} are served at once."
@@ -312,7 +312,7 @@ class Asked(Servable):
         count: int,
     ) -> None:
         self.request.answered_by.append((servable.version, label))
-        self._servables.measures.answers.labels(self.name, servable.version, label or "").inc(count)
+        self._servables.measures.answered(self.name, servable.version, label or "", count)
         self._servables.log(self, servable, signature, inputs, outputs, label=label, rows=rows)
 
 

@@ -95,16 +95,34 @@ class Measures:
             ["model", "shadow", "reason"],
             **known,
         )
+        # Looking a child up by its labels takes as long as a small model.
+        self._finished: dict[tuple[str, str, str], tuple[Counter, Histogram, Counter | None]] = {}
+        self._answers: dict[tuple[str, int, str], Counter] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
     def finished(self, model: str, door: str, code: str, seconds: float) -> None:
         """Count a request that is over."""
-        self.requests.labels(model, door, code).inc()
-        self.seconds.labels(model, door).observe(seconds)
-        if code in _SHED:
-            self.shed.labels(model, door).inc()
+        key = (model, door, code)
+        found = self._finished.get(key)
+        if found is None:
+            shed = self.shed.labels(model, door) if code in _SHED else None
+            found = self.requests.labels(*key), self.seconds.labels(model, door), shed
+            self._finished[key] = found
+        requests, histogram, shed = found
+        requests.inc()
+        histogram.observe(seconds)
+        if shed is not None:
+            shed.inc()
+
+    def answered(self, model: str, version: int, label: str, rows: int) -> None:
+        """Count rows that a version answered."""
+        key = (model, version, label)
+        found = self._answers.get(key)
+        if found is None:
+            found = self._answers[key] = self.answers.labels(*key)
+        found.inc(rows)
 
     def watch(self, servables: Servables, logs: Iterable[RequestLog]) -> None:
         """Report the state of models and request logs with each reading."""

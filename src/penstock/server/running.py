@@ -31,7 +31,7 @@ try:
 
     from penstock.server.divided import DividedServables
     from penstock.server.rest.app import build_app
-    from penstock.server.safety.connections import http_settings
+    from penstock.server.rest.direct_connection import direct_settings
 except ImportError as error:
     raise ImportError(_needs(error)) from error
 
@@ -83,7 +83,7 @@ async def _serve(
         stopped.set()
         await stopping
 
-    app = build_app(servables, config, before_closing)
+    app, direct = build_app(servables, config, before_closing)
     settings = uvicorn.Config(
         app,
         log_config=None,
@@ -92,7 +92,7 @@ async def _serve(
         proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=int(config.drain_seconds),
-        **http_settings(config.limits),
+        **direct_settings(config.limits, direct),
     )
     settings.load()
     settings.ssl = context

@@ -91,7 +91,7 @@ def _ask(folder, asking, traffic=None, log=None, **limits):
         config = ServerConfig((source,), limits=Limits(**limits))
         async with contextlib.AsyncExitStack() as stack:
             servables = await stack.enter_async_context(DividedServables.of(config))
-            transport = httpx.ASGITransport(build_app(servables, config))
+            transport = httpx.ASGITransport(build_app(servables, config)[0])
             client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
             return await asking(Asker(await stack.enter_async_context(client)))
 
@@ -328,7 +328,7 @@ def test_versions_that_answer_differently_are_not_joined(folder):
         )  # fmt: skip
         config = ServerConfig((source,))
         async with DividedServables.of(config) as servables:
-            transport = httpx.ASGITransport(build_app(servables, config))
+            transport = httpx.ASGITransport(build_app(servables, config)[0])
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://localhost"
             ) as client:

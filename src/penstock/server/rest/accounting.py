@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.server.measures import Measures
-from penstock.server.request_context import REQUEST, new_request
+from penstock.server.request_context import REQUEST, RequestContext, new_request
 
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")
 _DOORS = (("/v1/models/", "rest"), ("/v2/", "v2"))
@@ -34,7 +35,7 @@ class Accounting:
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
-        request = new_request(_door(scope["path"]), _Headers(scope))
+        request = new_request(door_of(scope["path"]), DecodedHeaders(scope["headers"]))
         REQUEST.set(request)
         status = 0
 
@@ -42,13 +43,7 @@ class Accounting:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                found = (
-                    (b"x-request-id", request.id),
-                    (b"x-penstock-version", request.versions),
-                    (b"x-penstock-label", request.labels),
-                )
-                added = [(name, value.encode("latin-1")) for name, value in found if value]
-                message["headers"] = [*message.get("headers", ()), *added]
+                message["headers"] = [*message.get("headers", ()), *accounted(request)]
             await send(message)
 
         try:
@@ -61,18 +56,39 @@ class Accounting:
             self._measures.finished(request.model, request.door, code, time.monotonic() - began)
 
 
-class _Headers(Mapping[str, str]):
-    """The headers of a request, decoded when they are asked for."""
+def accounted(request: RequestContext) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say which request was answered, and by whom."""
+    found = (
+        (b"x-request-id", request.id),
+        (b"x-penstock-version", request.versions),
+        (b"x-penstock-label", request.labels),
+    )
+    return [(name, value.encode("latin-1")) for name, value in found if value]
 
-    def __init__(self, scope: Scope) -> None:
-        self._raw: list[tuple[bytes, bytes]] = scope["headers"]
+
+class DecodedHeaders(Mapping[str, str]):
+    """The headers of a request, decoded when they are asked for.
+
+    Args:
+        raw: Their names in lower case, and values.
+    """
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
 
     def __getitem__(self, name: str) -> str:
+        found = self.get(name)
+        if found is None:
+            raise KeyError(name)
+        return str(found)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a header, without the error that a missing one raises."""
         wanted = name.encode("latin-1", "replace")
         for key, value in self._raw:
             if key == wanted:
                 return value.decode("latin-1")
-        raise KeyError(name)
+        return default
 
     def __iter__(self) -> Iterator[str]:
         return (key.decode("latin-1") for key, _ in self._raw)
@@ -81,7 +97,8 @@ class _Headers(Mapping[str, str]):
         return len(self._raw)
 
 
-def _door(path: str) -> str:
+def door_of(path: str) -> str:
+    """Return the interface that a path belongs to."""
     if path.endswith(":rows"):
         return "rows"
     for start, door in _DOORS:

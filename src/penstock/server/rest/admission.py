@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_BODY = b'{"error":"The server is busy. Try again later."}'
+BUSY = b'{"error":"The server is busy. Try again later."}'
 _ALWAYS = ("/v2/health/", "/metrics", "/monitoring/")
+
+
+class Places:
+    """Counts the requests that are answered now.
+
+    Args:
+        limit: The most at once.
+
+    Attributes:
+        taken: How many there are.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.taken = 0
+        self._limit = limit
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many as there may be."""
+        return self.taken >= self._limit
 
 
 class Admission:
@@ -13,30 +33,29 @@ class Admission:
 
     Args:
         app: What answers.
-        limit: The most requests at once. Health and metrics do not count.
+        places: Counts the requests. Those for health and metrics do not count.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, places: Places) -> None:
         self._app = app
-        self._limit = limit
-        self._current = 0
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
         if scope["type"] != "http" or scope["path"].startswith(_ALWAYS):
             await self._app(scope, receive, send)
             return
-        if self._current >= self._limit:
+        if self._places.full:
             headers = [
                 (b"content-type", b"application/json"),
-                (b"content-length", str(len(_BODY)).encode()),
+                (b"content-length", str(len(BUSY)).encode()),
                 (b"retry-after", b"1"),
             ]
             await send({"type": "http.response.start", "status": 429, "headers": headers})
-            await send({"type": "http.response.body", "body": _BODY})
+            await send({"type": "http.response.body", "body": BUSY})
             return
-        self._current += 1
+        self._places.taken += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._current -= 1
+            self._places.taken -= 1

@@ -13,7 +13,8 @@ from penstock.server.config import ServerConfig
 from penstock.server.divided import DividedServables
 from penstock.server.rest import inference_protocol, openapi
 from penstock.server.rest.accounting import METRICS_PATHS, Accounting, metrics
-from penstock.server.rest.admission import Admission
+from penstock.server.rest.admission import Admission, Places
+from penstock.server.rest.direct import DirectDoor
 from penstock.server.rest.draining import Draining
 from penstock.server.rest.models import answer
 from penstock.server.safety.access import is_loopback
@@ -24,8 +25,8 @@ def build_app(
     servables: DividedServables,
     config: ServerConfig,
     before_closing: Callable[[], Awaitable[None]] | None = None,
-) -> Starlette:
-    """Return the ASGI application of a server.
+) -> tuple[Starlette, DirectDoor]:
+    """Return the ASGI application of a server, and the door past it for requests of the usual form.
 
     Args:
         servables: What it serves; watched while the application lives.
@@ -43,6 +44,7 @@ def build_app(
                 await before_closing()
             await servables.close()
 
+    places = Places(config.max_concurrent)
     routes = [
         Route("/v1/models/{target:path}", answer, methods=["GET", "POST"]),
         *inference_protocol.routes(),
@@ -59,7 +61,7 @@ def build_app(
             pending=servables.pending,
             loopback=is_loopback(config.host),
         ),
-        Middleware(Admission, limit=config.max_concurrent),
+        Middleware(Admission, places=places),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
     app.router.redirect_slashes = False
@@ -67,4 +69,4 @@ def build_app(
     app.state.config = config
     app.state.draining = False
     app.state.measures = servables.measures
-    return app
+    return app, DirectDoor(servables, config, places, app.state)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 import penstock
 from penstock.server.errors import ServingError
 from penstock.server.rest.inference_tensors import (
+    Written,
     datatype,
     read_request,
     write_response,
@@ -27,7 +28,7 @@ from penstock.server.servables.served_model import Use
 from penstock.server.servables.signature import TensorInfo
 from penstock.server.servables.status import State
 
-_LENGTH = "inference-header-content-length"
+LENGTH = "inference-header-content-length"
 _EXTENSIONS = ["binary_tensor_data", "model_repository"]
 
 Door = Callable[[Request], Awaitable[Response]]
@@ -69,11 +70,16 @@ def _servables(request: Request) -> Servables:
 
 def _use(request: Request) -> Use:
     name, version = request.path_params["name"], request.path_params.get("version")
+    return use_of(_servables(request), name, version)
+
+
+def use_of(servables: Servables, name: str, version: str | None) -> Use:
+    """Return a version of a model for a `with` block, by its number or label in a path."""
     if version is None:
-        return _servables(request).get(name)
+        return servables.get(name)
     if version.isascii() and version.isdecimal() and len(version) < 20:
-        return _servables(request).get(name, int(version))
-    return _servables(request).get(name, label=version)
+        return servables.get(name, int(version))
+    return servables.get(name, label=version)
 
 
 async def _server(request: Request) -> Response:
@@ -139,20 +145,37 @@ async def _index(request: Request) -> Response:
     )
 
 
-async def _infer(request: Request) -> Response:
-    body = await request.body()
-    with _use(request) as servable:
-        length = request.headers.get(_LENGTH)
+async def infer(
+    servables: Servables, name: str, version: str | None, body: bytes, length: str | None
+) -> Written:
+    """Return the answer of a model to a request of `infer`.
+
+    Args:
+        servables: The models.
+        name: The model.
+        version: Its version or label; None for the default.
+        body: The request's body.
+        length: The header `Inference-Header-Content-Length`, if there is one.
+
+    Raises:
+        ServingError: If the request is wrong, the model is busy, or it fails.
+    """
+    with use_of(servables, name, version) as servable:
+        servable.check_load()
         large = len(body) > LARGE
         read = (body, length, servable)
         asked = await asyncio.to_thread(read_request, *read) if large else read_request(*read)
         outputs = await servable.predict(asked.signature, asked.inputs)
-        written = (
-            await asyncio.to_thread(write_response, servable, asked, outputs)
-            if large
-            else (write_response(servable, asked, outputs))
-        )
+        write = (servable, asked, outputs)
+        return await asyncio.to_thread(write_response, *write) if large else write_response(*write)
+
+
+async def _infer(request: Request) -> Response:
+    body = await request.body()
+    path = request.path_params
+    length = request.headers.get(LENGTH)
+    written = await infer(_servables(request), path["name"], path.get("version"), body, length)
     if written.json_length is None:
         return Response(written.body, media_type="application/json")
-    headers = {_LENGTH: str(written.json_length)}
+    headers = {LENGTH: str(written.json_length)}
     return Response(written.body, 200, headers, "application/octet-stream")

@@ -22,6 +22,7 @@ _DATATYPES = {
     "int8": "INT8", "int16": "INT16", "int32": "INT32", "int64": "INT64", "float16": "FP16",
     "float32": "FP32", "float64": "FP64", "bfloat16": "BF16", "string": "BYTES", ANY: "FP64",
 }  # fmt: skip
+_UINT32 = struct.Struct("<I").unpack_from
 _DTYPES = {each: dtype for dtype, each in _DATATYPES.items() if dtype != ANY}
 
 
@@ -236,13 +237,13 @@ def _texts(name: str, data: bytes, count: int) -> npt.NDArray[Any]:
     """Return texts, each behind its length."""
     texts: list[bytes] = []
     start = 0
-    while start < len(data) and len(texts) <= count:
-        end = start + 4
-        length = struct.unpack_from("<I", data, start)[0] if end <= len(data) else len(data)
-        if end + length > len(data):
+    size = len(data)
+    while start < size and len(texts) <= count:
+        begin = start + 4
+        start = begin + (_UINT32(data, start)[0] if begin <= size else size)
+        if start > size:
             raise InvalidArgumentError(f"The bytes of the input {name!r} end within a value.")
-        texts.append(data[end : end + length])
-        start = end + length
+        texts.append(data[begin:start])
     array = np.empty(len(texts), dtype=object)
     array[:] = texts
     return array

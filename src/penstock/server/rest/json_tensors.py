@@ -63,10 +63,12 @@ def write_json(content: Any) -> bytes:
 
     Numbers that are not finite are NaN, Infinity and -Infinity.
     """
-    if _finite(content):
-        # Half of a character, as "\\ud800" in a request, is no text to orjson.
-        with contextlib.suppress(orjson.JSONEncodeError):
-            return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
+    # Half of a character, as "\\ud800" in a request, is no text to orjson.
+    with contextlib.suppress(orjson.JSONEncodeError):
+        written = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
+        # It writes null for a number that is not finite.
+        if b"null" not in written or _finite(content):
+            return written
     return json.dumps(content, default=_plain).encode()
 
 
@@ -174,6 +176,22 @@ def _is_text(value: Any) -> bool:
     if isinstance(value, list):
         return any(_is_text(each) for each in value)
     return isinstance(value, str | dict)
+
+
+def decoded(values: Sequence[Any]) -> npt.NDArray[Any] | None:
+    """Return bytes if all values are `{"b64": "..."}` as most clients write it, else None.
+
+    This is the form of tf.Examples, where it takes a tenth of the time that checking each value does.
+    """
+    try:
+        if sum(map(len, values)) != len(values):
+            return None
+        texts = [binascii.a2b_base64(each["b64"], strict_mode=True) for each in values]
+    except (TypeError, KeyError, IndexError, ValueError):
+        return None  # it is of another form, or wrong
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array
 
 
 def _texts(name: str, value: Any, nullable: bool) -> npt.NDArray[Any]:

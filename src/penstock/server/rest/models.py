@@ -71,6 +71,25 @@ def parse_target(path: str, method: str) -> Target:
     )
 
 
+async def answer_verb(servables: Servables, target: Target, body: bytes) -> bytes:
+    """Return the answer of a model to a request, as JSON.
+
+    Args:
+        servables: The models.
+        target: What the request's path names; its verb is one of `VERBS`.
+        body: The request's body.
+
+    Raises:
+        ServingError: If the request is wrong, the model is busy, or it fails.
+    """
+    with servables.get(target.name, target.version, target.label) as servable:
+        servable.check_load()
+        answered = await VERBS[target.verb](servable, body)
+    if len(body) > LARGE:
+        return await asyncio.to_thread(write_json, answered)
+    return write_json(answered)
+
+
 def json_response(content: Any, status: int = 200) -> Response:
     """Return a response of JSON."""
     return Response(write_json(content), status, media_type="application/json")
@@ -94,12 +113,8 @@ async def answer(request: Request) -> Response:
         if target.verb == "metadata":
             with servables.get(target.name, target.version, target.label) as servable:
                 return json_response(metadata(servable))
-        body = await request.body()
-        with servables.get(target.name, target.version, target.label) as servable:
-            answered = await VERBS[target.verb](servable, body)
-        if len(body) > LARGE:
-            return await asyncio.to_thread(json_response, answered)
-        return json_response(answered)
+        answered = await answer_verb(servables, target, await request.body())
+        return Response(answered, media_type="application/json")
     except ServingError as error:
         return error_response(error)
 

@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.server.errors import InvalidArgumentError
-from penstock.server.rest.json_tensors import is_bytes, read_object, shown, to_array, to_value
+from penstock.server.rest.json_tensors import (
+    decoded,
+    is_bytes,
+    read_object,
+    shown,
+    to_array,
+    to_value,
+)
 from penstock.server.servables.servable import Servable
 from penstock.server.servables.signature import SignatureInfo
 
@@ -74,6 +81,11 @@ def from_instances(instances: Any, signature: SignatureInfo) -> Arrays:
         )
     if not instances:
         raise InvalidArgumentError("JSON Value: [] No values in 'instances' array")
+    if len(signature.inputs) == 1:
+        ((name, tensor),) = signature.inputs.items()
+        texts = decoded(instances) if tensor.dtype == "string" else None
+        if texts is not None:
+            return {name: texts}
     objects = [isinstance(each, dict) and not is_bytes(each) for each in instances]
     if any(each != objects[0] for each in objects):
         item = objects.index(not objects[0])

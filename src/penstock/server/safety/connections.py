@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -34,16 +33,9 @@ class _HeadersTooLargeError(Exception):
     """Ends the parsing of a request."""
 
 
-def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
-    """Return uvicorn's HTTP protocol with bounds, for `uvicorn.Config(http=...)`."""
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with bounds; a subclass says which, for `uvicorn.Config(http=...)`."""
 
-    class BoundedProtocol(_BoundedProtocol):
-        _limits = limits
-
-    return BoundedProtocol
-
-
-class _BoundedProtocol(HttpToolsProtocol):
     _limits: Limits
     _sweeper: asyncio.TimerHandle | None = None
     _unanswered: deque[RequestResponseCycle]
@@ -56,6 +48,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many."""
         if len(self.connections) >= self._limits.connections:
             transport.write(_FULL)
             transport.close()
@@ -67,6 +60,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._sweep()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Have nothing more written."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         if not self._refused:
@@ -74,6 +68,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Parse what came, and refuse what is no HTTP or has endless headers."""
         if self._refused or self.parser is None or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
@@ -95,30 +90,42 @@ class _BoundedProtocol(HttpToolsProtocol):
                     self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
+        """Begin to count the headers."""
         super().on_message_begin()
         self._parsed_bytes = 0
 
     def on_url(self, url: bytes) -> None:
+        """Count the line."""
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header."""
         self._count(len(name) + len(value) + 4)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._waits_since = None
-        self._in_head = False
-        self._head_bytes = 0
+        """Answer."""
+        self._head_is_complete()
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
 
+    def _head_is_complete(self) -> None:
+        self._waits_since = None
+        self._in_head = False
+        self._head_bytes = 0
+
     def on_message_complete(self) -> None:
-        self._in_head = True
-        self._completed = True
+        """Expect the next request."""
+        self._message_is_complete()
         super().on_message_complete()
 
+    def _message_is_complete(self) -> None:
+        self._in_head = True
+        self._completed = True
+
     def on_response_complete(self) -> None:
+        """Go on to the next request, or wait for one."""
         if self._unanswered:
             self._unanswered.popleft()
         super().on_response_complete()
@@ -126,10 +133,12 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._waits_since = self.loop.time()
 
     def pause_writing(self) -> None:
+        """Note since when the client has not read."""
         super().pause_writing()
         self._writes_since = self.loop.time()
 
     def resume_writing(self) -> None:
+        """Note that it reads."""
         super().resume_writing()
         self._writes_since = None
 
@@ -158,22 +167,21 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._refuse(_MALFORMED)
 
     def _sweep(self) -> None:
-        now = self.loop.time()
-        limits = self._limits
-        if self.transport.is_closing() and self._writes_since is None:
-            self._writes_since = now
-        overdue = _is_over(self._waits_since, now - limits.header_seconds)
-        if overdue or _is_over(self._writes_since, now - limits.write_seconds):
+        if self._is_overdue(self.loop.time()):
             self._give_up_answers()
             self.transport.abort()
         else:
             self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
 
+    def _is_overdue(self, now: float) -> bool:
+        """Return whether the client took too long."""
+        limits = self._limits
+        if self.transport.is_closing() and self._writes_since is None:
+            self._writes_since = now
+        return _is_over(self._waits_since, now - limits.header_seconds) or _is_over(
+            self._writes_since, now - limits.write_seconds
+        )
+
 
 def _is_over(since: float | None, limit: float) -> bool:
     return since is not None and since < limit
-
-
-def http_settings(limits: Limits) -> dict[str, Any]:
-    """Return the arguments of `uvicorn.Config` that keep to the limits."""
-    return {"http": bounded_protocol(limits), "ws": "none"}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
@@ -32,6 +35,43 @@ class BodyDamagedError(Exception):
     """A body is not compressed as it says."""
 
 
+@dataclass(frozen=True)
+class RequestRules:
+    """What is refused by its headers alone.
+
+    Args:
+        access: Who may ask.
+        limits: How large a body may be.
+        loopback: Whether the server listens on this machine only. Pages in a browser can reach it
+            there: those of other sites are refused, also under a name that leads here.
+    """
+
+    access: Access
+    limits: Limits
+    loopback: bool
+
+    def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
+        """Return the status and the message that a request is refused with; None if it is not."""
+        if self.loopback and not self.access.tokens and not _from_here(headers):
+            return 403, "This server answers this machine only, and no pages of other sites."
+        if path not in _OPEN and not self.access.admits(headers.get(b"authorization")):
+            return (
+                401,
+                "The request needs the header `Authorization: Bearer TOKEN` with a token of the server.",
+            )
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and (len(length) > 19 or int(length) > self.limits.body_bytes):
+            return 413, self.too_large()
+        if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b"gzip"):
+            return 415, "A request's Content-Encoding is gzip or identity."
+        return None
+
+    def too_large(self) -> str:
+        """Return what a body that is larger than the limit is refused with."""
+        most = f"{self.limits.body_bytes:,} bytes"
+        return f"The request's body is larger than {most}, the most that the server takes."
+
+
 class SafeRequests:
     """ASGI middleware that refuses requests which nobody may make.
 
@@ -54,9 +94,8 @@ class SafeRequests:
     ) -> None:
         self._app = app
         self._pending = pending
-        self._access = access
         self._limits = limits
-        self._loopback = loopback
+        self._rules = RequestRules(access, limits, loopback)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
@@ -64,7 +103,7 @@ class SafeRequests:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        refusal = self._refusal(scope, headers)
+        refusal = self._rules.refusal(scope["path"], headers)
         if refusal is not None:
             await _refuse(send, *refusal)
             return
@@ -73,7 +112,7 @@ class SafeRequests:
         try:
             await self._app(scope, bounded.receive, bounded.send)
         except BodyTooLargeError:
-            await bounded.refuse(413, self._too_large())
+            await bounded.refuse(413, self._rules.too_large())
         except BodyTooSlowError:
             seconds = f"{self._limits.body_seconds:g} s"
             await bounded.refuse(408, f"The request's body did not arrive within {seconds}.")
@@ -87,25 +126,6 @@ class SafeRequests:
             pass
         finally:
             bounded.forget()
-
-    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
-        if self._loopback and not self._access.tokens and not _from_here(headers):
-            return 403, "This server answers this machine only, and no pages of other sites."
-        if scope["path"] not in _OPEN and not self._access.admits(headers.get(b"authorization")):
-            return (
-                401,
-                "The request needs the header `Authorization: Bearer TOKEN` with a token of the server.",
-            )
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and (len(length) > 19 or int(length) > self._limits.body_bytes):
-            return 413, self._too_large()
-        if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b"gzip"):
-            return 415, "A request's Content-Encoding is gzip or identity."
-        return None
-
-    def _too_large(self) -> str:
-        most = f"{self._limits.body_bytes:,} bytes"
-        return f"The request's body is larger than {most}, the most that the server takes."
 
 
 class _BoundedBody:
@@ -193,7 +213,7 @@ async def _refuse(send: Send, status: int, message: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _from_here(headers: dict[bytes, bytes]) -> bool:
+def _from_here(headers: Mapping[bytes, bytes]) -> bool:
     """Return whether a request names this machine, and comes from no page or from one of this server."""
     host = headers.get(b"host", b"localhost").decode("latin-1")
     if not _is_local(f"//{host}"):
@@ -202,6 +222,7 @@ def _from_here(headers: dict[bytes, bytes]) -> bool:
     return origin is None or origin.decode("latin-1").partition("://")[2].lower() == host.lower()
 
 
+@lru_cache(maxsize=64)
 def _is_local(url: str) -> bool:
     try:
         name = urlsplit(url).hostname or ""

@@ -16,6 +16,12 @@ import numpy.typing as npt
 from penstock.server.config import Batching
 from penstock.server.errors import InternalError, ResourceExhaustedError, ServingError
 
+_EARLY = 0.25
+"""The share of the longest wait from which on new requests are refused.
+
+Those that wait are then answered well before they would be refused themselves, for nothing.
+"""
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 Run = Callable[[str, Arrays], dict[str, npt.NDArray[Any]]]
 
@@ -54,6 +60,7 @@ class Batcher:
         self._queued_rows = 0
         self._running = 0
         self._soon = False
+        self._batch_seconds = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_batch: Callable[[int], object] | None = None
@@ -62,6 +69,28 @@ class Batcher:
     def queued_rows(self) -> int:
         """The rows that wait."""
         return self._queued_rows
+
+    def check_load(self) -> None:
+        """Refuse a request for which there is no hope of an answer in time, before it costs anything.
+
+        A queue that is worked off in a moment is what batches are made of, so what counts is how long its
+        first request has waited, and that more wait than are computed next: the measure of CoDel
+        (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012). What is accepted so waits
+        about that long, however many come.
+
+        Raises:
+            ResourceExhaustedError: If there is none.
+        """
+        settings = self._settings
+        if self._queued_rows < settings.max_rows * settings.threads or self._loop is None:
+            return
+        first = min(queue[0].arrived for queue in self._queues.values())
+        waited = self._loop.time() - first
+        # The next batch is never refused for the time that one takes.
+        if waited > max(settings.max_queue_time * _EARLY, 2 * self._batch_seconds):
+            raise ResourceExhaustedError(
+                f"The model is busy: requests wait for {waited:.2f} s already. Try again later."
+            )
 
     async def submit(
         self, signature: str, inputs: Arrays, rows: int | None
@@ -117,7 +146,7 @@ class Batcher:
                 if self.on_batch is not None:
                     self.on_batch(sum(each.rows for each in batch))
                 future = loop.run_in_executor(self._executor, self._compute, key[0], batch)
-                future.add_done_callback(functools.partial(self._finish, batch))
+                future.add_done_callback(functools.partial(self._finish, batch, now))
 
     def _ready(self, now: float) -> Any:
         """Return the queue that waited longest of those that are full or due; None if none is."""
@@ -150,8 +179,12 @@ class Batcher:
             rows += waiting.rows
         return batch
 
-    def _finish(self, batch: Sequence[_Waiting], done: asyncio.Future[list[Any]]) -> None:
+    def _finish(
+        self, batch: Sequence[_Waiting], started: float, done: asyncio.Future[list[Any]]
+    ) -> None:
         self._running -= 1
+        if self._loop is not None:
+            self._batch_seconds += 0.2 * (self._loop.time() - started - self._batch_seconds)
         error = done.exception()
         answers = [error] * len(batch) if error else done.result()
         for waiting, answer in zip(batch, answers, strict=True):

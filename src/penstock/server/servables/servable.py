@@ -132,6 +132,14 @@ class Servable:
             rows = counts.pop()
         return await self._batcher.submit(described.name, checked, rows)
 
+    def check_load(self) -> None:
+        """Refuse a request before it is read, if those before it wait too long.
+
+        Raises:
+            ResourceExhaustedError: If they do.
+        """
+        self._batcher.check_load()
+
     async def examples(
         self, serialized: Sequence[bytes], signature: str = ""
     ) -> dict[str, npt.NDArray[Any]]:
@@ -164,9 +172,9 @@ def check_inputs(
         InvalidArgumentError: If one is missing, unknown or of another type or shape; the message names
             it.
     """
-    unknown = sorted(set(inputs) - set(signature.inputs))
-    missing = sorted(set(signature.inputs) - set(inputs))
-    if unknown or missing:
+    if inputs.keys() != signature.inputs.keys():
+        unknown = sorted(set(inputs) - set(signature.inputs))
+        missing = sorted(set(signature.inputs) - set(inputs))
         what = f"needs the input {missing[0]!r}" if missing else f"has no input {unknown[0]!r}"
         raise InvalidArgumentError(
             f"The signature {signature.name!r} of {model!r} {what}. It takes: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from penstock.server.rest.admission import Admission
+from penstock.server.rest.admission import Admission, Places
 
 
 def ask(app, path):
@@ -29,7 +29,7 @@ def test_requests_beyond_the_limit_get_429_and_health_is_always_answered():
             await go.wait()
             await send({"type": "http.response.start", "status": 200, "headers": []})
 
-        app = Admission(slow, limit=2)
+        app = Admission(slow, Places(2))
         answers = [ask(app, "/v1/models/m:predict") for _ in range(3)]
         tasks = [asyncio.create_task(answer) for answer, _ in answers]
         healthy, health = ask(app, "/v2/health/ready")
