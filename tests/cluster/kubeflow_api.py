@@ -231,7 +231,14 @@ class KubeflowApi:
         name = f"{pipeline.spec.pipeline_info.name}-{uuid.uuid4().hex[:5]}"
         try:
             driven = DrivenRun(
-                run_id, name, pipeline, parameters, self.containers, self.cache, ended
+                run_id,
+                name,
+                pipeline,
+                parameters,
+                self.containers,
+                self.cache,
+                ended,
+                record["service_account"],
             )
         except ValueError as error:
             raise ApiError(400, str(error)) from None

@@ -55,6 +55,8 @@ class PreparedTask:
         retries: How often it is tried again.
         cache_key: The same for the same image, command, parameters and input artifacts; None if Kubeflow's
             cache is off for it.
+        container: The container of the IR, its image and resources resolved.
+        platform: What the IR says of its pod.
     """
 
     name: str
@@ -62,6 +64,8 @@ class PreparedTask:
     call: ContainerCall
     retries: int
     cache_key: str | None
+    container: Mapping[str, Any]
+    platform: Mapping[str, Any]
     executor_input: Any
     component: Any
 
@@ -223,7 +227,7 @@ class CompiledPipeline:
             values: Values of all of the pipeline's parameters.
             outputs: Artifacts of the tasks before it.
         """
-        from kfp.local import executor_input_utils, placeholder_utils
+        from kfp.local import executor_input_utils
 
         task = self.spec.root.dag.tasks[name]
         component = self.spec.components[task.component_ref.name]
@@ -236,25 +240,41 @@ class CompiledPipeline:
             block_input_artifact=False,
         )
         given = executor_input_utils.executor_input_to_dict(executor_input, component)
-        container = self._executors[component.executor_label]["container"]
-        command = placeholder_utils.replace_placeholders(
-            full_command=[*container["command"], *container.get("args", ())],
-            executor_input_dict=given,
-            pipeline_resource_name=self.spec.pipeline_info.name,
-            task_resource_name=name,
-            pipeline_root=self._folder,
-            unique_pipeline_id=run_id,
-        )
+        written = self._executors[component.executor_label]["container"]
+        container = self._resolved(written, given, name, run_id)
+        command = [*container["command"], *container.get("args", ())]
         platform = self._platform.get(component.executor_label, {})
         return PreparedTask(
             name=name,
             node=task.task_info.name,
             call=self._call(container, command, platform),
             retries=task.retry_policy.max_retry_count,
-            cache_key=_cache_key(container, inputs) if task.caching_options.enable_cache else None,
+            cache_key=_cache_key(written, inputs) if task.caching_options.enable_cache else None,
+            container=container,
+            platform=platform,
             executor_input=executor_input,
             component=component,
         )
+
+    def _resolved(self, value: Any, given: dict[str, Any], task: str, run_id: str) -> Any:
+        """Return a value of the IR in which the placeholders of all texts are replaced."""
+        from kfp.local import placeholder_utils
+
+        if isinstance(value, Mapping):
+            return {key: self._resolved(each, given, task, run_id) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._resolved(each, given, task, run_id) for each in value]
+        if not isinstance(value, str):
+            return value
+        (replaced,) = placeholder_utils.replace_placeholders(
+            full_command=[value],
+            executor_input_dict=given,
+            pipeline_resource_name=self.spec.pipeline_info.name,
+            task_resource_name=task,
+            pipeline_root=self._folder,
+            unique_pipeline_id=run_id,
+        )
+        return replaced
 
     def _run_task(
         self,
