@@ -231,14 +231,7 @@ class KubeflowApi:
         name = f"{pipeline.spec.pipeline_info.name}-{uuid.uuid4().hex[:5]}"
         try:
             driven = DrivenRun(
-                run_id,
-                name,
-                pipeline,
-                parameters,
-                self.containers,
-                self.cache,
-                ended,
-                record["service_account"],
+                run_id, name, pipeline, parameters, self.containers, self.cache, ended
             )
         except ValueError as error:
             raise ApiError(400, str(error)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from penstock.testing.kubeflow import CompiledPipeline, PreparedTask
+from penstock.testing.kubeflow import CompiledPipeline, ContainerCall, PreparedTask
 
 GRACE_SECONDS = 20.0
 
@@ -29,26 +28,20 @@ class Container(Protocol):
         """Send SIGTERM; after a grace period it is killed."""
 
 
-@dataclasses.dataclass(frozen=True)
-class PodRun:
-    """What a pod is told of its run.
-
-    Attributes:
-        run_id: Of the run.
-        node: Argo's name of the pod's node.
-        service_account: Of the pods.
-    """
-
-    run_id: str
-    node: str
-    service_account: str
-
-
 class Containers(Protocol):
     """Starts the containers of tasks."""
 
-    def start(self, task: PreparedTask, pod: str, run: PodRun) -> Container:
-        """Start the container of a task in a pod of that name."""
+    def start(
+        self, call: ContainerCall, pod: str, labels: Mapping[str, str], node: str
+    ) -> Container:
+        """Start a container.
+
+        Args:
+            call: What it runs, and what the IR says of its pod.
+            pod: Name of its pod.
+            labels: Of its pod.
+            node: Argo's name of its node, an annotation of its pod.
+        """
 
     def log(self, pod: str) -> str:
         """Return what a pod's container printed so far; FileNotFoundError if there is no such pod."""
@@ -75,8 +68,9 @@ class ProcessContainers:
         self._environment = dict(environment or {})
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, task: PreparedTask, pod: str, run: PodRun) -> Container:
-        call = task.call
+    def start(
+        self, call: ContainerCall, pod: str, labels: Mapping[str, str], node: str
+    ) -> Container:
         inherited = {key: each for key, each in os.environ.items() if key != "PENSTOCK_STORE"}
         path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}"
         with open(self._logs / pod, "wb") as log:
@@ -126,7 +120,6 @@ class DrivenRun(threading.Thread):
         containers: Starts its containers.
         cache: Outputs of tasks by Kubeflow's cache key, of all runs.
         ended: Is told the state in which it ended, and why.
-        service_account: Of its pods.
     """
 
     def __init__(
@@ -138,12 +131,11 @@ class DrivenRun(threading.Thread):
         containers: Containers,
         cache: dict[str, dict[str, Any]],
         ended: Callable[[str, str], None],
-        service_account: str = "pipeline-runner",
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._run_id, self._pipeline, self._containers = run_id, pipeline, containers
         self._values = pipeline.values(parameters)
-        self._cache, self._told, self._account = cache, ended, service_account
+        self._cache, self._told = cache, ended
         self._lock = threading.Condition()
         self._rows: dict[str, dict[str, Any]] = {}
         self._outputs: dict[str, dict[str, Any]] = {}
@@ -223,8 +215,9 @@ class DrivenRun(threading.Thread):
                 if self._canceled:
                     code = 143
                 else:
-                    told = PodRun(self._run_id, node, self._account)
-                    container = self._containers.start(prepared, attempt["pod_name"], told)
+                    container = self._containers.start(
+                        prepared.call, attempt["pod_name"], {"pipeline/runid": self._run_id}, node
+                    )
                     self._running[prepared.name] = container
                     code = None
             if code is None:

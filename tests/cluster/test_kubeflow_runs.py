@@ -16,11 +16,10 @@ pytest.importorskip("kfp", reason="kfp is not installed")
 
 from control_plane import Cluster
 from kubeflow_api import KubeflowApi
-from kubeflow_pods import ClusterContainers
+from kubeflow_pods import PodContainers
 from kubernetes import client
 
-from penstock.kubeflow import Kubeflow, find_connection
-from penstock.kubeflow.client import Connection
+from penstock.kubeflow import Connection, Kubeflow, find_connection
 from penstock.kubeflow.logs import read_log
 
 pytestmark = pytest.mark.cluster
@@ -97,7 +96,8 @@ def kubeflow(
     cluster: Cluster, namespace: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kubeflow]:
     folder = tmp_path_factory.mktemp("references")
-    containers = ClusterContainers(cluster.api(), namespace, folder)
+    folder.chmod(0o777)
+    containers = PodContainers(cluster, namespace, str(folder))
     secrets: Any = defaultdict(str)  # the pods ask the API server
     with KubeflowApi(folder, containers, secrets=secrets) as api:
         pytest.MonkeyPatch().setenv("KUBECONFIG", str(cluster.kubeconfig))

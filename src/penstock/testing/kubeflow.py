@@ -35,6 +35,8 @@ class ContainerCall:
         environment: Variables that the IR sets.
         mounts: Persistent volume claim to folder.
         timeout: Seconds, or None.
+        container: The container of the IR, placeholders replaced.
+        platform: What the IR says of its pod.
     """
 
     image: str
@@ -42,6 +44,8 @@ class ContainerCall:
     environment: Mapping[str, str]
     mounts: Mapping[str, str]
     timeout: float | None
+    container: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    platform: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,8 +59,6 @@ class PreparedTask:
         retries: How often it is tried again.
         cache_key: The same for the same image, command, parameters and input artifacts; None if Kubeflow's
             cache is off for it.
-        container: The container of the IR, its image and resources resolved.
-        platform: What the IR says of its pod.
     """
 
     name: str
@@ -64,8 +66,6 @@ class PreparedTask:
     call: ContainerCall
     retries: int
     cache_key: str | None
-    container: Mapping[str, Any]
-    platform: Mapping[str, Any]
     executor_input: Any
     component: Any
 
@@ -250,8 +250,6 @@ class CompiledPipeline:
             call=self._call(container, command, platform),
             retries=task.retry_policy.max_retry_count,
             cache_key=_cache_key(written, inputs) if task.caching_options.enable_cache else None,
-            container=container,
-            platform=platform,
             executor_input=executor_input,
             component=component,
         )
@@ -324,6 +322,8 @@ class CompiledPipeline:
             environment=environment,
             mounts={each["constant"]: each["mountPath"] for each in platform.get("pvcMount", ())},
             timeout=None if deadline is None else float(deadline),
+            container=container,
+            platform=platform,
         )
 
 
