@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from penstock.artifacts import location
 from penstock.dsl import Pipeline
 from penstock.graph import compile_pipeline
 from penstock.runners.kubeflow import KubeflowConfig, SecretKey, compile_to_yaml
@@ -117,3 +118,24 @@ def test_artifacts_have_the_same_fingerprints_on_every_runner(tmp_path: Path, na
     local = found.pop("TestLocalInProcess")
     assert all(key for node in local.values() for key in node.values())
     assert found == dict.fromkeys(found, local)
+
+
+def test_kubeflow_s_cache_is_hit_until_what_is_read_changes(tmp_path: Path) -> None:
+    file = tmp_path / "outside" / "words"
+    location.write_bytes(str(file), b"a b")
+    compiled = CompiledPipeline(
+        compile_to_yaml(compile_pipeline(runner_pipelines.outside("outside"))),
+        tmp_path / "kubeflow",
+        Processes(tmp_path),
+        cache={},
+    )
+    arguments = {"pipeline_root": str(tmp_path / "root")}
+
+    def states() -> dict[str, str]:
+        return {node.id: node.state.value for node in compiled.run(arguments).nodes.values()}
+
+    assert set(states().values()) == {"COMPLETE"}
+    assert set(states().values()) == {"CACHED"}
+    file.write_text("a c")
+    assert states() == dict.fromkeys(("read_words", "Importer", "join"), "COMPLETE")
+    assert set(states().values()) == {"CACHED"}

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import local_path
 from penstock.runners.kubeflow.container.shown import is_shown
+from penstock.runners.kubeflow.container.sources import is_sources
 from penstock.runners.result import NodeResult, NodeState, RunFailed, RunResult
 
 
@@ -125,6 +126,7 @@ class CompiledPipeline:
         folder: Where Kubeflow would keep the references.
         engine: Starts the containers.
         secrets: Values of secrets' keys, by (secret, key).
+        cache: What tasks wrote by their cache key, for several runs; None for no cache.
 
     Raises:
         google.protobuf.json_format.ParseError: If the text is not a pipeline.
@@ -136,6 +138,7 @@ class CompiledPipeline:
         folder: str | os.PathLike[str],
         engine: ContainerEngine,
         secrets: Mapping[tuple[str, str], str] | None = None,
+        cache: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         import yaml  # type: ignore[import-untyped]
         from google.protobuf import json_format
@@ -154,6 +157,8 @@ class CompiledPipeline:
         self._folder = str(folder)
         self._engine = engine
         self._secrets = secrets or {}
+        self._cache = {} if cache is None else cache
+        self._is_cached = cache is not None
 
     def run(self, arguments: Mapping[str, Any]) -> RunResult:
         """Run every task whose upstream tasks succeeded, in a topological order.
@@ -186,7 +191,11 @@ class CompiledPipeline:
                 continue
             self._run_task(name, run_id, values, outputs, result)
         state = "COMPLETE" if all(each.state.succeeded for each in results.values()) else "FAILED"
-        nodes = {each.id: each for each in results.values()}
+        nodes = {
+            each.id: each
+            for each in results.values()
+            if each.state is NodeState.FAILED or not is_sources(each.id)
+        }
         run = RunResult(run_id, state, nodes, time.monotonic() - started)
         if state == "FAILED":
             raise RunFailed(run)
@@ -283,6 +292,11 @@ class CompiledPipeline:
         result: NodeResult,
     ) -> None:
         prepared = self.prepare(name, run_id, values, outputs)
+        key = prepared.cache_key if self._is_cached else None
+        if key in self._cache:
+            outputs[name] = self._cache[key]
+            self._end(outputs[name], result, NodeState.CACHED)
+            return
         started = time.monotonic()
         for number in range(1, 2 + prepared.retries):
             result.attempts = number
@@ -300,12 +314,17 @@ class CompiledPipeline:
             result.error = f"exit code {code}: {(printed.strip().splitlines() or [''])[-1]}"
             return
         outputs[name] = prepared.outputs()
+        if key is not None:
+            self._cache[key] = outputs[name]
+        self._end(outputs[name], result, NodeState.COMPLETE)
+
+    def _end(self, outputs: Mapping[str, Any], result: NodeResult, state: NodeState) -> None:
         result.outputs = {
             key: ArtifactReference.read(local_path(artifact.uri)).artifacts
-            for key, artifact in outputs[name].items()
-            if not is_shown(key)
+            for key, artifact in outputs.items()
+            if not is_shown(key) and not isinstance(artifact, str)
         }
-        result.state = NodeState.COMPLETE
+        result.state = state
 
     def _call(
         self, container: Mapping[str, Any], command: Sequence[str], platform: Mapping[str, Any]
@@ -349,6 +368,9 @@ def _inputs(
     for name, source in inputs.parameters.items():
         if source.HasField("component_input_parameter"):
             found[name] = values[source.component_input_parameter]
+        elif source.HasField("task_output_parameter"):
+            made = source.task_output_parameter
+            found[name] = outputs[made.producer_task][made.output_parameter_key]
         else:
             text = json_format.MessageToJson(source.runtime_value.constant)
             found[name] = json.loads(text.replace("{{$.pipeline_job_uuid}}", run_id))

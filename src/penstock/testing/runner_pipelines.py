@@ -12,6 +12,7 @@ from penstock.artifacts import Artifact, Examples, Integer, Model, PropertyType,
 from penstock.dsl import (
     Component,
     ExecutionContext,
+    ExternalPath,
     Importer,
     Input,
     LatestArtifacts,
@@ -113,6 +114,13 @@ class LookAtModels(Component):
 
 
 @component
+def read_words(words: Output[Words], folder: ExternalPath) -> None:
+    """Copy words from outside."""
+    Path(words.uri, "words").write_text(Path(folder, "words").read_text())
+    words.properties.update(language="en")
+
+
+@component
 def write_model(model: Output[Model], content: str) -> None:
     """Write a model."""
     Path(model.uri, "model").write_text(content)
@@ -193,6 +201,14 @@ def imported(source: str) -> Pipeline:
     """Return an artifact from outside."""
     schema = Importer(source, Schema, custom_properties={"origin": "outside"})
     return Pipeline("imported", components=[schema])
+
+
+def outside(folder: str) -> Pipeline:
+    """Return nodes that read a folder which nothing in the pipeline writes."""
+    words = read_words(folder=folder)
+    same = Importer(folder, Words)
+    both = join(words=[words.outputs["words"], same.outputs["result"]], prefix="both")
+    return Pipeline("outside", components=[words, same, both])
 
 
 def failing() -> Pipeline:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from penstock.dsl.resources import Resources
 from penstock.graph import Graph, GraphNode
+from penstock.runners.kubeflow.caching import is_cached, looks_outside
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.container.shown import shown_outputs
+from penstock.runners.kubeflow.container.sources import SOURCES, sources_name
 from penstock.runners.kubeflow.container.task import (
     PIPELINE_ROOT,
     RUN_ID,
@@ -35,6 +38,10 @@ _SYSTEM_TYPES = {
 """Kubeflow's SDK knows only its own types; TFX's stands in the metadata."""
 
 _PARAMETER_TYPES = {int: "Integer", float: "Float", str: "String", bool: "Boolean"}
+
+
+_SOURCES_RETRIES = 2
+"""Nothing is lost when a task that only looks is tried again."""
 
 
 def add_task(
@@ -84,6 +91,12 @@ def add_task(
         outputs |= {name: f"{kind}@0.0.1" for name, kind in shown_outputs(node).items()}
     image = image_of(node, config)
     named = image if isinstance(image, str) else ""
+    if is_cached(graph, node, config) and looks_outside(node):
+        looking = _add_sources(node, told, config, parameters, arguments, types)
+        before = [tasks[each] for each in node.upstream if each in tasks]
+        if before:
+            looking.after(*before)  # one of them may write what the node reads
+        arguments[SOURCES], types[SOURCES] = looking.outputs[SOURCES], "String"
     task = _component(node.id, named, told.to_text(), types, outputs)(**arguments)
     if not named:
         task.set_container_image(parameters[image["$runtime_parameter"]])
@@ -95,6 +108,43 @@ def add_task(
     _set_policy(task, graph, node, config)
     given = {field: parameters[name] for field, name in parameters_of(graph, node).items()}
     set_resources(task, resources, given)
+    set_pod(task, pod_of(node, config), config)
+    return task
+
+
+def _add_sources(
+    node: GraphNode,
+    told: ContainerTask,
+    config: KubeflowConfig,
+    parameters: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    types: Mapping[str, str],
+) -> Any:
+    """Add the task that looks at what a node reads from outside, and return it.
+
+    Args:
+        node: The node.
+        told: What the node's container is told.
+        config: How the pipeline is compiled.
+        parameters: The Kubeflow pipeline's parameters by name.
+        arguments: The node's inputs so far.
+        types: Their types.
+    """
+    given = {
+        name: each
+        for name, each in arguments.items()
+        if name == PIPELINE_ROOT or name in map(parameter_input, told.graph.parameters)
+    }
+    image = image_of(node, config)
+    named = image if isinstance(image, str) else ""
+    looking = dataclasses.replace(told, looks=True).to_text()
+    kinds = {name: types[name] for name in given}
+    task = _component(f"{node.id}-{SOURCES}", named, looking, kinds, {SOURCES: "String"})(**given)
+    if not named:
+        task.set_container_image(parameters[image["$runtime_parameter"]])
+    task.set_display_name(sources_name(node.id))
+    task.set_caching_options(False)
+    task.set_retry(_SOURCES_RETRIES, backoff_duration="10s", backoff_factor=2.0)
     set_pod(task, pod_of(node, config), config)
     return task
 
@@ -123,12 +173,7 @@ def _set_policy(task: Any, graph: Graph, node: GraphNode, config: KubeflowConfig
     from kfp import kubernetes
 
     policy = node.policy
-    # Kubeflow's cache compares commands, parameters and the names of input artifacts. It must not skip
-    # a node that looks at the world outside, nor one that a store is to hear of.
-    outside = node.kind != "component" or "external_path" in node.special.values()
-    task.set_caching_options(
-        graph.enable_cache and policy.cache and config.store is None and not outside
-    )
+    task.set_caching_options(is_cached(graph, node, config))
     if policy.retries:
         # How long it is retried for is set where the pipeline is compiled.
         task.set_retry(

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from penstock.artifacts import Model, Schema, String
 from penstock.components import ImportExampleGen
 from penstock.dsl import (
+    Component,
+    ExecutionContext,
     ExternalPath,
     Importer,
     Input,
@@ -32,6 +35,7 @@ from penstock.dsl import (
     RuntimeParameter,
     Toleration,
     component,
+    output,
 )
 from penstock.graph import Graph, compile_pipeline
 from penstock.runners.kubeflow import (
@@ -153,7 +157,7 @@ def test_kubeflow_s_own_loader_takes_it() -> None:
     )
     assert spec.pipeline_info.display_name == "taxi_Trips"
     assert {task.task_info.name for task in spec.root.dag.tasks.values()} == {
-        "Schema", "Baseline", "Trainer", "Second", "Merge", "Count",
+        "Schema", "Schema sources", "Baseline", "Trainer", "Second", "Merge", "Count", "Count sources",
     }  # fmt: skip
 
 
@@ -162,7 +166,7 @@ def test_every_task_runs_the_entry_point_on_its_own_node() -> None:
         assert container["command"] == ["python", "-m", "penstock.launch"]
         assert container["args"][:3] == ["--executor-input", "{{$}}", "--task"]
         task = ContainerTask.parse(container["args"][3])
-        assert f"exec-{task.node.id.lower()}" == name
+        assert f"exec-{task.node.id.lower()}{'-sources' if task.looks else ''}" == name
         assert task.graph.name == "taxi_Trips"
         assert not task.node.resources
 
@@ -218,8 +222,8 @@ def test_a_node_waits_for_one_that_it_does_not_read() -> None:
 @pytest.mark.parametrize(
     ("config", "cached"),
     [
-        # What looks at the world outside is not for a cache that cannot see it.
-        (KubeflowConfig(), {"trainer", "second", "merge"}),
+        # What a node reads from outside is looked at by a task of its own, which always runs.
+        (KubeflowConfig(), {"schema", "baseline", "trainer", "second", "merge", "count"}),
         # Where the store is to hear of every node, its cache decides.
         (KubeflowConfig(store=SecretKey("metadata", "url")), set()),
     ],
@@ -229,6 +233,55 @@ def test_which_nodes_kubeflow_s_cache_may_skip(config: KubeflowConfig, cached: s
     assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == (
         cached
     )
+
+
+def test_a_task_looks_at_what_a_node_reads_from_outside() -> None:
+    text = _compile(_pipeline())
+    tasks = _tasks(text)
+    assert {name for name in tasks if name.endswith("-sources")} == {
+        "schema-sources",
+        "count-sources",
+    }
+    given = tasks["count"]["inputs"]["parameters"]["sources"]["taskOutputParameter"]
+    assert given == {"outputParameterKey": "sources", "producerTask": "count-sources"}
+    assert "cachingOptions" not in tasks["count-sources"] or not tasks["count-sources"][
+        "cachingOptions"
+    ].get("enableCache")
+    assert tasks["count-sources"]["retryPolicy"]["maxRetryCount"] == 2
+    assert not [
+        name
+        for name in _tasks(_compile(_pipeline(), KubeflowConfig(store=SecretKey("m", "url"))))
+        if name.endswith("-sources")
+    ]
+
+
+def test_it_looks_after_the_nodes_before() -> None:
+    """One of them may write what the node reads."""
+    first = count(folder="data").with_id("First").with_policy(cache=False)
+    second = count(folder="written").with_id("Second")
+    second.add_upstream_node(first)
+    tasks = _tasks(_compile(Pipeline("p", "gs://bucket/root", [first, second])))
+    assert tasks["second-sources"]["dependentTasks"] == ["first"]
+    assert "first-sources" not in tasks
+
+
+class Asked(Component):
+    """Reads from a service, and says itself whether an earlier answer holds."""
+
+    again: bool
+    answer: Output[String] = output()
+
+    def is_current(self, outputs: Mapping[str, Any], resolve: Callable[[str], str]) -> bool:
+        return not self.again
+
+    def run(self, context: ExecutionContext) -> None:
+        self.answer.value = "42"
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_is_asked_anew_each_time_is_not_cached(again: bool) -> None:
+    tasks = _tasks(_compile(Pipeline("p", "gs://bucket/root", [Asked(again=again)])))
+    assert bool(tasks["asked"]["cachingOptions"].get("enableCache")) is not again
 
 
 def test_a_gate_holds_back_who_reads_what_it_judges() -> None:

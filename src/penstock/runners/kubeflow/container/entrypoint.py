@@ -36,6 +36,7 @@ from penstock.runners.kubeflow.container.artifact_reference import ArtifactRefer
 from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
 from penstock.runners.kubeflow.container.object_store import enter_object_store
 from penstock.runners.kubeflow.container.shown import facts, show
+from penstock.runners.kubeflow.container.sources import SOURCES, sources_of
 from penstock.runners.kubeflow.container.task import (
     PIPELINE_ROOT,
     RUN_ID,
@@ -109,10 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         executor_input = ExecutorInput.parse(given.executor_input)
-        inputs = _read(ContainerTask.parse(given.task), executor_input, given.project_root)
+        task = ContainerTask.parse(given.task)
+        inputs = _read(task, executor_input, given.project_root)
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return WRONG_USE
+    if task.looks:
+        executor_input.write_parameter(SOURCES, sources_of(inputs.node, inputs.settings))
+        return SUCCEEDED
     # A pod's preemption is Ctrl-C: what the attempt wrote is removed, the store says CANCELED.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -43,12 +43,14 @@ class ExecutorInput:
         inputs: Local file of each input artifact, by name.
         outputs: Output artifacts by name.
         output_file: Local file for the ExecutorOutput message.
+        output_parameters: Local file for each output parameter, by name.
     """
 
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
     outputs: Mapping[str, OutputSlot]
     output_file: str
+    output_parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -88,12 +90,22 @@ class ExecutorInput:
                     for name, each in outputs.get("artifacts", {}).items()
                 },
                 output_file=outputs["outputFile"],
+                output_parameters={
+                    name: each["outputFile"] for name, each in outputs.get("parameters", {}).items()
+                },
             )
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ExecutorInputError(
                 f"This is not an ExecutorInput of Kubeflow Pipelines v2 ({type(error).__name__}: "
                 f"{error}). Received: {text[:200]}"
             ) from None
+
+    def write_parameter(self, name: str, value: str) -> None:
+        """Write an output parameter that is a text."""
+        path = self.output_parameters[name]
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(value)
 
     def write_output(self, metadata: Mapping[str, Mapping[str, Any]]) -> None:
         """Write the ExecutorOutput message.

@@ -51,6 +51,7 @@ class ContainerTask:
         seed: Seed of the run.
         deterministic: Whether equal inputs must give bit-equal outputs.
         replicas: How pods of the node are made (`ReplicaPods.to_json`); None if it has one alone.
+        looks: Whether the container only looks at what the node reads from outside (`sources`).
     """
 
     graph: Graph
@@ -60,6 +61,7 @@ class ContainerTask:
     seed: int | None = None
     deterministic: bool = False
     replicas: Mapping[str, Any] | None = None
+    looks: bool = False
 
     @property
     def node(self) -> GraphNode:
@@ -107,6 +109,7 @@ class ContainerTask:
             "seed": self.seed,
             "deterministic": self.deterministic,
             "replicas": self.replicas,
+            "looks": self.looks or None,
         }
         text = json.dumps({key: each for key, each in value.items() if each or each == 0})
         return text.replace("{{", "{\\u007b").replace("$(", "\\u0024(")
@@ -127,6 +130,7 @@ class ContainerTask:
             seed=value.get("seed"),
             deterministic=bool(value.get("deterministic", False)),
             replicas=value.get("replicas"),
+            looks=bool(value.get("looks", False)),
         )
 
 
