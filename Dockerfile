@@ -52,6 +52,12 @@ print(next(each for each in known['run'] if each.startswith('tfx-bsl')))" > /tmp
 RUN /opt/penstock/bin/python -m compileall -q -q -j 0 /opt/penstock/lib || true
 
 FROM dependencies AS package
+# Arguments end with their stage.
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_TRUSTED_HOST
+ARG PIP_CERT
+ARG PIP_DEFAULT_TIMEOUT=60
 COPY src src
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/penstock/bin/pip wheel --no-deps --wheel-dir /wheels .

@@ -105,6 +105,8 @@ def flink_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process, log = stack.enter_context(serving(command, folder, folder / f"{name}.txt"))
             if name == "job-manager":
                 wait_for_port(process, log, rest_port)
+            else:
+                wait_for_text(process, log, "Successful registration at resource manager")
         yield f"localhost:{rest_port}"
 
 
@@ -123,6 +125,14 @@ def job_server(name: str, folder: Path, master: str = "") -> Iterator[str]:
     with serving(command, folder, folder / "log.txt") as (process, log):
         wait_for_port(process, log, port)
         yield f"localhost:{port}"
+
+
+def wait_for_text(process: subprocess.Popen, log: Path, text: str, seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while text not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
 
 
 def free_port() -> int:

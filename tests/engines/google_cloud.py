@@ -13,14 +13,24 @@ import google_crc32c
 
 
 class GoogleCloud:
-    """Keeps what is uploaded and submitted; every job ends at once, in `state`."""
+    """Keeps what is uploaded and submitted; every job ends at once, in `state`.
+
+    But for one that `keep_running` began: it runs until it is cancelled, and no other has its name.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.jobs: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.state = "JOB_STATE_DONE"
+        self.running: dict[str, str] = {}
         self._uploads: dict[str, tuple[str, bytes]] = {}
+
+    def keep_running(self, name: str) -> str:
+        """A job that somebody submitted and nobody waits for; its id."""
+        self.jobs.append({"name": name, "id": f"job-{len(self.jobs) + 1}"})
+        self.running[name] = self.jobs[-1]["id"]
+        return self.running[name]
 
     def __enter__(self) -> GoogleCloud:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -79,13 +89,22 @@ class GoogleCloud:
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
         if method == "POST":
             job = json.loads(body)
+            if job["name"] in self.running:
+                other = {"id": self.running[job["name"]], "clientRequestId": "another's"}
+                return 200, {"name": job["name"], **other}, {}
             self.jobs.append(job)
             job |= {"id": f"job-{len(self.jobs)}", "projectId": parts[2], "location": parts[4]}
             return 200, {k: job[k] for k in ("id", "name", "projectId", "location")}, {}
         if parts[-1] in ("messages", "metrics"):
             return 200, {}, {}
         job = self.jobs[int(parts[6].removeprefix("job-")) - 1]
-        return 200, {"id": job["id"], "name": job["name"], "currentState": self.state}, {}
+        state = "JOB_STATE_RUNNING" if job["name"] in self.running else self.state
+        if method == "PUT":
+            asked = json.loads(body)["requestedState"]
+            assert asked in ("JOB_STATE_CANCELLED", 5)
+            state = "JOB_STATE_CANCELLED"
+            del self.running[job["name"]]
+        return 200, {"id": job["id"], "name": job["name"], "currentState": state}, {}
 
 
 def _handler_of(cloud: GoogleCloud) -> type[BaseHTTPRequestHandler]:

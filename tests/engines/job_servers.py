@@ -216,6 +216,9 @@ taskmanager.memory.task.off-heap.size: 64m
 taskmanager.memory.network.min: 128m
 taskmanager.memory.network.max: 128m
 taskmanager.memory.managed.size: 128m
+taskmanager.memory.jvm-metaspace.size: 256m
+taskmanager.memory.jvm-overhead.min: 192m
+taskmanager.memory.jvm-overhead.max: 192m
 io.tmp.dirs: {folder}
 """
 

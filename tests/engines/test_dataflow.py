@@ -9,6 +9,7 @@ import io
 import tarfile
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
@@ -157,6 +158,28 @@ def test_a_failed_job_is_an_error(cloud, arguments, project, tmp_path, monkeypat
     monkeypatch.setattr(cloud, "state", "JOB_STATE_FAILED")
     with pytest.raises(DataflowRuntimeException, match="Dataflow pipeline failed"):
         submit(arguments, project, tmp_path)
+
+
+def test_a_job_that_a_lost_try_left_is_cancelled_first(
+    cloud, arguments, project, tmp_path, monkeypatch, caplog
+):
+    """Dataflow takes no second job of a name, and a retry of the node has the same."""
+    monkeypatch.setattr("penstock.beam.leftover_jobs._LOOK_EVERY", 0.01)
+    labels = {"pipeline": "forest", "node": "Trees", "run": "7"}
+    lost = cloud.keep_running("forest-trees-7")
+    engine = BeamSetup(arguments, str(project), str(tmp_path), labels)
+    with engine.pipeline() as pipeline:
+        _ = pipeline | beam.Create([1])
+    assert cloud.running == {}
+    assert cloud.jobs[-1]["name"] == "forest-trees-7"
+    assert cloud.jobs[-1]["id"] != lost
+    assert f"Cancelling the job {lost} of an earlier try" in caplog.text
+    # Not one that the user named: it may be another's.
+    cloud.keep_running("mine")
+    engine = BeamSetup((*arguments, "--job_name=mine"), str(project), str(tmp_path), labels)
+    with pytest.raises(Exception, match="already active job named mine"), engine.pipeline() as p:
+        _ = p | beam.Create([1])
+    assert cloud.running.pop("mine")
 
 
 def test_folders_of_this_machine_are_refused(cloud, arguments, few_trees, tmp_path):

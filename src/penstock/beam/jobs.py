@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import functools
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 import apache_beam as beam
 
+from penstock.beam import leftover_jobs
 from penstock.progress import tell
 
 _LOG = logging.getLogger("penstock.beam")
@@ -39,7 +41,9 @@ class JobPipeline(beam.Pipeline):  # type: ignore[misc]
     """A pipeline whose job runs elsewhere; use it as a context manager.
 
     Args:
-        options: Beam's PipelineOptions, which name the runner.
+        options: Beam's PipelineOptions, which name the runner and the job.
+        replaces: whether a job of the same name that still runs is that of a lost try, whose process died
+            without a word: it is cancelled first. (Dataflow refuses a second job of a name.)
 
     Example:
         with JobPipeline(options=options) as pipeline:
@@ -47,7 +51,11 @@ class JobPipeline(beam.Pipeline):  # type: ignore[misc]
     """
 
     result: Any = None
-    _signals: _HeldSignals | None = None
+    _signals: _Signals | None = None
+
+    def __init__(self, options: Any, replaces: bool = False) -> None:
+        super().__init__(options=options)
+        self._replaces = replaces
 
     def __exit__(
         self,
@@ -59,7 +67,7 @@ class JobPipeline(beam.Pipeline):  # type: ignore[misc]
             super().__exit__(kind, error, traceback)
             return
         runner = type(self.runner).__name__
-        with _HeldSignals() as self._signals, _servers_of(self.runner), _told(runner):
+        with _Signals() as self._signals, _servers_of(self.runner), _told(runner):
             try:
                 super().__exit__(None, None, None)
             except (_Signalled, KeyboardInterrupt):
@@ -68,10 +76,20 @@ class JobPipeline(beam.Pipeline):  # type: ignore[misc]
 
     def run(self, test_runner_api: bool | str = "AUTO") -> Any:
         """Submit the job and return Beam's PipelineResult; see `beam.Pipeline.run`."""
-        self.result = super().run(test_runner_api)
-        if self._signals is not None:
-            self._signals.release()
+        if self._replaces:
+            leftover_jobs.cancel_on_flink(self.options)
+        try:
+            self._submit(test_runner_api)
+        except Exception as error:
+            if not self._replaces or not leftover_jobs.cancel_on_dataflow(self.runner, error):
+                raise
+            os.makedirs(self.local_tempdir, exist_ok=True)  # Beam removes it after each try.
+            self._submit(test_runner_api)
         return self.result
+
+    def _submit(self, test_runner_api: bool | str) -> None:
+        with self._signals.held() if self._signals is not None else contextlib.nullcontext():
+            self.result = super().run(test_runner_api)
 
 
 def cancel(result: Any, options: Any, runner: str) -> bool:
@@ -89,7 +107,8 @@ def cancel(result: Any, options: Any, runner: str) -> bool:
     errors: list[BaseException] = []
 
     def ask() -> None:
-        for request in (result.cancel, functools.partial(_cancel_on_flink, options)):
+        on_flink = functools.partial(leftover_jobs.cancel_on_flink, options, strict=True)
+        for request in (result.cancel, on_flink):
             try:
                 request()
             except Exception as error:
@@ -112,23 +131,12 @@ def cancel(result: Any, options: Any, runner: str) -> bool:
     return True
 
 
-def _cancel_on_flink(options: Any) -> None:
-    from apache_beam.options.pipeline_options import FlinkRunnerOptions, GoogleCloudOptions
-
-    master = options.view_as(FlinkRunnerOptions).flink_master
-    name = options.view_as(GoogleCloudOptions).job_name
-    if master and name and not master.startswith("["):
-        from penstock.beam.flink import cancel_jobs
-
-        cancel_jobs(master, name)
-
-
 class _Signalled(BaseException):
     """Raised in the main thread where a signal comes while a job is waited for."""
 
 
-class _HeldSignals:
-    """Takes SIGTERM and SIGINT: until `release` they are only noted, then they raise `_Signalled`.
+class _Signals:
+    """Takes SIGTERM and SIGINT: each raises `_Signalled`, and while they are held only afterwards.
 
     At the end the signal is raised again for whom it was meant for. Outside of the main thread, which alone
     may handle signals, it does nothing.
@@ -136,7 +144,7 @@ class _HeldSignals:
 
     def __init__(self) -> None:
         self._received: list[int] = []
-        self._released = False
+        self._is_holding = False
         self._before: dict[int, Any] = {}
         self._dumped = False
 
@@ -148,19 +156,23 @@ class _HeldSignals:
                 self._before[number] = signal.signal(number, self._receive)
         return self
 
-    def release(self) -> None:
-        """Raise `_Signalled` if a signal came meanwhile, and from now on when one comes."""
-        for number in self._before:
-            # Beam's own job servers set handlers of theirs when they start.
-            signal.signal(number, self._receive)
-        self._released = True
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While a job is submitted: whoever cancels it must know it."""
+        self._is_holding = True
+        try:
+            yield
+        finally:
+            self._is_holding = False
+            for number in self._before:
+                # Beam's own job servers set handlers of theirs when they start.
+                signal.signal(number, self._receive)
         if self._received:
             raise _Signalled
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        first = not self._received
         self._received.append(number)
-        if self._released and first:
+        if len(self._received) == 1 and not self._is_holding:
             raise _Signalled
 
     def __exit__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from penstock.installation import install_command
 _LOCAL = {"DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner"}
 _IN_MEMORY = "FnApiRunner"
 _LOOPBACK_BY_DEFAULT = {"PrismRunner", "FlinkRunner", "SparkRunner"}
+_LONGEST_NAME = 63
 _UNSUPPORTED = {
     "DaskRunner": "it loses rows of tagged and finished bundles without an error",
 }
@@ -157,12 +159,18 @@ class BeamSetup:
             return beam.Pipeline(runner=_fn_api_runner(options), options=options)
         from penstock.beam.jobs import JobPipeline
 
-        return JobPipeline(options=options)
+        # Of a job that was named here, another with its name is what a lost try at the node left.
+        named_here = "run" in self.labels and not _names_job(self.beam_pipeline_args)
+        return JobPipeline(options=options, replaces=named_here)
 
 
 def make_pipeline(beam_pipeline_args: Sequence[str]) -> Any:
     """Return a Beam pipeline for the given arguments, without user code; see `BeamSetup`."""
     return BeamSetup(beam_pipeline_args).pipeline()
+
+
+def _names_job(beam_pipeline_args: Sequence[str]) -> bool:
+    return any(arg.partition("=")[0] == "--job_name" for arg in beam_pipeline_args)
 
 
 def _import_options() -> Any:
@@ -198,18 +206,29 @@ def _runner(options: Any) -> str:
 
 
 def _name_job(options: Any, labels: Mapping[str, str]) -> None:
-    """Names the job after its node, unless it has a name, and labels it on Dataflow."""
+    """Name a job after its node, unless it has a name, and label it on Dataflow.
+
+    A name that follows from a run and a node is that of every try at it, and of nothing else.
+    """
     cloud = options.view_as(_import_options().GoogleCloudOptions)
     words = {key: _label(value) for key, value in labels.items() if value}
     if cloud.job_name is None:
-        # A name of its own, by which a job can be found again.
-        name = "-".join(words.values()) or f"penstock-{uuid.uuid4().hex[:12]}"
-        cloud.job_name = name[:63].strip("-").replace("_", "-")
-        if not cloud.job_name[0].isalpha():
-            cloud.job_name = f"p-{cloud.job_name}"[:63]
+        # Without labels a name of its own, by which a job can be found again.
+        cloud.job_name = _job_name("-".join(words.values()) or f"penstock-{uuid.uuid4().hex[:12]}")
     if _runner(options) == "DataflowRunner":
         given = list(cloud.labels or [])
         cloud.labels = [*given, *(f"penstock-{key}={value}" for key, value in words.items())]
+
+
+def _job_name(text: str) -> str:
+    """Return a valid name of a Dataflow job: lower case, digits and `-`, at most 63."""
+    name = text.replace("_", "-")
+    if not name[0].isalpha():
+        name = f"p-{name}"
+    if len(name) > _LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[: _LONGEST_NAME - 9].rstrip('-')}-{digest}"
+    return name.strip("-")
 
 
 def _label(value: str) -> str:

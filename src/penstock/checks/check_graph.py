@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock import machine
+from penstock.checks.beam_arguments import check_beam_arguments
 from penstock.checks.component_class import check_component_class, check_component_resources
 from penstock.checks.eval_config import check_eval_config
 from penstock.checks.finding import CheckFailed, Finding, place_of, told_once
@@ -53,6 +54,7 @@ def check_graph(
         found += check_external_paths(node, project_root, place)
         found += check_eval_config(node, graph, project_root, place)
         found += check_baselines(node, graph, place)
+        found += check_beam_arguments(node, place)
         if installed is not None:
             found += check_pod(node, place)
             found += check_resources(

@@ -98,3 +98,19 @@ def test_importing_the_room_imports_no_beam():
     code = "import sys, penstock.beam; print('apache_beam' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_names_of_jobs_tell_runs_apart():
+    from apache_beam.options.pipeline_options import GoogleCloudOptions
+
+    def name(**labels: str) -> str:
+        engine = BeamSetup(("--runner=PortableRunner", "--job_endpoint=x:1"), labels=labels)
+        return engine.options().view_as(GoogleCloudOptions).job_name
+
+    assert name(pipeline="Forest", node="Trees", run="2026-11-21") == "forest-trees-2026-11-21"
+    assert name(pipeline="9_trees") == "p-9-trees"
+    long = [name(pipeline="p" * 40, node="n" * 40, run=f"run-{number}") for number in range(2)]
+    assert len(set(long)) == 2
+    assert [len(each) for each in long] == [63, 63]
+    assert name().startswith("penstock-")
+    assert name() != name()
