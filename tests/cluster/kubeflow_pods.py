@@ -73,14 +73,7 @@ def pod_spec(
         main["securityContext"] = _numbers(told, "runAsUser", "runAsGroup")
     if "activeDeadlineSeconds" in platform:
         spec["activeDeadlineSeconds"] = int(platform["activeDeadlineSeconds"])
-    terms = [
-        {key: each[key] for key in ("matchExpressions", "matchFields") if key in each}
-        for each in platform.get("nodeAffinity", ())
-        if "weight" not in each
-    ]
-    if terms:
-        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-        spec["affinity"] = {"nodeAffinity": required}
+    spec["affinity"] = {"nodeAffinity": _affinity(platform.get("nodeAffinity", ()))}
     return spec
 
 
@@ -176,6 +169,22 @@ class PodContainer:
         return True
 
 
+def _affinity(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    required, preferred = [], []
+    for each in told:
+        term = {key: each[key] for key in ("matchExpressions", "matchFields") if key in each}
+        if "weight" in each:
+            preferred.append({"weight": int(each["weight"]), "preference": term})
+        else:
+            required.append(term)
+    found: dict[str, Any] = {}
+    if required:
+        found["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": required}
+    if preferred:
+        found["preferredDuringSchedulingIgnoredDuringExecution"] = preferred
+    return found
+
+
 def _resources(told: Mapping[str, Any]) -> dict[str, Any]:
     limits: dict[str, str] = {}
     requests: dict[str, str] = {}
@@ -250,11 +259,23 @@ def _shared_memory(told: Mapping[str, Any]) -> _Volume:
     return told.get("volumeName") or "shm", {"emptyDir": source}, "/dev/shm", {}
 
 
+def _ephemeral(told: Mapping[str, Any]) -> _Volume:
+    claim: dict[str, Any] = {
+        "accessModes": told["accessModes"],
+        "resources": {"requests": {"storage": told["size"]}},
+    }
+    if not told.get("defaultStorageClass"):
+        claim["storageClassName"] = told.get("storageClassName", "")
+    source = {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
+    return told["volumeName"], source, told["mountPath"], {}
+
+
 _VOLUMES = {
     "secretAsVolume": _secret,
     "configMapAsVolume": _config_map,
     "pvcMount": _claim,
     "emptyDirMounts": _empty_folder,
+    "genericEphemeralVolume": _ephemeral,
     "enabledSharedMemory": _shared_memory,
 }
 

@@ -125,7 +125,8 @@ class CompiledPipeline:
         text: The YAML that the compiler wrote.
         folder: Where Kubeflow would keep the references.
         engine: Starts the containers.
-        secrets: Values of secrets' keys, by (secret, key).
+        secrets: Values of the keys of secrets and config maps, by (name, key); None where the engine knows
+            them.
         cache: What tasks wrote by their cache key, for several runs; None for no cache.
 
     Raises:
@@ -156,7 +157,7 @@ class CompiledPipeline:
         self._executors = json_format.MessageToDict(self.spec.deployment_spec)["executors"]
         self._folder = str(folder)
         self._engine = engine
-        self._secrets = secrets or {}
+        self._secrets = secrets
         self._cache = {} if cache is None else cache
         self._is_cached = cache is not None
 
@@ -330,10 +331,8 @@ class CompiledPipeline:
         self, container: Mapping[str, Any], command: Sequence[str], platform: Mapping[str, Any]
     ) -> ContainerCall:
         environment = {each["name"]: each["value"] for each in container.get("env", ())}
-        for secret in platform.get("secretAsEnv", ()):
-            for each in secret["keyToEnv"]:
-                key = (secret["secretName"], each["secretKey"])
-                environment[each["envVar"]] = self._secrets[key]
+        environment |= self._from_sources(platform.get("secretAsEnv", ()), "secret")
+        environment |= self._from_sources(platform.get("configMapAsEnv", ()), "configMap")
         deadline = platform.get("activeDeadlineSeconds")
         return ContainerCall(
             image=container["image"],
@@ -344,6 +343,17 @@ class CompiledPipeline:
             container=container,
             platform=platform,
         )
+
+    def _from_sources(self, sources: Sequence[Mapping[str, Any]], kind: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        if (known := self._secrets) is None:
+            return found
+        for source in sources:
+            for each in source["keyToEnv"]:
+                key = (source[f"{kind}Name"], each[f"{kind}Key"])
+                if key in known or not source.get("optional"):
+                    found[each["envVar"]] = known[key]
+        return found
 
 
 def _cache_key(container: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from penstock.dsl import (
 )
 from penstock.graph import compile_pipeline
 from penstock.runners.kubeflow import KubeflowConfig, UnsupportedSetting, compile_to_yaml, limits
+from penstock.testing.kubeflow import CompiledPipeline, Processes
 
 
 @component
@@ -203,3 +205,18 @@ def test_a_label_that_contradicts_the_accelerator() -> None:
     node.with_pod(node_selector={"cloud.google.com/gke-accelerator": "nvidia-t4"})
     (text,) = _texts(node)
     assert "selects machines with 'nvidia-l4', and no machine has 'nvidia-t4' as well" in text
+
+
+def test_the_stand_in_gives_what_secrets_and_config_maps_hold(tmp_path: Path) -> None:
+    sources = {
+        "TOKEN": SecretKey("hub", "token"),
+        "MODE": ConfigMapKey("app", "mode"),
+        "ABSENT": SecretKey("hub", "absent", optional=True),
+    }
+    graph = compile_pipeline(Pipeline("p", "/r", [work().with_pod(environment=sources)]))
+    text = compile_to_yaml(graph, KubeflowConfig())
+    given = {("hub", "token"): "t", ("app", "mode"): "m"}
+    for secrets, found in ((given, {"TOKEN": "t", "MODE": "m"}), (None, {})):
+        pipeline = CompiledPipeline(text, tmp_path, Processes(tmp_path), secrets)
+        task = pipeline.prepare("work", "run-1", {"pipeline_root": "/r"}, {})
+        assert task.call.environment == found
