@@ -13,17 +13,8 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from penstock.installation import install_command
-from penstock.kubeflow.errors import (
-    Busy,
-    KubeflowError,
-    NameTaken,
-    NotAllowed,
-    NotAuthenticated,
-    NotReachable,
-    Refused,
-    ServerFault,
-    UnknownOnServer,
-)
+from penstock.kubeflow.answers import error_of, value_of
+from penstock.kubeflow.errors import NotReachable, UnknownOnServer
 
 if TYPE_CHECKING:
     from penstock.kubeflow.connection import Access
@@ -31,17 +22,6 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 20.0
 _PASSING = (429, 500, 502, 503, 504)
-_SHOWN = 400
-"""Characters of an answer that are told."""
-
-_KINDS: Mapping[int, type[KubeflowError]] = {
-    401: NotAuthenticated,
-    403: NotAllowed,
-    404: UnknownOnServer,
-    409: NameTaken,
-    429: Busy,
-    503: Busy,
-}
 
 
 class Unanswered(NotReachable):
@@ -123,6 +103,15 @@ class Transport:
             return self._repeated("POST", path, query, data)
         return self._once(path, query, data, {"Content-Type": "application/json"})
 
+    def patch(self, path: str, body: Any, query: Mapping[str, Any] | None = None) -> Any:
+        """Apply an object of Kubernetes (server-side apply), and return what it is now.
+
+        Raises:
+            KubeflowError: As `get`.
+        """
+        data = json.dumps(body).encode()  # JSON is YAML
+        return self._repeated("PATCH", path, query, data, "application/apply-patch+yaml")
+
     def upload(self, path: str, query: Mapping[str, Any], name: str, content: str) -> Any:
         """Send a file as a browser's form does, and return the answer's JSON value.
 
@@ -146,7 +135,7 @@ class Transport:
         """Return the text at a path; asked once, except where nothing was reached."""
         answer = self._sent("GET", path, query, None, {})
         if answer.status != 200:
-            raise self._error("GET", path, answer)
+            raise error_of("GET", path, answer, self.access)
         return str(answer.data.decode(errors="replace"))
 
     def lines(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[str]:
@@ -160,7 +149,7 @@ class Transport:
         answer = self._sent("GET", path, query, None, {}, stream=True)
         if answer.status != 200:
             answer.read()
-            raise self._error("GET", path, answer)
+            raise error_of("GET", path, answer, self.access)
         try:
             for piece in answer.stream(decode_content=True):
                 yield piece.decode(errors="replace")
@@ -170,9 +159,14 @@ class Transport:
             answer.release_conn()
 
     def _repeated(
-        self, method: str, path: str, query: Mapping[str, Any] | None, data: bytes | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        data: bytes | None,
+        kind: str = "application/json",
     ) -> Any:
-        headers = {} if data is None else {"Content-Type": "application/json"}
+        headers = {} if data is None else {"Content-Type": kind}
         until = time.monotonic() + self.patience
         wait = _FIRST_WAIT
         renewed = False
@@ -181,8 +175,8 @@ class Transport:
             try:
                 answer = self._sent(method, path, query, data, headers)
                 if answer.status < 300:
-                    return self._value(answer)
-                error = self._error(method, path, answer)
+                    return value_of(answer, self.access)
+                error = error_of(method, path, answer, self.access)
                 if answer.status == 401 and not renewed and self.access.renew():
                     renewed = True  # the token had run out
                     continue
@@ -210,8 +204,8 @@ class Transport:
         while True:
             answer = self._sent("POST", path, query, data, headers)
             if answer.status < 300:
-                return self._value(answer)
-            error = self._error("POST", path, answer)
+                return value_of(answer, self.access)
+            error = error_of("POST", path, answer, self.access)
             if answer.status == 401 and not renewed and self.access.renew():
                 renewed = True
                 continue
@@ -272,57 +266,6 @@ class Transport:
                 raise Unanswered(
                     f"{self.access.shown} did not answer {method} {path}: {_reason(error)}"
                 ) from None
-
-    def _value(self, answer: Any) -> Any:
-        text = answer.data.decode(errors="replace")
-        if not text.strip():
-            return {}
-        try:
-            return json.loads(text)
-        except ValueError:
-            if "<html" in text[:1000].lower():
-                raise NotAuthenticated(self._login()) from None
-            raise ServerFault(
-                f"{self.access.shown} answered with something else than JSON: {text[:_SHOWN]}"
-            ) from None
-
-    def _error(self, method: str, path: str, answer: Any) -> KubeflowError:
-        status = answer.status
-        said = _message(answer.data)
-        if status in (301, 302, 303, 307, 308):
-            return NotAuthenticated(self._login())
-        what = f"{method} {urlsplit(path).path} at {self.access.shown}"
-        if status == 401:
-            return NotAuthenticated(
-                f"{self.access.shown} does not accept who is asking (401{said}). {self.access.login}"
-            )
-        if status == 403:
-            return NotAllowed(
-                f"{what} is not allowed (403{said}). Ask for the right, or name another namespace with "
-                "--namespace."
-            )
-        kind = _KINDS.get(status, ServerFault if status >= 500 else Refused)
-        return kind(f"{what}: {status}{said}")
-
-    def _login(self) -> str:
-        return (
-            f"{self.access.shown} answered with a login page instead of data. {self.access.login}"
-        )
-
-
-def _message(data: bytes) -> str:
-    """Return what an answer says of an error, in one line beginning with a comma, or nothing."""
-    text = data.decode(errors="replace").strip()
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if isinstance(value, dict):
-        text = str(value.get("error_message") or value.get("message") or value.get("error") or "")
-    elif "<html" in text[:1000].lower():
-        text = ""
-    text = " ".join(text.split())
-    return f", {text[:_SHOWN]}" if text else ""
 
 
 def _reason(error: Exception) -> str:

@@ -11,8 +11,15 @@ if TYPE_CHECKING:
     from penstock.kubeflow.client import Kubeflow
 
 
-def add_connection_options(parser: Parser) -> None:
-    """Add the options that say where Kubeflow is and who is asking."""
+def add_connection_options(
+    parser: Parser, namespace: str = "your namespace, where Kubeflow has several users"
+) -> None:
+    """Add the options that say where Kubeflow is and who is asking.
+
+    Args:
+        parser: The verb's.
+        namespace: What the namespace is to the verb.
+    """
     group = parser.add_argument_group("where Kubeflow is")
     group.add_argument(
         "--host",
@@ -25,8 +32,7 @@ def add_connection_options(parser: Parser) -> None:
     group.add_argument(
         "--namespace",
         metavar="NAME",
-        help="your namespace, where Kubeflow has several users\n"
-        "(default: $PENSTOCK_KUBEFLOW_NAMESPACE, else the kubeconfig's)",
+        help=f"{namespace}\n(default: $PENSTOCK_KUBEFLOW_NAMESPACE, else the kubeconfig's)",
     )
     group.add_argument(
         "--kubeflow-namespace",

@@ -22,6 +22,9 @@ VERBS = {
         Verb("status", "list the newest runs, or show one with its nodes"),
         Verb("logs", "print the log of a node"),
         Verb("cancel", "ask a run to end"),
+        Verb(
+            "serve", "write or apply what serves a pushed model: Deployment, KServe, compose file"
+        ),
     )
 }
 """Verbs by name; the module of each is `penstock.cli.kubeflow.<name>`."""

@@ -1,0 +1,123 @@
+"""Objects of Kubernetes, made or changed at the API server by server-side apply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.kubeflow.errors import KubeflowError, NotConfigured, UnknownOnServer
+from penstock.kubeflow.server import Server
+from penstock.kubeflow.transport import Transport
+
+_MANAGER = "penstock"
+_PLURALS = {
+    "ConfigMap": "configmaps",
+    "Deployment": "deployments",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "InferenceService": "inferenceservices",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "Service": "services",
+}
+_LOOK_SECONDS = 2.0
+
+
+class NotReady(KubeflowError):
+    """What was applied does not work in time."""
+
+
+def apply(server: Server, manifests: list[dict[str, Any]], *, dry_run: bool = False) -> list[str]:
+    """Make or change objects, and return their names.
+
+    Args:
+        server: The server; its cluster must be known (a kubeconfig, or in a pod).
+        manifests: The objects.
+        dry_run: Whether the API server only checks them, with all its admission controllers.
+
+    Raises:
+        NotConfigured: If only an address of Kubeflow was given.
+        UnknownOnServer: If the cluster does not know a kind, such as KServe's.
+        KubeflowError: If it refuses an object; the message says why.
+    """
+    cluster = _cluster(server)
+    done = []
+    for each in manifests:
+        kind, name = each["kind"], each["metadata"]["name"]
+        try:
+            cluster.patch(
+                path_of(each),
+                each,
+                {
+                    "fieldManager": _MANAGER,
+                    "force": "true",
+                    "fieldValidation": "Strict",
+                    "dryRun": "All" if dry_run else None,
+                },
+            )
+        except UnknownOnServer as error:
+            group = each["apiVersion"].partition("/")[0]
+            raise UnknownOnServer(
+                f"This cluster has no {kind} ({each['apiVersion']}), or no namespace "
+                f"{each['metadata']['namespace']!r}. Is {group} installed? ({error})"
+            ) from None
+        done.append(f"{kind} {name}")
+    return done
+
+
+def wait_until_ready(server: Server, manifests: list[dict[str, Any]], seconds: float) -> None:
+    """Wait until the Deployment or InferenceService of manifests answers.
+
+    Raises:
+        NotReady: If it does not within so many seconds; the message says what it waits for.
+    """
+    cluster = _cluster(server)
+    waited = [each for each in manifests if each["kind"] in ("Deployment", "InferenceService")]
+    end = time.monotonic() + seconds
+    for each in waited:
+        while (missing := _missing(cluster.get(path_of(each)))) is not None:
+            if time.monotonic() > end:
+                raise NotReady(
+                    f"{each['kind']} {each['metadata']['name']} is not ready after {seconds:g} s: {missing}"
+                )
+            server.transport.sleep(_LOOK_SECONDS)
+
+
+def path_of(manifest: Mapping[str, Any]) -> str:
+    """Return the path of an object at the API server.
+
+    Example:
+        >>> path_of({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"}})
+        '/api/v1/namespaces/b/services/a'
+    """
+    version, metadata = manifest["apiVersion"], manifest["metadata"]
+    base = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    plural = _PLURALS[manifest["kind"]]
+    return f"{base}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}"
+
+
+def _cluster(server: Server) -> Transport:
+    if server.connection.cluster is None:
+        raise NotConfigured(
+            "To apply manifests, the cluster itself must be known: leave --host out, and give a kubeconfig "
+            "(KUBECONFIG, --context). Or write them with -o, and apply them with kubectl."
+        )
+    return Transport(server.connection.cluster, server.patience, server.transport.sleep)
+
+
+def _missing(found: Mapping[str, Any]) -> str | None:
+    """Return what an object still waits for, or None."""
+    status = found.get("status", {})
+    conditions = {each["type"]: each for each in status.get("conditions", ())}
+    if found["kind"] == "InferenceService":
+        ready = conditions.get("Ready", {})
+        if ready.get("status") == "True":
+            return None
+        return str(ready.get("message") or ready.get("reason") or "KServe has not begun")
+    if status.get("observedGeneration", 0) < found["metadata"]["generation"]:
+        return "its controller has not seen it"
+    wanted = found["spec"].get("replicas", 1)
+    new, usable = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    if new >= wanted and usable >= wanted and status.get("replicas", 0) == new:
+        return None
+    failed = conditions.get("ReplicaFailure", {}).get("message")
+    return str(failed or f"{new} of {wanted} new replicas made, {usable} answer")
