@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from penstock import stopping
 from penstock.training.checkpoints.callback_state import callback_states, set_callback_states
 from penstock.training.checkpoints.checkpointing import Checkpointing
 from penstock.training.checkpoints.random_state import random_state, set_random_state
@@ -15,6 +18,8 @@ from penstock.training.loop.batch_logs import number
 from penstock.training.loop.callbacks import Callbacks
 from penstock.training.loop.sources import Source
 from penstock.training.loop.step import EndOfDataError, Step
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -118,9 +123,14 @@ class TrainingLoop:
         self._epoch_logs: dict[str, Any] | None = None
 
     def run(self) -> None:
-        """Train to the end, from the newest checkpoint that fits."""
+        """Train to the end, from the newest checkpoint that fits.
+
+        Raises:
+            Stopped: If the process was asked to stop; a checkpoint of that step is written.
+        """
         try:
-            self._run()
+            with stopping.careful() if self._stops_itself else contextlib.nullcontext():
+                self._run()
         finally:
             if self.checkpointing:
                 self.checkpointing.wait()
@@ -188,6 +198,7 @@ class TrainingLoop:
             and self.checkpointing.cadence.after_epoch()
         ):
             self._save()
+        self._stop_if_asked()
 
     def _train_steps(self) -> None:
         position, callbacks, step = self.position, self.callbacks, self.step
@@ -220,6 +231,23 @@ class TrainingLoop:
                 and position.step != steps
             ):
                 self._save()
+            if position.step != steps:
+                self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        """Write a last checkpoint and end, if the process was asked to stop."""
+        if self._stops_itself and stopping.is_asked():
+            assert self.checkpointing is not None
+            self._save()
+            self.checkpointing.wait()
+            total = self.position.total
+            log.info("Asked to stop: training goes on after step %d the next time", total)
+            raise stopping.Stopped
+
+    @property
+    def _stops_itself(self) -> bool:
+        """Whether this process alone decides where training stops."""
+        return self.checkpointing is not None and self.step.processes == 1
 
     def _save(self) -> None:
         for confirm in self.confirms:

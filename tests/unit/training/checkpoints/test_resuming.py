@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pytest
 
+from penstock import stopping
 from penstock.training import FnArgs, fit
 from penstock.training.checkpoints.folder import CheckpointFolder
 
@@ -112,6 +113,42 @@ def assert_same(found, expected):
 
 def test_a_training_with_checkpoints_is_the_same_as_one_without(tmp_path, unbroken):
     assert_same(train(tmp_path), unbroken)
+
+
+class AskAfter(keras.callbacks.Callback):
+    """Asks the process to stop after some steps, as SIGTERM does."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps -= 1
+        if self.steps == 0:
+            assert stopping.ask()
+
+
+@pytest.mark.parametrize("steps", [4, STEPS, STEPS + 1])
+def test_a_training_that_is_asked_to_stop_writes_a_checkpoint_first(tmp_path, unbroken, steps):
+    with stopping.fresh(), pytest.raises(stopping.Stopped):
+        train(tmp_path, AskAfter(steps), checkpoint_every=1000)
+    assert not stopping.ask()
+    (folder,) = tmp_path.iterdir()
+    assert CheckpointFolder(str(folder)).newest()["position"]["total"] == steps
+    with stopping.fresh():
+        pass
+    assert_same(train(tmp_path), unbroken)
+
+
+def test_without_checkpoints_it_is_interrupted():
+    with stopping.fresh():
+        model = build()
+        asked = []
+        ask = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: asked.append(stopping.ask())
+        )
+        fit(model, (X, Y), fn_args=FnArgs(seed=4, doctor="off"), epochs=1, callbacks=[ask])
+    assert not any(asked)
 
 
 @pytest.mark.parametrize(

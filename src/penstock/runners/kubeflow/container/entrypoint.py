@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -44,12 +43,15 @@ from penstock.runners.kubeflow.container.task import (
     artifact_inputs,
     parameter_input,
 )
+from penstock.runners.kubeflow.container.termination import Termination, say_ending
 from penstock.runners.kubeflow.replicas import pod_request
 from penstock.store import StoreError
 
 SUCCEEDED, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 143
 """Exit codes; the last is that of a process which SIGTERM ended."""
 
+
+_STOPPED = "stopped by a signal (SIGTERM)"
 
 _PROGRESS_SECONDS = 30.0
 """From one line of the log about how far the node is to the next."""
@@ -61,6 +63,7 @@ class _Launcher(Protocol):
     def begin(self, node: GraphNode) -> Ended | Attempt: ...
     def publish(self, attempt: Attempt, result: AttemptResult) -> None: ...
     def fail(self, attempt: Attempt, reason: str, result: AttemptResult | None = None) -> None: ...
+    def stopping(self, attempt: Attempt, reason: str) -> None: ...
     def cancel(self, attempt: Attempt, reason: str) -> None: ...
     def epoch_reported(
         self, attempt: Attempt, epoch: int, metrics: Mapping[str, float]
@@ -114,19 +117,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         inputs = _read(task, executor_input, given.project_root)
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        say_ending(WRONG_USE, f"{type(error).__name__}: {error}")
         return WRONG_USE
     if task.looks:
         executor_input.write_parameter(SOURCES, sources_of(inputs.node, inputs.settings))
         return SUCCEEDED
     # A pod's preemption is Ctrl-C: what the attempt wrote is removed, the store says CANCELED.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    termination = Termination()
     try:
-        return _run(inputs, executor_input)
+        with termination.on_sigterm():
+            return _run(inputs, executor_input, termination)
     except KeyboardInterrupt:
         print(f"{inputs.node.id}: stopped by a signal", file=sys.stderr)
+        say_ending(STOPPED, f"{inputs.node.id}: stopped by a signal")
         return STOPPED
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str | None) -> _Inputs:
@@ -179,16 +183,17 @@ def _given(graph: Graph, executor_input: ExecutorInput) -> dict[str, Any]:
     return values
 
 
-def _run(inputs: _Inputs, executor_input: ExecutorInput) -> int:
+def _run(inputs: _Inputs, executor_input: ExecutorInput, termination: Termination) -> int:
     node, lineage = inputs.node, inputs.lineage
     started = time.monotonic()
     try:
         with _launcher(inputs) as launcher:
-            ended = _live(launcher, node, lineage, _hosts(inputs))
+            ended = _live(launcher, node, lineage, _hosts(inputs), termination)
     except StoreError as error:
         ended = f"{node.id}: {type(error).__name__}: {error}"
     if isinstance(ended, str):
         print(ended, file=sys.stderr)
+        say_ending(FAILED, ended.splitlines()[-1])
         return FAILED
     seconds = time.monotonic() - started
     lineage[node.id] = lineage_entry(
@@ -246,7 +251,11 @@ def _hosts(inputs: _Inputs) -> Hosts | None:
 
 
 def _live(
-    launcher: _Launcher, node: GraphNode, lineage: Mapping[str, Any], hosts: Hosts | None
+    launcher: _Launcher,
+    node: GraphNode,
+    lineage: Mapping[str, Any],
+    hosts: Hosts | None,
+    termination: Termination,
 ) -> Ended | str:
     """Take the node through its life; return how it ended, or why it failed."""
     try:
@@ -255,6 +264,7 @@ def _live(
         return f"{node.id}: {type(error).__name__}: {error}"
     if isinstance(begun, Ended):
         return begun
+    termination.first = partial(launcher.stopping, begun, _STOPPED)
     with _on_this_machine(dataclasses.replace(begun, lineage=lineage)) as attempt:
         try:
             with print_log(sys.stderr):
@@ -265,7 +275,7 @@ def _live(
                     hosts,
                 )
         except KeyboardInterrupt:
-            launcher.cancel(begun, "stopped by a signal")
+            launcher.cancel(begun, _STOPPED)
             raise
     if result.error is not None:
         launcher.fail(begun, result.error, result)

@@ -53,6 +53,11 @@ class ContainerLauncher(Launcher):
                 self._store.fail(each.id, "its container is gone; another one took its place")
         return super().begin(node)
 
+    def stopping(self, attempt: Attempt, reason: str) -> None:
+        """Record at once, from any thread, that an attempt is ended from outside."""
+        self._store.cancel(attempt.execution_id, reason)
+        spread_run.settle(self._store, attempt.settings.run_id)
+
 
 @contextlib.contextmanager
 def recorded(
@@ -61,7 +66,7 @@ def recorded(
     settings: RunSettings,
     run: RunRecord,
     published: Mapping[str, Mapping[str, Sequence[Artifact]]],
-) -> Iterator[Launcher]:
+) -> Iterator[ContainerLauncher]:
     """Return the launcher of one node that records in a shared store, under a lease of its own.
 
     Args:

@@ -81,6 +81,9 @@ class StorelessLauncher:
         if result is None or not result.rejected:
             discard_outputs(attempt.outputs.values())
 
+    def stopping(self, attempt: Attempt, reason: str) -> None:
+        """Do nothing: nothing is recorded."""
+
     def cancel(self, attempt: Attempt, reason: str) -> None:
         """Remove what an attempt wrote that was ended from outside."""
         discard_outputs(attempt.outputs.values())

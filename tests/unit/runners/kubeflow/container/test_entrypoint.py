@@ -17,7 +17,7 @@ import pytest
 from penstock.artifacts import Model, location
 from penstock.dsl import ExecutionContext, Output, Pipeline, component
 from penstock.graph import GraphNode, compile_pipeline
-from penstock.runners.kubeflow.container import entrypoint
+from penstock.runners.kubeflow.container import entrypoint, termination
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.entrypoint import main
 from penstock.runners.kubeflow.container.task import ContainerTask
@@ -328,6 +328,66 @@ def test_sigterm_removes_what_was_written(
         with MetadataStore.open(tmp_path / "metadata.db") as store:
             (execution,) = store.run_executions("kubeflow")
             assert execution.state is ExecutionState.CANCELED
+
+
+_BUSY = """
+import hashlib, pathlib
+from penstock.artifacts import Integer
+from penstock.dsl import Output, component
+
+@component
+def busy(number: Output[Integer]) -> None:
+    pathlib.Path("started").write_text("")
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 30)  # minutes, and no signal handler runs meanwhile
+"""
+
+
+def test_a_container_that_has_a_second_left_is_recorded_as_canceled(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "busy_node.py").write_text(_BUSY)
+    monkeypatch.syspath_prepend(str(project))
+    from busy_node import busy  # type: ignore[import-not-found]
+
+    pipeline = Pipeline("p", None, [busy()])
+    arguments = _call(pipeline, "busy", tmp_path, project, {"run-id": "run-7"})
+    environment = {**os.environ, "PENSTOCK_STORE": str(tmp_path / "metadata.db")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "penstock.launch", *arguments], cwd=project, env=environment
+    )
+    deadline = time.monotonic() + 60
+    while not (project / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    state = None
+    with MetadataStore.open(tmp_path / "metadata.db") as store:
+        while state is not RunState.CANCELED and time.monotonic() < deadline:
+            time.sleep(0.02)
+            state = store.get_run("run-7").state
+        assert process.poll() is None
+        process.kill()
+        process.wait()
+        (execution,) = store.run_executions("run-7")
+    assert (execution.state, execution.error) == (
+        ExecutionState.CANCELED,
+        "stopped by a signal (SIGTERM)",
+    )
+
+
+def test_kubernetes_is_told_how_a_container_ended(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kubeflow's launcher ends with 1, whatever the exit code of its command was."""
+    file = tmp_path / "termination-log"
+    monkeypatch.setattr(termination, "MESSAGE_FILE", str(file))
+    pipeline = runner_pipelines.failing()
+    assert main(_call(pipeline, "fail", tmp_path, project)) == 1
+    assert not file.exists()  # this is no pod
+    monkeypatch.setenv("PENSTOCK_POD_NAME", "p-1")
+    assert main(_call(pipeline, "fail", tmp_path, project)) == 1
+    assert file.read_text().startswith("exit code 1: fail: InputMissing: fail needs an artifact")
+    assert main(["--executor-input", "{}", "--task", "{}"]) == 2
+    assert file.read_text().startswith("exit code 2: ExecutorInputError: This is not an Executor")
 
 
 def test_a_failed_node_turns_its_run_failed(
