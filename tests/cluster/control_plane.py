@@ -56,13 +56,18 @@ class Cluster:
         self._write_kubeconfig(self.kubeconfig, self.token, "default")
         self.agent = NodeAgent(folder / "node", self.api, network, self._files)
 
-    def api(self) -> Any:
-        """Return an ApiClient of the administrator."""
+    def api(self, retries: bool | None = None) -> Any:
+        """Return an ApiClient of the administrator.
+
+        Args:
+            retries: False: a request that no server takes is not repeated.
+        """
         from kubernetes import client, config
 
         settings = client.Configuration()
         config.load_kube_config(str(self.kubeconfig), client_configuration=settings)
         settings.connection_pool_maxsize = 64
+        settings.retries = retries
         return client.ApiClient(settings)
 
     def namespace(self, name: str) -> str:
@@ -194,7 +199,7 @@ class Cluster:
         from kubernetes import client
         from urllib3.exceptions import HTTPError
 
-        api = self.api()
+        api = self.api(retries=False)
 
         def ready() -> None:
             if process.poll() is not None:

@@ -20,7 +20,7 @@ from certificates import Certificates
 from kubelet_server import PORT, log_server
 from pod_life import PodLife
 from pod_network import PodNetwork
-from pod_settings import PodSettings
+from pod_settings import PodSettings, claimed
 from pod_status import update_status
 from scheduling import Node, choose
 
@@ -95,6 +95,17 @@ class NodeAgent:
             LookupError: If no pod with this name ever ran.
         """
         return self._find(pod, namespace).log(container).read_text(errors="replace")
+
+    def runs(self, pod: str, *, namespace: str | None = None) -> bool:
+        """Return whether a container of a pod runs."""
+        try:
+            return self._find(pod, namespace).runs()
+        except LookupError:
+            return False
+
+    def claim(self, namespace: str, name: str) -> Path:
+        """Return the folder that stands for a persistent volume claim; every user may write to it."""
+        return claimed(self._folder / "claims", namespace, name)
 
     def kill(
         self,

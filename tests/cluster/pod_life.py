@@ -85,6 +85,10 @@ class PodLife:
         chosen = named[-1] if container else self._containers[0]
         return self._log(chosen, chosen.restarts - previous)
 
+    def runs(self) -> bool:
+        """Return whether one of its containers runs."""
+        return any(each.process for each in self._containers)
+
     def stop(self, grace_seconds: float) -> None:
         """Ask for the end: SIGTERM, and SIGKILL after the grace period."""
         self._events.put(("stop", grace_seconds))

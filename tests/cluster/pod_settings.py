@@ -198,11 +198,7 @@ class PodSettings:
                 raise
             message = f'persistentvolumeclaim "{name}" not found'
             raise NotReady("Unschedulable", message) from None
-        folder = self._shared / self._namespace / name
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            folder.chmod(0o777)
-        return folder
+        return claimed(self._shared, self._namespace, name)
 
     def _files(self, volume: Any) -> dict[str, bytes]:
         if volume.empty_dir:
@@ -247,6 +243,15 @@ class PodSettings:
         if any(each.field_ref is None for each in items):
             raise Unsupported("resourceFieldRef in a volume")
         return {each.path: self._field(each.field_ref.field_path).encode() for each in items}
+
+
+def claimed(shared: Path, namespace: str, name: str) -> Path:
+    """Return the folder of a persistent volume claim, made at its first use."""
+    folder = shared / namespace / name
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)
+    return folder
 
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
