@@ -12,7 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from binaries import Absent
 from control_plane import Cluster, Unavailable, running_cluster
+from crds import KSERVE, TRAINER, definitions
 
 _numbers = itertools.count()
 
@@ -27,6 +29,25 @@ def cluster() -> Iterator[Cluster]:
         except Unavailable as reason:
             pytest.skip(f"no cluster here: {reason}")
         yield made
+
+
+def _defined(cluster: Cluster, source: tuple[str, str, str], *names: str) -> None:
+    try:
+        cluster.apply(*definitions(source, *names))
+    except Absent as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def kserve(cluster: Cluster) -> None:
+    """Let the cluster know InferenceServices, by KServe's own schema."""
+    _defined(cluster, KSERVE, "inferenceservices")
+
+
+@pytest.fixture(scope="session")
+def trainer(cluster: Cluster) -> None:
+    """Let the cluster know TrainJobs and their runtimes, by Kubeflow Trainer's own schemas."""
+    _defined(cluster, TRAINER, "trainjobs", "trainingruntimes")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,30 +96,62 @@ class Cluster:
         self._write_kubeconfig(path, made.status.token, namespace)
         return path
 
-    def apply(self, *manifests: dict[str, Any]) -> None:
+    def shared_folder(self, name: str) -> Path:
+        """Make a folder that every user of this machine may write to, for volumes of the host."""
+        folder = self.folder / "shared" / name
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)
+        return folder
+
+    def wait(self, done: Callable[[], object], *errors: type[Exception]) -> None:
+        """Wait until `done` returns something true; some errors mean that it is not yet.
+
+        Raises:
+            RuntimeError: If it takes two minutes.
+        """
+
+        def look() -> None:
+            if not done():
+                raise LookupError("not yet")
+
+        _wait(look, "what the test waits for", LookupError, *errors)
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
         """Create objects of any kind, custom resource definitions included (waits until served)."""
-        from kubernetes import dynamic
         from kubernetes.client import ApiException
         from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-        found = dynamic.DynamicClient(self.api())
         for each in manifests:
-            kind = found.resources.get(api_version=each["apiVersion"], kind=each["kind"])
-            found.create(kind, body=each, namespace=each["metadata"].get("namespace"))
+            self._create(each)
             if each["kind"] == "CustomResourceDefinition":
-                served = each["spec"]
-                group = f"{served['group']}/{served['versions'][0]['name']}"
+                names, group = each["spec"]["names"], each["spec"]["group"]
+                version = next(one["name"] for one in each["spec"]["versions"] if one["served"])
 
-                def listed(group: str = group, name: str = served["names"]["kind"]) -> object:
-                    found.resources.invalidate_cache()
-                    return found.resources.get(api_version=group, kind=name).get()
+                def listed(served: str = f"{group}/{version}", kind: str = names["kind"]) -> object:
+                    return self._kind(served, kind).get() is not None
 
-                _wait(
-                    listed,
-                    f"{group} {served['names']['kind']}",
-                    ApiException,
-                    ResourceNotFoundError,
-                )
+                self.wait(listed, ApiException, ResourceNotFoundError)
+
+    def check(self, *manifests: Mapping[str, Any]) -> None:
+        """Let the API server judge objects of any kind without making them.
+
+        Raises:
+            DynamicApiError: If it refuses one: a field that the schema does not know, a wrong value.
+        """
+        for each in manifests:
+            self._create(each, dryRun="All", fieldValidation="Strict")
+
+    def _create(self, manifest: Mapping[str, Any], **query: str) -> None:
+        kind = self._kind(manifest["apiVersion"], manifest["kind"])
+        namespace = manifest["metadata"].get("namespace", "default") if kind.namespaced else None
+        kind.create(body=manifest, namespace=namespace, query_params=list(query.items()))
+
+    def _kind(self, version: str, kind: str) -> Any:
+        from kubernetes import dynamic
+
+        found = dynamic.DynamicClient(self.api(), cache_file=str(self.folder / "kinds.json"))
+        found.resources.invalidate_cache()
+        return found.resources.get(api_version=version, kind=kind)
 
     def _write_kubeconfig(self, path: Path, token: str, namespace: str) -> None:
         authority = base64.b64encode(self._files.authority.read_bytes()).decode()

@@ -76,6 +76,7 @@ class KubeflowApi:
         tls: Certificate and key as PEM, or None for plain HTTP.
         prefix: What paths begin with, as behind the proxy of a cluster's API server.
         secrets: Values of secrets' keys, by (secret, key).
+        host: Address that it listens on.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class KubeflowApi:
         tls: tuple[str, str] | None = None,
         prefix: str = "",
         secrets: Mapping[tuple[str, str], str] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.folder, self.containers = folder, containers
         self.multi_user, self.token, self.prefix = multi_user, token, prefix
@@ -105,13 +107,13 @@ class KubeflowApi:
         self._driven: dict[str, DrivenRun] = {}
         self._fired: dict[str, datetime] = {}
         self._closed = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer((host, 0), _handler(self))
         self._server.daemon_threads = True
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.address = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
+        self.address = f"http{'s' if tls else ''}://{host}:{self._server.server_port}"
         self.url = self.address + prefix
 
     def __enter__(self) -> Self:

@@ -25,6 +25,7 @@ VERBS = {
         Verb(
             "serve", "write or apply what serves a pushed model: Deployment, KServe, compose file"
         ),
+        Verb("role", "print the rights that pods or people need on the cluster"),
     )
 }
 """Verbs by name; the module of each is `penstock.cli.kubeflow.<name>`."""
