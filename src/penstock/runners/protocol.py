@@ -64,6 +64,10 @@ class Runner(Protocol):
         NAME: What it is called on the command line.
         ABILITIES: Its abilities; the command offers a verb for each one declared here.
         OPTIONS: What `from_options` takes: option to what it says in the help.
+
+    A runner whose settings have a class of their own names it in `CONFIG`. Then the command looks for an
+    object of it in the pipeline file, by preference one named `<runner>_config`, and gives it, or None, to
+    `from_options` as a second argument.
     """
 
     NAME: ClassVar[str]

@@ -70,3 +70,39 @@ def test_what_differs_from_an_earlier_file(project, capsys):
     assert main([*options, "--diff", "pipelines/words.py"]) == 2
     assert "pipelines/words.py: This is not a pipeline that" in capsys.readouterr().err
     assert main([*options, "--diff", "gone"]) != 0
+
+
+def test_the_file_s_own_configuration_counts_unless_something_else_is_typed(project, capsys):
+    pytest.importorskip("kfp")
+    yaml = pytest.importorskip("yaml")
+    file = project / "pipelines/words.py"
+    more = """
+from penstock import PodSettings, SecretKey
+from penstock.runners.kubeflow import KubeflowConfig
+settings = KubeflowConfig(
+    image="own:1", pipeline_root="gs://own/root", pod=PodSettings(priority_class="high")
+)
+"""
+    file.write_text(file.read_text() + more)
+    options = ["compile", "pipelines/words.py", "--to", "kubeflow"]
+    assert main(["check", "pipelines/words.py", "--runner", "kubeflow"]) == 1
+    said = capsys.readouterr().out
+    assert "PodSettings.priority_class='high'" in said
+    assert "pipeline_root: it has none" not in said
+    assert main([*options, "--allow", "priority_class", "--store-secret", "db/url"]) == 0
+    first, second = yaml.safe_load_all(capsys.readouterr().out)
+    images = [each["container"]["image"] for each in first["deploymentSpec"]["executors"].values()]
+    assert set(images) == {"own:1"}
+    inputs = first["root"]["inputDefinitions"]["parameters"]
+    assert inputs["pipeline_root"]["defaultValue"] == "gs://own/root"
+    for pod in second["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        assert pod["secretAsEnv"][0]["secretName"] == "db"
+    assert main([*options, "--allow", "priority_class", "--image", "typed:1", "-o", "typed"]) == 0
+    assert "image: typed:1" in (project / "typed").read_text()
+    assert main([*options, "--store-secret", "db"]) == 2
+    assert "SECRET/KEY. Received: 'db'" in capsys.readouterr().err
+    (project / "pipelines/two.py").write_text(file.read_text() + "other = KubeflowConfig()\n")
+    assert main(["compile", "pipelines/two.py", "--to", "kubeflow"]) == 2
+    assert "has several KubeflowConfigs: settings, other. Name the one to use" in (
+        capsys.readouterr().err
+    )

@@ -78,19 +78,12 @@ def _read(arguments: argparse.Namespace) -> PipelinePackage:
 
 def _config(loaded: PipelineFile, arguments: argparse.Namespace) -> KubeflowConfig:
     """Return the file's own KubeflowConfig, if it has one, with what was typed."""
+    from penstock.cli.runner_settings import settings_in
     from penstock.runners.kubeflow import KubeflowConfig, SecretKey
 
-    named = {
-        name: value
-        for name, value in vars(loaded.module).items()
-        if isinstance(value, KubeflowConfig)
-    }
-    if len(named) > 1 and "kubeflow_config" not in named:
-        raise UsageError(
-            f"{loaded.shown} has several KubeflowConfigs: {', '.join(named)}. Name the one to use "
-            "`kubeflow_config`."
-        )
-    config = named.get("kubeflow_config") or next(iter(named.values()), KubeflowConfig())
+    config: KubeflowConfig = (
+        settings_in(loaded, KubeflowConfig, "kubeflow_config") or KubeflowConfig()
+    )
     if arguments.image:
         config = dataclasses.replace(config, image=arguments.image)
     if arguments.store_secret:

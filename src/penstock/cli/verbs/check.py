@@ -106,14 +106,14 @@ def findings(
         installed = installed_accelerators() if needed else []
     found += check_graph(bound, loaded.project_root, accelerators=installed)
     found += loaded.unlisted_findings()
-    found += _limits(graph, runner)
+    found += _limits(loaded, graph, runner)
     return [each if each.place else dataclasses.replace(each, place=loaded.shown) for each in found]
 
 
-def _limits(graph: Graph, runner: str) -> list[Finding]:
+def _limits(loaded: PipelineFile, graph: Graph, runner: str) -> list[Finding]:
     """Return what a runner cannot do as the pipeline asks for it."""
     from penstock.checks.finding import Finding, place_of
-    from penstock.runners.registry import runner_class
+    from penstock.cli.runner_settings import runner_of
 
     places = {node.id: place_of(node) for node in graph.nodes}
     return [
@@ -123,5 +123,5 @@ def _limits(graph: Graph, runner: str) -> list[Finding]:
             str(each),
             each.node if each.node != graph.name else None,
         )
-        for each in runner_class(runner).from_options({}).limits(graph)
+        for each in runner_of(loaded, runner).limits(graph)
     ]

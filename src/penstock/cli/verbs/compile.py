@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser, key_value
 from penstock.cli.errors import UsageError
-from penstock.cli.pipeline_file import load_pipeline
+from penstock.cli.pipeline_file import PipelineFile, load_pipeline
 from penstock.dsl.exceptions import DefinitionError
 from penstock.spelling import counted
 
@@ -49,13 +49,14 @@ def parser() -> Parser:
     parser.add_argument(
         "--image",
         metavar="IMAGE",
-        help="kubeflow: the image that runs the nodes (default: $PENSTOCK_IMAGE)",
+        help="kubeflow: the image that runs the nodes (default: the file's KubeflowConfig, else\n"
+        "$PENSTOCK_IMAGE)",
     )
     parser.add_argument(
         "--root", metavar="URL", help="kubeflow: where all containers write artifacts, as gs://..."
     )
     parser.add_argument(
-        "--store",
+        "--store-secret",
         metavar="SECRET/KEY",
         help="kubeflow: the secret that holds the URL of the metadata store",
     )
@@ -81,16 +82,18 @@ def run(arguments: argparse.Namespace) -> int:
     graph = loaded.compile()
     options = {
         name: getattr(arguments, name)
-        for name in ("image", "root", "store", "allow")
+        for name in ("image", "root", "store_secret", "allow")
         if getattr(arguments, name)
     }
     if arguments.to == "json":
-        given = [f"--{name}" for name in options] + ["--param"] * bool(arguments.param)
+        given = [f"--{name.replace('_', '-')}" for name in options] + ["--param"] * bool(
+            arguments.param
+        )
         if given:
             raise UsageError(f"penstock compile: {', '.join(given)} is for --to kubeflow.")
         text = json.dumps(graph.to_json(), indent=2, sort_keys=True) + "\n"
     else:
-        text = _compile_for(arguments.to, options, graph, dict(arguments.param))
+        text = _compile_for(loaded, arguments.to, options, graph, dict(arguments.param))
     if arguments.diff is not None:
         sys.stdout.write(_difference(arguments.to, arguments.diff, text))
     if arguments.output is None:
@@ -104,18 +107,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compile_for(
-    name: str, options: dict[str, str], graph: Graph, parameters: dict[str, str]
+    loaded: PipelineFile,
+    name: str,
+    options: dict[str, str],
+    graph: Graph,
+    parameters: dict[str, str],
 ) -> str:
     import logging
 
+    from penstock.cli.runner_settings import runner_of
     from penstock.runners.protocol import CompilingRunner
-    from penstock.runners.registry import runner_class, runner_names
+    from penstock.runners.registry import runner_names
 
-    runner_type = runner_class(name)
-    unknown = sorted(set(options) - set(runner_type.OPTIONS))
-    if unknown:
-        raise UsageError(f"penstock compile: the runner {name} has no option --{unknown[0]}.")
-    runner = runner_type.from_options(options)
+    runner = runner_of(loaded, name, options)
     if not isinstance(runner, CompilingRunner):
         raise UsageError(
             f"penstock compile: the runner {name} runs pipelines itself. Runners that write a file: "

@@ -16,7 +16,7 @@ _WHY = {
     "priority_class": "Kubeflow's tasks have no priority class of their own. With Kueue, use the label "
     "kueue.x-k8s.io/priority-class (labels={...}).",
     "service_account": "Kubeflow runs all tasks of a run under the run's service account: give it when "
-    "the run is created.",
+    "the run is created (penstock kubeflow run --service-account NAME).",
 }
 
 
@@ -35,7 +35,8 @@ def pod_limits(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
             how = (
                 "It is left out."
                 if allowed
-                else f"Leave it out, or allow it: KubeflowConfig(allow=[{setting!r}])."
+                else f"Leave it out, or allow it: KubeflowConfig(allow=[{setting!r}]), "
+                f"or --allow {setting}."
             )
             yield Limit(
                 node.id, f"PodSettings.{setting}={value!r}", f"{_WHY[setting]} {how}", not allowed

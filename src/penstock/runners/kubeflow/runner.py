@@ -53,25 +53,28 @@ class KubeflowDagRunner:
 
     NAME: ClassVar = "kubeflow"
     ABILITIES: ClassVar = Abilities(compiles=True)
+    CONFIG: ClassVar = KubeflowConfig
     OPTIONS: ClassVar[Mapping[str, str]] = {
         "image": "the image that runs the nodes (default: $PENSTOCK_IMAGE)",
         "root": "where all containers write artifacts, as gs://...",
-        "store": "the secret with the URL of the metadata store, as SECRET/KEY",
+        "store_secret": "the secret with the URL of the metadata store, as SECRET/KEY",
         "allow": "settings to leave out where Kubeflow cannot honour them, as priority_class,...",
     }
 
     @classmethod
-    def from_options(cls, options: Mapping[str, str]) -> Self:
-        """Return a runner with the image and the root that were typed."""
-        allow = [each.strip() for each in options.get("allow", "").split(",")]
-        config = KubeflowConfig(
-            pipeline_root=options.get("root"),
-            store=_secret_key(options["store"]) if options.get("store") else None,
-            allow=[each for each in allow if each],
-        )
+    def from_options(cls, options: Mapping[str, str], config: KubeflowConfig | None = None) -> Self:
+        """Return a runner with the settings that were typed, over those of a configuration."""
+        given: dict[str, Any] = {}
         if options.get("image"):
-            config = dataclasses.replace(config, image=options["image"])
-        return cls(config)
+            given["image"] = options["image"]
+        if options.get("root"):
+            given["pipeline_root"] = options["root"]
+        if options.get("store_secret"):
+            given["store"] = _secret_key(options["store_secret"])
+        config = config or KubeflowConfig()
+        allow = [each.strip() for each in options.get("allow", "").split(",")]
+        given["allow"] = [*config.allow, *(each for each in allow if each)]
+        return cls(dataclasses.replace(config, **given))
 
     def limits(self, graph: Graph) -> Sequence[Limit]:
         """Return what Kubeflow cannot do as the pipeline asks for it."""
