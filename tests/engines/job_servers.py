@@ -189,7 +189,7 @@ def flink_cluster(jar: Path, folder: Path, rpc_port: int, rest_port: int) -> lis
     (folder / "flink-conf.yaml").write_text(
         FLINK_CONFIGURATION.format(rpc_port=rpc_port, rest_port=rest_port, folder=folder)
     )
-    java = ["java", "-XX:MaxDirectMemorySize=512m"]
+    java = ["java", "-XX:MaxDirectMemorySize=768m"]
     java += [f"--add-opens={name}=ALL-UNNAMED" for name in ADD_OPENS.split()]
     java += ["-cp", f"{jar.parent / 'modules'}/*"]
     places = [
@@ -213,8 +213,9 @@ taskmanager.memory.framework.heap.size: 128m
 taskmanager.memory.framework.off-heap.size: 128m
 taskmanager.memory.task.heap.size: 512m
 taskmanager.memory.task.off-heap.size: 64m
-taskmanager.memory.network.min: 128m
-taskmanager.memory.network.max: 128m
+taskmanager.memory.network.min: 384m
+taskmanager.memory.network.max: 384m
+taskmanager.network.sort-shuffle.min-buffers: 64
 taskmanager.memory.managed.size: 128m
 taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 192m

@@ -127,7 +127,7 @@ def cancel(result: Any, options: Any, runner: str) -> bool:
             errors[0],
         )
         return False
-    _LOG.warning("Cancelled the job on %s, because this process was told to end.", runner)
+    _LOG.warning("Asked %s to cancel the job, because this process was told to end.", runner)
     return True
 
 
@@ -229,11 +229,13 @@ class _Teller(logging.Handler):
 
 @contextlib.contextmanager
 def _servers_of(runner: Any) -> Iterator[None]:
-    """Stop the job servers that Flink's runner starts, one a pipeline, when the job is over.
+    """Stop the job servers that the runners of Flink and Spark start, which Beam keeps to the end.
 
-    Beam itself keeps each until the process ends.
+    Flink's is one a pipeline: it goes with the job. Spark's is shared, and it is Spark's driver: it goes
+    when this process is to end, and the job with it, whatever became of the request to cancel.
     """
-    if type(runner).__name__ != "FlinkRunner":
+    name = type(runner).__name__
+    if name not in ("FlinkRunner", "SparkRunner"):
         yield
         return
     started: list[Any] = []
@@ -244,9 +246,13 @@ def _servers_of(runner: Any) -> Iterator[None]:
         return started[-1]
 
     runner.default_job_server = keep
+    is_over = name == "FlinkRunner"
     try:
         yield
+    except (_Signalled, KeyboardInterrupt):
+        is_over = True
+        raise
     finally:
         del runner.default_job_server
-        for server in started:
+        for server in started if is_over else ():
             server.stop()
