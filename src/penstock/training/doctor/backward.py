@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.training.doctor.forward import local_weights
+from penstock.training.doctor.forward import cheap_operations, local_weights
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,21 @@ def gradients(model: Any, batch: Sequence[Any]) -> list[Gradient]:
 
 
 def _gradient(variable: Any, tensor: Any) -> Gradient:
-    import keras
-
-    ops = keras.ops
     size, finite = 0.0, True
     if tensor is not None:
-        total = float(ops.convert_to_numpy(ops.sum(ops.abs(ops.cast(tensor, "float32")))))
+        ops, values = cheap_operations(tensor)
+        total = _number(ops.sum(ops.abs(values)))
         finite = math.isfinite(total)
         if finite and total:
-            size = total / int(ops.convert_to_numpy(ops.count_nonzero(tensor)))
+            size = total / _number(ops.count_nonzero(values))
     name = "/".join(variable.path.split("/")[-2:])
     return Gradient(name, size, finite, len(variable.shape) > 1)
+
+
+def _number(scalar: Any) -> float:
+    import keras
+
+    return float(keras.ops.convert_to_numpy(scalar))
 
 
 def _loss(model: Any, x: Any, y: Any, weights: Any) -> Any:

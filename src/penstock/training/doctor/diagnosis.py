@@ -82,7 +82,7 @@ def _non_finite_weights(model: Any) -> list[str]:
     """Return the layers that hold weights which are not finite."""
     names = []
     for variable in model.trainable_variables:
-        if not is_finite(variable.value):
+        if not is_finite(variable.numpy()):
             names.append(variable.path.split("/")[-2:][0])
     return list(dict.fromkeys(names))
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _MOST_ROWS = 128
 _MOST_VALUES = 1 << 20
 """Values of the inputs at most, so that wide rows such as images are fewer."""
+_FEW_VALUES = 1 << 20
+"""Values of a tensor up to which NumPy is faster than the backend: its operations cost when first used."""
 _MOST_KEPT = 1 << 16
 """Values of a layer's input or output at most that are kept to be compared with others."""
 
@@ -185,7 +187,18 @@ def is_finite(tensor: Any) -> bool:
 
     if "float" not in keras.backend.standardize_dtype(tensor.dtype):
         return True
-    return bool(keras.ops.convert_to_numpy(keras.ops.all(keras.ops.isfinite(tensor))))
+    ops, values = cheap_operations(tensor)
+    return bool(keras.ops.convert_to_numpy(ops.all(ops.isfinite(values))))
+
+
+def cheap_operations(tensor: Any) -> tuple[Any, Any]:
+    """Return (operations, the tensor as float32 for them): NumPy's for a small tensor, else Keras's."""
+    import keras
+    import numpy as np
+
+    if np.prod(tensor.shape, dtype=float) > _FEW_VALUES:
+        return keras.ops, keras.ops.cast(tensor, "float32")
+    return np, as_floats(tensor)
 
 
 def _kept(tensor: Any) -> np.ndarray | None:
@@ -199,19 +212,18 @@ def as_floats(tensor: Any) -> np.ndarray:
     """Return a tensor of any backend as an array of float32."""
     import keras
 
-    array: np.ndarray = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
-    return array
+    array: np.ndarray = keras.ops.convert_to_numpy(tensor)
+    return array.astype("float32", copy=False)
 
 
 def _largest(layer: Any, tensor: Any) -> np.ndarray | None:
-    import keras
-
     rank = len(tensor.shape)
     if rank < 2:
         return None
     channels_first = getattr(layer, "data_format", "") == "channels_first" and rank > 2
     axis = 1 if channels_first else rank - 1
-    return as_floats(keras.ops.max(tensor, axis=[i for i in range(rank) if i != axis]))
+    ops, values = cheap_operations(tensor)
+    return as_floats(ops.max(values, axis=tuple(i for i in range(rank) if i != axis)))
 
 
 def _by_name(model: Any, outputs: Any) -> dict[str, np.ndarray]:

@@ -49,18 +49,25 @@ def compare(build, data, *, keras_arguments=None, ours=None, **arguments):
     # Keras builds it within the first step on TensorFlow, where ScheduleFreeAdamW starts anew each time.
     if theirs.built:
         theirs.optimizer.build(theirs.trainable_variables)
-    # Dropout on PyTorch draws from the generator of the process.
-    keras.utils.set_random_seed(5)
+    # Dropout on PyTorch draws from the generator of the process, and so does Keras's reader of arrays.
+    reseed = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs=None: keras.utils.set_random_seed(batch)
+    )
+    keras_arguments, ours = (
+        {"callbacks": [], **(keras_arguments or {})},
+        {"callbacks": [], **(ours or {})},
+    )
+    for each in keras_arguments, ours:
+        each["callbacks"] = [reseed, *each["callbacks"]]
     expected = theirs.fit(
         x,
         y,
         sample_weight=weights[0] if weights else None,
         verbose=0,
         **settings,
-        **(keras_arguments or {}),
+        **keras_arguments,
     )
-    keras.utils.set_random_seed(5)
-    found = fit(mine, data, doctor="off", **settings, **(ours or {}))
+    found = fit(mine, data, doctor="off", **settings, **ours)
     assert set(found.history) == set(expected.history)
     assert found.epoch == expected.epoch
     for name, values in expected.history.items():
