@@ -16,10 +16,10 @@ from penstock.io import serialize_examples
 from penstock.io.arrow.arrays import byte_strings, numbers
 from penstock.io.arrow.wire_format import (
     RowBytes,
-    binary_array,
+    delimited,
     field,
-    flat_bytes,
     offsets_of,
+    tag_of,
 )
 from penstock.io.examples.messages import example_class
 
@@ -125,7 +125,7 @@ def extended_records(
     """
     _check_absent(records, list(columns))
     new = serialize_examples(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
-    both = RowBytes.of(_features(byte_strings(records))) + RowBytes.of(_features(new))
+    both = RowBytes.of(_features(records)) + RowBytes.of(_features(new.to_pylist()))
     return both.in_field(1).joined()
 
 
@@ -139,30 +139,33 @@ def _check_absent(records: Sequence[bytes], names: Sequence[str]) -> None:
         check_new(names, list(parse(record).features.feature))
 
 
-def _features(examples: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+def _features(examples: Sequence[bytes]) -> pa.LargeBinaryArray:
     """Return the content of the one field of serialized tf.Examples: its features."""
-    offsets, flat = flat_bytes(examples)
-    lengths = np.diff(offsets)
-    keep = np.ones(len(flat), dtype=bool)
-    odd = np.ones(len(lengths), dtype=bool)
-    kept = lengths.copy()
-    # The header is a tag and the length of what follows, in `size` bytes.
-    for size in range(1, 6):
-        content = lengths - 1 - size
-        least = 1 << 7 * (size - 1) if size > 1 else 0
-        rows = np.flatnonzero((content >= least) & (content < 1 << 7 * size))
-        digits = content[rows, None] >> 7 * np.arange(size) & 0x7F
-        digits[:, :-1] |= 0x80
-        places = offsets[rows, None] + np.arange(size + 1)
-        header = np.concatenate([np.full((len(rows), 1), 0x0A), digits], axis=1)
-        odd[rows] = (flat[places] != header).any(axis=1)
-        keep[places.reshape(-1)] = False
-        kept[rows] -= size + 1
-    if odd.any():
+    lengths = list(map(len, examples))
+    header_of = {length: _header(length) for length in set(lengths)}
+    headers = [header_of[length] for length in lengths]
+    if not all(map(bytes.startswith, examples, headers)) or b"" in header_of.values():
         # Empty, with several fields, or with a length that is written at length: made canonical.
-        again = examples.to_pylist()
         parse = example_class().FromString
-        for row in np.flatnonzero(odd).tolist():
-            again[row] = parse(again[row]).SerializeToString(deterministic=True) or field(1, b"")
-        return _features(byte_strings(again))
-    return binary_array(offsets_of(kept), flat[keep])
+        examples = [
+            example
+            if header and example.startswith(header)
+            else parse(example).SerializeToString(deterministic=True) or field(1, b"")
+            for example, header in zip(examples, headers, strict=True)
+        ]
+        headers = [_header(len(example)) for example in examples]
+    return byte_strings(
+        [example[len(header) :] for example, header in zip(examples, headers, strict=True)]
+    )
+
+
+def _header(length: int) -> bytes:
+    """Return what a tf.Example of this length begins with if its features are all that it has.
+
+    It is a tag and the length of what follows; empty for a length that no such tf.Example has.
+    """
+    for size in range(1, 6):
+        header = delimited(tag_of(1), length - 1 - size) if length > size else b""
+        if len(header) == 1 + size:
+            return header
+    return b""

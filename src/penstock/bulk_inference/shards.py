@@ -233,7 +233,7 @@ class _Output:
         self._columns = pa.ipc.read_schema(pa.py_buffer(plan.columns)) if plan.columns else None
         self._writer: TFRecordWriter | ParquetShard | None = None
         if plan.stored.compression is not None:
-            self._writer = TFRecordWriter(path, plan.stored.compression)
+            self._writer = TFRecordWriter(path, plan.stored.compression, fast=True)
         self._decode: Callable[..., pa.RecordBatch] = RecordDecoder(DEFAULT_PAYLOAD_FORMAT)
 
     def write(self, batch: _Batch, heads: Sequence[HeadOutputs]) -> None:

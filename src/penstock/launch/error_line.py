@@ -8,7 +8,7 @@ from penstock.installation import install_command
 
 _EXTRA_RUN = frozenset(
     {
-        "apache_beam", "google_crc32c", "keras", "keras_tuner", "numpy", "pyarrow", "tensorboard",
+        "apache_beam", "google_crc32c", "isal", "keras", "keras_tuner", "numpy", "pyarrow", "tensorboard",
         "tensorflow", "tensorflow_metadata", "tensorflow_transform", "tfx_bsl",
     }
 )  # fmt: skip

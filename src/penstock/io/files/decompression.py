@@ -3,7 +3,7 @@
 import bz2
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from penstock.io.files.filesystem import open_binary
 
@@ -50,12 +50,48 @@ def decompressed_chunks(path: str) -> Iterator[bytes]:
                 yield chunk
 
 
-def decompressed(file: IO[bytes], new_decompressor: Callable[[], _Decompressor]) -> Iterator[bytes]:
+def gunzipped(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of all gzip members of a file that can be read again from its start.
+
+    Intel's ISA-L inflates three times as fast as zlib. Where it finds damage, zlib reads up to it.
+
+    Args:
+        file: A gzip file, from its start.
+
+    Raises:
+        DamagedFileError: If the file is truncated or corrupt, after all that could be read.
+    """
+    from isal import isal_zlib
+
+    done = 0
+    try:
+        for piece in decompressed(
+            file,
+            lambda: isal_zlib.decompressobj(zlib.MAX_WBITS | 16),
+            cast("type[Exception]", isal_zlib.error),
+        ):
+            done += len(piece)
+            yield piece
+        return
+    except DamagedFileError:
+        file.seek(0)
+    for piece in decompressed(file, gzip_decompressor):
+        if len(piece) > done:
+            yield piece[done:]
+        done = max(0, done - len(piece))
+
+
+def decompressed(
+    file: IO[bytes],
+    new_decompressor: Callable[[], _Decompressor],
+    damage: type[Exception] = zlib.error,
+) -> Iterator[bytes]:
     """Yield the content of all gzip members or bzip2 streams of a file.
 
     Args:
         file: A compressed file, from its start.
         new_decompressor: Makes a decompressor for each member.
+        damage: What it raises for damaged data.
 
     Raises:
         DamagedFileError: If the file is truncated or corrupt, after all that could be read.
@@ -76,7 +112,7 @@ def decompressed(file: IO[bytes], new_decompressor: Callable[[], _Decompressor])
             before = _copied(decompressor)
             try:
                 data = decompressor.decompress(chunk, _INFLATED_BYTES)
-            except (zlib.error, OSError) as error:
+            except (damage, OSError) as error:
                 sound = 0
                 for piece in _sound_pieces(before, chunk):
                     sound += 1

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Literal, Self
 
-from penstock.io.files.decompression import DamagedFileError, decompressed, gzip_decompressor
+from penstock.io.files.decompression import DamagedFileError, gunzipped
 from penstock.io.files.filesystem import FilePath, open_binary, open_for_writing
 from penstock.io.files.gzip_stream import GzipStreamWriter
 from penstock.io.ingestion.broken_rows import BrokenRow, OnBroken
@@ -45,7 +45,7 @@ def uncompressed_chunks(path: str, compression: Compression | None) -> Generator
             compression = "GZIP" if head == _GZIP_MAGIC else ""
         if compression == "GZIP":
             try:
-                yield from decompressed(file, gzip_decompressor)
+                yield from gunzipped(file)
             except DamagedFileError as error:
                 raise TFRecordError(f"{path}: {error}. Write the file again.") from error
         else:
@@ -210,20 +210,23 @@ class TFRecordWriter:
     Args:
         path: A local path or an fsspec URL; an existing file is replaced.
         compression: "GZIP" (byte-stable, see `gzip_stream`) or "" for none.
+        fast: Whether to deflate fast, see `gzip_stream`.
 
     Example:
         >>> with TFRecordWriter("/tmp/two.gz", "GZIP") as writer:
         ...     writer.write_all([b"first", b"second"])
     """
 
-    def __init__(self, path: str, compression: Compression = "GZIP") -> None:
+    def __init__(self, path: str, compression: Compression = "GZIP", *, fast: bool = False) -> None:
         if compression not in ("GZIP", ""):
             raise ValueError(
                 f"TFRecordWriter writes compression 'GZIP' or ''. Received: "
                 f"compression={compression!r}"
             )
         self._out: GzipStreamWriter | IO[bytes]
-        self._out = GzipStreamWriter(path) if compression == "GZIP" else open_for_writing(path)
+        self._out = (
+            GzipStreamWriter(path, fast=fast) if compression == "GZIP" else open_for_writing(path)
+        )
 
     def write(self, record: bytes) -> None:
         """Append one record."""
