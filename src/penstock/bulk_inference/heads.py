@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from penstock.io.files.temporary_copy import temporary_copy
 from penstock.serving.estimator import is_estimator, read_estimator
 from penstock.serving.loading import load_saved_model
 from penstock.serving.saved_model import inspect_saved_model
+from penstock.serving.serialized_examples import SerializedExamples
 from penstock.serving.signature import DEFAULT_SIGNATURE, Signature
 from penstock.serving.tensor_inputs import feature_tensors
 from penstock.serving.tensor_outputs import as_array, reason_of
@@ -31,23 +32,25 @@ class HeadOutputs:
     Args:
         signature: Its name.
         method: "predict", "classify" or "regress".
-        requests: What it was given: the tensors by name, `[rows, ...]`.
+        requests: What it was given: the tensors by name, `[rows, ...]`, or the examples.
         outputs: What it returned, `[rows, ...]`; a ragged output is an array of one array a row.
     """
 
     signature: str
     method: str
-    requests: dict[str, Array]
+    requests: Mapping[str, Array | SerializedExamples]
     outputs: dict[str, Array]
 
 
 class HeadedModel(Protocol):
     """A model that answers batches of records."""
 
+    USES_TENSORFLOW: ClassVar[bool]
+
     def methods(self) -> dict[str, str]:
         """Return the method of each signature that is called."""
 
-    def infer(self, records: Sequence[bytes], first_row: int) -> list[HeadOutputs]:
+    def infer(self, records: SerializedExamples, first_row: int) -> list[HeadOutputs]:
         """Call each signature on serialized tf.Examples, the first of which is row `first_row`."""
 
 
@@ -71,6 +74,8 @@ def load_heads(path: str, spec: ModelSpec) -> HeadedModel:
 class _EstimatorHead:
     """A scikit-learn estimator: one head that predicts."""
 
+    USES_TENSORFLOW: ClassVar = False
+
     def __init__(self, local: str, path: str, spec: ModelSpec) -> None:
         if spec.signatures != (DEFAULT_SIGNATURE,) or spec.tag:
             raise ValueError(
@@ -82,16 +87,18 @@ class _EstimatorHead:
     def methods(self) -> dict[str, str]:
         return {DEFAULT_SIGNATURE: "predict"}
 
-    def infer(self, records: Sequence[bytes], first_row: int) -> list[HeadOutputs]:
+    def infer(self, records: SerializedExamples, first_row: int) -> list[HeadOutputs]:
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         columns = ExamplesToRecordBatchDecoder().DecodeBatch(list(records))
         outputs = self._estimator.outputs(columns, first_row)
-        requests = {"examples": _objects(records)}
+        requests = {"examples": records}
         return [HeadOutputs(DEFAULT_SIGNATURE, "predict", requests, outputs)]
 
 
 class _SavedModelHeads:
+    USES_TENSORFLOW: ClassVar = True
+
     def __init__(self, local: str, path: str, spec: ModelSpec) -> None:
         self._path = path
         self._signatures = _signatures(local, path, spec)
@@ -102,16 +109,14 @@ class _SavedModelHeads:
     def methods(self) -> dict[str, str]:
         return {name: signature.method for name, signature in self._signatures.items()}
 
-    def infer(self, records: Sequence[bytes], first_row: int) -> list[HeadOutputs]:
-        import tensorflow as tf
-
+    def infer(self, records: SerializedExamples, first_row: int) -> list[HeadOutputs]:
         found = []
-        serialized = tf.constant(list(records), dtype=tf.string)
+        requests: dict[str, Array | SerializedExamples]
         for name, signature in self._signatures.items():
             if _takes_serialized(signature):
                 (key,) = signature.inputs
-                tensors = {key: serialized}
-                requests = {key: _objects(records)}
+                tensors = {key: records.tensor}
+                requests = {key: records}
             else:
                 tensors = feature_tensors(_specs(signature), records, first_row)
                 requests = {key: tensor.numpy() for key, tensor in tensors.items()}
@@ -198,9 +203,3 @@ def _specs(signature: Signature) -> dict[str, Any]:
         shape = None if sizes is None else [None, *(None if n < 0 else n for n in sizes)]
         specs[name] = tf.TensorSpec(shape, tf.dtypes.as_dtype(described.dtype), name)
     return specs
-
-
-def _objects(records: Sequence[bytes]) -> Array:
-    found = np.empty(len(records), dtype=object)
-    found[:] = records
-    return found

@@ -7,7 +7,7 @@ input, model) and tensorflow/core/framework/tensor.proto.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from penstock.io.arrow.wire_format import (
     varint,
     varint_payloads,
 )
+from penstock.serving.serialized_examples import SerializedExamples
 
 Array = npt.NDArray[Any]
 
@@ -129,11 +130,12 @@ def _result(head: HeadOutputs) -> RowBytes:
     return one.in_field(1).grouped(count).in_field(1)
 
 
-def _tensors(arrays: dict[str, Array], number: int) -> RowBytes:
+def _tensors(arrays: Mapping[str, Array | SerializedExamples], number: int) -> RowBytes:
     """Return the entries of a map of TensorProtos, each `[1, ...]`, in fields of this number."""
     rows = len(next(iter(arrays.values())))
     found = RowBytes.constant(rows, b"")
-    for name, array in arrays.items():
+    for name, given in arrays.items():
+        array = given.array if isinstance(given, SerializedExamples) else given
         key = RowBytes.constant(rows, field(_KEY, name.encode()))
         found = found + (key + _tensor(array).in_field(_VALUE)).in_field(number)
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from penstock.evaluation.serialized_examples import SerializedExamples
+from penstock.serving.serialized_examples import SerializedExamples
 
 if TYPE_CHECKING:
     import tensorflow as tf

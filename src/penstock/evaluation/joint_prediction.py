@@ -14,7 +14,7 @@ from penstock.evaluation.evaluated_model import EvaluatedModel
 from penstock.evaluation.examples import ExampleBatch
 from penstock.evaluation.feature_decoder import FeatureDecoder, column_batch
 from penstock.evaluation.models import SignatureModel
-from penstock.evaluation.serialized_examples import SerializedExamples
+from penstock.serving.serialized_examples import SerializedExamples
 
 Array = npt.NDArray[Any]
 _RELATIVE, _ABSOLUTE = 1e-5, 1e-6

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.artifacts import Model
-from penstock.evaluation.serialized_examples import SerializedExamples
 from penstock.serving.loading import load_saved_model
+from penstock.serving.serialized_examples import SerializedExamples
 from penstock.serving.tensor_inputs import feature_tensors
 from penstock.serving.tensor_outputs import as_array, reason_of
 

@@ -14,9 +14,9 @@ from penstock.evaluation.evaluated_model import BatchInputs, EvaluatedModel
 from penstock.evaluation.examples import ExampleBatch
 from penstock.evaluation.feature_decoder import FeatureDecoder, Learned
 from penstock.evaluation.joint_prediction import JointPredictor
-from penstock.evaluation.serialized_examples import SerializedExamples
 from penstock.io import serialize_examples
 from penstock.io.tfrecord.blocks import RecordBlock, records_of
+from penstock.serving.serialized_examples import SerializedExamples
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

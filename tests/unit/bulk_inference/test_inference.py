@@ -223,6 +223,23 @@ def test_several_processes_write_the_same_bytes(model, examples, tmp_path):
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
 
 
+@pytest.mark.parametrize("output", [None, HALF])
+def test_long_files_are_read_by_tensorflow_to_the_same_bytes(
+    model, examples, tmp_path, monkeypatch, output
+):
+    from penstock.bulk_inference import shards
+
+    plan = InferencePlan(model, output=output, batch_size=3, batch_bytes=200)
+    written = []
+    for size in (1 << 40, 0):
+        monkeypatch.setattr(shards, "_BYTES_FOR_TENSORFLOW", size)
+        folder = tmp_path / str(size)
+        infer(ExamplesSplit.all_of(examples), plan, str(folder))
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        written.append({path.relative_to(folder): path.read_bytes() for path in files})
+    assert written[0] == written[1]
+
+
 def test_odd_records_keep_their_features(model, tmp_path):
     """Records of other writers: without features, with lengths written at length, in several parts."""
     from tensorflow.train import Example

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,7 +41,16 @@ class SerializedExamples(Sequence[bytes]):
     @cached_property
     def records(self) -> list[bytes]:
         """The examples as a list."""
-        found: list[bytes] = self.tensor.numpy().tolist()
+        found: list[bytes] = self.array.tolist()
+        return found
+
+    @cached_property
+    def array(self) -> npt.NDArray[Any]:
+        """The examples as an array of objects, `[rows]`."""
+        if "records" not in vars(self):
+            return np.asarray(self.tensor.numpy())
+        found = np.empty(self._rows, dtype=object)
+        found[:] = self.records
         return found
 
     def __len__(self) -> int:
