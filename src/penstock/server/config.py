@@ -102,7 +102,11 @@ class Batching:
             what arrives while the threads are busy is the next batch.
         threads: How many batches of a model version are computed at once.
         max_queued_rows: The most rows that wait for a model version; requests beyond are refused.
-        max_queue_time: The seconds after which a waiting request is refused.
+        max_queue_time: The seconds after which a waiting request is refused. When those that wait have
+            waited a quarter of it, new ones are refused at once.
+        op_threads: In how many threads one operation of a model is computed. By default the cores are
+            divided between the batches that are computed at once, which serves the most requests; a
+            large model that is asked rarely answers sooner with more.
     """
 
     max_rows: int = 256
@@ -110,6 +114,11 @@ class Batching:
     threads: int = field(default_factory=lambda: max(1, min(4, cores())))
     max_queued_rows: int = 16_384
     max_queue_time: float = 1.0
+    op_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.op_threads is None:
+            object.__setattr__(self, "op_threads", max(1, cores() // self.threads))
 
 
 @dataclass(frozen=True)

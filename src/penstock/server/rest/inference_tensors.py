@@ -236,14 +236,19 @@ def _from_bytes(name: str, data: bytes, given: str, count: int) -> npt.NDArray[A
 def _texts(name: str, data: bytes, count: int) -> npt.NDArray[Any]:
     """Return texts, each behind its length."""
     texts: list[bytes] = []
-    start = 0
-    size = len(data)
-    while start < size and len(texts) <= count:
-        begin = start + 4
-        start = begin + (_UINT32(data, start)[0] if begin <= size else size)
-        if start > size:
-            raise InvalidArgumentError(f"The bytes of the input {name!r} end within a value.")
-        texts.append(data[begin:start])
+    start, size = 0, len(data)
+    try:
+        for _ in range(count):
+            (length,) = _UINT32(data, start)
+            begin = start + 4
+            start = begin + length
+            texts.append(data[begin:start])
+    except struct.error:  # there are fewer, or the last length is cut off
+        start += 0 if start == size else size
+    if start > size:
+        raise InvalidArgumentError(f"The bytes of the input {name!r} end within a value.")
+    if start < size:
+        texts.append(data[start:])  # more than there should be
     array = np.empty(len(texts), dtype=object)
     array[:] = texts
     return array

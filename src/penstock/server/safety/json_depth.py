@@ -22,13 +22,15 @@ def is_too_deep(body: bytes, limit: int = DEEPEST_JSON) -> bool:
         >>> is_too_deep(b'{"a": [1, [2]]}', 2), is_too_deep(b'{"a": [1, 2]}', 2)
         (True, False)
     """
-    if body.count(b"[") + body.count(b"{") <= limit or not _is_deeper(body, limit):
+    if not _is_deeper(body, limit):
         return False
     return b'"' not in body or _is_deeper(_TEXTS.sub(b"", body), limit)
 
 
 def _is_deeper(body: bytes, limit: int) -> bool:
     left = body.translate(None, _OTHERS)
+    if left.count(b"[") + left.count(b"{") <= limit:
+        return False
     for _ in range(limit):
         shorter = left.replace(b"[]", b"").replace(b"{}", b"")
         if len(shorter) == len(left):

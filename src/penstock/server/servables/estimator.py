@@ -65,6 +65,9 @@ class EstimatorModel:
         except Exception as error:
             raise InternalError(f"The estimator failed: {type(error).__name__}: {error}") from error
 
+    def settle(self) -> None:
+        """Choose nothing: there is one way to compute it."""
+
     def close(self) -> None:
         """Forget the estimator."""
         del self._estimator

@@ -67,9 +67,10 @@ class Loader:
             self._verify(source, folder)
             check_memory(estimate_memory(folder), source.max_memory)
             path = local_path(folder) if is_local(folder) else held.enter_context(_fetched(folder))
-            model = load_form(path)
+            model = load_form(path, self._batching.op_threads)
             held.callback(model.close)
             count = warm_up(path, model, min(_WARM_ROWS, self._batching.max_rows))
+            model.settle()
             servable = Servable(
                 source.name, version, path, model, self._executor, self._batching, held.pop_all()
             )
@@ -101,15 +102,20 @@ def _settle() -> None:
     gc.freeze()
 
 
-def load_form(path: str) -> LoadedModel:
+def load_form(path: str, op_threads: int | None = None) -> LoadedModel:
     """Load a model in the form that is in a folder.
+
+    Args:
+        path: The folder.
+        op_threads: In how many threads one operation of a SavedModel is computed; None for as many as
+            TensorFlow likes.
 
     Raises:
         ModelError: If it is damaged, or of a form that the server does not serve.
     """
     form, _ = form_of(path)
     if form == SAVED_MODEL:
-        return SavedModel(path)
+        return SavedModel(path, op_threads)
     if form == "scikit-learn estimator":
         from penstock.server.servables.estimator import EstimatorModel
 

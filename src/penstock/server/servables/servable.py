@@ -30,6 +30,9 @@ class LoadedModel(Protocol):
     ) -> dict[str, npt.NDArray[Any]]:
         """Return the outputs of a signature; called by several threads at once."""
 
+    def settle(self) -> None:
+        """Choose how it is computed, by the requests that it was warmed with; called once."""
+
     def close(self) -> None:
         """Give its memory back."""
 
