@@ -206,7 +206,7 @@ class Trainer(Component):
             resources.cpu,
             context.deterministic,
         )
-        job = Job(shape, fn_args, source, context.working_dir)
+        job = Job(shape, fn_args, source, context.working_dir, staged=context.staged)
         outcome = train(job, context.log, context.hosts)
         if outcome.restarts or outcome.replaced:
             context.report_metrics(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.artifacts import (
@@ -21,7 +21,15 @@ from penstock.components.named_function import as_function
 from penstock.components.trainer import check_one_function
 from penstock.components.tuner_process import TunerProcess, run_trials, search_settings
 from penstock.components.user_source import UserSource
-from penstock.dsl import Component, ExecutionContext, Input, ModuleFile, Output, output
+from penstock.dsl import (
+    Component,
+    ExecutionContext,
+    Input,
+    ModuleFile,
+    Output,
+    Resources,
+    output,
+)
 from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
 from penstock.training.declared import check_declared, require_backend
 from penstock.training.reproducibility import check_precision
@@ -107,6 +115,21 @@ class Tuner(Component):
                 f"Received: {self.distribution!r}. TuneArgs(num_parallel_trials=...) runs several trials."
             )
 
+    def check_resources(self, resources: Resources) -> None:
+        """Check that each parallel trial can have the resources of a replica."""
+        if resources.parameter_servers:
+            raise ValueError(
+                "A trial has no parameter servers. "
+                f"Received: Resources(parameter_servers={resources.parameter_servers})"
+            )
+        trials = self.tune_args.num_parallel_trials
+        if resources.replicas not in (1, trials):
+            raise ValueError(
+                "Resources(replicas=...) of a Tuner gives each of its parallel trials what one asks for: "
+                f"set TuneArgs(num_parallel_trials={resources.replicas}). Received: "
+                f"replicas={resources.replicas}, num_parallel_trials={trials}"
+            )
+
     def runs_tensorflow(self) -> bool:
         """Return whether trials train by TensorFlow."""
         return self.backend == "tensorflow"
@@ -147,6 +170,7 @@ class Tuner(Component):
         from penstock.training.training_process import prepare_process
         from penstock.training.user_functions import user_function
         from penstock.tuning.kept_folder import KeptFolder
+        from penstock.tuning.parallel.oracle_host import check_folders_apart
         from penstock.tuning.project_folder import projects_below
         from penstock.tuning.searching import search
 
@@ -169,6 +193,8 @@ class Tuner(Component):
             tuner_fn = user_function(source, "tuner_fn")
             with projects_below(str(fn_args.working_dir)):
                 result = tuner_fn(fn_args)
+            if context.hosts is not None:
+                check_folders_apart(result, str(fn_args.working_dir), kept is None)
             settings = dataclasses.replace(search_settings(fn_args), log=context.log, kept=kept)
             return search(result, fn_args, settings, workers)
 
@@ -193,9 +219,10 @@ class Tuner(Component):
         fn_args.backend, fn_args.jit_compile = self.backend, self.jit_compile
         return fn_args
 
-    def _workers(self, fn_args: FnArgs, context: ExecutionContext) -> TrialWorkers:
+    @contextlib.contextmanager
+    def _workers(self, fn_args: FnArgs, context: ExecutionContext) -> Iterator[TrialWorkers]:
         """Start the processes that run trials; they import and call `tuner_fn` while this one does."""
-        from penstock.io.processes.child_process import ChildProcess
+        from penstock.io.processes.hosts import Place, Process, ThisMachine
         from penstock.tuning.parallel.devices import worker_environments
         from penstock.tuning.parallel.workers import TrialWorkers
 
@@ -204,17 +231,24 @@ class Tuner(Component):
             context.project_root, self.module_file, self.tuner_fn, self.custom_config
         )
         process = TunerProcess.of(source, fn_args)
-        environments = worker_environments(count, context.accelerators, cores=context.resources.cpu)
+        cores = context.resources.cpu
+        environments = worker_environments(
+            count,
+            context.accelerators,
+            cores=cores * context.resources.replicas if cores is not None else None,
+        )
+        names = [Place(f"trial worker {number + 1}") for number in range(count)]
+        with (context.hosts or ThisMachine()).hold(names) as places:
+            if places.each_has_a_machine:
+                environments = [{} for _ in range(count)]
+                process = dataclasses.replace(process, staged=context.staged)
 
-        def start(number: int) -> ChildProcess:
-            return ChildProcess(
-                run_trials,
-                process,
-                name=f"trial worker {number + 1}",
-                environment={**environments[number], "KERAS_BACKEND": self.backend},
-            )
+            def start(number: int) -> Process:
+                environment = {**environments[number], "KERAS_BACKEND": self.backend}
+                return places.start(number, run_trials, process, environment)
 
-        return TrialWorkers(start, count)
+            with TrialWorkers(start, count) as workers:
+                yield workers
 
 
 def _leave_accelerators(accelerators: Sequence[str], backend: str) -> None:

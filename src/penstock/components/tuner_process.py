@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
+from penstock.artifacts.staged import NOTHING_STAGED, StagedPlaces
 from penstock.components.user_source import UserSource
 
 if TYPE_CHECKING:
@@ -20,10 +22,12 @@ class TunerProcess:
     Attributes:
         source: The user's code.
         fn_args: Without what cannot be sent: `data_accessor` and `custom_config`.
+        staged: Places that it must fill itself, since no other process of its machine has.
     """
 
     source: UserSource
     fn_args: FnArgs
+    staged: StagedPlaces = NOTHING_STAGED
 
     @classmethod
     def of(cls, source: UserSource, fn_args: FnArgs) -> TunerProcess:
@@ -86,6 +90,9 @@ def _run_trials(line: Any, process: TunerProcess) -> None:
     from penstock.tuning.searching import work
 
     given = process.fn_args
+    process.staged.fetch_inputs()
+    if given.working_dir:
+        os.makedirs(given.working_dir, exist_ok=True)
     prepare_process(given)
     make_reproducible(given.seed, deterministic=given.deterministic, backend=given.backend)
     fn_args = dataclasses.replace(

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from penstock.artifacts import Verdict, location
+from penstock.artifacts.staged import StagedPlaces
 from penstock.dsl.module_files import import_module_file
 from penstock.dsl.resources import Resources
 from penstock.progress import report
@@ -42,6 +43,7 @@ class ExecutionContext:
         lineage: The execution (a JSON value) of each upstream node, by node; only if the component
             sets `USES_LINEAGE`.
         hosts: Where the component's own processes run; None for this machine.
+        staged: The local places of artifacts that lie behind URLs, for those processes.
         metrics: The metrics reported so far with `report_metrics`.
         verdict: The verdict reported with `report_verdict`, or None.
     """
@@ -61,6 +63,7 @@ class ExecutionContext:
     code_version: str = ""
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     hosts: Hosts | None = dataclasses.field(default=None, repr=False)
+    staged: StagedPlaces = dataclasses.field(default_factory=StagedPlaces, repr=False)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     verdict: Verdict | None = None
 

@@ -72,6 +72,7 @@ def execute(
     try:
         with record_log(attempt.log_path), telling(listener, on_epoch or _forget):
             local = staging.fetch()
+            context.staged = staging.places
             _run(local, context)
             outputs, written = collect_outputs(local)
             outputs = staging.store(outputs)

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 
 from penstock.artifacts import Artifact, location
+from penstock.artifacts.staged import StagedPlaces
 from penstock.dsl.component import Component
 from penstock.dsl.references import resolve
 from penstock.launch.attempt import Attempt, output_folder
@@ -68,6 +69,18 @@ class Staging:
         if self._places:
             self.local = dataclasses.replace(self._attempt, inputs=inputs, outputs=outputs)
         return self.local
+
+    @property
+    def places(self) -> StagedPlaces:
+        """The local places of artifacts that lie behind URLs."""
+        outputs = {
+            output_folder(self.local.outputs[key]): output_folder(each)
+            for key, each in self._attempt.outputs.items()
+            if self.local.outputs[key].uri != each.uri
+        }
+        own = {self.local.outputs[key].uri for key in self._attempt.outputs}
+        inputs = {local: url for local, url in self._places.items() if local not in own}
+        return StagedPlaces(inputs, outputs)
 
     def store(self, outputs: Mapping[str, Artifact]) -> dict[str, Artifact]:
         """Copy what was written to where it belongs; return the artifacts with their URLs.

@@ -194,7 +194,10 @@ class Cluster:
             )
         hint = ""
         if status == 403:
-            hint = " The node's service account needs this right: docs/kubeflow-training.md has the role."
+            hint = (
+                " The node's service account needs this right; `penstock kubeflow role nodes` prints the "
+                "role."
+            )
         elif status == 401:
             hint = " The pod's token is not valid; automountServiceAccountToken must not be false."
         elif status == 404 and method == "POST":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -55,8 +56,13 @@ class PodHosts:
             try:
                 held.make()
                 yield held
-            finally:
+            except Exception:
                 reception.dismiss()
+                raise
+            else:
+                reception.dismiss()
+            finally:
+                # At once where a signal ends this pod: Kubeflow's launcher leaves it a second.
                 held.remove()
 
 
@@ -143,7 +149,7 @@ class _PodPlaces:
             (function, argument),
             name=self._places[number].name,
             environment=environment,
-            defaults=self._slice(number) if self._request.tpu else {},
+            defaults=_stores() | (self._slice(number) if self._request.tpu else {}),
             agent_seconds=self._request.wait_seconds,
             why_gone=self._why_gone,
         )
@@ -246,3 +252,15 @@ class _PodPlaces:
             if reason or time.monotonic() >= deadline:
                 return reason or "its line was cut; the cluster knows of no reason"
             time.sleep(0.5)
+
+
+def _stores() -> dict[str, str]:
+    """Return the variables by which this process enters object stores.
+
+    They travel on the line: what was read from a secret does not stand in the pods' specification.
+    """
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if name.startswith("FSSPEC_") or name == "AWS_DEFAULT_REGION"
+    }

@@ -1,5 +1,6 @@
 """Trainer and Tuner on modules written here: what they get, what they must write, what is named."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -11,10 +12,10 @@ import pytest
 
 from penstock.artifacts import Examples, HyperParameters, Model, Schema
 from penstock.components import Trainer, Tuner
-from penstock.dsl import RuntimeParameter
+from penstock.dsl import Resources, RuntimeParameter
 from penstock.io import ExamplesWriter
 from penstock.testing import ComponentFailed, run_component
-from penstock.training import EvalArgs, TrainArgs
+from penstock.training import EvalArgs, TrainArgs, TuneArgs
 from penstock.training.fn_args_from_artifacts import _patterns
 
 SCHEMA = (
@@ -307,3 +308,27 @@ def test_run_fn_by_its_name(project, examples):
     )
     outputs = run_component(component, project / "out", project_root=project)
     assert os.path.isfile(f"{outputs['model'].uri}/Format-Serving/saved_model.pb")
+
+
+@pytest.mark.parametrize(
+    ("trials", "resources", "said"),
+    [
+        (
+            1,
+            {"replicas": 2},
+            r"set TuneArgs\(num_parallel_trials=2\). Received: replicas=2, num_para",
+        ),
+        (2, {"replicas": 2}, ""),
+        (4, {}, ""),
+        (2, {"parameter_servers": 1}, "A trial has no parameter servers"),
+    ],
+)
+def test_replicas_of_a_tuner_are_its_parallel_trials(trials, resources, said):
+    tuner = Tuner.bind(
+        inputs={},
+        outputs={},
+        parameters={"module_file": "m.py", "tune_args": TuneArgs(num_parallel_trials=trials)},
+        check=False,
+    )
+    with pytest.raises(ValueError, match=said) if said else contextlib.nullcontext():
+        tuner.check_resources(Resources(**resources))

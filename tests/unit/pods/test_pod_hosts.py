@@ -191,7 +191,7 @@ def test_what_a_lost_answer_has_made_is_found_and_not_made_twice(server, work):
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (403, "docs/kubeflow-training.md has the role"),
+        (403, "`penstock kubeflow role nodes` prints the role"),
         (401, "The pod's token is not valid"),
         (404, "The cluster does not know this kind of object."),
     ],

@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from penstock.artifacts import Model, location
+from penstock.artifacts.staged import NOTHING_STAGED, StagedPlaces
 from penstock.io.processes.hosts import Hosts, Places, Process, ThisMachine
 from penstock.progress import report_epoch, tell
 from penstock.spelling import counted
@@ -49,6 +50,7 @@ class Job:
         source: The user's code.
         scratch: Folder for what processes other than the chief write.
         join_seconds: How long a process waits for the others.
+        staged: Local places that stand for URLs; processes on other machines fill their own.
     """
 
     shape: Shape
@@ -56,6 +58,7 @@ class Job:
     source: Source
     scratch: str
     join_seconds: float = JOIN_SECONDS
+    staged: StagedPlaces = NOTHING_STAGED
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +94,10 @@ def train(job: Job, log: logging.Logger, hosts: Hosts | None = None) -> Outcome:
     """
     with (hosts or ThisMachine()).hold(places_of(job.shape)) as places:
         shape = dataclasses.replace(job.shape, machine_each=places.each_has_a_machine)
-        return _train(dataclasses.replace(job, shape=shape), log, places)
+        staged = job.staged if places.each_has_a_machine else NOTHING_STAGED
+        outcome = _train(dataclasses.replace(job, shape=shape, staged=staged), log, places)
+    staged.receive_outputs()
+    return outcome
 
 
 def _train(job: Job, log: logging.Logger, places: Places) -> Outcome:
@@ -260,6 +266,7 @@ class _Group:
             self._log.name,
             self._seed,
             job.join_seconds,
+            job.staged,
         )
         number = self._numbers[member]
         self._processes[member] = self._places.start(number, serve, task, member.environment)

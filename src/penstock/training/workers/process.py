@@ -52,6 +52,9 @@ def _do(task: Task, send: Callable[[object], None]) -> TrainingResult | None:
     member = task.member
     if member.address:
         check_free(member.address)
+    task.staged.fetch_inputs()
+    if member.is_chief:
+        task.staged.clear_outputs()
     if member.role == "serves":
         _serve_tensorflow(task)
         send(Joined(os.getpid()))
@@ -74,7 +77,10 @@ def _do(task: Task, send: Callable[[object], None]) -> TrainingResult | None:
     with telling(tell, tell_epoch) if member.is_chief else contextlib.nullcontext():
         # User code comes last: some of it is imported with its configuration.
         fn_args.custom_config = task.source.custom_config()
-        return train(task.source.load(), fn_args, log)
+        result = train(task.source.load(), fn_args, log)
+    if member.is_chief:
+        task.staged.send_outputs()
+    return result
 
 
 def _fn_args(task: Task) -> FnArgs:

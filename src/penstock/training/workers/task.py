@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from penstock.artifacts.staged import NOTHING_STAGED, StagedPlaces
 from penstock.training.fn_args import FnArgs
 from penstock.training.workers.members import Member
 
@@ -33,6 +34,7 @@ class Task:
         log: Name of the logger of the node.
         seed: For everything random, where the run has no seed: all processes start alike.
         join_seconds: How long it waits for the others.
+        staged: Places that it must fill itself, since no other process of its machine has.
     """
 
     member: Member
@@ -41,6 +43,7 @@ class Task:
     log: str = "penstock.node"
     seed: int | None = None
     join_seconds: float = JOIN_SECONDS
+    staged: StagedPlaces = NOTHING_STAGED
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,28 @@ def check_parallel(tuner: Any) -> None:
         )
 
 
+def check_folders_apart(result: TunerFnResult, folder: str, shared: bool) -> None:
+    """Raise an error if trials on machines of their own would miss files of other trials.
+
+    Args:
+        result: What `tuner_fn` returned.
+        folder: Where the search lies.
+        shared: Whether all machines see that folder.
+
+    Raises:
+        ValueError: If a later round of Hyperband goes on from weights that another machine wrote.
+    """
+    from keras_tuner.oracles import HyperbandOracle
+
+    oracle = getattr(result.tuner, "oracle", None)
+    if isinstance(oracle, HyperbandOracle) and not shared:
+        raise ValueError(
+            "Hyperband goes on from the weights of earlier trials, which other pods would not find: the "
+            f"search lies in {folder}, and only this pod sees it. Put the pipeline's root on a volume that "
+            "all pods mount, choose another oracle, or leave Resources(replicas=...) out."
+        )
+
+
 def run_parallel_search(
     result: TunerFnResult, workers: TrialWorkers, settings: SearchSettings
 ) -> FinishedSearch:

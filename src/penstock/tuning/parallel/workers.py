@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any, Protocol
 
-from penstock.io.processes.child_process import ChildProcess, describe_status
+from penstock.io.processes.hosts import Process
 from penstock.tuning.failed_trials import TooManyFailures
 from penstock.tuning.parallel.conversation import Answer, Call, Done, Failure
 
@@ -20,7 +21,9 @@ MOST_LOSSES = 2
 _SECONDS_LATER = 2.0
 """An oracle of the user's may change its mind with time."""
 
-Start = Callable[[int], ChildProcess]
+_SECONDS_TO_END = 30.0
+
+Start = Callable[[int], Process]
 """Starts the worker of a number, from 0."""
 
 
@@ -47,7 +50,7 @@ class TrialWorkers:
 
     def __init__(self, start: Start, count: int) -> None:
         self._start = start
-        self._running: dict[int, ChildProcess] = {}
+        self._running: dict[int, Process] = {}
         self._waiting: dict[int, Call] = {}
         self._fruitless = 0
         try:
@@ -114,7 +117,9 @@ class TrialWorkers:
     def _replace(self, number: int, host: Host) -> None:
         child = self._running.pop(number)
         self._waiting.pop(number, None)
-        how = describe_status(child.wait())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_SECONDS_TO_END)
+        how = child.how_it_ended()
         child.kill()
         if not host.lost(number, how):
             self._fruitless += 1

@@ -1,0 +1,191 @@
+"""A Trainer of two replicas in pods of a real cluster: found, lost, gone on with, cleaned up after."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("kubernetes", reason="kubernetes is not installed")
+
+from control_plane import Cluster
+from kubernetes import client
+from replica_project import ROLE, TrainerInPod, line_pipeline, pods_of, write_project
+
+from penstock import LocalDagRunner
+from penstock.dsl import Resources
+from penstock.graph import compile_pipeline
+from penstock.runners.kubeflow import KubeflowConfig, ReplicaPods, compile_to_yaml
+from penstock.runners.result import RunFailed
+from penstock.testing.kubeflow import CompiledPipeline
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> str:
+    name = cluster.namespace("replicas")
+    account = {"kind": "ServiceAccount", "name": "pipeline-runner", "namespace": name}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "pipeline-runner"}
+    rbac = "rbac.authorization.k8s.io/v1"
+    metadata = {"name": "pipeline-runner", "namespace": name}
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": rbac, "kind": "Role", "metadata": metadata, "rules": ROLE},
+        {
+            "apiVersion": rbac,
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "subjects": [account],
+            "roleRef": role,
+        },
+    )
+    return name
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Training:
+    """One run of the compiled pipeline, on a thread."""
+
+    def __init__(self, cluster: Cluster, namespace: str, project: Path, **pipeline: Any) -> None:
+        self.cluster, self.namespace = cluster, namespace
+        replicas = pipeline.pop("replicas", ReplicaPods(wait_seconds=120))
+        graph = compile_pipeline(line_pipeline(str(project / "root"), **pipeline))
+        config = KubeflowConfig(
+            image="line:1",
+            pipeline_root=str(project / "root"),
+            volumes={"work": str(project)},
+            replicas=replicas,
+            seed=1,
+            deterministic=True,
+        )
+        self.engine = TrainerInPod(cluster, namespace, project, "pipeline-runner")
+        self._compiled = CompiledPipeline(
+            compile_to_yaml(graph, config), project / "references", self.engine
+        )
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.result = self._compiled.run({})
+        except BaseException as error:
+            self.error = error
+
+    def log(self) -> str:
+        with contextlib.suppress(LookupError, FileNotFoundError):  # it has not started
+            return self.cluster.agent.logs(self.engine.name, namespace=self.namespace)
+        return ""
+
+    def until(self, text: str, seconds: float = 150.0) -> None:
+        end = time.monotonic() + seconds
+        while not self.engine.name or text not in self.log():
+            assert self._thread.is_alive(), self.error
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.2)
+
+    def done(self) -> Any:
+        self._thread.join(300)
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def pods(self) -> list[str]:
+        return [each.metadata.name for each in pods_of(self.cluster, self.namespace)]
+
+
+def until(look: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+    return found
+
+
+def weights(result: Any) -> list[float]:
+    (run,) = result["Trainer"].outputs["model_run"]
+    found: list[float] = json.loads(Path(run.uri, "weights.json").read_text())
+    return found
+
+
+def test_a_worker_that_is_killed_changes_nothing_but_the_log(
+    cluster: Cluster, namespace: str, project: Path
+) -> None:
+    declared = {
+        "backend": "jax",
+        "distribution": "data_parallel",
+        "resources": Resources(replicas=2, cpu=1, memory="1Gi"),
+    }
+    training = Training(
+        cluster, namespace, project, config={"epochs": 8, "seconds": 0.5}, **declared
+    )
+    training.until("[chief] reached epoch 2")
+    (job,) = client.BatchV1Api(cluster.api()).list_namespaced_job(namespace).items
+    assert (job.spec.completion_mode, job.spec.parallelism) == ("Indexed", 2)
+    (second,) = [each for each in training.pods() if each.startswith(f"{job.metadata.name}-1-")]
+    spec = client.CoreV1Api(cluster.api()).read_namespaced_pod(second, namespace).spec
+    assert spec.containers[0].resources.limits == {"cpu": "1", "memory": "1Gi"}
+    assert spec.service_account_name == "pipeline-runner"
+    cluster.agent.kill(second, namespace=namespace)
+    result = training.done()
+    log = training.log()
+    assert f"worker 1 was lost with its pod {second}: " in log, log
+    assert "exit status 137" in log
+    assert "all 2 processes start again (1 of 3 times)" in log
+    assert result["Trainer"].outputs["model"]
+    # It went on from a checkpoint, and the weights are those of a run that nobody disturbed, elsewhere.
+    assert log.count("[chief] reached epoch 1\n") == 1
+    undisturbed = line_pipeline(
+        str(project / "local"), config={"epochs": 8, "seconds": 0}, **declared
+    )
+    local = LocalDagRunner(progress="none").run(
+        undisturbed, project_root=str(project), seed=1, deterministic=True
+    )
+    assert weights(result) == weights(local)
+    # Nothing is left.
+    until(lambda: not training.pods(), "the pods are removed")
+    assert client.BatchV1Api(cluster.api()).list_namespaced_job(namespace).items == []
+    assert client.CoreV1Api(cluster.api()).list_namespaced_service(namespace).items == []
+
+
+def test_all_ends_with_the_node_s_pod(cluster: Cluster, namespace: str, project: Path) -> None:
+    training = Training(
+        cluster,
+        namespace,
+        project,
+        backend="jax",
+        distribution="data_parallel",
+        config={"epochs": 500, "seconds": 0.5},
+        resources=Resources(replicas=2),
+    )
+    training.until("[chief] reached epoch 1\n")
+    assert len(training.pods()) == 2
+    cluster.agent.kill(training.engine.name, namespace=namespace)
+    # No signal could be caught: the agents notice, and their Job fails instead of making others.
+    (job,) = client.BatchV1Api(cluster.api()).list_namespaced_job(namespace).items
+    client.CoreV1Api(cluster.api()).delete_namespaced_pod(training.engine.name, namespace)
+    with pytest.raises(RunFailed):
+        training.done()
+    until(lambda: not training.pods(), "the pods are removed")
+    until(
+        lambda: not client.BatchV1Api(cluster.api()).list_namespaced_job(namespace).items,
+        f"{job.metadata.name} is removed with its owner",
+    )
+    until(
+        lambda: not client.CoreV1Api(cluster.api()).list_namespaced_service(namespace).items,
+        "so is its service",
+    )
