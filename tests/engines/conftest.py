@@ -59,14 +59,11 @@ def arguments_of(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
         endpoint = request.getfixturevalue(name.replace("-", "_"))
         # Else Flink and Spark start a worker anew for every stage.
         kept = ("--environment_cache_millis=60000",) if name != "job-service" else ()
-        cluster: tuple[str, ...] = ()
-        if name == "flink":
-            master = request.getfixturevalue("flink_master")
-            cluster = (f"--flink_master={master}", "--parallelism=2")
+        parallelism = ("--parallelism=2",) if name == "flink" else ()
         return (
             "--runner=PortableRunner",
             f"--job_endpoint={endpoint}",
-            *cluster,
+            *parallelism,
             *kept,
             *external,
         )
@@ -88,16 +85,16 @@ def jar_of(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def flink(flink_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of Beam's job server for the Flink cluster."""
-    with job_server("flink", tmp_path_factory.mktemp("flink-jobs"), flink_master) as address:
+def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Beam's job server for Flink, with Flink embedded in it."""
+    with job_server("flink", tmp_path_factory.mktemp("flink")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def flink_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Flink cluster: a JobManager and a TaskManager."""
-    folder = tmp_path_factory.mktemp("flink")
+def flink_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The addresses of a Flink cluster, a JobManager and a TaskManager, and of its job server."""
+    folder = tmp_path_factory.mktemp("flink-session")
     rpc_port, rest_port = free_port(), free_port()
     commands = job_servers.flink_cluster(jar_of("flink"), folder, rpc_port, rest_port)
     with contextlib.ExitStack() as stack:
@@ -107,7 +104,8 @@ def flink_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 wait_for_port(process, log, rest_port)
             else:
                 wait_for_text(process, log, "Successful registration at resource manager")
-        yield f"localhost:{rest_port}"
+        master = f"localhost:{rest_port}"
+        yield master, stack.enter_context(job_server("flink", folder, master))
 
 
 @pytest.fixture(scope="session")

@@ -216,6 +216,8 @@ taskmanager.memory.task.off-heap.size: 64m
 taskmanager.memory.network.min: 384m
 taskmanager.memory.network.max: 384m
 taskmanager.network.sort-shuffle.min-buffers: 64
+pekko.ask.timeout: 120 s
+heartbeat.timeout: 180000
 taskmanager.memory.managed.size: 128m
 taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 192m
