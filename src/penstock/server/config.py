@@ -138,9 +138,11 @@ class ServerConfig:
         grpc_port: The port of its gRPC interface; 0 for a free one, None for no such interface.
         access: Who may ask.
         limits: How much a request may ask for.
+        processes: How many processes serve; each loads the models. The bounds on requests, threads and
+            connections are for all of them together.
 
     Raises:
-        ValueError: If others could reach it without token and TLS.
+        ValueError: If others could reach it without token and TLS, or there is no process.
     """
 
     models: tuple[ModelSource, ...]
@@ -154,6 +156,9 @@ class ServerConfig:
     grpc_port: int | None = None
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
+    processes: int = 1
 
     def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise ValueError(f"processes must be 1 or more. Received: {self.processes}")
         self.access.check_host(self.host)

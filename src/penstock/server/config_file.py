@@ -46,6 +46,7 @@ _SERVER = (
     "watch_seconds",
     "grace_seconds",
     "drain_seconds",
+    "processes",
 )
 _MODEL = (
     "folder",

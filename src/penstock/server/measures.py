@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -15,8 +17,10 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from penstock.server.processes import MEASURES_FOLDER
 from penstock.server.request_log.log import RequestLog
 from penstock.server.servables.servables import Servables
 
@@ -98,9 +102,13 @@ class Measures:
         # Looking a child up by its labels takes as long as a small model.
         self._finished: dict[tuple[str, str, str], tuple[Counter, Histogram, Counter | None]] = {}
         self._answers: dict[tuple[str, int, str], Counter] = {}
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self._state: _State | None = None
+        # Where several processes count together, those of one alone would be misleading.
+        self._together = os.environ.get(MEASURES_FOLDER)
+        if self._together is None:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
 
     def finished(self, model: str, door: str, code: str, seconds: float) -> None:
         """Count a request that is over."""
@@ -126,7 +134,14 @@ class Measures:
 
     def watch(self, servables: Servables, logs: Iterable[RequestLog]) -> None:
         """Report the state of models and request logs with each reading."""
-        self.registry.register(_State(servables, tuple(logs)))
+        together = None if self._together is None else StateOfSeveral(self.registry)
+        self._state = _State(servables, tuple(logs), together)
+        self.registry.register(self._state)
+
+    def refresh(self) -> None:
+        """Tell the other processes of a server what only this one sees."""
+        if self._state is not None:
+            self._state.refresh()
 
     def text(self, accept: str = "") -> tuple[bytes, str]:
         """Return all measures in Prometheus's or OpenMetrics' format, and its content type.
@@ -135,15 +150,40 @@ class Measures:
             accept: The request's `Accept` header.
         """
         encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        registry = self.registry
+        if self._together is not None:
+            self.refresh()
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, self._together)  # type: ignore[no-untyped-call]
+            if self._state is not None:
+                registry.register(self._state)
+        return encode(registry), content_type
 
 
 class _State(Collector):
     """What is read when it is asked for."""
 
-    def __init__(self, servables: Servables, logs: tuple[RequestLog, ...]) -> None:
+    def __init__(
+        self, servables: Servables, logs: tuple[RequestLog, ...], together: StateOfSeveral | None
+    ) -> None:
         self._servables = servables
         self._logs = logs
+        self._together = together
+
+    def refresh(self) -> None:
+        """Tell the other processes of a server how many rows wait here, and were logged here."""
+        if self._together is not None:
+            self._together.set(self._queued(), self._logs)
+
+    def _queued(self) -> dict[tuple[str, str], int]:
+        """Return the rows that wait, by model and version."""
+        queued = {}
+        for name in self._servables.names:
+            model = self._servables.model(name)
+            for version in model.available:
+                with model.use(version) as servable:
+                    queued[name, str(version)] = servable.queued_rows
+        return queued
 
     def collect(self) -> Iterator[Metric]:
         """Yield the measures."""
@@ -159,16 +199,17 @@ class _State(Collector):
             model = self._servables.model(name)
             for each in model.statuses():
                 states.add_metric([name, str(each.version), each.state.value], 1)
-            for version in model.available:
-                with model.use(version) as servable:
-                    queued.add_metric([name, str(version)], servable.queued_rows)
         yield states
-        yield queued
         yield GaugeMetricFamily(
             "penstock_ready",
             "Whether every model has a version that answers.",
             value=float(self._servables.ready),
         )
+        if self._together is not None:
+            return  # what is of all processes is with what they count
+        for key, rows in self._queued().items():
+            queued.add_metric(key, rows)
+        yield queued
         written = CounterMetricFamily(
             "penstock_logged_rows", "Rows that were written to the request log.", labels=["model"]
         )
@@ -182,3 +223,48 @@ class _State(Collector):
             dropped.add_metric([log.model], log.dropped)
         yield written
         yield dropped
+
+
+class StateOfSeveral:
+    """What each process of a server sees of its own, summed over them.
+
+    Args:
+        registry: Where it is registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        known: dict[str, Any] = {"namespace": "penstock", "registry": registry}
+        self._queued = Gauge(
+            "queued_rows",
+            "Rows that wait to be computed.",
+            ["model", "version"],
+            multiprocess_mode="livesum",
+            **known,
+        )
+        self._written = Counter(
+            "logged_rows", "Rows that were written to the request log.", ["model"], **known
+        )
+        self._dropped = Counter(
+            "unlogged_requests",
+            "Sampled requests that were not written to the request log.",
+            ["model"],
+            **known,
+        )
+        self._versions: set[tuple[str, str]] = set()
+        self._counted: dict[tuple[str, str], int] = {}
+
+    def set(self, queued: Mapping[tuple[str, str], int], logs: Iterable[RequestLog]) -> None:
+        """Take what this process sees now."""
+        for key in self._versions - queued.keys():
+            self._queued.labels(*key).set(0)  # a version that is dropped
+        self._versions |= queued.keys()
+        for key, rows in queued.items():
+            self._queued.labels(*key).set(rows)
+        for log in logs:
+            self._add(self._written, "written", log.model, log.written)
+            self._add(self._dropped, "dropped", log.model, log.dropped)
+
+    def _add(self, counter: Counter, what: str, model: str, count: int) -> None:
+        before = self._counted.get((what, model), 0)
+        counter.labels(model).inc(count - before)
+        self._counted[what, model] = count

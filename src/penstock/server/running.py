@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from penstock.installation import install_command
 from penstock.server.config import ServerConfig
+from penstock.server.processes import bound_socket, serve_in_processes
 from penstock.serving.model import import_tensorflow
 
 LOG = logging.getLogger("penstock.server")
 _LAST_SECONDS = 0.3
+_REFRESH_SECONDS = 1.0
 _MOST_SECONDS = 3.0
 """Seconds that it waits at most for connections on which nothing was asked yet."""
 
@@ -37,6 +39,7 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from penstock.server.grpc_api.door import GrpcDoor
+    from penstock.server.measures import Measures
 
 
 def serve(
@@ -50,14 +53,29 @@ def serve(
             models may still be loading.
 
     Raises:
-        OSError: If it cannot listen there.
+        OSError: If it cannot listen there, or one of several processes cannot start.
+    """
+    if config.processes > 1:
+        serve_in_processes(config, on_listening)
+    else:
+        serve_alone(config, on_listening)
+
+
+def serve_alone(
+    config: ServerConfig, on_listening: Callable[[str, str | None], None] | None = None
+) -> None:
+    """Serve in this process; see `serve`.
+
+    As one of several it listens when it has looked for models once, so that none of them refuses what the
+    others answer.
     """
     try:
         import_tensorflow()
     except ImportError as error:
         raise ImportError(_needs(error)) from error
     context = config.access.ssl_context()
-    with contextlib.closing(_listen(config.host, config.port)) as listener:
+    several = config.processes > 1
+    with contextlib.closing(bound_socket(config.host, config.port, shared=several)) as listener:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(_serve(config, listener, context, on_listening))
 
@@ -70,6 +88,11 @@ async def _serve(
 ) -> None:
     servables = DividedServables.of(config)
     door = None if config.grpc_port is None else _grpc_door(servables, config)
+    refreshing = None
+    if config.processes > 1:
+        await servables.update()
+        refreshing = asyncio.get_running_loop().create_task(_refresh(servables.measures))
+    listener.listen(2048)  # who is told that it listens may ask at once
     stopped = asyncio.Event()
 
     async def stop_grpc() -> None:
@@ -126,6 +149,15 @@ async def _serve(
             None if grpc_port is None else _address("grpc", config.host, grpc_port),
         )
     await server.serve(sockets=[listener])
+    if refreshing is not None:
+        refreshing.cancel()
+
+
+async def _refresh(measures: Measures) -> None:
+    """Tell the other processes what only this one sees, as often as it changes much."""
+    while True:
+        measures.refresh()
+        await asyncio.sleep(_REFRESH_SECONDS)
 
 
 def _grpc_door(servables: DividedServables, config: ServerConfig) -> GrpcDoor:
@@ -197,20 +229,3 @@ def _accepted(listener: socket.socket) -> list[socket.socket]:
         while True:
             accepted.append(listener.accept()[0])
     return accepted
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only for sockets that say that they are TCP's.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        # Who is told that it listens may ask at once.
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise OSError(
-            f"The server cannot listen at {host}, port {port}: {error.strerror}"
-        ) from error
-    return listener

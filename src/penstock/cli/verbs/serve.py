@@ -17,6 +17,8 @@ from penstock.cli.registry_errors import registry_errors
 if TYPE_CHECKING:
     from penstock.server.config import ModelSource, ServerConfig
 
+_MOST_PROCESSES = 256
+
 
 def parser() -> Parser:
     """Return the arguments of the verb."""
@@ -62,6 +64,12 @@ def parser() -> Parser:
         type=_port,
         help="port of the gRPC interface; 0 for any that is free (default: one below --port)",
     )
+    parser.add_argument(
+        "--processes",
+        metavar="N",
+        type=_count,
+        help="processes that answer, each with the models in memory (default: 1)",
+    )
     parser.add_argument("--no-grpc", action="store_true", help="no gRPC interface")
     safety = parser.add_argument_group("who may ask")
     safety.add_argument(
@@ -80,6 +88,12 @@ def parser() -> Parser:
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"takes a port, 0 to 65535. Received: {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= _MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"takes 1 to {_MOST_PROCESSES}. Received: {text!r}")
     return int(text)
 
 
@@ -129,7 +143,7 @@ def _config(arguments: argparse.Namespace) -> ServerConfig:
         access["insecure"] = True
     server = {
         name: getattr(arguments, name)
-        for name in ("host", "port", "grpc_port")
+        for name in ("host", "port", "grpc_port", "processes")
         if getattr(arguments, name) is not None
     }
     if arguments.config:

@@ -67,7 +67,7 @@ class GrpcDoor:
         self._stopping = False
         prediction = PredictionService(servables, config.limits.body_bytes)
         trusted = bool(config.access.tokens) or is_loopback(config.host)
-        models = ModelService(servables, trusted)
+        models = ModelService(servables, trusted, alone=config.processes == 1)
         self._methods: dict[str, tuple[Any, Method]] = {
             f"{_PREDICTION}Predict": (predict_pb2.PredictRequest, prediction.predict),
             f"{_PREDICTION}Classify": (
@@ -109,7 +109,7 @@ class GrpcDoor:
                 ("grpc.absolute_max_metadata_size", limits.header_bytes),
                 ("grpc.max_concurrent_streams", 2 * self._config.max_concurrent),
                 # Two servers on one port would each get some of the requests.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(self._config.processes > 1)),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

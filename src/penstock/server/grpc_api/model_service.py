@@ -32,9 +32,11 @@ class ModelService:
         servables: The models.
         may_reload: Whether a client may change what is served. It can then load any model that lies
             where the server can read it, and loading runs what is in it.
+        alone: Whether this process is the whole server.
     """
 
-    def __init__(self, servables: Servables, may_reload: bool) -> None:
+    def __init__(self, servables: Servables, may_reload: bool, *, alone: bool = True) -> None:
+        self._alone = alone
         self._servables = servables
         self._may_reload = may_reload
 
@@ -60,6 +62,11 @@ class ModelService:
         if not self._may_reload:
             raise PermissionDeniedError(
                 "What is served can only be changed by clients with a token, or from the server's machine."
+            )
+        if not self._alone:
+            raise PermissionDeniedError(
+                "This is one of several processes of a server, so it cannot change what all of them serve. "
+                "Start the server anew with another config."
             )
         if request.metric_names:
             raise InvalidArgumentError("metric_names are not served. Read them at /metrics.")
