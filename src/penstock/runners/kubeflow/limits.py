@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from penstock.beam import runner_name
+from penstock.checks.beam_arguments import check_beam_arguments
 from penstock.checks.component_class import check_component_resources
 from penstock.dsl.exceptions import DefinitionError
 from penstock.dsl.resources import Resources
@@ -39,6 +42,7 @@ def limits(graph: Graph, config: KubeflowConfig) -> list[Limit]:
             *_of_placement(graph, node, config),
         ]
         found += pod_limits(node, config)
+        found += _of_beam(node, config.pipeline_root or graph.root)
     return found
 
 
@@ -119,6 +123,20 @@ def _of(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
         )
     if config.store is None:
         yield from _without_store(node)
+
+
+def _of_beam(node: GraphNode, root: str | None) -> Iterator[Limit]:
+    for finding in check_beam_arguments(node, ""):
+        yield Limit(node.id, "beam_pipeline_args", finding.message, fatal=finding.level == "error")
+    with contextlib.suppress(ValueError):  # said above
+        on_dataflow = runner_name(node.beam_pipeline_args) == "DataflowRunner"
+        if on_dataflow and root is not None and not root.startswith("gs://"):
+            yield Limit(
+                node.id,
+                "beam_pipeline_args",
+                f"Dataflow's machines reach gs:// alone, and the pipeline's root is {root!r}",
+                fatal=True,
+            )
 
 
 def _without_store(node: GraphNode) -> Iterator[Limit]:

@@ -208,3 +208,24 @@ def test_a_component_may_refuse_what_it_cannot_do() -> None:
     (text,) = _texts(work().with_resources(replicas=2))
     assert text == "work: Resources: work runs in one process. Received: Resources(replicas=2)"
     assert _texts(Several().with_resources(replicas=9)) == ["Several: Resources: too many"]
+
+
+@pytest.mark.parametrize(
+    ("args", "root", "fatal", "said"),
+    [
+        (("--runner=DaskRunner",), "gs://b", True, "--runner=DaskRunner is not offered"),
+        (("--runner=DataflowRunner", "--sdk_container_image=i"), "gs://b", True, "also needs --project"),
+        (
+            ("--runner=DataflowRunner", "--project=p", "--region=r", "--temp_location=gs://b/t",
+             "--sdk_container_image=i"),
+            "s3://b", True, "Dataflow's machines reach gs:// alone, and the pipeline's root is 's3://b'",
+        ),
+        (("--runner=FlinkRunner", "--flink_master=jobs:8081"), "s3://b", False, "Beam's own image"),
+    ],
+)  # fmt: skip
+def test_arguments_for_beam(args: tuple[str, ...], root: str, fatal: bool, said: str) -> None:
+    node = work().with_beam_pipeline_args(args)
+    graph = compile_pipeline(Pipeline("p", components=[node]))
+    (found,) = limits(graph, KubeflowConfig(pipeline_root=root))
+    assert found.fatal == fatal
+    assert said in str(found)
