@@ -44,6 +44,8 @@ def describe_compiled(text: str) -> PipelineDescription:
             label = specification["components"][task["componentRef"]["name"]]["executorLabel"]
             container = executors[label]["container"]
             told = ContainerTask.parse(container["args"][container["args"].index("--task") + 1])
+            if told.looks:
+                continue  # belongs to the node that comes next
             nodes[told.node.id] = _node(told, container, platform.get(label, {}), task)
     except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotCompiledHere(

@@ -8,6 +8,7 @@ pytest.importorskip("kfp", reason="kfp is not installed")
 
 from penstock.dsl import (
     EmptyFolder,
+    ExternalPath,
     NodeAffinity,
     NodeRule,
     Pipeline,
@@ -26,6 +27,11 @@ from penstock.runners.kubeflow.compiled import NotCompiledHere, describe_compile
 @component
 def work(level: int = 1) -> int:
     return level
+
+
+@component
+def count(folder: ExternalPath) -> int:
+    return 1
 
 
 def _compiled(node: Any = None, **config: Any) -> str:
@@ -107,6 +113,14 @@ def test_parameters_of_the_pipeline() -> None:
         "the default of the runtime parameter level changed: 1 -> 3",
         "the runtime parameter cores is new, with the default '2'",
         'work: cpu changed: "2000m" -> "runtime parameter cores"',
+    )
+
+
+def test_the_task_that_looks_outside_belongs_to_its_node() -> None:
+    described = describe_compiled(_compiled(count(folder="data")))
+    assert list(described.nodes) == ["count", "second"]
+    assert _changes(_compiled(count(folder="data")), _compiled(count(folder="more"))) == (
+        'count: parameter folder changed: "data" -> "more"',
     )
 
 
