@@ -58,11 +58,15 @@ class ContainerProcess:
         settings: What it is made of.
         log: File that its output is appended to.
         ended: Called once with the exit code, in a thread of its own.
+
+    Attributes:
+        processor_seconds: What it has used, once it has ended.
     """
 
     def __init__(
         self, settings: ContainerSettings, log: Path, ended: Callable[[int], None]
     ) -> None:
+        self.processor_seconds = 0.0
         for name in ("root", "tmp"):
             (settings.folder / name).mkdir(parents=True)
         (settings.folder / "tmp").chmod(0o1777)
@@ -97,7 +101,9 @@ class ContainerProcess:
                 os.kill(int(child), number)
 
     def _watch(self, ended: Callable[[int], None]) -> None:
-        code = self._process.wait()
+        _, status, usage = os.wait4(self._process.pid, 0)
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.processor_seconds = usage.ru_utime + usage.ru_stime
         ended(128 - code if code < 0 else code)
 
 

@@ -7,6 +7,7 @@ its kubeconfig.
 from __future__ import annotations
 
 import base64
+import compileall
 import contextlib
 import json
 import secrets
@@ -26,6 +27,8 @@ from binaries import Absent, Binaries
 from certificates import Certificates, make_certificates
 from node_agent import NodeAgent
 from pod_network import NoNetwork, PodNetwork, pod_network
+
+import penstock
 
 START_SECONDS = 120.0
 
@@ -251,6 +254,8 @@ def running_cluster() -> Iterator[Cluster]:
         NoNetwork: If pods cannot have addresses here.
     """
     built = binaries.binaries()
+    # As in an image: pods write no byte code that would stay.
+    compileall.compile_dir(str(Path(penstock.__file__).parent), quiet=2)
     folder = Path(tempfile.mkdtemp(prefix="penstock-cluster-"))
     folder.chmod(0o755)
     try:

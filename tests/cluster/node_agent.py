@@ -103,6 +103,14 @@ class NodeAgent:
         except LookupError:
             return False
 
+    def processor_seconds(self, pod: str, *, namespace: str | None = None) -> float:
+        """Return what the containers of a pod have used, those that have ended.
+
+        Raises:
+            LookupError: If no pod with this name ever ran.
+        """
+        return self._find(pod, namespace).processor_seconds
+
     def claim(self, namespace: str, name: str) -> Path:
         """Return the folder that stands for a persistent volume claim; every user may write to it."""
         return claimed(self._folder / "claims", namespace, name)

@@ -40,6 +40,7 @@ class PodLife:
 
     Attributes:
         ended: Set when nothing of it runs any more.
+        processor_seconds: What its containers that have ended used.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class PodLife:
         self.address = address
         self.folder = folder
         self.ended = threading.Event()
+        self.processor_seconds = 0.0
         self._core = core
         self._settings = settings
         self._network = network
@@ -312,6 +314,8 @@ class PodLife:
             message = self._log(container, container.restarts).read_bytes()[-2048:]
         if message:
             told["message"] = message.decode(errors="replace")
+        if container.process:
+            self.processor_seconds += container.process.processor_seconds
         container.process = None
         container.ready = False
         container.state = {"terminated": told}
