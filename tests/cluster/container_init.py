@@ -1,7 +1,7 @@
-"""What runs first in a container: it makes the container's file system and becomes its command.
+"""What runs a container: it makes its namespaces and its file system, and waits for its command.
 
-It is started in new mount, process, host name and IPC namespaces and in the pod's network namespace. The
-root is an overlay on this machine's own, so that whatever is written disappears with the container. Only
+The mounts, processes, host name and IPC are the container's own, the network is its pod's. The root is an
+overlay on this machine's own, so that whatever is written disappears with the container. Only
 the standard library is used; see `container_process.py` for the fields of its argument.
 """
 
@@ -10,12 +10,28 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import socket
 import sys
 from typing import Any
 
-READ_ONLY, REMOUNT, BIND, RECURSIVE = 1, 32, 4096, 16384
+READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 32, 4096, 16384, 1 << 18
+NEW_MOUNTS, NEW_HOSTNAME, NEW_IPC = 0x00020000, 0x04000000, 0x08000000
+NEW_PROCESSES, NEW_NETWORK = 0x20000000, 0x40000000
+PR_SET_PDEATHSIG = 1
 _CANNOT_RUN = 128
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name: str, *arguments: Any) -> None:
+    """Call a function of the C library that this Python may not have.
+
+    Raises:
+        OSError: If it fails.
+    """
+    if getattr(_LIBRARY, name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
@@ -24,11 +40,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     Raises:
         OSError: If it fails.
     """
-    library = ctypes.CDLL(None, use_errno=True)
     given = [each.encode() if each else None for each in (source, target, kind)]
-    if library.mount(*given, ctypes.c_ulong(flags), data.encode() if data else None):
-        number = ctypes.get_errno()
-        raise OSError(number, f"mount {kind or source}: {os.strerror(number)}", target)
+    call("mount", *given, ctypes.c_ulong(flags), data.encode() if data else None)
 
 
 def overlay(lower: str, folder: str, target: str) -> None:
@@ -113,11 +126,10 @@ def _devices(target: str, shared_memory: str) -> None:
     mount("tmpfs", f"{target}/shm", "tmpfs", 0, f"mode=1777,size={shared_memory}")
 
 
-def main(path: str) -> None:
-    """Make the container that the JSON file describes, and run its command."""
-    with open(path, encoding="utf-8") as text:
-        told = json.load(text)
+def become(told: dict[str, Any]) -> None:
+    """Make the container and become its command; the exit code is 128 if that cannot be."""
     try:
+        mount("none", "/", "", RECURSIVE | PRIVATE)
         root = make_root(told)
         socket.sethostname(told["hostname"])
         os.chroot(root)
@@ -127,10 +139,30 @@ def main(path: str) -> None:
         os.setgid(told["group"])
         os.setuid(told["user"])
         os.umask(0o022)
+        # With another user the kernel forgets it.
+        call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
         os.execvpe(told["command"][0], told["command"], told["environment"])
     except OSError as error:
-        print(f"the container cannot run {told['command'][:1]}: {error}", file=sys.stderr)
-        sys.exit(_CANNOT_RUN)
+        print(
+            f"the container cannot run {told['command'][:1]}: {error}", file=sys.stderr, flush=True
+        )
+        os._exit(_CANNOT_RUN)
 
 
-main(sys.argv[1])
+def main(path: str) -> int:
+    """Run the container that the JSON file describes; return its exit code."""
+    with open(path, encoding="utf-8") as text:
+        told = json.load(text)
+    call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+    with open(told["network"]) as network:
+        call("setns", network.fileno(), NEW_NETWORK)
+    call("unshare", NEW_MOUNTS | NEW_HOSTNAME | NEW_IPC | NEW_PROCESSES)
+    child = os.fork()
+    if not child:
+        call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+        become(told)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return 128 - code if code < 0 else code
+
+
+sys.exit(main(sys.argv[1]))

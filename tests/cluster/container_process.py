@@ -72,13 +72,7 @@ class ContainerProcess:
         (settings.folder / "tmp").chmod(0o1777)
         told = settings.folder / "container.json"
         told.write_text(json.dumps(_described(settings)), encoding="utf-8")
-        # fmt: off
-        command = [
-            "nsenter", f"--net={settings.network}", "setpriv", "--pdeathsig=KILL",
-            "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
-            sys.executable, "-I", "-S", str(_INIT), str(told),
-        ]
-        # fmt: on
+        command = [sys.executable, "-I", "-S", str(_INIT), str(told)]
         with open(log, "ab") as output:
             self._process = subprocess.Popen(
                 command,
@@ -93,12 +87,11 @@ class ContainerProcess:
     def signal(self, number: int) -> None:
         """Send a signal to the container's first process, as a kubelet does."""
         with contextlib.suppress(OSError):
-            if number == signal.SIGKILL:
-                self._process.kill()
-                return
             children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-            for child in children.read_text().split():
-                os.kill(int(child), number)
+            first = [int(each) for each in children.read_text().split()]
+            # SIGKILL is for whatever runs, also before there is a first process.
+            for each in first or ([self._process.pid] if number == signal.SIGKILL else []):
+                os.kill(each, number)
 
     def _watch(self, ended: Callable[[int], None]) -> None:
         _, status, usage = os.wait4(self._process.pid, 0)
@@ -120,6 +113,7 @@ def _described(settings: ContainerSettings) -> dict[str, object]:
     }
     return {
         "folder": str(settings.folder / "root"),
+        "network": settings.network,
         "project": str(settings.project),
         "programs": sorted(programs),
         "tmp": str(settings.folder / "tmp"),

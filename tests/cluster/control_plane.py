@@ -259,7 +259,7 @@ def running_cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="penstock-cluster-"))
     folder.chmod(0o755)
     try:
-        with pod_network() as network:
+        with pod_network(folder) as network:
             cluster = Cluster(folder, network, built)
             with cluster._running():
                 yield cluster

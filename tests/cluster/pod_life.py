@@ -13,7 +13,7 @@ from typing import Any
 from container_process import ContainerProcess, ContainerSettings
 from pod_settings import NotReady, PodSettings, Unsupported
 from pod_status import Container, container_status, now, update_status
-from readiness import answers
+from probes import Probes
 
 IMAGE_USER = 10001
 """What the project's image runs as: user and group."""
@@ -128,8 +128,6 @@ class PodLife:
                 raise Unsupported(f"container {each.spec.name}: a sidecar among init containers")
             if each.spec.lifecycle:
                 raise Unsupported(f"container {each.spec.name}: hooks of its life")
-            if each.spec.liveness_probe or each.spec.startup_probe:
-                raise Unsupported(f"container {each.spec.name}: liveness and startup probes")
 
     def _run_init_containers(self) -> bool:
         for each in self._init:
@@ -198,7 +196,7 @@ class PodLife:
 
                 container.process = ContainerProcess(told, log, ended)
                 container.state = {"running": {"startedAt": now()}}
-                container.ready = container.spec.readiness_probe is None
+                container.probes = Probes(container.spec, self.address)
                 return True
             except NotReady as error:
                 waiting = {"waiting": {"reason": error.reason, "message": str(error)}}
@@ -264,8 +262,8 @@ class PodLife:
     def _next_event(self, until: float | None = None) -> None:
         """Handle one event, or a time that has come."""
         limits = [each for each in (until, self._time_limit()) if each is not None]
-        if any(each.spec.readiness_probe for each in self._containers):
-            limits.append(time.monotonic() + 1)
+        due = [each.probes.due for each in self._containers if each.process and each.probes]
+        limits += [each for each in due if each is not None]
         try:
             wait = max(0.0, min(limits) - time.monotonic()) if limits else None
             kind, told = self._events.get(timeout=wait)
@@ -317,7 +315,6 @@ class PodLife:
         if container.process:
             self.processor_seconds += container.process.processor_seconds
         container.process = None
-        container.ready = False
         container.state = {"terminated": told}
 
     def _end_all(self) -> None:
@@ -330,11 +327,15 @@ class PodLife:
             self._next_event()
 
     def _probe(self) -> None:
+        if self._stopping is not None:
+            return
         before = [each.ready for each in self._containers]
         for each in self._containers:
-            probe = each.spec.readiness_probe
-            if probe and each.process:
-                each.ready = answers(probe, self.address, each.spec)
+            if each.process and each.probes:
+                each.probes.look()
+                if each.probes.lost:
+                    each.process.signal(signal.SIGKILL)
+                    each.probes = None
         if before != [each.ready for each in self._containers]:
             self._report("Running")
 

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -82,8 +83,11 @@ class PodNetwork:
 
 
 @contextlib.contextmanager
-def pod_network() -> Iterator[PodNetwork]:
+def pod_network(folder: Path) -> Iterator[PodNetwork]:
     """Make a network that no other session uses, and remove it at the end.
+
+    Args:
+        folder: The session's, which the next one removes if this one is killed.
 
     Raises:
         NoNetwork: If that is not allowed here.
@@ -92,17 +96,25 @@ def pod_network() -> Iterator[PodNetwork]:
         raise NoNetwork("networks of pods can be made by root only")
     _LOCKS.mkdir(parents=True, exist_ok=True)
     for number in range(_NETWORKS):
-        with open(_LOCKS / str(number), "w") as lock:
+        with open(_LOCKS / str(number), "a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
+            lock.seek(0)
+            left = lock.read()
+            if left:  # by a session that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            lock.truncate(0)
+            lock.write(str(folder))
+            lock.flush()
             network = PodNetwork(number)
             network._make()
             try:
                 yield network
             finally:
                 network._unmake()
+                lock.truncate(0)
             return
     raise NoNetwork(f"{_NETWORKS} sessions use all networks of pods")
 

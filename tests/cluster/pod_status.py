@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from container_process import ContainerProcess
+from probes import Probes
 
 
 class Container:
@@ -18,7 +19,12 @@ class Container:
         self.state: dict[str, Any] = {"waiting": {"reason": "PodInitializing"}}
         self.last: dict[str, Any] = {}
         self.restarts = 0
-        self.ready = False
+        self.probes: Probes | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs and its probes say that it is ready."""
+        return bool(self.process and self.probes and self.probes.ready)
 
     @property
     def exit_code(self) -> int | None:

@@ -287,14 +287,81 @@ def test_a_failed_container_is_started_again(
     assert core.read_namespaced_pod_log(name, namespace, previous=True) == "found 1\n"
 
 
-def test_a_killed_pod_reports_137(
-    cluster: Cluster, core: client.CoreV1Api, namespace: str, name: str
+@pytest.mark.parametrize("ending", ["kill", "force"])
+def test_nothing_is_left_of_a_killed_pod(
+    cluster: Cluster, core: client.CoreV1Api, namespace: str, name: str, ending: str
 ) -> None:
-    core.create_namespaced_pod(namespace, pod(name, "bash", "-c", "echo up; sleep 100"))
-    until(lambda: _log(cluster, name) == "up\n", "the start")
-    cluster.agent.kill(name)
-    found = ended(core, name, namespace)
-    assert found.status.container_statuses[0].state.terminated.exit_code == 137
+    folder = cluster.shared_folder(name)
+    script = "while true; do date +%N > /beat/now; sleep 0.05; done"
+    made = pod(
+        name,
+        *("bash", "-c", script),
+        volumes=[{"name": "beat", "hostPath": {"path": str(folder)}}],
+        container={"volumeMounts": [{"name": "beat", "mountPath": "/beat"}]},
+    )
+    core.create_namespaced_pod(namespace, made)
+    until(lambda: (folder / "now").exists(), "the start")
+    if ending == "kill":
+        cluster.agent.kill(name)
+        found = ended(core, name, namespace)
+        assert found.status.container_statuses[0].state.terminated.exit_code == 137
+    else:
+        core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+        until(lambda: not cluster.agent.runs(name), "the end")
+    before = (folder / "now").read_text()
+    time.sleep(1)
+    assert (folder / "now").read_text() == before
+
+
+PROBED = """
+import http.server, os, sys, time
+again = os.path.exists("/state/started")
+open("/state/started", "w").close()
+class Handler(http.server.BaseHTTPRequestHandler):
+    asked = 0
+    def do_GET(self):
+        Handler.asked += self.path == "/live"
+        well = self.path == "/ready" or again or Handler.asked < 2
+        self.send_response(200 if well else 500)
+        self.end_headers()
+    def log_message(self, *_): pass
+http.server.HTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
+"""
+
+
+def test_probes_make_a_pod_ready_and_start_it_again(
+    core: client.CoreV1Api, namespace: str, name: str
+) -> None:
+    def probe(path: str) -> dict[str, Any]:
+        return {
+            "httpGet": {"path": path, "port": "web"},
+            "periodSeconds": 1,
+            "failureThreshold": 30,
+        }
+
+    made = pod(
+        name,
+        *("python", "-c", PROBED),
+        restartPolicy="Always",
+        volumes=[{"name": "state", "emptyDir": {}}],
+        container={
+            "ports": [{"name": "web", "containerPort": 8080}],
+            "startupProbe": probe("/ready"),
+            "readinessProbe": probe("/ready"),
+            "livenessProbe": probe("/live") | {"failureThreshold": 1},
+            "volumeMounts": [{"name": "state", "mountPath": "/state"}],
+        },
+    )
+    core.create_namespaced_pod(namespace, made)
+
+    def ready_again() -> bool:
+        status = core.read_namespaced_pod(name, namespace).status
+        conditions = {each.type: each.status for each in status.conditions or ()}
+        containers = status.container_statuses or []
+        return conditions.get("Ready") == "True" and containers[0].restart_count == 1
+
+    until(ready_again, "a restart by the liveness probe")
+    core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
 
 
 def test_a_pod_waits_for_its_image_its_secret_and_its_accelerator(
