@@ -26,7 +26,7 @@ def compiled(arguments: argparse.Namespace) -> tuple[PipelinePackage, dict[str, 
     compiled in.
 
     Args:
-        arguments: `file`, `image`, `store_secret` and, of verbs that make runs, `root` and `param`.
+        arguments: `file`, `image`, `code`, `store_secret` and, of verbs that make runs, `root` and `param`.
 
     Raises:
         UsageError: If the file is no compiled pipeline, or an option has no effect on one.
@@ -61,7 +61,7 @@ def compiled(arguments: argparse.Namespace) -> tuple[PipelinePackage, dict[str, 
 def _read(arguments: argparse.Namespace) -> PipelinePackage:
     from penstock.kubeflow.package import PipelinePackage
 
-    for option in ("image", "store_secret"):
+    for option in ("image", "code", "store_secret"):
         if getattr(arguments, option):
             raise UsageError(
                 f"--{option.replace('_', '-')} is for a pipeline file; {arguments.file} is compiled."
@@ -86,6 +86,12 @@ def _config(loaded: PipelineFile, arguments: argparse.Namespace) -> KubeflowConf
     )
     if arguments.image:
         config = dataclasses.replace(config, image=arguments.image)
+    if arguments.code == "root":
+        # The archive lies below a root that is known now, whatever root a run is given later.
+        root = getattr(arguments, "root", None) or config.pipeline_root
+        config = dataclasses.replace(config, ship_project=True, pipeline_root=root)
+    elif arguments.code == "image":
+        config = dataclasses.replace(config, ship_project=False)
     if arguments.store_secret:
         secret, slash, key = arguments.store_secret.partition("/")
         if not secret or not slash or not key:

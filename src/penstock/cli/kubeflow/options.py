@@ -86,6 +86,12 @@ def add_pipeline_options(parser: Parser, *, runs: bool = True) -> None:
         help="the image that runs the nodes (default: the file's KubeflowConfig, else\n$PENSTOCK_IMAGE)",
     )
     parser.add_argument(
+        "--code",
+        choices=["image", "root"],
+        help="where containers find the project: in the image (default), or below the\n"
+        "root, where this puts it",
+    )
+    parser.add_argument(
         "--store-secret",
         metavar="SECRET/KEY",
         help="the Kubernetes secret, and its key, that holds the URL of the metadata store",

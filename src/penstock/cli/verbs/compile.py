@@ -56,6 +56,12 @@ def parser() -> Parser:
         "--root", metavar="URL", help="kubeflow: where all containers write artifacts, as gs://..."
     )
     parser.add_argument(
+        "--code",
+        choices=["image", "root"],
+        help="kubeflow: where containers find the project: in the image (default), or below the\n"
+        "root, where this puts it",
+    )
+    parser.add_argument(
         "--store-secret",
         metavar="SECRET/KEY",
         help="kubeflow: the secret that holds the URL of the metadata store",
@@ -82,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     graph = loaded.compile()
     options = {
         name: getattr(arguments, name)
-        for name in ("image", "root", "store_secret", "allow")
+        for name in ("image", "root", "code", "store_secret", "allow")
         if getattr(arguments, name)
     }
     if arguments.to == "json":

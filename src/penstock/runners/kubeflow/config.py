@@ -39,6 +39,8 @@ class KubeflowConfig:
         store: The secret that holds the URL of the metadata store; None for no store.
         project_archive: URL of the project's archive (`upload_project`); None if the project is in the
             image.
+        ship_project: Whether compiling packs the project and puts it below the pipeline's root, where the
+            containers fetch it; it is named by the digest of its content. The root must be a URL.
         seed: Seed of the runs for everything random.
         deterministic: Whether equal inputs must give bit-equal outputs.
         pages: Whether Kubeflow's pages show what a node has found: its metrics, the ROC curve and confusion
@@ -60,6 +62,7 @@ class KubeflowConfig:
     volumes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     store: SecretKey | None = None
     project_archive: str | None = None
+    ship_project: bool = False
     seed: int | None = None
     deterministic: bool = False
     pod: PodSettings = dataclasses.field(default_factory=PodSettings)
@@ -80,6 +83,11 @@ class KubeflowConfig:
                     "KubeflowConfig.volumes maps a claim to the absolute folder where it is mounted. "
                     f"Received: {claim!r}: {folder!r}"
                 )
+        if self.ship_project and self.project_archive:
+            raise ParameterError(
+                "KubeflowConfig.ship_project makes the project's archive, and project_archive names one: "
+                "give one of them."
+            )
         for each in self.allow:
             if each.rpartition(".")[2] not in WAIVABLE:
                 raise ParameterError(

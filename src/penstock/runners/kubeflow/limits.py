@@ -57,6 +57,14 @@ def _of_pipeline(graph: Graph, config: KubeflowConfig) -> Iterator[Limit]:
             "a volume)",
             fatal=False,
         )
+    if config.ship_project and "://" not in (root or ""):
+        yield Limit(
+            graph.name,
+            "ship_project",
+            f"the project's archive goes below a root that this machine and all containers reach: a URL "
+            f"such as gs://bucket/taxi. Received: pipeline_root={root!r}",
+            fatal=True,
+        )
     if graph.metadata is not None and config.store is None:
         yield Limit(
             graph.name,

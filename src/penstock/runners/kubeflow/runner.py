@@ -19,8 +19,12 @@ from penstock.dsl.resources import Resources
 from penstock.dsl.runtime_parameter import RuntimeParameter
 from penstock.graph import Graph, GraphNode, compile_pipeline
 from penstock.installation import install_command
+from penstock.launch.code_folder import code_folder
 from penstock.launch.pipeline_difference import PipelineDescription
+from penstock.launch.project_archive import upload_project
+from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.config import KubeflowConfig
+from penstock.runners.kubeflow.container.object_store import enter_object_store
 from penstock.runners.kubeflow.container.task import runtime_parameters
 from penstock.runners.kubeflow.limits import PIPELINE_ROOT, limits
 from penstock.runners.kubeflow.pods import image_of
@@ -34,6 +38,10 @@ _LOG = logging.getLogger("penstock.runners.kubeflow")
 _RETRIED_FOR = 366 * 24 * 3600
 """Seconds from the start of a task's first pod in which it is retried. Argo counts the time that pods run,
 and its SDK's default is an hour: a training of two hours would never be tried again."""
+
+
+_PROJECTS = ".projects"
+"""Folder below the root for archives of projects; no node bears such a name."""
 
 
 class MissingKubeflow(ImportError):
@@ -57,6 +65,7 @@ class KubeflowDagRunner:
     OPTIONS: ClassVar[Mapping[str, str]] = {
         "image": "the image that runs the nodes (default: $PENSTOCK_IMAGE)",
         "root": "where all containers write artifacts, as gs://...",
+        "code": "where containers find the project: `image` (default), or `root`, where it is put now",
         "store_secret": "the secret with the URL of the metadata store, as SECRET/KEY",
         "allow": "settings to leave out where Kubeflow cannot honour them, as priority_class,...",
     }
@@ -71,6 +80,8 @@ class KubeflowDagRunner:
             given["pipeline_root"] = options["root"]
         if options.get("store_secret"):
             given["store"] = _secret_key(options["store_secret"])
+        if options.get("code"):
+            given["ship_project"] = _ships(options["code"])
         config = config or KubeflowConfig()
         allow = [each.strip() for each in options.get("allow", "").split(",")]
         given["allow"] = [*config.allow, *(each for each in allow if each)]
@@ -115,6 +126,25 @@ class KubeflowDagRunner:
         return path
 
 
+def _ships(code: str) -> bool:
+    if code not in ("image", "root"):
+        raise ParameterError(
+            f"The project's code is in the `image` or below the `root`. Received: {code!r}"
+        )
+    return code == "root"
+
+
+def _with_archive(graph: Graph, config: KubeflowConfig) -> KubeflowConfig:
+    """Return the configuration that names the project's archive, after putting it below the root."""
+    if not config.ship_project:
+        return config
+    root = enter_object_store(str(config.pipeline_root or graph.root))
+    folder = str(find_project_root(code_folder(graph)))
+    url = upload_project(folder, f"{root}/{_PROJECTS}")
+    _LOG.info("%s is in %s", folder, url)
+    return dataclasses.replace(config, ship_project=False, project_archive=url)
+
+
 def _secret_key(text: str) -> SecretKey:
     secret, slash, key = text.partition("/")
     if not slash:
@@ -136,6 +166,7 @@ def compile_to_yaml(
             Kubeflow takes no parameter.
 
     Raises:
+        ArchiveError: If the project is to be put below the root and is too large.
         UnsupportedSetting: If Kubeflow cannot do what the pipeline asks for; the message names each
             node and setting. What it cannot do in full is logged as a warning.
         ParameterError: For a wrong runtime parameter, or one that must be compiled in and has no value.
@@ -164,6 +195,7 @@ def compile_to_yaml(
         )
     for each in found:
         _LOG.warning("%s", each)
+    config = _with_archive(graph, config)
     graph = _with_defaults(graph, parameters or {})
     resources = {node.id: _own_resources(graph, node, config) for node in graph.nodes}
 

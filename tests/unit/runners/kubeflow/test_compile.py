@@ -38,6 +38,7 @@ from penstock.dsl import (
     output,
 )
 from penstock.graph import Graph, compile_pipeline
+from penstock.launch.project_archive import unpack_project
 from penstock.runners.kubeflow import (
     KubeflowConfig,
     KubeflowDagRunner,
@@ -45,6 +46,7 @@ from penstock.runners.kubeflow import (
     compile_to_yaml,
 )
 from penstock.runners.kubeflow.container.task import ContainerTask
+from penstock.runners.protocol import UnsupportedSetting
 
 GOLDEN = Path(__file__).with_name("pipeline.yaml")
 
@@ -438,6 +440,34 @@ def test_the_runner_writes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = KubeflowDagRunner(KubeflowConfig(image="taxi:1")).run(_pipeline())
     assert path == Path("taxi_Trips.yaml")
     assert path.read_text() == _compile(_pipeline(), KubeflowConfig(image="taxi:1"))
+
+
+def test_the_project_is_put_below_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("[tool.penstock]\n")
+    (project / "lines.py").write_text(
+        "from penstock.dsl import component\n\n@component\ndef one() -> int:\n    return 1\n"
+    )
+    monkeypatch.syspath_prepend(str(project))
+    monkeypatch.chdir(tmp_path)
+    from lines import one  # type: ignore[import-not-found]
+
+    graph = compile_pipeline(Pipeline("p", "memory://bucket/p", [one()]))
+    runner = KubeflowDagRunner.from_options({"code": "root"})
+    names = set()
+    for _ in range(2):
+        for container in _executors(runner.compile(graph)).values():
+            names.add(ContainerTask.parse(container["args"][3]).archive)
+    (name,) = names
+    assert name is not None
+    assert re.fullmatch(r"memory://bucket/p/\.projects/[0-9a-f]{64}\.tar\.gz", name)
+    found = unpack_project(name)
+    assert sorted(os.listdir(found)) == ["lines.py", "pyproject.toml"]
+    with pytest.raises(UnsupportedSetting, match="ship_project: the project's archive goes below"):
+        compile_to_yaml(graph, KubeflowConfig(pipeline_root="/models", ship_project=True))
+    with pytest.raises(ParameterError, match="is in the `image` or below the `root`"):
+        KubeflowDagRunner.from_options({"code": "git"})
 
 
 def test_compiling_imports_neither_tensorflow_nor_beam() -> None:

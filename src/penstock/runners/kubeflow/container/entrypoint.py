@@ -134,13 +134,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str | None) -> _Inputs:
-    if task.archive:
-        from penstock.launch.project_archive import unpack_project
-
-        project_root = unpack_project(task.archive)
-    root = str(find_project_root(project_root or os.getcwd()))
-    if root not in sys.path:
-        sys.path.insert(0, root)
     pipeline_root = executor_input.parameters.get(PIPELINE_ROOT)
     if not pipeline_root:
         raise ExecutorInputError(
@@ -148,6 +141,13 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             "Set it when the run is created."
         )
     pipeline_root = enter_object_store(pipeline_root)
+    if task.archive:
+        from penstock.launch.project_archive import unpack_project
+
+        project_root = unpack_project(task.archive)
+    root = str(find_project_root(project_root or os.getcwd()))
+    if root not in sys.path:
+        sys.path.insert(0, root)
     if task.graph.main is not None:
         install_main(task.graph.main.text)
     values = task.graph.values(_given(task.graph, executor_input))
