@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _SHOWN = 400
 """Characters of an answer that are told."""
 
+_NOT_OF_ITS_SCHEMA = "failed to create typed patch object"
+"""What Kubernetes says, with the status 500, of an applied object that has an unknown field."""
+
 _KINDS: Mapping[int, type[KubeflowError]] = {
     401: NotAuthenticated,
     403: NotAllowed,
@@ -70,6 +73,8 @@ def error_of(method: str, path: str, answer: Any, access: Access) -> KubeflowErr
             f"{what} is not allowed (403{said}). Ask for the right, or name another namespace with "
             "--namespace."
         )
+    if _NOT_OF_ITS_SCHEMA in said:
+        return Refused(f"{what}: {said.removeprefix(', ')}")
     kind = _KINDS.get(status, ServerFault if status >= 500 else Refused)
     return kind(f"{what}: {status}{said}")
 

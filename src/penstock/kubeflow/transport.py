@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from penstock.installation import install_command
 from penstock.kubeflow.answers import error_of, value_of
-from penstock.kubeflow.errors import NotReachable, UnknownOnServer
+from penstock.kubeflow.errors import NotReachable, Refused, UnknownOnServer
 
 if TYPE_CHECKING:
     from penstock.kubeflow.connection import Access
@@ -180,7 +180,7 @@ class Transport:
                 if answer.status == 401 and not renewed and self.access.renew():
                     renewed = True  # the token had run out
                     continue
-                if answer.status not in _PASSING:
+                if answer.status not in _PASSING or isinstance(error, Refused):
                     raise error
                 asked = _asked_wait(answer.headers.get("Retry-After"))
             except Unanswered as unanswered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,8 @@ _PLURALS = {
     "Service": "services",
 }
 _LOOK_SECONDS = 2.0
+_TAIL = 5
+"""Lines that are told of what a pod printed."""
 
 
 class NotReady(KubeflowError):
@@ -77,7 +80,8 @@ def wait_until_ready(server: Server, manifests: list[dict[str, Any]], seconds: f
         while (missing := _missing(cluster.get(path_of(each)))) is not None:
             if time.monotonic() > end:
                 raise NotReady(
-                    f"{each['kind']} {each['metadata']['name']} is not ready after {seconds:g} s: {missing}"
+                    f"{each['kind']} {each['metadata']['name']} is not ready after {seconds:g} s: "
+                    f"{missing}{_words_of_pods(cluster, each)}"
                 )
             server.transport.sleep(_LOOK_SECONDS)
 
@@ -102,6 +106,30 @@ def _cluster(server: Server) -> Transport:
             "(KUBECONFIG, --context). Or write them with -o, and apply them with kubectl."
         )
     return Transport(server.connection.cluster, server.patience, server.transport.sleep)
+
+
+def _words_of_pods(cluster: Transport, manifest: Mapping[str, Any]) -> str:
+    """Return what holds up the pods of an object, and the end of what they print."""
+    metadata = manifest["metadata"]
+    path = f"/api/v1/namespaces/{metadata['namespace']}/pods"
+    name = metadata["labels"]["app.kubernetes.io/name"]
+    words = []
+    for pod in cluster.get(path, {"labelSelector": f"app.kubernetes.io/name={name}"})["items"]:
+        status = pod.get("status", {})
+        reasons = [
+            each["message"]
+            for each in status.get("conditions", ())
+            if each.get("status") == "False" and each.get("message")
+        ]
+        for each in status.get("containerStatuses", ()):
+            for kind, state in each.get("state", {}).items():
+                said = [state.get(field) for field in ("reason", "message") if state.get(field)]
+                reasons += [": ".join(said)] if said and kind != "running" else []
+        words.append(f"{pod['metadata']['name']}: {'; '.join(reasons) or status.get('phase')}")
+        with contextlib.suppress(KubeflowError):
+            printed = cluster.text(f"{path}/{pod['metadata']['name']}/log", {"tailLines": _TAIL})
+            words += [f"  {line}" for line in printed.splitlines()]
+    return "".join(f"\n{line}" for line in words)
 
 
 def _missing(found: Mapping[str, Any]) -> str | None:
