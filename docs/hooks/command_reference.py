@@ -31,8 +31,14 @@ def command_reference() -> str:
     for group, verbs in GROUPS:
         lines += [f"## {group}", ""]
         for verb in verbs:
-            parser = importlib.import_module(f"penstock.cli.verbs.{verb.name}").parser()
-            lines += [f"### penstock {verb.name}", "", *_verb(parser), ""]
+            module = importlib.import_module(f"penstock.cli.verbs.{verb.name}")
+            lines += [f"### penstock {verb.name}", ""]
+            if not hasattr(module, "VERBS"):
+                lines += [*_verb(module.parser()), ""]
+                continue
+            for name in module.VERBS:  # it has verbs of its own
+                own = importlib.import_module(f"penstock.cli.{verb.name}.{name}")
+                lines += [f"#### penstock {verb.name} {name}", "", *_verb(own.parser()), ""]
     return "\n".join(lines)
 
 

@@ -143,6 +143,9 @@ def test_a_model_is_served_and_an_alias_followed(
         namespace=namespace, claims={"models": MODELS}, resources=Resources(cpu=0.2, memory="1Gi")
     )
     manifests = deployment(FARES, settings)
+    # The node of these tests makes readiness probes only.
+    (container,) = manifests[1]["spec"]["template"]["spec"]["containers"]
+    del container["startupProbe"], container["livenessProbe"]
 
     apply(kubeflow.server, manifests)
     wait_until_ready(kubeflow.server, manifests, 120)
@@ -161,10 +164,10 @@ def test_a_model_is_served_and_an_alias_followed(
     wait_until_ready(kubeflow.server, manifests, 60)
     (same,) = core.list_namespaced_pod(namespace).items
     assert same.metadata.uid == pod.metadata.uid
-    core.delete_namespaced_pod(pod.metadata.name, namespace)
+    _remove("fares", cluster, namespace)
 
 
-def test_what_holds_it_up_is_told(kubeflow: Kubeflow, namespace: str) -> None:
+def test_what_holds_it_up_is_told(kubeflow: Kubeflow, cluster: Cluster, namespace: str) -> None:
     settings = ServingSettings(
         name="held-up",
         namespace=namespace,
@@ -173,10 +176,25 @@ def test_what_holds_it_up_is_told(kubeflow: Kubeflow, namespace: str) -> None:
         resources=Resources(cpu=0.1, memory="1Gi"),
     )
     manifests = deployment(FARES, settings)
+    (container,) = manifests[1]["spec"]["template"]["spec"]["containers"]
+    del container["startupProbe"], container["livenessProbe"]
     apply(kubeflow.server, manifests)
 
     with pytest.raises(NotReady, match=r'(?s)not ready after 5 s: .*secret "absent" not found'):
         wait_until_ready(kubeflow.server, manifests, 5)
+    _remove("held-up", cluster, namespace)
+
+
+def _remove(name: str, cluster: Cluster, namespace: str) -> None:
+    """Delete a Deployment, and wait until its pods are gone: they would outlive the cluster."""
+    client.AppsV1Api(cluster.api()).delete_namespaced_deployment(name, namespace)
+    core = client.CoreV1Api(cluster.api())
+    end = time.monotonic() + 120
+    while core.list_namespaced_pod(
+        namespace, label_selector=f"app.kubernetes.io/name={name}"
+    ).items:
+        assert time.monotonic() < end
+        time.sleep(0.5)
 
 
 def _ask(address: str) -> float:

@@ -11,6 +11,7 @@ from pages import ROOT
 
 from penstock import Component, components
 from penstock.cli.catalogue import VERBS
+from penstock.cli.verbs.kubeflow import VERBS as KUBEFLOW_VERBS
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_every_component_has_its_interface_on_the_page(hook):
 def test_every_verb_is_on_the_page(hook):
     page = hook("command_reference").command_reference()
     assert all(f"### penstock {verb}\n" in page for verb in VERBS)
+    assert all(f"#### penstock kubeflow {verb}\n" in page for verb in KUBEFLOW_VERBS)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ _PLURALS = {
     "Service": "services",
 }
 _LOOK_SECONDS = 2.0
+_PODS = 3
+"""Pods of which is told what holds them up: the newest."""
+
 _TAIL = 5
 """Lines that are told of what a pod printed."""
 
@@ -114,9 +117,12 @@ def _words_of_pods(cluster: Transport, manifest: Mapping[str, Any]) -> str:
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods"
     name = metadata["labels"]["app.kubernetes.io/name"]
     words = []
-    for pod in cluster.get(path, {"labelSelector": f"app.kubernetes.io/name={name}"})["items"]:
+    pods = cluster.get(path, {"labelSelector": f"app.kubernetes.io/name={name}"})["items"]
+    pods.sort(key=lambda pod: pod["metadata"].get("creationTimestamp") or "")
+    for pod in pods[-_PODS:]:
         status = pod.get("status", {})
-        reasons = [
+        reasons = [status["message"]] if status.get("message") else []
+        reasons += [
             each["message"]
             for each in status.get("conditions", ())
             if each.get("status") == "False" and each.get("message")
