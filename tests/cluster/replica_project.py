@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ def run_fn(fn_args):
 
 # All that a node with several replicas needs.
 ROLE = [
+    {
+        "apiGroups": ["trainer.kubeflow.org"],
+        "resources": ["trainjobs", "trainingruntimes"],
+        "verbs": ["get", "create", "delete"],
+    },
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
     {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "create", "delete"]},
@@ -139,6 +145,8 @@ class TrainerInPod:
                     }
                     for each in fields
                 ),
+                # The folder that stands for a bucket makes folders as a bucket does.
+                {"name": "FSSPEC_LOCAL_AUTO_MKDIR", "value": "true"},
                 {"name": "PYTHONPATH", "value": ":".join(each for each in sys.path if each)},
             ],
             "volumeMounts": [{"name": "work", "mountPath": str(self._folder)}],
@@ -174,6 +182,58 @@ class TrainerInPod:
                 return code, self._cluster.agent.logs(name, namespace=self._namespace)
             time.sleep(0.5)
         raise TimeoutError(self._cluster.agent.logs(name, namespace=self._namespace))
+
+
+class TrainJobs(threading.Thread):
+    """Makes the Job of each TrainJob, as Kubeflow Trainer and JobSet do, until it is stopped.
+
+    Args:
+        cluster: The cluster.
+        namespace: The namespace that it looks after.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        super().__init__(daemon=True)
+        self._objects = client.CustomObjectsApi(cluster.api())
+        self._batch = client.BatchV1Api(cluster.api())
+        self._of = ("trainer.kubeflow.org", "v1alpha1", namespace)
+        self._stopped = threading.Event()
+        self.seen: list[dict[str, Any]] = []
+
+    def run(self) -> None:
+        """Look twice a second."""
+        while not self._stopped.wait(0.5):
+            found = self._objects.list_namespaced_custom_object(*self._of, "trainjobs")
+            for each in found["items"]:
+                if each["metadata"]["uid"] not in {one["metadata"]["uid"] for one in self.seen}:
+                    self.seen.append(each)
+                    self._make(each)
+
+    def stop(self) -> None:
+        """Stop."""
+        self._stopped.set()
+        self.join()
+
+    def _make(self, train_job: dict[str, Any]) -> None:
+        reference = train_job["spec"]["runtimeRef"]
+        runtime = self._objects.get_namespaced_custom_object(
+            *self._of, "trainingruntimes", reference["name"]
+        )
+        (replicated,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+        nodes = train_job["spec"]["trainer"]["numNodes"]
+        spec = {**replicated["template"]["spec"], "completionMode": "Indexed"}
+        spec |= {"parallelism": nodes, "completions": nodes}
+        owner = {
+            "apiVersion": train_job["apiVersion"],
+            "kind": "TrainJob",
+            "name": train_job["metadata"]["name"],
+            "uid": train_job["metadata"]["uid"],
+        }
+        metadata = {
+            "name": f"{train_job['metadata']['name']}-{replicated['name']}-0",
+            "ownerReferences": [owner],
+        }
+        self._batch.create_namespaced_job(self._of[2], {"metadata": metadata, "spec": spec})
 
 
 def pods_of(cluster: Cluster, namespace: str) -> list[Any]:

@@ -16,7 +16,7 @@ pytest.importorskip("kubernetes", reason="kubernetes is not installed")
 
 from control_plane import Cluster
 from kubernetes import client
-from replica_project import ROLE, TrainerInPod, line_pipeline, pods_of, write_project
+from replica_project import ROLE, TrainerInPod, TrainJobs, line_pipeline, pods_of, write_project
 
 from penstock import LocalDagRunner
 from penstock.dsl import Resources
@@ -61,11 +61,12 @@ class Training:
 
     def __init__(self, cluster: Cluster, namespace: str, project: Path, **pipeline: Any) -> None:
         self.cluster, self.namespace = cluster, namespace
-        replicas = pipeline.pop("replicas", ReplicaPods(wait_seconds=120))
-        graph = compile_pipeline(line_pipeline(str(project / "root"), **pipeline))
+        replicas = pipeline.pop("replicas", ReplicaPods(wait_seconds=240))
+        root = pipeline.pop("root", str(project / "root"))
+        graph = compile_pipeline(line_pipeline(root, **pipeline))
         config = KubeflowConfig(
             image="line:1",
-            pipeline_root=str(project / "root"),
+            pipeline_root=root,
             volumes={"work": str(project)},
             replicas=replicas,
             seed=1,
@@ -160,6 +161,59 @@ def test_a_worker_that_is_killed_changes_nothing_but_the_log(
     until(lambda: not training.pods(), "the pods are removed")
     assert client.BatchV1Api(cluster.api()).list_namespaced_job(namespace).items == []
     assert client.CoreV1Api(cluster.api()).list_namespaced_service(namespace).items == []
+
+
+def test_parameter_servers_are_pods_of_one_job(
+    cluster: Cluster, namespace: str, project: Path
+) -> None:
+    training = Training(
+        cluster,
+        namespace,
+        project,
+        backend="tensorflow",
+        distribution="parameter_server",
+        config={"epochs": 2, "seconds": 0},
+        resources=Resources(replicas=1, parameter_servers=1),
+    )
+    result = training.done()
+    assert result["Trainer"].outputs["model"]
+    log = training.log()
+    for name in ("chief", "worker 0", "ps 0"):
+        assert f"{name}: process 2 has joined" in log, log
+
+
+def test_a_train_job_and_a_root_that_every_pod_copies_from(
+    cluster: Cluster,
+    namespace: str,
+    project: Path,
+    trainer: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FSSPEC_LOCAL_AUTO_MKDIR", "true")
+    controller = TrainJobs(cluster, namespace)
+    controller.start()
+    try:
+        training = Training(
+            cluster,
+            namespace,
+            project,
+            root=f"local://{project}/root",
+            backend="tensorflow",
+            distribution="multi_worker",
+            config={"epochs": 2, "seconds": 0},
+            resources=Resources(replicas=2),
+            replicas=ReplicaPods(launcher="trainjob", queue="gold", wait_seconds=240),
+        )
+        result = training.done()
+    finally:
+        controller.stop()
+    (made,) = controller.seen
+    assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gold"
+    (model,) = result["Trainer"].outputs["model"]
+    assert model.uri.startswith("local://")
+    assert Path(model.uri.removeprefix("local://"), "Format-Serving/saved_model.pb").exists()
+    assert "worker 1: process 2 has joined" in training.log()
+    until(lambda: not training.pods(), "the pods are removed")
 
 
 def test_all_ends_with_the_node_s_pod(cluster: Cluster, namespace: str, project: Path) -> None:
