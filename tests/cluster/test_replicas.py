@@ -21,6 +21,7 @@ from replica_project import ROLE, TrainerInPod, TrainJobs, line_pipeline, pods_o
 from penstock import LocalDagRunner
 from penstock.dsl import Resources
 from penstock.graph import compile_pipeline
+from penstock.launch.project_archive import upload_project
 from penstock.runners.kubeflow import KubeflowConfig, ReplicaPods, compile_to_yaml
 from penstock.runners.result import RunFailed
 from penstock.testing.kubeflow import CompiledPipeline
@@ -63,10 +64,12 @@ class Training:
         self.cluster, self.namespace = cluster, namespace
         replicas = pipeline.pop("replicas", ReplicaPods(wait_seconds=240))
         root = pipeline.pop("root", str(project / "root"))
+        archive = pipeline.pop("archive", None)
         graph = compile_pipeline(line_pipeline(root, **pipeline))
         config = KubeflowConfig(
             image="line:1",
             pipeline_root=root,
+            project_archive=archive,
             volumes={"work": str(project)},
             replicas=replicas,
             seed=1,
@@ -190,6 +193,8 @@ def test_a_train_job_and_a_root_that_every_pod_copies_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FSSPEC_LOCAL_AUTO_MKDIR", "true")
+    # Each pod unpacks the project for itself, too.
+    archive = upload_project(str(project), f"local://{project}/archives")
     controller = TrainJobs(cluster, namespace)
     controller.start()
     try:
@@ -198,6 +203,7 @@ def test_a_train_job_and_a_root_that_every_pod_copies_from(
             namespace,
             project,
             root=f"local://{project}/root",
+            archive=archive,
             backend="tensorflow",
             distribution="multi_worker",
             config={"epochs": 2, "seconds": 0},

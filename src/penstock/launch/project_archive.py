@@ -95,6 +95,25 @@ def unpack_project(url: str, folder: str | None = None) -> str:
     return target
 
 
+def unpack_project_once(url: str, folder: str) -> None:
+    """Unpack a project's archive at a folder of its own, unless an earlier process has done so.
+
+    Args:
+        url: What `upload_project` returned.
+        folder: The folder, the same on each machine that user code is imported on.
+
+    Raises:
+        ArchiveError: If the content does not match the digest in its name.
+        FileNotFoundError: If there is no such archive.
+    """
+    if os.path.exists(folder):
+        return
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    unfinished = tempfile.mkdtemp(prefix=".unpacking-", dir=os.path.dirname(folder))
+    unpack_project(url, unfinished)
+    os.rename(unfinished, folder)
+
+
 def _extract(archive: tarfile.TarFile, target: str) -> None:
     if hasattr(tarfile, "data_filter"):
         archive.extractall(target, filter="data")

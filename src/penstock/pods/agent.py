@@ -178,7 +178,9 @@ def dial(connection: Any, errand: _Errand) -> None:
     """
     line = call(errand.address, errand.key, 60.0)
     line.connection.send(Dialed(errand.number))
-    function, argument = pickle.loads(errand.payload)
+    function, argument, first = pickle.loads(errand.payload)
+    if first is not None:
+        first()
     function(line.connection, argument)
 
 

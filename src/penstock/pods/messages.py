@@ -65,7 +65,7 @@ class Start:
         name: Stands before its lines.
         environment: Variables that it has besides the pod's.
         defaults: Variables that it has where the pod has none of the name.
-        payload: A pickled pair of a function and its argument.
+        payload: Pickled: a function, its argument, and what is called before it or None.
     """
 
     number: int

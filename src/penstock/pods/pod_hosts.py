@@ -38,10 +38,13 @@ class PodHosts:
     Args:
         node_id: The node, after which the pods are named.
         request: How they are made.
+        first: Called first in each process, such as to fetch what it imports; it can be pickled.
     """
 
-    def __init__(self, node_id: str, request: PodRequest) -> None:
-        self._node_id, self._request = node_id, request
+    def __init__(
+        self, node_id: str, request: PodRequest, first: Callable[[], None] | None = None
+    ) -> None:
+        self._node_id, self._request, self._first = node_id, request, first
 
     @contextlib.contextmanager
     def hold(self, places: Sequence[Place]) -> Iterator[Places]:
@@ -52,7 +55,15 @@ class PodHosts:
         """
         own, cluster = OwnPod.find()
         with Reception(own.address, print_line) as reception:
-            held = _PodPlaces(self._node_id, self._request, places, own, cluster, reception)
+            held = _PodPlaces(
+                manifests.group_name(self._node_id, own.uid),
+                self._request,
+                self._first,
+                places,
+                own,
+                cluster,
+                reception,
+            )
             try:
                 held.make()
                 yield held
@@ -71,8 +82,9 @@ class _PodPlaces:
 
     def __init__(
         self,
-        node_id: str,
+        group: str,
         request: PodRequest,
+        first: Callable[[], None] | None,
         places: Sequence[Place],
         own: OwnPod,
         cluster: Cluster,
@@ -80,7 +92,7 @@ class _PodPlaces:
     ) -> None:
         self._request, self._places = request, places
         self._own, self._cluster, self._reception = own, cluster, reception
-        self._group = manifests.group_name(node_id, own.uid)
+        self._group, self._first = group, first
         self._is_job = request.kind == "job"
         self._kind = manifests.JOBS if self._is_job else manifests.TRAIN_JOBS
         self._workloads = manifests.workloads(self._group, places, request)
@@ -146,7 +158,7 @@ class _PodPlaces:
         return PodProcess(
             self._reception,
             number,
-            (function, argument),
+            (function, argument, self._first),
             name=self._places[number].name,
             environment=environment,
             defaults=_stores() | (self._slice(number) if self._request.tpu else {}),

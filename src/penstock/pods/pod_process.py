@@ -31,7 +31,7 @@ class PodProcess:
     Args:
         reception: Where it calls.
         place: The number of its place.
-        payload: A function and its argument, as `ChildProcess` takes them.
+        payload: A function and its argument, as `ChildProcess` takes them, and what is called before it.
         name: Stands before each of its lines.
         environment: Variables that it has besides the pod's.
         defaults: Variables that it has where the pod has none of the name.
@@ -43,7 +43,7 @@ class PodProcess:
         self,
         reception: Reception,
         place: int,
-        payload: tuple[Callable[[Any, Any], None], object],
+        payload: tuple[Callable[[Any, Any], None], object, Callable[[], None] | None],
         *,
         name: str,
         environment: Mapping[str, str],

@@ -10,6 +10,7 @@ from penstock.launch.project_archive import (
     ArchiveError,
     pack_project,
     unpack_project,
+    unpack_project_once,
     upload_project,
 )
 
@@ -74,3 +75,14 @@ def test_a_project_that_holds_its_data(project: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(project_archive, "LARGEST_BYTES", 30)
     with pytest.raises(ArchiveError, match=r"more than 0 MiB \(at .*Keep data outside it"):
         pack_project(str(project))
+
+
+def test_an_archive_is_unpacked_once_at_a_place(project: Path, tmp_path: Path) -> None:
+    url = upload_project(str(project), str(tmp_path / "archives"))
+    folder = tmp_path / "machine/project"
+    unpack_project_once(url, str(folder))
+    assert (folder / "pipelines/taxi.py").exists()
+    (folder / "mark").touch()
+    unpack_project_once(url, str(folder))
+    assert (folder / "mark").exists()
+    assert [each.name for each in folder.parent.iterdir()] == ["project"]

@@ -1,5 +1,6 @@
 """Processes that an agent starts for a reception: the same to see as children of one's own."""
 
+import functools
 import importlib
 import os
 import signal
@@ -19,6 +20,9 @@ from penstock.pods.reception import Reception
 # A process imports what it runs; tests cannot be imported by their names.
 ECHO = """
 import os, signal
+
+def prepare(folder):
+    os.makedirs(folder)
 
 def echo(connection, argument):
     print(f"begins with {argument} and {os.environ['GIVEN']}, {os.environ['DEFAULT']}")
@@ -52,11 +56,11 @@ class Pods:
         thread.start()
         return thread
 
-    def start(self, place=0, seconds=20):
+    def start(self, place=0, seconds=20, first=None):
         return PodProcess(
             self.reception,
             place,
-            (self.function, "an argument"),
+            (self.function, "an argument", first),
             name="worker 1",
             environment={"GIVEN": "this"},
             defaults={"DEFAULT": "that", "PATH": "not used"},
@@ -74,13 +78,15 @@ def pods(tmp_path, monkeypatch):
         yield made
 
 
-def test_a_process_talks_prints_and_ends_as_a_child_does(pods):
+def test_a_process_talks_prints_and_ends_as_a_child_does(pods, tmp_path):
     thread = pods.arrive()
-    process = pods.start()
+    prepare = importlib.import_module("echoing").prepare
+    process = pods.start(first=functools.partial(prepare, str(tmp_path / "prepared")))
     process.connection.send({"a": 1})
     pid, said = process.connection.recv()
     assert said == {"a": 1}
     assert pid != os.getpid()
+    assert (tmp_path / "prepared").exists()
     assert process.poll() is None
     process.connection.send("return")
     with pytest.raises((EOFError, OSError)):

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -81,6 +81,7 @@ class _Inputs:
     settings: RunSettings
     references: Mapping[str, ArtifactReference]
     replicas: Mapping[str, Any] | None = None
+    project: Callable[[], None] | None = None
 
     @property
     def node(self) -> GraphNode:
@@ -141,10 +142,12 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             "Set it when the run is created."
         )
     pipeline_root = enter_object_store(pipeline_root)
+    project = None
     if task.archive:
-        from penstock.launch.project_archive import unpack_project
+        from penstock.launch.project_archive import unpack_project, unpack_project_once
 
         project_root = unpack_project(task.archive)
+        project = partial(unpack_project_once, task.archive, project_root)
     root = str(find_project_root(project_root or os.getcwd()))
     if root not in sys.path:
         sys.path.insert(0, root)
@@ -169,6 +172,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             name: ArtifactReference.read(path) for name, path in executor_input.inputs.items()
         },
         replicas=task.replicas,
+        project=project,
     )
 
 
@@ -247,7 +251,7 @@ def _hosts(inputs: _Inputs) -> Hosts | None:
     if inputs.replicas is None:
         return None
     settings = pod_request(inputs.node.bound_resources, inputs.replicas)
-    return PodHosts(inputs.node.id, settings)
+    return PodHosts(inputs.node.id, settings, inputs.project)
 
 
 def _live(
