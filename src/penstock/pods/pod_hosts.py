@@ -121,11 +121,15 @@ class _PodPlaces:
             PodsMissing: If they are not, in time; it says of each what the cluster says.
         """
         self._renew()
+        # That a lost pod has ended its workload may be seen later.
+        may_renew = bool(self._told)
         deadline = time.monotonic() + self._request.wait_seconds
         looked = 0.0
         while True:
             if not self._reception.wait_for(len(self._places), _LOOK_SECONDS):
                 now = time.monotonic()
+                if may_renew and self._renew():
+                    may_renew = False
                 if self._look():
                     deadline += now - looked if looked else _LOOK_SECONDS
                 looked = now
@@ -182,15 +186,16 @@ class _PodPlaces:
         self._names[workload.name] = name
         self._cluster.create(self._kind, body)
         _log.info(
-            "%s %s: %s of %d pods",
+            "%s %s was made: %d pods%s",
             "Job" if self._is_job else "TrainJob",
             name,
-            "a set" if not workload.computes else "a set with accelerators",
             workload.count,
+            " with accelerators" if workload.computes else "",
         )
 
-    def _renew(self) -> None:
-        """Make a workload anew that has ended, since its pods are needed again."""
+    def _renew(self) -> bool:
+        """Make workloads anew that have ended, since their pods are needed again; return whether any."""
+        made = self._made
         for workload in self._workloads:
             there = self._cluster.get(self._kind, self._names[workload.name])
             if there is not None and not failure(there):
@@ -198,6 +203,7 @@ class _PodPlaces:
             self._made += 1
             self._remove(self._kind, self._names[workload.name])
             self._make(workload)
+        return self._made > made
 
     def _remove(self, kind: str, name: str) -> None:
         kinds = [kind] if kind != manifests.TRAIN_JOBS else [kind, manifests.RUNTIMES]

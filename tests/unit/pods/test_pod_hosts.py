@@ -2,6 +2,7 @@
 
 import importlib
 import threading
+import time
 
 import pytest
 
@@ -107,6 +108,20 @@ def test_a_job_that_has_failed_is_made_anew_when_its_pods_are_needed_again(serve
     assert jobs(server) == []
 
 
+def test_a_job_whose_failure_is_seen_while_its_pods_are_awaited_is_made_anew_once(server, work):
+    with PodHosts("Trainer", PodRequest()).hold(PLACES) as places:
+        places.addresses()
+        server.starts = False
+        for name in list(server.processes):
+            server.processes[name].kill()
+            server.processes.pop(name).wait()
+        for seconds, name in ((0.5, "trainer-0a1b2c3d"), (0.6, "trainer-0a1b2c3d-1")):
+            threading.Timer(seconds, _fail, (server, name)).start()
+        with pytest.raises(PodsMissing, match="trainer-0a1b2c3d-1 has failed"):
+            places.addresses()
+    assert jobs(server) == []
+
+
 def test_pods_that_do_not_come_are_told_with_what_the_cluster_says(server, work, monkeypatch):
     server.starts = False
     told = []
@@ -151,8 +166,12 @@ def test_pods_that_fail_at_once_end_the_wait_with_their_last_lines(server, work)
     assert "Error, exit status 1 its last lines:\nthe last line" in str(error.value)
 
 
-def _fail(server):
-    job = server.objects["/apis/batch/v1/namespaces/team/jobs/trainer-0a1b2c3d"]
+def _fail(server, name="trainer-0a1b2c3d"):
+    path = f"/apis/batch/v1/namespaces/team/jobs/{name}"
+    deadline = time.monotonic() + 30
+    while path not in server.objects and time.monotonic() < deadline:
+        time.sleep(0.05)
+    job = server.objects[path]
     job["status"]["conditions"] = [
         {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
     ]
