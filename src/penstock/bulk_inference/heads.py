@@ -68,7 +68,7 @@ def load_heads(path: str, spec: ModelSpec) -> HeadedModel:
     with temporary_copy(path) as local:
         if is_estimator(local):
             return _EstimatorHead(local, path, spec)
-        return _SavedModelHeads(local, path, spec)
+        return SavedModelHeads(local, path, spec)
 
 
 class _EstimatorHead:
@@ -96,7 +96,9 @@ class _EstimatorHead:
         return [HeadOutputs(DEFAULT_SIGNATURE, "predict", requests, outputs)]
 
 
-class _SavedModelHeads:
+class SavedModelHeads:
+    """A SavedModel: a head for each signature that is called."""
+
     USES_TENSORFLOW: ClassVar = True
 
     def __init__(self, local: str, path: str, spec: ModelSpec) -> None:
@@ -104,12 +106,21 @@ class _SavedModelHeads:
         self._signatures = _signatures(local, path, spec)
         # A graph of TensorFlow 1 is one of several, chosen by its tags.
         self._model = load_saved_model(local, spec.tag)
-        self._functions = {name: self._model.signatures[name] for name in self._signatures}
+        self.functions = {name: self._model.signatures[name] for name in self._signatures}
+
+    @property
+    def take_serialized(self) -> bool:
+        """Whether each signature takes serialized examples, of any number."""
+        return all(
+            _takes_serialized(each) and not each.batch_size for each in self._signatures.values()
+        )
 
     def methods(self) -> dict[str, str]:
+        """Return the method of each signature that is called."""
         return {name: signature.method for name, signature in self._signatures.items()}
 
     def infer(self, records: SerializedExamples, first_row: int) -> list[HeadOutputs]:
+        """Call each signature on serialized tf.Examples, the first of which is row `first_row`."""
         found = []
         requests: dict[str, Array | SerializedExamples]
         for name, signature in self._signatures.items():
@@ -145,7 +156,7 @@ class _SavedModelHeads:
         given = tensors if whole else {k: tf.gather(v, places) for k, v in tensors.items()}
         row = first + start
         try:
-            outputs = self._functions[signature.name](**given)
+            outputs = self.functions[signature.name](**given)
         except tf.errors.OpError as error:
             raise ValueError(
                 f"The signature {signature.name!r} of the model at {self._path} failed on the rows {row} "

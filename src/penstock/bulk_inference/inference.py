@@ -13,6 +13,7 @@ from penstock.bulk_inference.heads import load_heads
 from penstock.bulk_inference.shards import (
     InferencePlan,
     InferenceShard,
+    OtherFeatures,
     check_heads,
     feature_types,
     forget_model,
@@ -69,7 +70,19 @@ def infer(
     if processes is None:
         size = sum(file_size(file) for split in splits for file in split.files)
         processes = usable_processes(size // _BYTES_WORTH_A_PROCESS + 1)
-    plan = prepared(splits, plan)
+    plan = prepared(splits, plan, guess=True)
+    try:
+        done = _inferred(splits, plan, uri, processes)
+    except OtherFeatures:
+        # The files are written anew, after a look at all rows.
+        plan = prepared(splits, plan)
+        done = _inferred(splits, plan, uri, processes)
+    return counted(splits, done, plan, uri)
+
+
+def _inferred(
+    splits: Sequence[ExamplesSplit], plan: InferencePlan, uri: str, processes: int
+) -> list[tuple[str, int]]:
     done: list[tuple[str, int]] = []
     try:
         work = functools.partial(infer_shard, plan)
@@ -81,16 +94,24 @@ def infer(
                 report(sum(rows for _, rows in done))
     finally:
         forget_model()
-    return counted(splits, done, plan, uri)
+    return done
 
 
-def prepared(splits: Sequence[ExamplesSplit], plan: InferencePlan) -> InferencePlan:
+def prepared(
+    splits: Sequence[ExamplesSplit], plan: InferencePlan, *, guess: bool = False
+) -> InferencePlan:
     """Return the plan with what is known of all splits before the first one is predicted.
+
+    Args:
+        splits: The splits.
+        plan: The plan.
+        guess: Whether the features of all rows, for Parquet, are taken to be those of the first rows of
+            each file. `OtherFeatures` is raised later if they are not.
 
     Raises:
         ValueError: If the splits cannot be written as the plan says.
     """
-    plan = dataclasses.replace(plan, job=uuid.uuid4().hex)
+    plan = dataclasses.replace(plan, job=uuid.uuid4().hex, columns=b"", guessed=guess)
     if plan.output is None:
         return plan
     for split in splits:
@@ -100,7 +121,9 @@ def prepared(splits: Sequence[ExamplesSplit], plan: InferencePlan) -> InferenceP
         records = [each for each in files if each.file_format != "parquet"]
         if records:
             types = functools.partial(feature_types, plan=plan)
-            with contextlib.closing(map_shards(types, records)) as found:
+            with contextlib.closing(
+                map_shards(types, records, processes=1 if guess else None)
+            ) as found:
                 schema = joined_types(list(found), records[-1].files[0])
             return dataclasses.replace(plan, columns=schema.serialize().to_pybytes())
     return plan

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
 from penstock.bulk_inference.heads import HeadedModel, HeadOutputs, load_heads
+from penstock.bulk_inference.joint_rows import JointRows
 from penstock.bulk_inference.output_columns import check_new, extended_records, output_columns
 from penstock.bulk_inference.prediction_logs import prediction_logs
 from penstock.bulk_inference.specs import ModelSpec, OutputColumnsSpec, OutputExampleSpec
@@ -48,6 +49,7 @@ class InferencePlan:
         batch_bytes: The most serialized bytes that it gets at once, unless a single row has more.
         job: Names the inference, so that a process that loaded a model keeps it to the end.
         columns: The features of the rows with their types, for Parquet: a serialized Arrow schema.
+        guessed: Whether these are the features of the first rows of each file.
     """
 
     model: str
@@ -58,6 +60,12 @@ class InferencePlan:
     batch_bytes: int = DEFAULT_BATCH_BYTES
     job: str = ""
     columns: bytes = b""
+    guessed: bool = False
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """The features of the rows, if they are known."""
+        return pa.ipc.read_schema(pa.py_buffer(self.columns)) if self.columns else None
 
     @property
     def stored(self) -> Any:
@@ -75,6 +83,10 @@ class InferenceShard(NamedTuple):
 
     split: ExamplesSplit
     target: str
+
+
+class OtherFeatures(Exception):
+    """The rows have features, or types of them, that the first rows of the files did not have."""
 
 
 class _Batch(NamedTuple):
@@ -98,7 +110,7 @@ def infer_shard(plan: InferencePlan, shard: InferenceShard) -> tuple[str, int]:
     Raises:
         ValueError: If the model cannot take a row; the message names the file and the row.
     """
-    model, specs = _loaded(plan)
+    model, specs, joint = _loaded(plan)
     (path,) = shard.split.files
     rows = 0
     with written_whole(shard.target) as target, _Output(plan, specs, target) as output:
@@ -109,7 +121,14 @@ def infer_shard(plan: InferencePlan, shard: InferenceShard) -> tuple[str, int]:
             while (batch := coming.result()) is not None:
                 coming = reading.submit(next, batches, None)
                 try:
-                    heads = model.infer(batch.records, batch.first_row)
+                    found = None
+                    if joint is not None and batch.columns is None:
+                        found = joint(batch.records, batch.first_row)
+                    if found is not None:
+                        heads, columns = found
+                        batch = batch._replace(columns=columns)
+                    else:
+                        heads = model.infer(batch.records, batch.first_row)
                 except ValueError as error:
                     error.add_note(f"The rows are those of {path}, from 0.")
                     raise
@@ -123,10 +142,20 @@ def infer_shard(plan: InferencePlan, shard: InferenceShard) -> tuple[str, int]:
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(plan: InferencePlan) -> tuple[HeadedModel, dict[str, OutputColumnsSpec]]:
+def _loaded(
+    plan: InferencePlan,
+) -> tuple[HeadedModel, dict[str, OutputColumnsSpec], JointRows | None]:
     """Load the model once for a process."""
     model = load_heads(plan.model, plan.model_spec)
-    return model, check_heads(model, plan.output)
+    schema, joint = plan.schema, None
+    if schema is not None:
+        decode = RecordDecoder(DEFAULT_PAYLOAD_FORMAT)
+
+        def decoded(records: SerializedExamples, first_row: int) -> pa.RecordBatch:
+            return _conformed(decode(records.records, plan.model, first_row), schema)
+
+        joint = JointRows(model, schema, decoded)
+    return model, check_heads(model, plan.output), joint
 
 
 def forget_model() -> None:
@@ -162,13 +191,18 @@ def check_heads(
 
 
 def feature_types(split: ExamplesSplit, plan: InferencePlan) -> pa.Schema:
-    """Return the features of a file of records with their types; Arrow's null type where no row has one."""
+    """Return the features of a file of records with their types; Arrow's null type where no row has one.
+
+    If the plan's columns are to be guessed, only the first batch is looked at.
+    """
     found = pa.schema([])
     decode = RecordDecoder(split.payload_format)
     (path,) = split.files
     for batch in _batches(plan, split):
         types = decode(batch.records.records, path, batch.first_row).schema
         found = joined_types([found, types], path)
+        if plan.guessed:
+            break
     return found
 
 
@@ -251,7 +285,7 @@ class _Output:
         self._plan = plan
         self._specs = specs
         self._path = path
-        self._columns = pa.ipc.read_schema(pa.py_buffer(plan.columns)) if plan.columns else None
+        self._columns = plan.schema
         self._writer: TFRecordWriter | ParquetShard | None = None
         if plan.stored.compression is not None:
             self._writer = TFRecordWriter(path, plan.stored.compression, fast=True)
@@ -272,6 +306,8 @@ class _Output:
         rows = batch.columns
         if rows is None:
             rows = self._decode(batch.records.records, self._path, batch.first_row)
+            if self._columns is not None and self._plan.guessed:
+                _check_known(rows.schema, self._columns)
         if self._columns is not None:
             rows = _conformed(rows, self._columns)
         check_new(list(columns), rows.schema.names)
@@ -292,6 +328,15 @@ class _Output:
             # A file without rows: what the model would return is not known.
             self._writer = ParquetShard(self._path, self._columns or pa.schema([]))
         self._writer.__exit__(*error)
+
+
+def _check_known(found: pa.Schema, schema: pa.Schema) -> None:
+    for column in found:
+        index = schema.get_field_index(column.name)
+        if index < 0 or (
+            not pa.types.is_null(column.type) and schema.field(index).type != column.type
+        ):
+            raise OtherFeatures(column.name)
 
 
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -99,7 +99,7 @@ def _joined(signatures: list[AskedSignature], types: Mapping[str, pa.DataType]) 
     nodes = {node.name: node for node in graph.node}
     replaced, spec = _parsers(graph, nodes, separate.inputs[0].op.name)
     beside = _with_features(spec, types)
-    if len(replaced) + bool(types) - bool(beside) < 2:
+    if len(replaced) + bool(types.keys() - beside) < 2:
         raise NotJoinable("There is nothing that is parsed twice.")
 
     def joint(examples: tf.Tensor) -> Any:

@@ -1,0 +1,185 @@
+"""Predictions and all features of the rows from one parse of the examples, for Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from penstock.bulk_inference.heads import HeadedModel, HeadOutputs, SavedModelHeads
+from penstock.serving.joint_call import AskedSignature, JointCall, NotJoinable
+from penstock.serving.serialized_examples import SerializedExamples
+
+Array = npt.NDArray[Any]
+_RELATIVE, _ABSOLUTE = 1e-5, 1e-6
+_COMPARED_ROWS = 256
+_TAG = 0x0A
+_LONGEST = 5
+
+
+class JointRows:
+    """Calls a model's signatures and reads the rows' features at once.
+
+    The graph is joined with the first batch, and used only if it says of some of its rows what the model
+    and the decoder of rows say. TensorFlow's parser passes over features that it was not told of, so the
+    features of each row are counted: the rows are all there only if it found as many.
+
+    Args:
+        model: The model.
+        schema: The features with their types.
+        decode: Makes columns of serialized tf.Examples and the first one's number, in the schema's types.
+    """
+
+    def __init__(
+        self,
+        model: HeadedModel,
+        schema: pa.Schema,
+        decode: Callable[[SerializedExamples, int], pa.RecordBatch],
+    ) -> None:
+        self._model = model
+        self._schema = schema
+        self._decode = decode
+        self._types = {
+            column.name: column.type.value_type
+            for column in schema
+            if not pa.types.is_null(column.type)
+        }
+        self._call: JointCall | None = None
+        self._is_off = not isinstance(model, SavedModelHeads) or not model.take_serialized
+
+    def __call__(
+        self, records: SerializedExamples, first_row: int
+    ) -> tuple[list[HeadOutputs], pa.RecordBatch] | None:
+        """Return what the signatures and the rows say; None where each must be asked by itself."""
+        import tensorflow as tf
+
+        if self._call is None and not self._is_off:
+            self._join(records, first_row)
+        if self._is_off:
+            return None
+        try:
+            return self._of(records)
+        except tf.errors.OpError:
+            return None  # the model or the decoder says why
+
+    def _join(self, records: SerializedExamples, first_row: int) -> None:
+        import tensorflow as tf
+
+        assert isinstance(self._model, SavedModelHeads)
+        try:
+            functions = self._model.functions.values()
+            self._call = JointCall([AskedSignature(each) for each in functions], self._types)
+            some = SerializedExamples(records.tensor[:_COMPARED_ROWS])
+            found = self._of(some)
+            self._is_off = (
+                found is None
+                or not found[1].equals(self._decode(some, first_row))
+                or not _same(found[0], self._model.infer(some, first_row))
+            )
+        except (NotJoinable, tf.errors.OpError, ValueError):
+            self._is_off = True
+
+    def _of(self, records: SerializedExamples) -> tuple[list[HeadOutputs], pa.RecordBatch] | None:
+        assert self._call is not None
+        assert isinstance(self._model, SavedModelHeads)
+        returned, lists = self._call(records.tensor)
+        rows = len(records)
+        heads = []
+        for (name, method), outputs in zip(self._model.methods().items(), returned, strict=True):
+            if any(array.ndim == 0 or len(array) != rows for array in outputs.values()):
+                return None
+            heads.append(HeadOutputs(name, method, {}, dict(sorted(outputs.items()))))
+        counts = np.zeros(rows, dtype=np.int64)
+        arrays = []
+        for column in self._schema:
+            if column.name not in lists:
+                arrays.append(pa.nulls(rows, column.type))
+                continue
+            array, is_there = _with_nulls(lists[column.name])
+            counts += is_there
+            arrays.append(array)
+        if not np.array_equal(counts, count_features(records)):
+            return None
+        return heads, pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+
+def count_features(records: SerializedExamples) -> npt.NDArray[np.int64]:
+    """Return how many features each tf.Example has, `[rows]`; -1 where it is not written as usual.
+
+    The entries of the map are walked in all rows at once; their keys and values are not read.
+    """
+    lengths = np.fromiter(map(len, records.records), np.int64, len(records))
+    data = np.frombuffer(b"".join(records.records) + bytes(_LONGEST + 1), np.uint8)
+    ends = np.cumsum(lengths)
+    counts = np.zeros(len(lengths), dtype=np.int64)
+    rows = np.flatnonzero(lengths)
+    ends = ends[rows]
+    place, content_ends, usual = _entered(data, ends - lengths[rows])
+    usual &= content_ends == ends
+    while len(rows):
+        counts[rows[~usual]] = -1
+        going = usual & (place < ends)
+        if not going.all():
+            rows, place, ends = rows[going], place[going], ends[going]
+            if not len(rows):
+                break
+        _, place, usual = _entered(data, place)
+        counts[rows] += 1
+        usual &= place <= ends
+    return counts
+
+
+def _entered(
+    data: npt.NDArray[np.uint8], place: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Read the heads of messages in field 1: where they begin and end, and whether there are such."""
+    is_usual = data[place] == _TAG
+    start = place + 1
+    digit = data[start]
+    if not (digit >= 0x80).any():
+        start += 1
+        return start, start + digit, is_usual
+    length = np.zeros(len(place), dtype=np.int64)
+    going = np.ones(len(place), dtype=bool)
+    for size in range(_LONGEST):
+        digit = data[np.minimum(start, len(data) - 1)]
+        length += np.where(going, (digit & 0x7F).astype(np.int64) << 7 * size, 0)
+        start += going
+        going &= digit >= 0x80
+        if not going.any():
+            break
+    return start, start + length, is_usual & ~going
+
+
+def _with_nulls(lists: pa.LargeListArray) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+    """Return lists with nulls in place of empty ones, and which are there."""
+    offsets = np.frombuffer(lists.buffers()[1], np.int64, len(lists) + 1)
+    is_there = np.diff(offsets) > 0
+    if is_there.all():
+        return lists, is_there
+    mask = pa.array(~is_there)
+    return pa.LargeListArray.from_arrays(lists.offsets, lists.values, mask=mask), is_there
+
+
+def _same(one: list[HeadOutputs], other: list[HeadOutputs]) -> bool:
+    return all(
+        _equal(mine.outputs, theirs.outputs) for mine, theirs in zip(one, other, strict=True)
+    )
+
+
+def _equal(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    if one.keys() != other.keys():
+        return False
+    for name, values in one.items():
+        expected = other[name]
+        if values.shape != expected.shape or values.dtype != expected.dtype:
+            return False
+        if values.dtype.kind == "f":
+            if not np.allclose(values, expected, _RELATIVE, _ABSOLUTE, equal_nan=True):
+                return False
+        elif not np.array_equal(values, expected):
+            return False
+    return True
