@@ -14,6 +14,7 @@ from penstock.graph import GraphNode
 from penstock.launch import spread_run
 from penstock.launch.cache_key import CacheKeys
 from penstock.launch.resolution import Outputs, as_declared
+from penstock.launch.staging import staged_folder
 from penstock.store import (
     ExecutionRecord,
     ExecutionState,
@@ -57,13 +58,15 @@ def _sweep(execution: ExecutionRecord, run: RunRecord) -> None:
     """Remove the folders of an execution that nobody will publish; its log is kept."""
     nodes = {node["id"]: node for node in json.loads(run.graph_json or '{"nodes": []}')["nodes"]}
     for key in nodes.get(execution.node_id or "", {}).get("outputs", {}):
-        with contextlib.suppress(OSError):
+        # A root may be out of reach from here, as a cluster's bucket from a laptop.
+        with contextlib.suppress(Exception):
             location.remove(
                 layout.output_folder(run.root, str(execution.node_id), key, execution.id)
             )
     if execution.log_path:
         scratch = os.path.join(os.path.dirname(execution.log_path), layout.SCRATCH)
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(staged_folder(scratch), ignore_errors=True)
 
 
 def outside_changed(

@@ -47,7 +47,7 @@ class Staging:
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = self.local = attempt
-        self._folder = f"{attempt.working_dir}.staged"
+        self._folder = staged_folder(attempt.working_dir)
         self._places: dict[str, str] = {}  # local folder or file to URL
         component_class: type[Component] = resolve(attempt.node.component)
         self._is_needed = not (
@@ -139,6 +139,11 @@ class Staging:
             for local, url in sorted(self._places.items(), reverse=True):
                 value = value.replace(local, url)
         return value
+
+
+def staged_folder(working_dir: str) -> str:
+    """Return where the copies lie of an attempt with such a scratch folder: beside it."""
+    return f"{working_dir}.staged"
 
 
 def _on_other_machines(beam_pipeline_args: object) -> bool:
