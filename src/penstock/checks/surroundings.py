@@ -134,8 +134,8 @@ def check_pod(node: GraphNode, place: str) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 place,
-                f"{node.id}: {type(folder).__name__} is mounted at {path} on a cluster; here is no such "
-                "folder.",
+                f"{node.id}: {type(folder).__name__} is mounted at {path} on a cluster; there is no such "
+                "folder here.",
                 node.id,
             )
 

@@ -349,5 +349,5 @@ def test_what_a_pod_has_and_this_machine_lacks(root, monkeypatch):
     level, token, mount = (each.message for each in found)
     assert "gives LEVEL='debug' on a cluster; here the variable is not set" in level
     assert "gets TOKEN from the secret 'hub' on a cluster; here the variable is not set" in token
-    assert "VolumeClaim is mounted at /not/here on a cluster; here is no such folder" in mount
+    assert "VolumeClaim is mounted at /not/here on a cluster; there is no such folder here" in mount
     assert messages(root, gen) == []

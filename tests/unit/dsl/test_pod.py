@@ -103,10 +103,14 @@ def test_what_kubernetes_would_refuse_is_refused_where_it_is_written(make: Any, 
 
 def test_settings_over_others() -> None:
     base = PodSettings(
-        image="all:1", environment={"A": "0", "B": "0"}, tolerations=[Toleration("x")]
+        image="all:1",
+        environment={"A": "0", "B": "0"},
+        tolerations=[Toleration("x")],
+        affinity=[NodeAffinity(NodeRule("zone", values=["b"]))],
     )
     over = FULL.over(base)
     assert over.image == "taxi:1"
     assert over.environment == {"A": "a", "B": "0", "TOKEN": SecretKey("hub", "token")}
     assert over.tolerations == (Toleration("x"), Toleration("gpu"))
+    assert over.affinity == FULL.affinity  # else zone a or zone b would do
     assert PodSettings().over(base) == base

@@ -185,7 +185,8 @@ class PodSettings:
     def over(self, base: Self) -> Self:
         """Return these settings with those of `base` below them.
 
-        Dicts and lists hold the entries of both; of two entries with one key this one's counts.
+        Dicts and lists hold the entries of both; of two entries with one key this one's counts. Of
+        `affinity` only this one counts if it has any: several requirements are alternatives.
 
         Example:
             >>> PodSettings(labels={"b": "2"}).over(PodSettings(labels={"a": "1"})).labels
@@ -196,7 +197,7 @@ class PodSettings:
             below = merged.get(name)
             if isinstance(value, Mapping) and below:
                 merged[name] = {**below, **value}
-            elif isinstance(value, tuple) and below:
+            elif isinstance(value, tuple) and below and name != "affinity":
                 merged[name] = (*below, *(each for each in value if each not in below))
             else:
                 merged[name] = value
