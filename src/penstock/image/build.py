@@ -29,7 +29,7 @@ class ImageBuild:
     """One image of a project.
 
     The tag is the start of a SHA-256 over the Dockerfile, the files that the engine would send, the
-    build arguments and the base image's digest: the same content has the same name, and other content
+    build arguments (but pip's own settings) and the base image's digest: the same content has the same name, and other content
     another. So Kubeflow's cache, which compares images by name, is right about them.
 
     Args:
@@ -87,7 +87,7 @@ class ImageBuild:
 
     @property
     def build_arguments(self) -> dict[str, str]:
-        """All build arguments that the image depends on."""
+        """All build arguments, with the base image and the variant."""
         base = self.pinned_base or self.base
         return {
             **({"PYTHON_IMAGE": base} if base else {}),
@@ -100,7 +100,8 @@ class ImageBuild:
         """The image's name with its tag."""
         digest = hashlib.sha256()
         for key, value in sorted(self.build_arguments.items()):
-            digest.update(f"{key}={value}\0".encode())
+            if not key.startswith("PIP_"):  # where packages come from, not what they are
+                digest.update(f"{key}={value}\0".encode())
         _add(digest, "Dockerfile", self.dockerfile_text.encode())
         for path in context_files(self.folder):
             full = os.path.join(self.folder, path)

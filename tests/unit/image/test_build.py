@@ -76,7 +76,9 @@ def test_the_tag_follows_from_the_content(project: Path) -> None:
     seen.add(slim.reference.replace("slim-", ""))
     seen.add(ImageBuild(str(project), "forest", arguments={"EXTRAS": "s3"}).reference)
     assert len(seen) == 8
-    # What is not sent does not count.
+    # What is not sent does not count, nor where packages come from.
+    index = {"PIP_INDEX_URL": "https://mirror.example.com"}
+    assert ImageBuild(str(project), "forest", arguments=index).reference == build.reference
     before = build.reference
     (project / ".dockerignore").write_text("image.lock\n.dockerignore\nnotes\n")
     (project / "notes").write_text("")
