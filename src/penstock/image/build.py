@@ -30,7 +30,7 @@ class ImageBuild:
 
     The tag is the start of a SHA-256 over the Dockerfile, the files that the engine would send, the
     build arguments (but pip's own settings) and the base image's digest: the same content has the same
-    name, and other content another. So Kubeflow's cache, which compares images by name, is right about them.
+    name, and other content another. So Kubeflow's cache, which compares names, is right about images.
 
     Args:
         folder: The project's root; the context of the build.
