@@ -395,6 +395,8 @@ class KubeflowApi:
             found = [each for each in found if each["experiment_id"] == query["experiment_id"]]
         for each in json.loads(query.get("filter") or "{}").get("predicates", ()):
             assert each["operation"] in ("EQUALS", 1), each
+            if each["key"] == "recurring_run_id":
+                raise ApiError(500, "Unknown column 'RecurringRunId' in 'where clause'")
             value = each.get("string_value", each.get("stringValue"))
             found = [record for record in found if record.get(each["key"]) == value]
         field, _, order = (query.get("sort_by") or "created_at").partition(" ")

@@ -14,7 +14,6 @@ from pages import ROOT, RUN_BY_SHELL, blocks, commands, missing_lines, pages, sc
 
 CHEAP = {
     "docs/cli.md",
-    "docs/cluster-guide.md",
     "docs/caching.md",
     "docs/components.md",
     "docs/data-validation.md",

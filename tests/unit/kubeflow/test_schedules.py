@@ -89,7 +89,7 @@ def test_a_schedule_fires_and_its_runs_do_not_overlap(
     time.sleep(1.3)
 
     (run,) = list_runs(idle_kubeflow.server, schedule_id=schedule.schedule_id)
-    assert run.parameters["words"] == "wait"
+    assert run.parameters == {"pipeline_root": str(tmp_path)}
     assert run.version == schedule.version
     idle_kubeflow.enable("words", enabled=False)
     assert [each.enabled for each in idle_kubeflow.schedules()] == [False]

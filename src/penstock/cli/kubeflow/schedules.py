@@ -16,6 +16,9 @@ from penstock.cli.quantities import duration
 if TYPE_CHECKING:
     from penstock.kubeflow.records import ClusterRun, Schedule
 
+_RUNS = 200
+"""Runs among which the last one of each schedule is looked for."""
+
 
 def parser() -> Parser:
     """Return the arguments of the verb."""
@@ -48,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from penstock.kubeflow.runs import list_runs
 
     schedules = kubeflow.schedules()
+    runs = list_runs(kubeflow.server, most=_RUNS)
     if arguments.json:
         print_json([schedule.to_json() for schedule in schedules])
         return exit_codes.OK
@@ -57,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         return exit_codes.OK
     rows: list[tuple[Cell, ...]] = []
     for schedule in schedules:
-        last = list_runs(kubeflow.server, most=1, schedule_id=schedule.schedule_id)
+        last = [run for run in runs if run.schedule_id == schedule.schedule_id]
         rows.append(
             (
                 (schedule.name, "name"),
