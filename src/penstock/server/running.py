@@ -17,10 +17,7 @@ from penstock.server.processes import bound_socket, serve_in_processes
 from penstock.serving.model import import_tensorflow
 
 LOG = logging.getLogger("penstock.server")
-_LAST_SECONDS = 0.3
 _REFRESH_SECONDS = 1.0
-_MOST_SECONDS = 3.0
-"""Seconds that it waits at most for connections on which nothing was asked yet."""
 
 
 def _needs(error: ImportError) -> str:
@@ -32,6 +29,7 @@ try:
     import uvicorn
 
     from penstock.server.divided import DividedServables
+    from penstock.server.http_server import HttpServer
     from penstock.server.rest.app import build_app
     from penstock.server.rest.direct_connection import direct_settings
 except ImportError as error:
@@ -119,7 +117,7 @@ async def _serve(
     )
     settings.load()
     settings.ssl = context
-    server = _Server(settings)
+    server = HttpServer(settings)
     ending = False
 
     def stop(number: signal.Signals) -> None:
@@ -179,53 +177,3 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def _address(scheme: str, host: str, port: int) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, whose signals are ours."""
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        """Leave the signals alone."""
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening; who has just connected may still ask once.
-
-        Closing a socket that listens would reset the connections that wait in it, so they are taken
-        first.
-        """
-        loop = asyncio.get_running_loop()
-        waiting = [each for listener in sockets or [] for each in _accepted(listener)]
-        for listening in self.servers:
-            listening.close()
-        for each in sockets or []:
-            each.close()
-        for each in waiting:
-            await loop.connect_accepted_socket(self._protocol, each, ssl=self.config.ssl)
-        deadline = loop.time() + _MOST_SECONDS
-        if not self.force_exit:
-            await asyncio.sleep(_LAST_SECONDS)
-        while not self.force_exit and loop.time() < deadline and self._has_not_asked():
-            await asyncio.sleep(0.05)
-        await super().shutdown(sockets)
-
-    def _has_not_asked(self) -> bool:
-        """Return whether there is a connection on which nothing was asked yet."""
-        connections = self.server_state.connections
-        return any(getattr(each, "cycle", self) is None for each in connections)
-
-    def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return made
-
-
-def _accepted(listener: socket.socket) -> list[socket.socket]:
-    """Return the connections that wait for a listener, which does not block."""
-    accepted = []
-    with contextlib.suppress(OSError):
-        while True:
-            accepted.append(listener.accept()[0])
-    return accepted

@@ -10,7 +10,7 @@ from penstock.server.rest.direct import DirectAnswer, DirectDoor, DirectRequest
 from penstock.server.safety.connections import BoundedProtocol
 from penstock.server.safety.limits import Limits
 
-_REFUSED_SECONDS = 0.05
+_REFUSED_SECONDS = 0.25
 """How long a connection is not read from after its request was refused for load.
 
 Who asks again at once, whatever `Retry-After` says, would take the time of those who are answered.

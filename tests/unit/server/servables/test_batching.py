@@ -151,3 +151,25 @@ def test_a_client_that_has_gone_costs_nothing():
 
     in_batches(doubler, steps)
     assert doubler.sizes == [1]
+
+
+def test_new_requests_are_refused_when_those_before_them_waited_too_long():
+    doubler = Doubler()
+    doubler.go.clear()
+
+    async def steps(batcher):
+        batcher.check_load()  # nothing was asked yet
+        first = asyncio.create_task(batcher.submit("s", rows(0), 1))
+        await asyncio.sleep(0.01)
+        waiting = [asyncio.create_task(batcher.submit("s", rows(1), 1))]
+        await asyncio.sleep(0.2)
+        batcher.check_load()  # what waits is less than a batch, however long it waits
+        waiting.append(asyncio.create_task(batcher.submit("s", rows(2), 1)))
+        await asyncio.sleep(0.01)
+        with pytest.raises(ResourceExhaustedError, match=r"requests wait for 0\.\d\d s already"):
+            batcher.check_load()
+        doubler.go.set()
+        await asyncio.gather(first, *waiting)
+        batcher.check_load()
+
+    in_batches(doubler, steps, max_rows=2, max_queue_time=0.4)
