@@ -138,9 +138,15 @@ class ImageBuild:
         """Build it; what the engine prints goes to standard error.
 
         Raises:
-            ImageError: If the build fails.
+            ImageError: If the build fails, or files changed meanwhile: the tag would not tell the content.
         """
+        before = self.reference
         _told(self.command(engine, options), "The build failed; what it printed is above.")
+        if self.reference != before:
+            _call([*engine, "rmi", before])
+            raise ImageError(
+                "Files of the project changed while its image was built. Build it again."
+            )
 
     def push(self, engine: Sequence[str]) -> None:
         """Push it to its registry.

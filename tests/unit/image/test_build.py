@@ -24,7 +24,10 @@ case "$1 $2" in
       *RepoDigests*) echo '["docker.io/library/python@{DIGEST}"]'; exit 0 ;;
     esac
     grep -qxF "$3" built 2>/dev/null ;;
-  build*) echo "STEP 1"; echo "$3" >> built; [ ! -e broken ] ;;
+  build*)
+    echo "STEP 1"; echo "$3" >> built
+    if [ -e touch ]; then echo more >> "$(cat touch)"; fi
+    [ ! -e broken ] ;;
   *) exit 0 ;;
 esac
 """
@@ -135,6 +138,15 @@ def test_building_once(
     assert capfd.readouterr().out.endswith(
         f"engine build --tag {reference} --file {project}/Dockerfile --build-arg VARIANT=gpu {project}\n"
     )
+
+
+def test_what_changes_meanwhile_is_not_tagged(project: Path, engine: Path) -> None:
+    (engine / "touch").write_text(str(project / "module.py"))
+    build = ImageBuild(str(project), "forest")
+    before = build.reference
+    with pytest.raises(ImageError, match="changed while its image was built"):
+        build.run(find_engine())
+    assert (engine / "asked").read_text().splitlines()[-1] == f"rmi {before}"
 
 
 def test_locking(
