@@ -21,6 +21,7 @@ INSIDE = {
     "EndOfDataError": "the next pass over the data begins",
     "NoAnswer": "the InfraValidator does not bless the model, and says why",
     "ServerFailed": "the InfraValidator does not bless the model, and says why",
+    "Stopped": "the process ends, and its attempt is CANCELED",
     "TensorError": "the server answers INVALID_ARGUMENT",
     "UnsupportedAnalyzerError": "Transform goes on with Beam",
     "WrongAnswer": "the InfraValidator does not bless the model, and says why",
