@@ -42,6 +42,15 @@ def pod_limits(node: GraphNode, config: KubeflowConfig) -> Iterator[Limit]:
                 node.id, f"PodSettings.{setting}={value!r}", f"{_WHY[setting]} {how}", not allowed
             )
     yield from _of_volumes(node, config)
+    for setting in ("environment", "annotations"):
+        for name, value in getattr(pod, setting).items():
+            if isinstance(value, str) and "{{" in value:
+                yield Limit(
+                    node.id,
+                    f"PodSettings.{setting}[{name!r}]",
+                    "Argo would replace what stands in '{{'. Take the value from a config map.",
+                    fatal=True,
+                )
     reserved = {*POD_IDENTITY, *(["PENSTOCK_STORE"] if config.store is not None else [])}
     for name in pod.environment:
         if name in reserved or name.startswith("KFP_"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import logging
 import os
 import re
@@ -16,7 +15,6 @@ from penstock.dsl import Pipeline
 from penstock.dsl.exceptions import DefinitionError, ParameterError
 from penstock.dsl.pod import SecretKey
 from penstock.dsl.resources import Resources
-from penstock.dsl.runtime_parameter import RuntimeParameter
 from penstock.graph import Graph, GraphNode, compile_pipeline
 from penstock.installation import install_command
 from penstock.launch.code_folder import code_folder
@@ -26,10 +24,14 @@ from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.config import KubeflowConfig
 from penstock.runners.kubeflow.container.object_store import enter_object_store
 from penstock.runners.kubeflow.container.task import runtime_parameters
-from penstock.runners.kubeflow.limits import PIPELINE_ROOT, limits
-from penstock.runners.kubeflow.pods import image_of
+from penstock.runners.kubeflow.limits import limits
+from penstock.runners.kubeflow.parameters import (
+    pipeline_signature,
+    with_configured,
+    with_defaults,
+)
 from penstock.runners.kubeflow.replicas import pod_request
-from penstock.runners.kubeflow.resources import is_replicated, parameters_of, told_as_text
+from penstock.runners.kubeflow.resources import is_replicated, parameters_of
 from penstock.runners.kubeflow.tasks import add_task
 from penstock.runners.protocol import Abilities, Limit, UnsupportedSetting
 
@@ -176,7 +178,7 @@ def compile_to_yaml(
         compile_to_yaml(compile_pipeline(pipeline), KubeflowConfig(image="taxi:3f2c"))
     """
     config = config or KubeflowConfig()
-    graph = _with_image(graph, config)
+    graph = with_configured(graph, config)
     try:
         from kfp import compiler, dsl
     except ImportError as error:
@@ -196,10 +198,10 @@ def compile_to_yaml(
     for each in found:
         _LOG.warning("%s", each)
     config = _with_archive(graph, config)
-    graph = _with_defaults(graph, parameters or {})
+    graph = with_defaults(graph, parameters or {})
     resources = {node.id: _own_resources(graph, node, config) for node in graph.nodes}
 
-    signature = _signature(graph, config)
+    signature = pipeline_signature(graph, config)
 
     def define(*channels: Any) -> None:
         given = dict(zip(signature.parameters, channels, strict=True))
@@ -216,43 +218,6 @@ def compile_to_yaml(
         path = os.path.join(folder, "pipeline.yaml")
         compiler.Compiler().compile(pipeline, path)
         return Path(path).read_text("utf-8")
-
-
-def _with_image(graph: Graph, config: KubeflowConfig) -> Graph:
-    """Return the graph with the runtime parameters of the configuration among its own."""
-    found = {
-        each.name: each
-        for each in (config.image, config.pod.image)
-        if isinstance(each, RuntimeParameter)
-    }
-    return dataclasses.replace(graph, parameters={**graph.parameters, **found}) if found else graph
-
-
-def _with_defaults(graph: Graph, given: Mapping[str, Any]) -> Graph:
-    """Return the graph with the given values as the defaults of its runtime parameters."""
-    values = _known(graph, given)
-    parameters = {
-        name: each if name not in values else _renewed(each, values[name])
-        for name, each in graph.parameters.items()
-    }
-    renewed = dataclasses.replace(graph, parameters=parameters)
-    # What a component refuses is told here, not in a container.
-    renewed.bind_known({})
-    return renewed
-
-
-def _known(graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given values, checked; a parameter may still be without one."""
-    needed = {name: each for name, each in graph.parameters.items() if name in given}
-    unknown = {name: value for name, value in given.items() if name not in graph.parameters}
-    if unknown:
-        graph.values(given)  # says which, and the nearest name
-    return dataclasses.replace(graph, parameters=needed).values(given)
-
-
-def _renewed(parameter: Any, default: Any) -> Any:
-    kind = type(parameter)
-    return kind(parameter.name, parameter.ptype, default, parameter.description)
 
 
 def _own_resources(graph: Graph, node: GraphNode, config: KubeflowConfig) -> Resources:
@@ -280,40 +245,6 @@ def _resources(graph: Graph, node_id: str) -> Resources:
         return part.bind({}).nodes[0].bound_resources
     except DefinitionError as error:
         raise type(error)(f"{node_id}: Resources: {error}") from None
-
-
-def _signature(graph: Graph, config: KubeflowConfig) -> inspect.Signature:
-    """Return the parameters of the Kubeflow pipeline, those without a default first."""
-    used = set(graph.parameters) if config.store is not None else set()
-    for node in graph.nodes:
-        used |= runtime_parameters(node.parameters)
-        if is_replicated(node.resources):
-            used |= runtime_parameters(node.resources)
-        used |= runtime_parameters(image_of(node, config))
-    as_text = told_as_text(graph)
-    used |= as_text
-    root = config.pipeline_root or graph.root
-    fields: list[tuple[str, type, Any]] = [
-        (PIPELINE_ROOT, str, root if root is not None and config.reaches(root) else None)
-    ]
-    for name, each in graph.parameters.items():
-        if name in as_text and each.default is not None:
-            fields.append(
-                (name, str, f"{each.default:.12g}" if each.ptype is float else str(each.default))
-            )
-        elif name in used:
-            fields.append((name, str if name in as_text else each.ptype, each.default))
-    return inspect.Signature(
-        [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if default is None else default,
-                annotation=kind,
-            )
-            for name, kind, default in fields
-        ]
-    )
 
 
 def _sanitized(name: str) -> str:

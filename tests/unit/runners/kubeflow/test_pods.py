@@ -191,6 +191,7 @@ def test_a_setting_that_kubeflow_cannot_honour_is_refused_or_allowed_by_name() -
         ({"mounts": {"/models": EmptyFolder()}}, "KubeflowConfig.volumes mounts a claim there"),
         ({"mounts": {"/gcs": EmptyFolder()}}, "Kubeflow mounts a folder of its own there"),
         ({"environment": {"PENSTOCK_STORE": "x"}}, "this variable is set for every container"),
+        ({"environment": {"FORMAT": "{{x}}"}}, "Argo would replace what stands in '{{'"),
         ({"environment": {"PENSTOCK_POD_UID": "x"}}, "this variable is set for every container"),
     ],
 )  # fmt: skip
