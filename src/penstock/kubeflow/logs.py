@@ -17,6 +17,9 @@ from penstock.kubeflow.transport import Transport
 _PAUSE_SECONDS = 2.0
 _RUN_LABEL = "pipeline/runid"
 _NODE_NAME = "workflows.argoproj.io/node-name"
+_TEMPLATES = ("system-container-impl", "retry-system-container-impl")
+"""Names of Kubeflow's templates for the containers of tasks, without and with retries."""
+
 _MAIN = "main"
 """The container of the task, beside Argo's own."""
 
@@ -139,19 +142,25 @@ def _ended(row: Any) -> bool:
 
 def _pods_of_rows(run: ClusterRun, task: Task, attempt: int | None) -> list[str]:
     """Return the pods that may be a task's container, by what Kubeflow tells of its tasks."""
-    rows = executor_rows(task, run)
-    row = _chosen(rows, task, attempt)
+    row = _chosen(executor_rows(task, run), task, attempt)
     if row is not None:
-        return [row["pod_name"]] if row.get("pod_name") else []
-    # Older servers name the children only.
-    children = [
-        child["pod_name"]
-        for each in run.tasks
-        if each.get("display_name") == task.name
-        for child in each.get("child_tasks") or ()
-        if child.get("pod_name")
-    ]
-    return children[::-1]
+        return _pod_names(row.get("pod_name"))
+    found: list[str] = []
+    for each in run.tasks:
+        if task.name in (each.get("display_name"), each.get("name")):
+            # Older servers name the children only; servers to come, the pods.
+            told = [*(each.get("child_tasks") or ()), *(each.get("pods") or ())]
+            for child in reversed(told):
+                found += _pod_names(child.get("pod_name") or child.get("name"))
+    return found
+
+
+def _pod_names(node: str | None) -> list[str]:
+    """Return what the pod of a node of Argo may be called: as the node, or with the template's name."""
+    if not node:
+        return []
+    workflow, _, number = node.rpartition("-")
+    return [node, *(f"{workflow}-{template}-{number}" for template in _TEMPLATES)]
 
 
 def _chosen(found: list[Any], task: Task, attempt: int | None) -> Any:

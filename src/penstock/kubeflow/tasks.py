@@ -53,6 +53,8 @@ class _Rows:
         self._by_node: dict[str, Row] = {}
         for row in rows:
             self._named[_name(row)] = row
+            if row.get("name"):  # servers to come tell the task's name beside the node's
+                self._named[row["name"]] = row
             if row.get("pod_name"):
                 self._by_node[row["pod_name"]] = row
             if row.get("task_id"):

@@ -26,7 +26,8 @@ def compiled(arguments: argparse.Namespace) -> tuple[PipelinePackage, dict[str, 
     compiled in.
 
     Args:
-        arguments: `file`, `image`, `code`, `store_secret` and, of verbs that make runs, `root` and `param`.
+        arguments: `file`, `image`, `code`, `store_secret`, `allow` and, of verbs that make runs, `root` and
+            `param`.
 
     Raises:
         UsageError: If the file is no compiled pipeline, or an option has no effect on one.
@@ -61,7 +62,7 @@ def compiled(arguments: argparse.Namespace) -> tuple[PipelinePackage, dict[str, 
 def _read(arguments: argparse.Namespace) -> PipelinePackage:
     from penstock.kubeflow.package import PipelinePackage
 
-    for option in ("image", "code", "store_secret"):
+    for option in ("image", "code", "store_secret", "allow"):
         if getattr(arguments, option):
             raise UsageError(
                 f"--{option.replace('_', '-')} is for a pipeline file; {arguments.file} is compiled."
@@ -84,6 +85,9 @@ def _config(loaded: PipelineFile, arguments: argparse.Namespace) -> KubeflowConf
     config: KubeflowConfig = (
         settings_in(loaded, KubeflowConfig, "kubeflow_config") or KubeflowConfig()
     )
+    if arguments.allow:
+        allowed = [each.strip() for each in arguments.allow.split(",") if each.strip()]
+        config = dataclasses.replace(config, allow=[*config.allow, *allowed])
     if arguments.image:
         config = dataclasses.replace(config, image=arguments.image)
     if arguments.code == "root":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from penstock.cli.arguments import Parser, key_value
@@ -96,6 +97,11 @@ def add_pipeline_options(parser: Parser, *, runs: bool = True) -> None:
         metavar="SECRET/KEY",
         help="the Kubernetes secret, and its key, that holds the URL of the metadata store",
     )
+    parser.add_argument(
+        "--allow",
+        metavar="SETTINGS",
+        help="settings to leave out where Kubeflow cannot honour them, as priority_class,...",
+    )
     if not runs:
         return
     parser.add_argument("--root", metavar="URL", help="where all containers write artifacts")
@@ -108,7 +114,10 @@ def add_pipeline_options(parser: Parser, *, runs: bool = True) -> None:
         help="a runtime parameter; may be repeated",
     )
     parser.add_argument(
-        "--experiment", metavar="NAME", default="Default", help="Kubeflow's experiment (Default)"
+        "--experiment",
+        metavar="NAME",
+        default=os.environ.get("KF_PIPELINES_DEFAULT_EXPERIMENT_NAME", "Default"),
+        help="Kubeflow's experiment (default: $KF_PIPELINES_DEFAULT_EXPERIMENT_NAME, else Default)",
     )
     parser.add_argument(
         "--service-account",
