@@ -13,6 +13,7 @@ from penstock.evaluation.keys import MetricKey, SubKey
 from penstock.evaluation.metrics.modules import COUNTS, declaration_of
 from penstock.evaluation.metrics.registry import Computation
 from penstock.evaluation.metrics.user_metrics import computation_of
+from penstock.evaluation.query_kernels import Queries, RowsOfQueries
 from penstock.evaluation.requested_metrics import MetricRequest, metric_requests
 
 
@@ -89,6 +90,9 @@ def _planned(request: MetricRequest, spec: Any, computation: Computation) -> Pla
     if spec.query_key:
         if computation.of_rank is not None:
             computation = computation.of_rank(key.sub_key.top_k)  # type: ignore[union-attr,arg-type]
+        if computation.kernel[0] is not Queries:
+            # A metric of rows is of all rows of the queries.
+            computation = replace(computation, kernel=(RowsOfQueries, computation.kernel))
         view = View(
             key.model_name,
             key.output_name,

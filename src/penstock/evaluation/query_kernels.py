@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,60 @@ class Queries(Kernel):
         found = dict(zip(self.params, features, strict=True))
         rows = QueryRows(starts, labels, scores, weights[starts], found, False)
         return np.unique(np.concatenate(self._members)), starts, rows
+
+
+class RowsOfQueries(Kernel):
+    """What a kernel of rows holds of all rows of the queries of a group. Params: the kernel and its params.
+
+    A query counts in each slice that one of its rows is in, with all of its rows, as in TFMA. Since a
+    query's rows may come in any order, this keeps labels, predictions and weights of every row.
+    """
+
+    def __init__(self, params: Hashable, view: View) -> None:
+        super().__init__(params, view)
+        self._codes: dict[Any, int] = {}
+        self._rows: list[tuple[npt.NDArray[Any], ...]] = []
+        self._members: list[IntArray] = []
+
+    def add(self, inputs: MetricInputs, membership: Membership) -> None:
+        """Add a batch."""
+        unique, inverse = np.unique(query_names(inputs, self.view.query_key), return_inverse=True)
+        codes = self._codes_of(unique.tolist())[inverse]
+        weights = inputs.row_weights(self.view.weighted).astype(np.float64)
+        self._rows.append((codes, inputs.labels, inputs.predictions, weights))
+        self._members.append(np.unique(membership.groups * _SPAN + codes[membership.rows]))
+
+    def merge(self, other: RowsOfQueries, groups: Sequence[int]) -> None:
+        """Add another kernel's rows."""
+        codes = self._codes_of(list(other._codes))
+        self._rows += [(codes[found], *rest) for found, *rest in other._rows]
+        for members in other._members:
+            group, code = np.divmod(members, _SPAN)
+            self._members.append(np.asarray(groups, dtype=np.int64)[group] * _SPAN + codes[code])
+
+    def state(self, group: int) -> Any:
+        """Return the state of the kernel that saw the rows of one group's queries."""
+        kernel_class, params = self.params
+        kernel = kernel_class(params, replace(self.view, query_key=""))
+        if self._rows:
+            columns = [np.concatenate(parts) for parts in zip(*self._rows, strict=True)]
+            self._rows = [tuple(columns)]
+            members = np.unique(np.concatenate(self._members))
+            self._members = [members]
+            first, last = np.searchsorted(members, [group * _SPAN, (group + 1) * _SPAN])
+            inside = np.zeros(len(self._codes), dtype=bool)
+            inside[members[first:last] - group * _SPAN] = True
+            codes, labels, predictions, weights = columns
+            rows = np.flatnonzero(inside[codes])
+            if len(rows):
+                seen = MetricInputs(labels[rows], predictions[rows], weights[rows])
+                every = np.arange(len(rows))
+                kernel.add(seen, Membership(every, np.zeros(len(rows), dtype=np.int64), 1))
+        return kernel.state(0)
+
+    def _codes_of(self, names: list[Any]) -> IntArray:
+        codes = [self._codes.setdefault(name, len(self._codes)) for name in names]
+        return np.array(codes, dtype=np.int64)
 
 
 def query_names(inputs: MetricInputs, query_key: str) -> npt.NDArray[Any]:

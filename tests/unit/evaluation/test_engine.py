@@ -168,8 +168,21 @@ def test_parquet_gives_the_same(files, model, by_class, tmp_path):
             "has no effect without compute_confidence_intervals",
         ),
         (
-            {"metrics_specs": [{"metrics": [{"class_name": "AUC"}], "query_key": "q"}]},
-            "AUC is of rows, not of queries; put it in a MetricsSpec without query_key",
+            {
+                "metrics_specs": [
+                    {
+                        "metrics": [{"class_name": "AUC"}],
+                        "query_key": "q",
+                        "binarize": {"class_ids": {"values": [1]}},
+                    }
+                ]
+            },
+            "AUC is of rows, not of queries, and has no single classes of them; put it in a MetricsSpec "
+            "without query_key",
+        ),
+        (
+            {"metrics_specs": [{"metrics": [{"class_name": "ExactMatch"}], "query_key": "q"}]},
+            "ExactMatch is of rows, not of queries, and needs more of a row than its label",
         ),
         (
             {

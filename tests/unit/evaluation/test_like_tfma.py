@@ -183,6 +183,15 @@ AT = [
     metric("ThresholdAtRecall", recall=0.6),
     metric("ThresholdAtRecall", recall=[0.2, 0.9], name="two"),
 ]
+OF_QUERIES = [
+    "AUC",
+    "AUCPrecisionRecall",
+    "BinaryAccuracy",
+    "Recall",
+    "MeanLabel",
+    "MeanPrediction",
+]
+OF_QUERIES += ["MeanSquaredError", "Calibration", "CalibrationPlot"]
 OF_LABELS = ["MeanLabel", "MeanPrediction", "Calibration", "CoefficientOfDiscrimination"]
 BINARY = [*MATRIX, *AT, *OF_LABELS, "RelativeCoefficientOfDiscrimination", "AUC", "ExampleCount"]
 BINARY += ["AUCPrecisionRecall", "BinaryCrossentropy", "Hinge", "LogCoshError"]
@@ -415,6 +424,10 @@ CASES = {
         metric("NDCG", gain_key="gain", top_k_list=[1]),
         query_key="query",
         binarize={"top_k_list": {"values": [3]}},
+    ),
+    "rows of queries": case(ranked(), *OF_QUERIES, query_key="query"),
+    "rows of queries, weighted": case(
+        ranked(weights=True), *OF_QUERIES, query_key="query", model=WEIGHTED
     ),
     "sets": case(
         sets(),

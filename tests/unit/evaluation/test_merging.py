@@ -77,7 +77,8 @@ def some_rows(seed, count, shape):
 
 
 def planned(name):
-    """The plan of one metric, by its name."""
+    """The plan of one metric, by its name, perhaps of the rows of queries."""
+    name, _, of_queries = name.partition(" of ")
     declaration = CATALOG[name]
     arguments = {key: REQUIRED[declaration.arguments[key]] for key in declaration.required}
     if "rouge_type" in arguments:
@@ -85,7 +86,7 @@ def planned(name):
     if "top_k_list" in declaration.arguments:
         arguments["top_k_list"] = [1, 2]
     metric = MetricConfig(class_name=name, config=json.dumps(arguments))
-    query_key = "query" if declaration.ranks else ""
+    query_key = "query" if declaration.ranks or of_queries else ""
     config = EvalConfig(
         model_specs=[ModelSpec(label_key="label", example_weight_key="weight")],
         metrics_specs=[MetricsSpec(metrics=[metric], query_key=query_key)],
@@ -151,7 +152,7 @@ def shape_for(metrics):
     raise AssertionError("it takes none of the rows")
 
 
-@pytest.mark.parametrize("name", metric_names())
+@pytest.mark.parametrize("name", [*metric_names(), "AUC of queries", "MeanLabel of queries"])
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_merged_parts_are_the_whole(name, data):

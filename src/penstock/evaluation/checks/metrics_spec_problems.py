@@ -11,6 +11,7 @@ from penstock.evaluation.metrics.catalog import CATALOG, read_metric_config
 from penstock.evaluation.metrics.declarations import MetricDeclaration
 from penstock.evaluation.metrics.modules import (
     COUNTS,
+    catalog_key,
     declaration_of,
     is_built_in,
     is_tfma,
@@ -18,6 +19,9 @@ from penstock.evaluation.metrics.modules import (
 )
 from penstock.evaluation.requested_metrics import best_ranks, metric_name_and_meaning, own_sub_key
 from penstock.spelling import nearest
+
+_OF_LISTS = ("SetMatch", "Rouge", "Bleu", "ExactMatch")
+_OWN_CLASS = {"top_k", "class_id"}
 
 
 def metrics_spec_problems(config: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
@@ -210,6 +214,23 @@ def _metric(metric: Any, spec: Any, place: str) -> Iterator[ConfigProblem]:
             )
 
 
+def _no_query(metric: Any, declaration: MetricDeclaration, spec: Any) -> str:
+    """Return why a metric is not computed of all rows of the queries, or nothing."""
+    if declaration.ranks or declaration.by_tfma or metric.class_name in COUNTS:
+        return ""
+    if (
+        declaration.compares
+        or declaration.features
+        or declaration.is_attribution
+        or metric.class_name.startswith(_OF_LISTS)
+    ):
+        return "needs more of a row than its label, prediction and weight"
+    _, arguments = read_metric_config(catalog_key(metric), metric.config)
+    if spec.HasField("binarize") or spec.HasField("aggregate") or _OWN_CLASS & set(arguments):
+        return "has no single classes of them"
+    return ""
+
+
 def _query(
     metric: Any, declaration: MetricDeclaration, spec: Any, place: str
 ) -> Iterator[ConfigProblem]:
@@ -220,12 +241,11 @@ def _query(
             f"{metric.class_name} is of queries. Set query_key in its MetricsSpec: the feature that the "
             "rows of a query have in common.",
         )
-    elif spec.query_key and not (
-        declaration.ranks or declaration.by_tfma or metric.class_name in COUNTS
-    ):
+    elif spec.query_key and (why := _no_query(metric, declaration, spec)):
         yield ConfigProblem(
             place,
-            f"{metric.class_name} is of rows, not of queries; put it in a MetricsSpec without query_key.",
+            f"{metric.class_name} is of rows, not of queries, and {why}; put it in a MetricsSpec without "
+            "query_key.",
         )
     if "top_k_list" in declaration.arguments:
         if not best_ranks(spec, metric):
