@@ -98,8 +98,9 @@ def test_those_of_a_run_that_the_store_does_not_know_go_with_what_is_unknown(ben
     assert bench.left() == {"known", "known.key.json"}
 
 
-def test_a_run_of_containers_is_called_complete_while_it_goes_on(bench) -> None:
-    bench.run("cluster", RunState.COMPLETE, runner="kubeflow")
-    assert bench.gone() == {}
-    bench.run("later", RunState.FAILED)
-    assert bench.gone(Rules(keep=1)) == {"checkpoints": ["cluster"]}
+def test_a_run_of_containers_keeps_them_while_it_goes_on(bench) -> None:
+    bench.run("cluster", None, runner="kubeflow")
+    bench.store.hold("cluster", 60)
+    assert bench.gone(Rules(keep=0)) == {}
+    bench.store.set_run_state("cluster", RunState.COMPLETE)
+    assert bench.gone() == {"checkpoints": ["cluster"]}
