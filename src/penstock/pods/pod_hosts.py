@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from penstock.pods.reception import Reception
 from penstock.pods.request import PodRequest
 from penstock.progress import tell
 
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS, _LONGEST_LOOK, _SLOWER = 2.0, 15.0, 1.2
 _WHY_SECONDS = 10.0
 """How long the cluster may take until it says how a pod ended: its machine must be heard first."""
 
@@ -125,11 +124,13 @@ class _PodPlaces:
         may_renew = bool(self._told)
         deadline = time.monotonic() + self._request.wait_seconds
         looked = 0.0
+        pause = _LOOK_SECONDS
         while True:
-            if not self._reception.wait_for(len(self._places), _LOOK_SECONDS):
+            if not self._reception.wait_for(len(self._places), pause):
                 now = time.monotonic()
+                pause = min(pause * _SLOWER, _LONGEST_LOOK, max(deadline - now, _LOOK_SECONDS))
                 if may_renew and self._renew():
-                    may_renew = False
+                    may_renew, deadline = False, now + self._request.wait_seconds
                 if self._look():
                     deadline += now - looked if looked else _LOOK_SECONDS
                 looked = now
@@ -165,7 +166,7 @@ class _PodPlaces:
             (function, argument, self._first),
             name=self._places[number].name,
             environment=environment,
-            defaults=_stores() | (self._slice(number) if self._request.tpu else {}),
+            defaults=self._slice(number) if self._request.tpu else {},
             agent_seconds=self._request.wait_seconds,
             why_gone=self._why_gone,
         )
@@ -270,15 +271,3 @@ class _PodPlaces:
             if reason or time.monotonic() >= deadline:
                 return reason or "its line was cut; the cluster knows of no reason"
             time.sleep(0.5)
-
-
-def _stores() -> dict[str, str]:
-    """Return the variables by which this process enters object stores.
-
-    They travel on the line: what was read from a secret does not stand in the pods' specification.
-    """
-    return {
-        name: text
-        for name, text in os.environ.items()
-        if name.startswith("FSSPEC_") or name == "AWS_DEFAULT_REGION"
-    }

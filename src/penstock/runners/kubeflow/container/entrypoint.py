@@ -34,6 +34,7 @@ from penstock.project_root import find_project_root
 from penstock.runners.kubeflow.container.artifact_reference import ArtifactReference
 from penstock.runners.kubeflow.container.executor_input import ExecutorInput, ExecutorInputError
 from penstock.runners.kubeflow.container.object_store import enter_object_store
+from penstock.runners.kubeflow.container.replica import prepare_replica
 from penstock.runners.kubeflow.container.shown import facts, show
 from penstock.runners.kubeflow.container.sources import SOURCES, sources_of
 from penstock.runners.kubeflow.container.task import (
@@ -81,7 +82,7 @@ class _Inputs:
     settings: RunSettings
     references: Mapping[str, ArtifactReference]
     replicas: Mapping[str, Any] | None = None
-    project: Callable[[], None] | None = None
+    prepare: Callable[[], None] | None = None
 
     @property
     def node(self) -> GraphNode:
@@ -141,13 +142,11 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             "The run has no pipeline_root: a folder or URL that all its containers can write. "
             "Set it when the run is created."
         )
-    pipeline_root = enter_object_store(pipeline_root)
-    project = None
+    given_root, pipeline_root = pipeline_root, enter_object_store(pipeline_root)
     if task.archive:
-        from penstock.launch.project_archive import unpack_project, unpack_project_once
+        from penstock.launch.project_archive import unpack_project
 
         project_root = unpack_project(task.archive)
-        project = partial(unpack_project_once, task.archive, project_root)
     root = str(find_project_root(project_root or os.getcwd()))
     if root not in sys.path:
         sys.path.insert(0, root)
@@ -172,7 +171,7 @@ def _read(task: ContainerTask, executor_input: ExecutorInput, project_root: str 
             name: ArtifactReference.read(path) for name, path in executor_input.inputs.items()
         },
         replicas=task.replicas,
-        project=project,
+        prepare=partial(prepare_replica, given_root, task.archive, project_root or root),
     )
 
 
@@ -251,7 +250,7 @@ def _hosts(inputs: _Inputs) -> Hosts | None:
     if inputs.replicas is None:
         return None
     settings = pod_request(inputs.node.bound_resources, inputs.replicas)
-    return PodHosts(inputs.node.id, settings, inputs.project)
+    return PodHosts(inputs.node.id, settings, inputs.prepare)
 
 
 def _live(
