@@ -246,8 +246,14 @@ def _launcher(inputs: _Inputs) -> Iterator[_Launcher]:
 
 
 def _hosts(inputs: _Inputs) -> Hosts | None:
-    """Return where the node's own processes run: in pods, if it has several replicas."""
+    """Return where the node's own processes run: in pods if it has several replicas, and itself one."""
     if inputs.replicas is None:
+        return None
+    if not os.environ.get("PENSTOCK_POD_NAME") and not os.environ.get("KFP_POD_NAME"):
+        print(
+            f"{inputs.node.id}: this container is in no pod of a cluster: all processes run in it",
+            file=sys.stderr,
+        )
         return None
     settings = pod_request(inputs.node.bound_resources, inputs.replicas)
     return PodHosts(inputs.node.id, settings, inputs.prepare)
