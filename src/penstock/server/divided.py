@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from penstock.server.errors import (
     InternalError,
     InvalidArgumentError,
     NotFoundError,
-    ServingError,
     UnavailableError,
 )
 from penstock.server.measures import Measures
@@ -29,13 +27,13 @@ from penstock.server.safety.pending_bytes import PendingBytes
 from penstock.server.servables.servable import Servable
 from penstock.server.servables.servables import Servables
 from penstock.server.servables.served_model import Use
+from penstock.server.shadows import Shadows
 from penstock.server.traffic import Target, Traffic
 
 LOG = logging.getLogger("penstock.server")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-_MOST_SHADOWS = 64
 _NO_TRAFFIC = Traffic()
 _LIMITS = Limits()
 
@@ -78,7 +76,7 @@ class DividedServables(Servables):
         self.most_rows = limits.rows
         self.pending = PendingBytes(limits.pending_bytes)
         self.measures.watch(self, self.logs.values())
-        self._shadows: set[asyncio.Task[None]] = set()
+        self._shadows = Shadows(self)
 
     @classmethod
     def of(cls, config: ServerConfig) -> DividedServables:
@@ -143,39 +141,8 @@ class DividedServables(Servables):
         traffic = self.traffic.get(asked.name, _NO_TRAFFIC)
         if not traffic.shadows:
             return
-        for target in traffic.shadows_of(_request_key(traffic, asked.request)):
-            if len(self._shadows) >= _MOST_SHADOWS:
-                self.measures.shadow_failures.labels(asked.name, str(target), "BUSY").inc()
-                continue
-            task = asyncio.get_running_loop().create_task(
-                self._ask_shadow(asked, target, signature, inputs, outputs)
-            )
-            self._shadows.add(task)
-            task.add_done_callback(self._shadows.discard)
-
-    async def _ask_shadow(
-        self, asked: Asked, target: Target, signature: str, inputs: Arrays, outputs: Arrays
-    ) -> None:
-        name, shadow = asked.name, str(target)
-        began = time.monotonic()
-        try:
-            with super().get(name, target.version, target.label) as servable:
-                answer = await servable.predict(signature, inputs)
-                self.log(
-                    asked, servable, signature, inputs, answer, label=target.label, shadow=True
-                )
-            seconds = time.monotonic() - began
-            agree, rows = _agreement(outputs, answer)
-        except ServingError as error:
-            self.measures.shadow_failures.labels(name, shadow, error.code).inc()
-            return
-        except Exception:
-            LOG.exception("%s: the shadow %s failed", name, shadow)
-            self.measures.shadow_failures.labels(name, shadow, "INTERNAL").inc()
-            return
-        self.measures.shadow_seconds.labels(name, shadow).observe(seconds)
-        self.measures.shadow_rows.labels(name, shadow, "true").inc(agree)
-        self.measures.shadow_rows.labels(name, shadow, "false").inc(rows - agree)
+        targets = traffic.shadows_of(_request_key(traffic, asked.request))
+        self._shadows.ask(asked, targets, signature, inputs, outputs)
 
     def log(
         self,
@@ -220,7 +187,7 @@ class DividedServables(Servables):
 
     async def close(self) -> None:
         """Stop watching, wait for shadows, unload all models and complete the request logs."""
-        await asyncio.gather(*self._shadows, return_exceptions=True)
+        await self._shadows.close()
         await super().close()
         for log in self.logs.values():
             await asyncio.to_thread(log.close)
@@ -389,31 +356,6 @@ def _joined(
             whole[rows] = other
         joined[name] = whole
     return joined
-
-
-def _agreement(outputs: Arrays, shadow: Arrays) -> tuple[int, int]:
-    """Return in how many rows two answers agree, and the number of rows.
-
-    Floats agree if they are within 0.001 of each other, relatively or absolutely.
-    """
-    rows = max((len(array) for array in outputs.values() if array.ndim), default=1)
-    agree = np.ones(rows, dtype=bool)
-    for name, array in outputs.items():
-        other = shadow.get(name)
-        if other is None or other.shape != array.shape:
-            return 0, rows
-        if array.dtype.kind in "fcV" and other.dtype.kind in "fcV":
-            wide = np.complex128 if array.dtype.kind == "c" else np.float64
-            same = np.isclose(
-                array.astype(wide), other.astype(wide), rtol=1e-3, atol=1e-3, equal_nan=True
-            )
-        else:
-            same = np.asarray(array == other)
-        if array.ndim and len(array) == rows:
-            agree &= same.all(axis=tuple(range(1, same.ndim)))
-        else:
-            agree &= bool(same.all())
-    return int(agree.sum()), rows
 
 
 def _check_names(servable: Servable, traffic: Traffic, log: RequestLog | None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import threading
 
 import httpx
 import numpy as np
@@ -13,10 +15,12 @@ import pytest
 from penstock.io.examples.messages import example_class
 from penstock.io.tfrecord.records import read_tfrecords
 from penstock.server.config import ModelSource, ServerConfig, VersionPolicy
-from penstock.server.divided import DividedServables, _agreement
+from penstock.server.divided import DividedServables
 from penstock.server.request_log.config import RequestLogConfig
 from penstock.server.rest.app import build_app
 from penstock.server.safety.limits import Limits
+from penstock.server.servables.saved_model import SavedModel
+from penstock.server.shadows import agreement
 from penstock.server.traffic import Traffic
 
 pytestmark = pytest.mark.tensorflow
@@ -205,6 +209,29 @@ def test_the_default_version_answers_for_one_that_is_not_served(folder):
     assert metrics['penstock_traffic_fallbacks_total{model="m",target="next"}'] == 1
 
 
+def test_a_slow_shadow_takes_no_thread_from_requests(folder, monkeypatch):
+    threads: dict[str, set[str]] = {"1": set(), "2": set()}
+    run = SavedModel.run
+
+    def noted(self, signature, inputs):
+        name = threading.current_thread().name.rpartition("_")[0]
+        if name.startswith("penstock-"):  # not those that warm it
+            threads[os.path.basename(self.path)].add(name)
+        return run(self, signature, inputs)
+
+    monkeypatch.setattr(SavedModel, "run", noted)
+    shadowed = 'penstock_shadow_seconds_count{model="m",shadow="canary"}'
+
+    async def asking(asker):
+        for _ in range(3):
+            assert (await asker.predict([_row(1.0)])).status_code == 200
+        while (await asker.metrics()).get(shadowed, 0) < 3:
+            await asyncio.sleep(0.01)
+
+    _ask(folder, asking, {"shadow": {"canary": 1.0}})
+    assert threads == {"1": {"penstock-compute"}, "2": {"penstock-shadow"}}
+
+
 def test_a_shadow_sees_a_copy_and_its_answer_is_measured_only(folder, tmp_path):
     async def asking(asker):
         for i in range(3):
@@ -356,10 +383,10 @@ def test_metrics_say_what_is_served(folder):
 def test_agreement_is_by_row():
     floats = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]], np.float32)
     other = floats + np.array([[0.0, 0.0005], [0.0, 0.0], [0.1, 0.0]], np.float32)
-    assert _agreement({"y": floats}, {"y": other}) == (2, 3)
+    assert agreement({"y": floats}, {"y": other}) == (2, 3)
     text = np.array([b"a", b"b", b"c"], object)
-    assert _agreement({"t": text}, {"t": np.array([b"a", b"x", b"c"], object)}) == (2, 3)
-    assert _agreement({"y": floats}, {"z": floats}) == (0, 3)
-    assert _agreement({"y": floats[:0]}, {"y": floats[:0]}) == (0, 0)
-    assert _agreement({"t": text[:0]}, {"t": text[:0]}) == (0, 0)
-    assert _agreement({"y": floats}, {"y": floats[:2]}) == (0, 3)
+    assert agreement({"t": text}, {"t": np.array([b"a", b"x", b"c"], object)}) == (2, 3)
+    assert agreement({"y": floats}, {"z": floats}) == (0, 3)
+    assert agreement({"y": floats[:0]}, {"y": floats[:0]}) == (0, 0)
+    assert agreement({"t": text[:0]}, {"t": text[:0]}) == (0, 0)
+    assert agreement({"y": floats}, {"y": floats[:2]}) == (0, 3)

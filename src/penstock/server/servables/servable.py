@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
@@ -72,8 +73,19 @@ class Servable:
         self.path = path
         self.model = model
         self.labels: ModelLabels = read_labels(path)
+        self._batching = batching
         self._batcher = Batcher(model.run, executor, batching)
         self._held = held
+
+    def beside(self, executor: Executor) -> Servable:
+        """Return this version with batches of its own, computed in other threads; it is not closed itself.
+
+        Args:
+            executor: The threads.
+        """
+        other = copy.copy(self)
+        other._batcher = Batcher(self.model.run, executor, self._batching)
+        return other
 
     @property
     def signatures(self) -> Mapping[str, SignatureInfo]:
