@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from penstock.evaluation.keras_objects import unknown_objects
 from penstock.evaluation.models import DEFAULT_SIGNATURE
 from penstock.serving.tensor_inputs import feature_tensors
 
@@ -43,10 +44,16 @@ class KerasModel:
         try:
             self._model = keras.saving.load_model(path, compile=False)
         except Exception as error:  # Keras raises of any kind
+            unknown = unknown_objects(path)
+            reason = (
+                f"it needs what is not known here: {' and '.join(unknown)}."
+                if unknown
+                else _first_line(error)
+            )
             raise ValueError(
-                f"Keras {keras.version()} does not load the model at {path}: {_first_line(error)} A class "
-                "of your own must be registered (keras.saving.register_keras_serializable) in a module "
-                "that is imported before."
+                f"Keras {keras.version()} does not load the model at {path}: {reason} What is your own "
+                "must be registered (keras.saving.register_keras_serializable) in a module that is "
+                "imported before. Or export a SavedModel, which needs no code."
             ) from error
         try:
             structure = self._model.input

@@ -1,10 +1,15 @@
 """The same predictions in every form of a model give the same metrics."""
 
+import json
+import zipfile
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from penstock.evaluation import evaluate
+from penstock.evaluation.keras_model import KerasModel
+from penstock.evaluation.keras_objects import unknown_objects
 from penstock.io import ExamplesWriter, split_files
 
 pytestmark = [
@@ -127,3 +132,35 @@ def test_what_there_is_no_model_of(files, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no")
     with pytest.raises(ValueError, match=r"does not load the model at .*model\.keras"):
         evaluate(files, model=str(tmp_path / "model.keras"), eval_config=config())
+
+
+def test_classes_and_functions_that_keras_does_not_know_are_named(tmp_path):
+    def layer(module, class_name, registered_name, **config):
+        named = {"module": module, "class_name": class_name, "registered_name": registered_name}
+        return named | {"config": config}
+
+    wiggle = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": "wiggle",
+        "registered_name": "function",
+    }
+    layers = [
+        layer("keras.layers", "Dense", None, units=2, activation=wiggle),
+        layer(None, "Doubling", "shop>Doubling"),
+        layer(None, "Doubling", "shop>Doubling"),
+        layer("no.such.module", "Halving", "Halving"),
+        layer("collections", "OrderedDict", None),
+    ]
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(
+            "config.json", json.dumps(layer("keras", "Sequential", None, layers=layers))
+        )
+    with pytest.raises(ValueError, match="needs what is not known here") as caught:
+        KerasModel(str(path))
+    assert (
+        "it needs what is not known here: the function 'wiggle' and the class 'Doubling' (registered as "
+        "'shop>Doubling') and the class 'Halving'. What is your own must be registered"
+    ) in str(caught.value)
+    assert unknown_objects(str(tmp_path)) == []
