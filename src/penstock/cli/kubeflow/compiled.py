@@ -40,6 +40,7 @@ def compiled(arguments: argparse.Namespace) -> tuple[PipelinePackage, dict[str, 
         return _read(arguments), given
     from penstock.kubeflow.package import PipelinePackage
     from penstock.runners.kubeflow import compile_to_yaml
+    from penstock.runners.kubeflow.parameters import selecting
 
     loaded = load_pipeline(arguments.file)
     graph = loaded.compile()
@@ -49,10 +50,12 @@ def compiled(arguments: argparse.Namespace) -> tuple[PipelinePackage, dict[str, 
         logging.getLogger("penstock.runners.kubeflow").addFilter(_not_about_the_root)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     package = PipelinePackage.parse(compile_to_yaml(graph, config))
+    typed = {name: value for name, value in given.items() if name in graph.parameters}
+    labels = selecting(graph, typed)
     fixed = {
         name: value
-        for name, value in given.items()
-        if name not in package.parameters and name in graph.parameters
+        for name, value in typed.items()
+        if name not in package.parameters or name in labels
     }
     if fixed:
         package = PipelinePackage.parse(compile_to_yaml(graph, config, fixed))

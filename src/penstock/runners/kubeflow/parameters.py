@@ -66,6 +66,18 @@ def _renewed(parameter: Any, default: Any) -> Any:
     return kind(parameter.name, parameter.ptype, default, parameter.description)
 
 
+def selecting(graph: Graph, given: Mapping[str, Any]) -> set[str]:
+    """Return the runtime parameters that are none of the Kubeflow pipeline with these values.
+
+    A model of GPU or TPU selects machines by a label, where the name of a resource would not.
+
+    Args:
+        graph: The pipeline.
+        given: Values by name.
+    """
+    return told_as_text(graph) - told_as_text(with_defaults(graph, given))
+
+
 def pipeline_signature(graph: Graph, config: KubeflowConfig) -> inspect.Signature:
     """Return the parameters of the Kubeflow pipeline: name, type and default.
 

@@ -46,6 +46,7 @@ from penstock.runners.kubeflow import (
     compile_to_yaml,
 )
 from penstock.runners.kubeflow.container.task import ContainerTask
+from penstock.runners.kubeflow.parameters import selecting
 from penstock.runners.protocol import UnsupportedSetting
 
 GOLDEN = Path(__file__).with_name("pipeline.yaml")
@@ -398,6 +399,16 @@ def test_resources_and_image_as_parameters_of_the_pipeline(
     for name in ("count_image", "cores", "device", "devices"):
         assert taken[f"pipelinechannel--{name}"] == {"componentInputParameter": name}
     assert _executors(text)["exec-other"]["image"] == given("image")
+
+
+def test_a_model_of_gpu_given_to_a_run_must_be_compiled_in() -> None:
+    device = RuntimeParameter("device", str, default="")
+    graph = compile_pipeline(
+        Pipeline("one", "gs://b/one", [count(folder="data").with_resources(accelerator=device)])
+    )
+    assert selecting(graph, {}) == set()
+    assert selecting(graph, {"device": "amd.com/gpu"}) == set()
+    assert selecting(graph, {"device": "nvidia-l4"}) == {"device"}
 
 
 def test_a_parameter_that_must_be_compiled_in_needs_a_value() -> None:
