@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -15,8 +12,6 @@ import pytest
 
 pytest.importorskip("kubernetes", reason="kubernetes is not installed")
 
-import yaml
-from binaries import cache_folder
 from control_plane import Cluster
 from kubernetes import client
 
@@ -29,7 +24,6 @@ from penstock.kubeflow.serving.settings import Served, ServingSettings
 
 pytestmark = pytest.mark.cluster
 
-KSERVE = "0.15.2"
 MODELS = "/models"
 FARES = Served("fares", f"{MODELS}/fares", "champion", versions={"champion": 1, "canary": 2})
 
@@ -48,33 +42,6 @@ def namespace(cluster: Cluster) -> str:
 def kubeflow(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Kubeflow:
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     return Kubeflow(find_connection())
-
-
-@pytest.fixture(scope="module")
-def kserve(cluster: Cluster) -> None:
-    """KServe's resource definitions, as its Go module publishes them."""
-    module = f"github.com/kserve/kserve@v{KSERVE}"
-    folder = cache_folder() / "kserve"
-    folder.mkdir(parents=True, exist_ok=True)
-    if shutil.which("go") is None:
-        pytest.skip("KServe's definitions come with its Go module: there is no go")
-    (folder / "go.mod").write_text("module definitions\n\ngo 1.24\n")
-    told = subprocess.run(
-        ["go", "mod", "download", "-json", module],
-        cwd=folder,
-        env={**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if told.returncode:
-        pytest.skip(f"KServe's Go module cannot be had: {told.stdout} {told.stderr}")
-    crds = Path(json.loads(told.stdout)["Dir"]) / "config" / "crd" / "full"
-    text = (crds / "serving.kserve.io_inferenceservices.yaml").read_text()
-    definition = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    # Another version of its resources would be converted by KServe's own webhook.
-    definition["spec"].pop("conversion", None)
-    cluster.apply(definition)
 
 
 ALL = ServingSettings(
@@ -143,9 +110,6 @@ def test_a_model_is_served_and_an_alias_followed(
         namespace=namespace, claims={"models": MODELS}, resources=Resources(cpu=0.2, memory="1Gi")
     )
     manifests = deployment(FARES, settings)
-    # The node of these tests makes readiness probes only.
-    (container,) = manifests[1]["spec"]["template"]["spec"]["containers"]
-    del container["startupProbe"], container["livenessProbe"]
 
     apply(kubeflow.server, manifests)
     wait_until_ready(kubeflow.server, manifests, 120)
@@ -176,8 +140,6 @@ def test_what_holds_it_up_is_told(kubeflow: Kubeflow, cluster: Cluster, namespac
         resources=Resources(cpu=0.1, memory="1Gi"),
     )
     manifests = deployment(FARES, settings)
-    (container,) = manifests[1]["spec"]["template"]["spec"]["containers"]
-    del container["startupProbe"], container["livenessProbe"]
     apply(kubeflow.server, manifests)
 
     with pytest.raises(NotReady, match=r'(?s)not ready after 5 s: .*secret "absent" not found'):
