@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from penstock.serving.signature import FeatureInput, Signature
 
@@ -49,7 +50,7 @@ class SignatureInfo:
     features: Mapping[str, FeatureInput] | None = None
     of_rows: Signature | None = None
 
-    @property
+    @cached_property
     def batches(self) -> bool:
         """Whether rows of several requests can be computed together."""
         tensors = [*self.inputs.values(), *self.outputs.values()]
