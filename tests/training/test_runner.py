@@ -144,9 +144,10 @@ def test_the_retry_of_an_attempt_that_was_killed_goes_on_from_its_checkpoint(pro
     python(project, "pipeline.py")
     log = python(project, "-m", "penstock", "logs", "latest", "Trainer")
     assert (project / "was-killed").exists()
-    # Of the checkpoints after steps 4 and 8 the last one may not have been complete.
+    # Of the checkpoints after steps 4 and 8 the last one may not have been complete; a process may still
+    # write that of step 12 before it sees that its parent is gone.
     steps, last = map(int, re.search(r"\[chief\] (\d+) steps, up to (\d+)", log).groups())
-    assert last - steps in (4, 8)
+    assert last - steps in (4, 8, 12)
     assert not list(project.rglob(".system/checkpoints/*/*"))
 
 
