@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         SlicingSpec,
         as_eval_config,
     )
-    from penstock.evaluation.cross_slices import CrossSliceResult
     from penstock.evaluation.engine import Evaluation, evaluate
     from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval, Estimate
     from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
@@ -47,7 +46,8 @@ if TYPE_CHECKING:
         read_validation,
         write_evaluation,
     )
-    from penstock.evaluation.slice_results import SliceResult
+    from penstock.evaluation.slices.cross_slices import CrossSliceResult
+    from penstock.evaluation.slices.results import SliceResult
     from penstock.evaluation.tidy_tables import load_evaluation
     from penstock.evaluation.verdict import ThresholdCheck, Validation, failures, summary
     from penstock.evaluation.worst_rows import WorstRowsRequest, read_worst_rows
@@ -60,7 +60,7 @@ _MODULE_OF = {
     "ConfigProblem": "checks.problem",
     "CrossSliceMetricThreshold": "config",
     "CrossSliceMetricThresholds": "config",
-    "CrossSliceResult": "cross_slices",
+    "CrossSliceResult": "slices.cross_slices",
     "CrossSlicingSpec": "config",
     "EvalConfig": "config",
     "Estimate": "intervals.confidence_interval",
@@ -79,7 +79,7 @@ _MODULE_OF = {
     "PerSliceMetricThreshold": "config",
     "PerSliceMetricThresholds": "config",
     "SliceKey": "keys",
-    "SliceResult": "slice_results",
+    "SliceResult": "slices.results",
     "SlicingSpec": "config",
     "ThresholdCheck": "verdict",
     "Validation": "verdict",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 
 from penstock.evaluation.accumulation import Accumulation
 from penstock.evaluation.blocks import Block, parts_of
-from penstock.evaluation.prediction import BatchPredictor, in_threads
+from penstock.evaluation.models.prediction import BatchPredictor, in_threads
 
 
 def accumulated_parts(

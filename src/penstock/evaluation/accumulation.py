@@ -8,13 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from penstock.evaluation.evaluated_model import BatchInputs
 from penstock.evaluation.inputs import MetricInputs
 from penstock.evaluation.intervals.resampling import Resampling, RowIds, ids_of
-from penstock.evaluation.kernels import Count, Kernel, KernelSpec, View
+from penstock.evaluation.kernels.queries import query_names
+from penstock.evaluation.kernels.sums import Count, Kernel, KernelSpec, View
+from penstock.evaluation.models.evaluated_model import BatchInputs
 from penstock.evaluation.plan import PlannedMetric, label_sums_view
-from penstock.evaluation.query_kernels import query_names
-from penstock.evaluation.slicing import Slicer
+from penstock.evaluation.slices.slicing import Slicer
 from penstock.evaluation.worst_rows import WorstRows
 
 

@@ -14,14 +14,14 @@ from penstock.evaluation.by_tfma.left_metrics import left_config
 from penstock.evaluation.by_tfma.run import add_values_by_tfma
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
-from penstock.evaluation.cross_slices import CrossSliceResult, compare_further
 from penstock.evaluation.intervals.confidence_interval import Estimate
 from penstock.evaluation.keys import SliceKey
-from penstock.evaluation.model_folders import Folders, resolved_with_folders
+from penstock.evaluation.models.folders import Folders, resolved_with_folders
 from penstock.evaluation.row_work import RowInput, RowWork
 from penstock.evaluation.saved_metrics import with_saved_metrics
-from penstock.evaluation.slice_results import SliceResult, slice_results
-from penstock.evaluation.slicing_specs import spec_matches, spec_name
+from penstock.evaluation.slices.cross_slices import CrossSliceResult, compare_further
+from penstock.evaluation.slices.results import SliceResult, slice_results
+from penstock.evaluation.slices.slicing_specs import spec_matches, spec_name
 from penstock.evaluation.thresholds import check_thresholds, planned_thresholds
 from penstock.evaluation.verdict import Validation
 from penstock.evaluation.worst_rows import WorstRows, WorstRowsRequest

@@ -8,12 +8,12 @@ from types import ModuleType
 from typing import Any
 
 from penstock.evaluation.by_tfma.left_metrics import is_left
-from penstock.evaluation.kernels import LabelPredictionSums, View
+from penstock.evaluation.kernels.queries import Queries, RowsOfQueries
+from penstock.evaluation.kernels.sums import LabelPredictionSums, View
 from penstock.evaluation.keys import MetricKey, SubKey
 from penstock.evaluation.metrics.modules import COUNTS, declaration_of
 from penstock.evaluation.metrics.registry import Computation
 from penstock.evaluation.metrics.user_metrics import computation_of
-from penstock.evaluation.query_kernels import Queries, RowsOfQueries
 from penstock.evaluation.requested_metrics import MetricRequest, metric_requests
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from google.protobuf import json_format
 
 from penstock.evaluation.config import EvalRun
-from penstock.evaluation.cross_slices import CrossSliceResult
 from penstock.evaluation.keys import (
     MetricKey,
     SliceKey,
@@ -24,6 +23,7 @@ from penstock.evaluation.keys import (
 )
 from penstock.evaluation.messages import message_class
 from penstock.evaluation.records import read_messages
+from penstock.evaluation.slices.cross_slices import CrossSliceResult
 from penstock.evaluation.validation_messages import validation_message
 from penstock.evaluation.worst_rows import write_worst_rows
 from penstock.io import TFRecordWriter
@@ -31,7 +31,7 @@ from penstock.io import TFRecordWriter
 if TYPE_CHECKING:
     from penstock.evaluation.engine import Evaluation
     from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval
-    from penstock.evaluation.slice_results import SliceResult
+    from penstock.evaluation.slices.results import SliceResult
 
 EVAL_CONFIG_FILE = "eval_config.json"
 METRICS_FILE = "metrics-00000-of-00001.tfrecord"

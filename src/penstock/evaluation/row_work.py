@@ -18,12 +18,12 @@ from penstock.evaluation.accumulate import accumulated_parts
 from penstock.evaluation.accumulation import Accumulation
 from penstock.evaluation.blocks import Block, parts_of, read_blocks
 from penstock.evaluation.config import EvalConfig
-from penstock.evaluation.evaluated_model import EvaluatedModel, check_features, load_models
-from penstock.evaluation.feature_decoder import Learned
 from penstock.evaluation.intervals.resampling import Resampling, resampling_of
-from penstock.evaluation.model_checks import check_first_rows, check_outputs, named_features
+from penstock.evaluation.models.checks import check_first_rows, check_outputs, named_features
+from penstock.evaluation.models.evaluated_model import EvaluatedModel, check_features, load_models
+from penstock.evaluation.models.feature_decoder import Learned
+from penstock.evaluation.models.prediction import BatchPredictor
 from penstock.evaluation.plan import PlannedMetric, plan_metrics, views_of
-from penstock.evaluation.prediction import BatchPredictor
 from penstock.evaluation.requested_metrics import metric_features
 from penstock.evaluation.worst_rows import WorstRows, WorstRowsRequest
 from penstock.io.files.filesystem import file_size

@@ -12,7 +12,7 @@ from typing import Any
 
 from penstock.evaluation.config import EvalConfig, MetricsSpec
 from penstock.evaluation.metrics.catalog import CATALOG, snake_case
-from penstock.evaluation.model_forms import keras_file
+from penstock.evaluation.models.forms import keras_file
 from penstock.spelling import nearest
 
 _SHORT = {

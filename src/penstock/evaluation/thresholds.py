@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.evaluation.config import MetricDirection, SlicingSpec
-from penstock.evaluation.cross_slices import (
+from penstock.evaluation.keys import MetricKey
+from penstock.evaluation.requested_metrics import metric_requests, threshold_requests
+from penstock.evaluation.resolve import baseline_names, has_change_thresholds
+from penstock.evaluation.slices.cross_slices import (
     CrossSliceResult,
     cross_spec_matches,
     is_cross_slice,
 )
-from penstock.evaluation.keys import MetricKey
-from penstock.evaluation.requested_metrics import metric_requests, threshold_requests
-from penstock.evaluation.resolve import baseline_names, has_change_thresholds
-from penstock.evaluation.slicing_specs import spec_matches
+from penstock.evaluation.slices.slicing_specs import spec_matches
 from penstock.evaluation.verdict import ThresholdCheck, Validation, bounds_of
 
 if TYPE_CHECKING:
-    from penstock.evaluation.slice_results import SliceResult
+    from penstock.evaluation.slices.results import SliceResult
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.evaluation.cross_slices import is_cross_slice
 from penstock.evaluation.keys import slice_key_to_proto
 from penstock.evaluation.messages import message_class
+from penstock.evaluation.slices.cross_slices import is_cross_slice
 from penstock.evaluation.verdict import ThresholdCheck, Validation, sentence
 
 

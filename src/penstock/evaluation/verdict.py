@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.evaluation.keys import OVERALL, MetricKey, SliceKey, message_slice_name
-from penstock.evaluation.slicing_specs import cross_spec_name, spec_name
+from penstock.evaluation.slices.slicing_specs import cross_spec_name, spec_name
 
 VERDICT_PROPERTY = "verdict"
 """The custom property of a ModelBlessing and a ModelEvaluation that holds `Validation.verdict()`."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import View
+from penstock.evaluation.kernels.sums import View
 from penstock.evaluation.keys import value_text
 from penstock.spelling import nearest
 

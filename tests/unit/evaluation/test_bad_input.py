@@ -11,7 +11,7 @@ import pytest
 from penstock.artifacts import Examples, Model
 from penstock.components import Evaluator
 from penstock.evaluation import evaluate
-from penstock.evaluation.models import SignatureModel
+from penstock.evaluation.models.signature_model import SignatureModel
 from penstock.evaluation.worst_rows import WorstRowsRequest
 from penstock.io import ExamplesWriter, split_files
 from penstock.testing import ComponentFailed, run_component

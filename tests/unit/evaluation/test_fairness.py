@@ -5,11 +5,11 @@ from penstock.evaluation import evaluate
 from penstock.evaluation.checks.check_config import check_config
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import View
+from penstock.evaluation.kernels.sums import View
 from penstock.evaluation.keys import MetricKey
 from penstock.evaluation.plan import plan_metrics
 from penstock.evaluation.resolve import resolve_config
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 NAME = "fairness_indicators_metrics"
 # Label, prediction and weight, and what fairness-indicators 0.52 gives for them under TFMA 0.52.

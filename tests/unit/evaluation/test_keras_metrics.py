@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import View
+from penstock.evaluation.kernels.sums import View
 from penstock.evaluation.metrics.declarations import CATALOG, REFUSED
 from penstock.evaluation.metrics.registry import build_metric
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 pytestmark = pytest.mark.tensorflow
 

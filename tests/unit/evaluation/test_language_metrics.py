@@ -5,11 +5,11 @@ import pytest
 
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import View
+from penstock.evaluation.kernels.sums import View
 from penstock.evaluation.metrics.registry import build_metric
 from penstock.evaluation.requested_metrics import metric_requests
 from penstock.evaluation.resolve import resolve_config
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 REFERENCES = [
     ["The quick brown fox jumps over the lazy dog.", "A fast fox leaps over a dog."],

@@ -22,12 +22,12 @@ import pytest
 from penstock.evaluation.accumulation import Accumulation
 from penstock.evaluation.checks.config_problems import refuse_problems
 from penstock.evaluation.config import as_eval_config
-from penstock.evaluation.evaluated_model import BatchInputs, EvaluatedModel
 from penstock.evaluation.examples import ExampleBatch
+from penstock.evaluation.models.evaluated_model import BatchInputs, EvaluatedModel
 from penstock.evaluation.plan import plan_metrics
 from penstock.evaluation.resolve import resolve_config
 from penstock.evaluation.results import _attributions_message, _metrics_message, _plots_message
-from penstock.evaluation.slice_results import slice_results
+from penstock.evaluation.slices.results import slice_results
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parents[1] / "golden" / "metrics" / "tfma.json.gz"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import View
+from penstock.evaluation.kernels.sums import View
 from penstock.evaluation.metrics.catalog import CATALOG, metric_names
 from penstock.evaluation.metrics.registry import _BUILDERS, build_metric, load_metrics, metric
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 
 def value(class_name, labels, predictions, weights=None, config="", view=None):

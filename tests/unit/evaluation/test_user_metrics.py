@@ -9,10 +9,10 @@ import pytest
 from penstock.evaluation import Metric, evaluate, row_metric
 from penstock.evaluation.config import MetricConfig
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import View
+from penstock.evaluation.kernels.sums import View
 from penstock.evaluation.keys import SubKey
 from penstock.evaluation.metrics.user_metrics import computation_of
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 MODULE = sys.modules[__name__]
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from penstock.evaluation.examples import ExampleBatch
-from penstock.evaluation.models import SignatureModel
+from penstock.evaluation.models.signature_model import SignatureModel
 from penstock.serving.tensor_inputs import feature_tensors
 
 pytestmark = pytest.mark.tensorflow
@@ -109,8 +109,8 @@ def test_a_missing_weight_is_one_and_others_are_refused():
 
 
 def test_predictions_have_a_row_an_example():
-    from penstock.evaluation.evaluated_model import BatchInputs
-    from penstock.evaluation.kernels import View
+    from penstock.evaluation.kernels.sums import View
+    from penstock.evaluation.models.evaluated_model import BatchInputs
 
     spec = SimpleNamespace(
         name="",

@@ -23,7 +23,7 @@ from penstock.evaluation.requested_metrics import metric_requests
 from penstock.io import read_tfrecords
 
 if TYPE_CHECKING:
-    from penstock.evaluation.slice_results import SliceResult
+    from penstock.evaluation.slices.results import SliceResult
 
 _LOG = logging.getLogger(__name__)
 _INSTALL = 'pip install "tensorflow-model-analysis>=0.52,<0.53"'

@@ -13,7 +13,7 @@ from penstock.evaluation.checks.threshold_entries import threshold_entries
 from penstock.evaluation.config import as_eval_config
 from penstock.evaluation.metrics.modules import is_built_in
 from penstock.evaluation.requested_metrics import metric_features
-from penstock.evaluation.slicing_specs import cross_spec_name, spec_name, value_matches
+from penstock.evaluation.slices.slicing_specs import cross_spec_name, spec_name, value_matches
 from penstock.spelling import nearest
 
 

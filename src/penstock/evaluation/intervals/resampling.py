@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.config import ConfidenceIntervalOptions
-from penstock.evaluation.slicing import IntArray, Membership
+from penstock.evaluation.slices.slicing import IntArray, Membership
 
 NUM_SAMPLES = 20
 """How many samples there are; TFMA takes as many, by either method."""

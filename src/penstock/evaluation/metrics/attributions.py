@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import FloatArray, RowSums, View
+from penstock.evaluation.kernels.sums import FloatArray, RowSums, View
 from penstock.evaluation.keys import SubKey
 from penstock.evaluation.metrics.registry import Computation, metric
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import FloatArray, Sums, View
+from penstock.evaluation.kernels.sums import FloatArray, Sums, View
 from penstock.evaluation.metrics.registry import Computation, metric
 
 _EPSILON = 1e-7

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import Kernel, View, rows_by_group
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.kernels.sums import Kernel, View, rows_by_group
+from penstock.evaluation.slices.slicing import Membership
 
 Variables = list[npt.NDArray[Any]]
 

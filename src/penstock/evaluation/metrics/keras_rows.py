@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import WeightedMean
+from penstock.evaluation.kernels.sums import WeightedMean
 from penstock.evaluation.metrics.registry import Computation, metric
 
 Array = npt.NDArray[Any]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import RowSums
+from penstock.evaluation.kernels.sums import RowSums
 from penstock.evaluation.metrics.keras_rows import EPSILON, same_shape
 from penstock.evaluation.metrics.registry import Computation, MetricValue, metric
 

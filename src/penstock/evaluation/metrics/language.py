@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import FloatArray
+from penstock.evaluation.kernels.sums import FloatArray
 from penstock.evaluation.metrics.registry import Computation, metric
 from penstock.evaluation.metrics.texts import RawRowSums
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.kernels import KernelSpec, ThresholdCounts
-from penstock.evaluation.keyed_kernels import Histogram
+from penstock.evaluation.kernels.keyed import Histogram
+from penstock.evaluation.kernels.sums import KernelSpec, ThresholdCounts
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.kernels import Count, LabelPredictionSums, PairMean, PredictionSums
+from penstock.evaluation.kernels.sums import Count, LabelPredictionSums, PairMean, PredictionSums
 from penstock.evaluation.metrics.registry import Computation, metric
 
 FloatArray = npt.NDArray[np.float64]

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import WeightedMean
-from penstock.evaluation.keyed_kernels import ClassMatrix
+from penstock.evaluation.kernels.keyed import ClassMatrix
+from penstock.evaluation.kernels.sums import WeightedMean
 from penstock.evaluation.metrics.means import mean
 from penstock.evaluation.metrics.registry import Computation, metric
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.keyed_kernels import ClassMatrix, Histogram, LabelMatrix, ScoreBuckets
+from penstock.evaluation.kernels.keyed import ClassMatrix, Histogram, LabelMatrix, ScoreBuckets
 from penstock.evaluation.metrics.matrices import (
     NUM_BUCKETS,
     Matrices,

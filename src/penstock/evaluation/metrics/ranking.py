@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from penstock.evaluation.kernels import FloatArray
+from penstock.evaluation.kernels.queries import Queries, QueryRows
+from penstock.evaluation.kernels.sums import FloatArray
 from penstock.evaluation.metrics.registry import Computation, metric
-from penstock.evaluation.query_kernels import Queries, QueryRows
 
 
 def query_count() -> Computation:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.evaluation.kernels import KernelSpec
+from penstock.evaluation.kernels.sums import KernelSpec
 from penstock.evaluation.metrics.catalog import CATALOG, read_metric_config
 
 MetricValue = Any

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import FloatArray, Sums
+from penstock.evaluation.kernels.sums import FloatArray, Sums
 from penstock.evaluation.metrics.binary import precision_of, recall_of
 from penstock.evaluation.metrics.matrices import Matrices
 from penstock.evaluation.metrics.registry import Computation, MetricValue, metric

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import FloatArray, RowSums
+from penstock.evaluation.kernels.sums import FloatArray, RowSums
 from penstock.evaluation.metrics.means import mean
 from penstock.evaluation.metrics.registry import Computation, metric
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import (
+from penstock.evaluation.kernels.queries import Queries, QueryRows
+from penstock.evaluation.kernels.sums import (
     Kernel,
     RowMean,
     View,
@@ -32,8 +33,7 @@ from penstock.evaluation.metrics.keras_rows import mean_or_zero
 from penstock.evaluation.metrics.modules import COUNTS, catalog_key, is_built_in
 from penstock.evaluation.metrics.ranking import query_count
 from penstock.evaluation.metrics.registry import Computation, build_metric
-from penstock.evaluation.query_kernels import Queries, QueryRows
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 from penstock.spelling import nearest
 
 

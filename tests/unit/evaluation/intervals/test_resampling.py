@@ -8,7 +8,7 @@ from penstock.evaluation.intervals.resampling import (
     ids_of,
     resampling_of,
 )
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 ROWS = np.arange(40_000, dtype=np.uint64)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from penstock.evaluation.cross_slices import CrossSliceResult, cross_slice_results
 from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval, minus
 from penstock.evaluation.intervals.resampling import NUM_SAMPLES, Resampling, Sample
 from penstock.evaluation.intervals.sampled_values import SampledValues
 from penstock.evaluation.keys import MetricKey, SliceKey, slice_name
 from penstock.evaluation.plan import PlannedMetric
 from penstock.evaluation.resolve import baseline_names
+from penstock.evaluation.slices.cross_slices import CrossSliceResult, cross_slice_results
 
 
 @dataclass

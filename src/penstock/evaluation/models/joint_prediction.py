@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penstock.evaluation.evaluated_model import EvaluatedModel
 from penstock.evaluation.examples import ExampleBatch
-from penstock.evaluation.feature_decoder import FeatureDecoder, column_batch
-from penstock.evaluation.models import SignatureModel
+from penstock.evaluation.models.evaluated_model import EvaluatedModel
+from penstock.evaluation.models.feature_decoder import FeatureDecoder, column_batch
+from penstock.evaluation.models.signature_model import SignatureModel
 from penstock.serving.serialized_examples import SerializedExamples
 
 Array = npt.NDArray[Any]

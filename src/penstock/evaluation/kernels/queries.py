@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import FloatArray, Kernel, View
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.kernels.sums import FloatArray, Kernel, View
+from penstock.evaluation.slices.slicing import Membership
 
 IntArray = npt.NDArray[np.int64]
 _SPAN = 1 << 32

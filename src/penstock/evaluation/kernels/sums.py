@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from penstock.evaluation.inputs import MetricInputs, Pairs
 from penstock.evaluation.keys import SubKey
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 FloatArray = npt.NDArray[np.float64]
 

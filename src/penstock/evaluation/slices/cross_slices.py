@@ -10,7 +10,7 @@ from penstock.evaluation.intervals.confidence_interval import ConfidenceInterval
 from penstock.evaluation.intervals.resampling import Resampling
 from penstock.evaluation.intervals.sampled_values import SampledValues
 from penstock.evaluation.keys import MetricKey, SliceKey, cross_slice_name
-from penstock.evaluation.slicing_specs import spec_matches
+from penstock.evaluation.slices.slicing_specs import spec_matches
 
 
 @dataclass

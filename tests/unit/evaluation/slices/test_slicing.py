@@ -3,8 +3,8 @@ import pytest
 
 from penstock.evaluation import SlicingSpec
 from penstock.evaluation.keys import slice_name
-from penstock.evaluation.slicing import Slicer
-from penstock.evaluation.slicing_specs import spec_matches, spec_name
+from penstock.evaluation.slices.slicing import Slicer
+from penstock.evaluation.slices.slicing_specs import spec_matches, spec_name
 
 
 def batch(**columns):

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from penstock.evaluation.blocks import Block
-from penstock.evaluation.evaluated_model import BatchInputs, EvaluatedModel
 from penstock.evaluation.examples import ExampleBatch
-from penstock.evaluation.feature_decoder import FeatureDecoder, Learned
-from penstock.evaluation.joint_prediction import JointPredictor
+from penstock.evaluation.models.evaluated_model import BatchInputs, EvaluatedModel
+from penstock.evaluation.models.feature_decoder import FeatureDecoder, Learned
+from penstock.evaluation.models.joint_prediction import JointPredictor
 from penstock.io import serialize_examples
 from penstock.io.tfrecord.blocks import RecordBlock, records_of
 from penstock.serving.serialized_examples import SerializedExamples

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy.typing as npt
 
-from penstock.evaluation.models import DEFAULT_SIGNATURE
+from penstock.evaluation.models.signature_model import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     from penstock.evaluation.examples import ExampleBatch

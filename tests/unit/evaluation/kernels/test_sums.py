@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import (
+from penstock.evaluation.kernels.keyed import ClassMatrix, Histogram
+from penstock.evaluation.kernels.sums import (
     Count,
     LabelPredictionSums,
     PairMean,
@@ -16,9 +17,8 @@ from penstock.evaluation.kernels import (
     View,
     WeightedMean,
 )
-from penstock.evaluation.keyed_kernels import ClassMatrix, Histogram
 from penstock.evaluation.keys import SubKey
-from penstock.evaluation.slicing import Membership
+from penstock.evaluation.slices.slicing import Membership
 
 
 def first_class(inputs):

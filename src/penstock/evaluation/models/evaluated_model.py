@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.column_model import ColumnModel
 from penstock.evaluation.examples import ExampleBatch
 from penstock.evaluation.inputs import MetricInputs, labels_to_ids, select_prediction
-from penstock.evaluation.kernels import View
-from penstock.evaluation.model_forms import model_of
-from penstock.evaluation.models import DEFAULT_SIGNATURE
-from penstock.evaluation.slicing import Slicer
+from penstock.evaluation.kernels.sums import View
+from penstock.evaluation.models.column_model import ColumnModel
+from penstock.evaluation.models.forms import model_of
+from penstock.evaluation.models.signature_model import DEFAULT_SIGNATURE
+from penstock.evaluation.slices.slicing import Slicer
 from penstock.serving.labels import ModelLabels, read_labels
 from penstock.spelling import nearest
 

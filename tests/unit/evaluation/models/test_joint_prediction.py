@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.unit.evaluation.test_row_work import assert_identical, values
 
-from penstock.evaluation import evaluate, joint_prediction, row_work
+from penstock.evaluation import evaluate, row_work
+from penstock.evaluation.models import joint_prediction
 from penstock.io import TFRecordWriter
 
 pytestmark = pytest.mark.tensorflow

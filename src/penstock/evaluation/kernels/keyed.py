@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from penstock.evaluation.inputs import MetricInputs
-from penstock.evaluation.kernels import FloatArray, Kernel, View, unchecked_pairs
-from penstock.evaluation.slicing import IntArray, Membership
+from penstock.evaluation.kernels.sums import FloatArray, Kernel, View, unchecked_pairs
+from penstock.evaluation.slices.slicing import IntArray, Membership
 
 _PENDING = 1 << 18
 _DENSE = 8

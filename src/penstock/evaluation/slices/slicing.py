@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from penstock.evaluation.keys import SliceKey
-from penstock.evaluation.slicing_specs import key_value, value_matches
+from penstock.evaluation.slices.slicing_specs import key_value, value_matches
 from penstock.spelling import nearest
 
 IntArray = npt.NDArray[np.int64]

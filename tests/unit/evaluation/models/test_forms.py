@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from penstock.evaluation import evaluate
-from penstock.evaluation.keras_model import KerasModel
-from penstock.evaluation.keras_objects import unknown_objects
+from penstock.evaluation.models.keras_model import KerasModel
+from penstock.evaluation.models.keras_objects import unknown_objects
 from penstock.io import ExamplesWriter, split_files
 
 pytestmark = [

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from penstock.evaluation.models import DEFAULT_SIGNATURE
+from penstock.evaluation.models.signature_model import DEFAULT_SIGNATURE
 from penstock.serving.tensor_inputs import feature_tensors
 
 Array = npt.NDArray[Any]

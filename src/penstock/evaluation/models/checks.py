@@ -11,7 +11,7 @@ from penstock.spelling import nearest
 
 if TYPE_CHECKING:
     from penstock.evaluation.blocks import Block
-    from penstock.evaluation.evaluated_model import EvaluatedModel
+    from penstock.evaluation.models.evaluated_model import EvaluatedModel
     from penstock.evaluation.worst_rows import WorstRowsRequest
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from penstock.evaluation.models import DEFAULT_SIGNATURE
+from penstock.evaluation.models.signature_model import DEFAULT_SIGNATURE
 from penstock.serving.estimator import read_estimator
 
 

@@ -23,10 +23,10 @@ def model_of(spec: Any, path: str) -> Any:
         FileNotFoundError: If there is no model of the form.
         ValueError: If it does not load.
     """
-    from penstock.evaluation.column_model import ColumnModel
-    from penstock.evaluation.keras_model import KerasModel
-    from penstock.evaluation.lite_model import LiteModel
-    from penstock.evaluation.models import SignatureModel
+    from penstock.evaluation.models.column_model import ColumnModel
+    from penstock.evaluation.models.keras_model import KerasModel
+    from penstock.evaluation.models.lite_model import LiteModel
+    from penstock.evaluation.models.signature_model import SignatureModel
 
     if not path:
         names = [spec.prediction_key, *spec.prediction_keys.values()]
@@ -36,7 +36,7 @@ def model_of(spec: Any, path: str) -> Any:
     if spec.model_type == KERAS or path.endswith(".keras"):
         return KerasModel(_file(path, Model.KERAS_FOLDER, ".keras"))
     if is_estimator(path):
-        from penstock.evaluation.estimator_model import EstimatorModel
+        from penstock.evaluation.models.estimator_model import EstimatorModel
 
         return EstimatorModel(path)
     if "://" not in path and not Path(path, "saved_model.pb").exists() and _files(path, ".keras"):

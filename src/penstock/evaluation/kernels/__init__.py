@@ -1,0 +1,1 @@
+"""What is kept of the rows for metrics, for all slices at once."""

@@ -1,0 +1,1 @@
+"""Which slices rows are in, and the values of metrics by slice."""
