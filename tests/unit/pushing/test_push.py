@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fsspec.registry import _registry as registry
 
 from penstock.pushing import ModelError, list_versions, push_model, sweep_staging
 from penstock.serving import inspect_saved_model
@@ -101,7 +102,10 @@ def test_a_push_under_way_is_not_swept(tmp_path):
     assert sweep_staging(str(tmp_path)) == [".staging-other"]
 
 
-def test_what_cannot_be_done_is_said(model, tmp_path):
+def test_what_cannot_be_done_is_said(model, tmp_path, monkeypatch):
+    # As where the extra is not installed.
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.delitem(registry, "gs", raising=False)
     with pytest.raises(ValueError, match="Received: versioning='semver'"):
         push_model(model, str(tmp_path), versioning="semver")
     with pytest.raises(ValueError, match=r"no protocol 'gss'. Did you mean 'gs'\?"):
