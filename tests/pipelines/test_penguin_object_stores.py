@@ -17,10 +17,14 @@ import pytest
 
 pytest.importorskip("kfp", reason="kfp is not installed")
 
+from fsspec.config import conf
+
 from penstock.artifacts import location
 from penstock.artifacts.fingerprint import fingerprint
 from penstock.cli.pipeline_file import load_pipeline
+from penstock.graph import compile_pipeline
 from penstock.runners.kubeflow import KubeflowConfig, compile_to_yaml
+from penstock.testing import runner_pipelines
 from penstock.testing.kubeflow import CompiledPipeline, Processes
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
@@ -132,3 +136,22 @@ def test_penguin_is_pushed_from_a_bucket(
     assert (version / "saved_model.pb").exists()
     # Nothing of the nodes is left on the machine that ran them.
     assert not [name for name in os.listdir("/tmp") if name.endswith(".staged")]
+
+
+def test_minio_is_an_s3_server_of_one_s_own(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.penstock]\n")
+    compiled = CompiledPipeline(
+        compile_to_yaml(compile_pipeline(runner_pipelines.values())),
+        tmp_path / "kubeflow",
+        Processes(tmp_path),
+    )
+    root = s3.replace("s3://", "minio://") + "/small"
+    run = compiled.run({"pipeline_root": root})
+    examples = run.artifact("write_examples", "examples")
+    assert examples.uri.startswith(root)
+    location.know_minio()
+    monkeypatch.setitem(conf, "minio", {"endpoint_url": os.environ["AWS_ENDPOINT_URL"]})
+    assert fingerprint(examples.uri)[0] == examples.fingerprint
+    assert [name for name, _ in location.list_files(examples.uri.replace("minio://", "s3://"))]
