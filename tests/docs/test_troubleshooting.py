@@ -19,6 +19,8 @@ INSIDE = {
     "CannotPickleError": "the work is done in this process instead",
     "DoubtfulCsvError": "the file is read by the exact parser",
     "EndOfDataError": "the next pass over the data begins",
+    "NotJoinable": "each signature parses the examples by itself",
+    "OtherFeatures": "the files are written anew, after a look at all rows",
     "NoAnswer": "the InfraValidator does not bless the model, and says why",
     "ServerFailed": "the InfraValidator does not bless the model, and says why",
     "Stopped": "the process ends, and its attempt is CANCELED",
