@@ -55,6 +55,7 @@ class Cluster:
         self.token = secrets.token_urlsafe(24)
         self.kubeconfig = folder / "kubeconfig"
         self._built = built
+        self._clients: list[Any] = []
         self._files: Certificates = make_certificates(folder / "certificates", network.host)
         self._write_kubeconfig(self.kubeconfig, self.token, "default")
         self.agent = NodeAgent(folder / "node", self.api, network, self._files)
@@ -71,7 +72,9 @@ class Cluster:
         config.load_kube_config(str(self.kubeconfig), client_configuration=settings)
         settings.connection_pool_maxsize = 64
         settings.retries = retries
-        return client.ApiClient(settings)
+        made = client.ApiClient(settings)
+        self._clients.append(made)
+        return made
 
     def namespace(self, name: str) -> str:
         """Make a namespace, wait until pods can be made in it, and return its name."""
@@ -180,7 +183,12 @@ class Cluster:
                 if name == "apiserver":
                     self._wait_for_server(process, log)
             stack.enter_context(self.agent.running())
+            stack.callback(self._close)
             yield
+
+    def _close(self) -> None:
+        for each in self._clients:
+            each.rest_client.pool_manager.clear()
 
     def _commands(self) -> dict[str, list[str]]:
         files = self._files

@@ -57,6 +57,7 @@ class NodeAgent:
         self._deleting: set[str] = set()
         self._unplaced: dict[str, Any] = {}
         self._slices: dict[tuple[str, str], Any] = {}
+        self._watched: dict[str, Any] = {}
         self._stopped = threading.Event()
 
     def add_node(self, node: Node) -> None:
@@ -155,6 +156,8 @@ class NodeAgent:
                     each.stop(0)
                 for each in left:
                     each.ended.wait(30)
+                for response in self._watched.values():
+                    response.shutdown()  # who reads it sees its end
 
     def _follow(self, api: Any, path: str, handle: Callable[[str, Any], None]) -> None:
         """Call `handle(kind of event, object as data)` for what there is and for each change."""
@@ -169,7 +172,9 @@ class NodeAgent:
                     known[uid] = each
                     handle("MODIFIED", each)
                 version = listed["metadata"]["resourceVersion"]
-                for kind, each in _changes(api, path, version):
+                response = _watch(api, path, version)
+                self._watched[path] = response
+                for kind, each in _changes(response):
                     if self._stopped.is_set():
                         return
                     if kind == "DELETED":
@@ -361,13 +366,15 @@ def _get(api: Any, path: str, **query: str) -> Any:
     return response
 
 
-def _changes(api: Any, path: str, version: str) -> Iterator[tuple[str, Any]]:
+def _watch(api: Any, path: str, version: str) -> Any:
+    seconds = str(WATCH_SECONDS)
+    return _get(api, path, watch="true", resourceVersion=version, timeoutSeconds=seconds)
+
+
+def _changes(response: Any) -> Iterator[tuple[str, Any]]:
     """Yield (kind of event, object) until the server ends the watch; RuntimeError if it refuses it."""
     from kubernetes.watch.watch import iter_resp_lines
 
-    response = _get(
-        api, path, watch="true", resourceVersion=version, timeoutSeconds=str(WATCH_SECONDS)
-    )
     for line in iter_resp_lines(response):
         if line:
             told = json.loads(line)

@@ -174,16 +174,18 @@ def test_a_schedule_runs_twice_and_a_killed_node_is_tried_again(
     until(lambda: (place.root / "pipeline" / "Transform").exists(), "its first attempt")
     cluster.agent.kill(place.pods.pods[node])
 
-    def ended() -> list[dict[str, Any]]:
+    until(lambda: len(place.kubeflow.runs) == 2, "the second run")
+    place.penstock("kubeflow", "unschedule", "penguin")
+
+    def ended() -> bool:
         runs = list(place.kubeflow.runs.values())
         found = [each for each in runs if each["state"] not in ("RUNNING", "PENDING")]
         assert all(each["state"] == "SUCCEEDED" for each in found), found
-        return found if len(found) >= 2 else []
+        return len(found) == 2
 
-    until(ended, "two runs")
-    place.penstock("kubeflow", "unschedule", "penguin")
+    until(ended, "the end of both")
     runs = json.loads(place.penstock("runs", "--json"))  # the newest first
-    second, first = (place.show(each["run_id"]) for each in runs[-2:])
+    second, first = (place.show(each["run_id"]) for each in runs)
     assert first["state"] == second["state"] == "COMPLETE"
     attempts = {each["id"]: each["attempts"] for each in first["nodes"]}
     assert attempts == dict.fromkeys(attempts, 1) | {"Transform": 2}
