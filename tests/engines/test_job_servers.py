@@ -17,8 +17,11 @@ RUNNERS = {
 }
 
 
-# Beam's workers are threads of this process here, and the server hangs up on them.
+# Beam's workers are threads of this process here, and the server hangs up on them; Beam leaves the pipe
+# open that it read the server's output from.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_a_runner_starts_the_jar_and_calls_back_into_this_process(name, few_trees, tmp_path):
     *runner, jar = RUNNERS[name]
