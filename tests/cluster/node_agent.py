@@ -157,7 +157,8 @@ class NodeAgent:
                 for each in left:
                     each.ended.wait(30)
                 for response in self._watched.values():
-                    response.shutdown()  # who reads it sees its end
+                    with contextlib.suppress(RuntimeError, ValueError):  # it has ended by itself
+                        response.shutdown()
 
     def _follow(self, api: Any, path: str, handle: Callable[[str, Any], None]) -> None:
         """Call `handle(kind of event, object as data)` for what there is and for each change."""

@@ -122,7 +122,7 @@ def test_nodes_may_make_jobs_and_services_and_see_their_pods(
 def test_people_reach_kubeflow_through_the_api_server(
     cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    namespace = cluster.namespace("kubeflow")
+    namespace = cluster.namespace("kubeflow-people")
     core = client.CoreV1Api(cluster.api())
     for name in ("pipeline-runner", "someone"):
         core.create_namespaced_service_account(namespace, {"metadata": {"name": name}})
@@ -135,12 +135,14 @@ def test_people_reach_kubeflow_through_the_api_server(
     shared = cluster.shared_folder(namespace)
     pods = PodContainers(cluster, namespace, str(shared))
 
+    at = ("--kubeflow-namespace", namespace)
+
     def typed(*words: str) -> subprocess.CompletedProcess[str]:
         left_out = ("KF_PIPELINES_ENDPOINT", "PENSTOCK_STORE")
         environment = {key: each for key, each in os.environ.items() if key not in left_out}
         environment["KUBECONFIG"] = str(cluster.kubeconfig_of("someone", namespace))
         return subprocess.run(
-            [sys.executable, "-m", "penstock", "kubeflow", *words],
+            [sys.executable, "-m", "penstock", "kubeflow", *words, *at],
             cwd=project,
             env=environment,
             capture_output=True,
@@ -165,7 +167,7 @@ def test_people_reach_kubeflow_through_the_api_server(
         assert "403" in refused.stderr
 
         someone = f"system:serviceaccount:{namespace}:someone"
-        cluster.apply(*printed(capsys, "people", "--user", someone))
+        cluster.apply(*printed(capsys, "people", "--user", someone, *at))
         run = typed("run", "small.py", "--image", "small:1", "--root", str(shared / "root"))
         assert run.returncode == 0, run.stdout + run.stderr
         assert "Count" in typed("status", "latest").stdout
