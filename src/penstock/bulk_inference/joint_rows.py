@@ -18,6 +18,9 @@ _RELATIVE, _ABSOLUTE = 1e-5, 1e-6
 _COMPARED_ROWS = 256
 _TAG = 0x0A
 _LONGEST = 5
+_PADDING = 256
+_VALUE_TAG = 0x12
+_NUMBER_LISTS = (0x12, 0x1A)
 
 
 class JointRows:
@@ -25,7 +28,7 @@ class JointRows:
 
     The graph is joined with the first batch, and used only if it says of some of its rows what the model
     and the decoder of rows say. TensorFlow's parser passes over features that it was not told of, so the
-    features of each row are counted: the rows are all there only if it found as many.
+    features of each row that have values are counted: the rows are all there only if it found as many.
 
     Args:
         model: The model.
@@ -92,29 +95,35 @@ class JointRows:
             if any(array.ndim == 0 or len(array) != rows for array in outputs.values()):
                 return None
             heads.append(HeadOutputs(name, method, {}, dict(sorted(outputs.items()))))
-        counts = np.zeros(rows, dtype=np.int64)
-        arrays = []
-        for column in self._schema:
-            if column.name not in lists:
-                arrays.append(pa.nulls(rows, column.type))
-                continue
-            array, is_there = _with_nulls(lists[column.name])
-            counts += is_there
-            arrays.append(array)
-        if not np.array_equal(counts, count_features(records)):
+        is_there = {name: _lengths(column) > 0 for name, column in lists.items()}
+        counts = np.sum(list(is_there.values()), axis=0, dtype=np.int64)
+        with_values, empty_lists = count_features(records)
+        # Of a row, features without values are all lists of none, as TFX writes them, or all missing.
+        is_empty = (empty_lists == len(lists) - counts) & (empty_lists > 0)
+        if not np.array_equal(counts, with_values) or (empty_lists[~is_empty] > 0).any():
             return None
+        arrays = [
+            _with_nulls(lists[column.name], is_there[column.name] | is_empty)
+            if column.name in lists
+            else pa.nulls(rows, column.type)
+            for column in self._schema
+        ]
         return heads, pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
-def count_features(records: SerializedExamples) -> npt.NDArray[np.int64]:
-    """Return how many features each tf.Example has, `[rows]`; -1 where it is not written as usual.
+def count_features(
+    records: SerializedExamples,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return how many features with values each tf.Example has, and how many lists of none, `[rows]`.
 
-    The entries of the map are walked in all rows at once; their keys and values are not read.
+    The first is -1 where a tf.Example is not written as usual. The entries of the map are walked in all
+    rows at once; their keys and values are not read.
     """
     lengths = np.fromiter(map(len, records.records), np.int64, len(records))
-    data = np.frombuffer(b"".join(records.records) + bytes(_LONGEST + 1), np.uint8)
+    data = np.frombuffer(b"".join(records.records) + bytes(_PADDING), np.uint8)
     ends = np.cumsum(lengths)
     counts = np.zeros(len(lengths), dtype=np.int64)
+    empty = np.zeros(len(lengths), dtype=np.int64)
     rows = np.flatnonzero(lengths)
     ends = ends[rows]
     place, content_ends, usual = _entered(data, ends - lengths[rows])
@@ -126,10 +135,35 @@ def count_features(records: SerializedExamples) -> npt.NDArray[np.int64]:
             rows, place, ends = rows[going], place[going], ends[going]
             if not len(rows):
                 break
-        _, place, usual = _entered(data, place)
-        counts[rows] += 1
+        entry, place, usual = _entered(data, place)
         usual &= place <= ends
-    return counts
+        has_values, is_empty, simple = _values_of(data, entry, place)
+        counts[rows] += has_values
+        empty[rows] += is_empty
+        usual &= simple
+    return counts, empty
+
+
+def _values_of(
+    data: npt.NDArray[np.uint8], start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return whether map entries have values, or a list of none, and whether that can be told."""
+    last = len(data) - 8
+    start = np.minimum(start, last)
+    key_size = data[start + 1]
+    value = np.minimum(start + 2 + key_size, last)
+    size = data[value + 1]
+    is_unset = (value >= end) | ((data[value] == _VALUE_TAG) & (size == 0))
+    is_packed_nothing = (
+        (size == 4)
+        & np.isin(data[value + 2], _NUMBER_LISTS)
+        & (data[value + 4] == _TAG)
+        & (data[value + 5] == 0)
+    )
+    is_empty = ~is_unset & ((size == 2) | is_packed_nothing)
+    simple = (data[start] == _TAG) & (key_size < 0x80)
+    simple &= is_unset | ((data[value] == _VALUE_TAG) & (size >= 2))
+    return ~is_unset & ~is_empty, is_empty, simple
 
 
 def _entered(
@@ -154,14 +188,17 @@ def _entered(
     return start, start + length, is_usual & ~going
 
 
-def _with_nulls(lists: pa.LargeListArray) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
-    """Return lists with nulls in place of empty ones, and which are there."""
+def _lengths(lists: pa.LargeListArray) -> npt.NDArray[np.int64]:
     offsets = np.frombuffer(lists.buffers()[1], np.int64, len(lists) + 1)
-    is_there = np.diff(offsets) > 0
+    return np.asarray(offsets[1:] - offsets[:-1])
+
+
+def _with_nulls(lists: pa.LargeListArray, is_there: npt.NDArray[np.bool_]) -> pa.Array:
+    """Return lists with nulls where there are none."""
     if is_there.all():
-        return lists, is_there
+        return lists
     mask = pa.array(~is_there)
-    return pa.LargeListArray.from_arrays(lists.offsets, lists.values, mask=mask), is_there
+    return pa.LargeListArray.from_arrays(lists.offsets, lists.values, mask=mask)
 
 
 def _same(one: list[HeadOutputs], other: list[HeadOutputs]) -> bool:

@@ -98,7 +98,7 @@ def test_an_empty_list_stays_one(model, tmp_path, answered):
     )
     records += serialize_examples(empty).to_pylist()
     table = inferred(model, tmp_path, records)
-    assert answered == [4, 0]
+    assert answered == [4, 1]
     assert table["id"].to_pylist() == [[0], [1], [2], [3], []]
 
 
@@ -119,7 +119,14 @@ def test_features_are_counted_in_any_record():
         many.features.feature[f"f{i}"].int64_list.value.append(i)
     one = Example()
     one.features.feature["a"].float_list.value.append(1.0)
-    raw = [each.SerializeToString() for each in (long, many, one)]
+    unset = Example()
+    unset.features.feature["a"].float_list.value.append(1.0)
+    unset.features.feature["b"].SetInParent()
+    unset.features.feature["c"].bytes_list.value.append(b"")
+    empty = Example()
+    empty.features.feature["a"].int64_list.SetInParent()
+    raw = [each.SerializeToString() for each in (long, many, one, unset, empty)]
     odd = [b"", b"\n\0", raw[2] + raw[2], b"no example", b"\x12\x01a"]
-    found = count_features(SerializedExamples([*raw, *odd]))
-    np.testing.assert_array_equal(found, [2, 300, 1, 0, 0, -1, -1, -1])
+    found, empty = count_features(SerializedExamples([*raw, *odd]))
+    np.testing.assert_array_equal(found, [2, 300, 1, 2, 0, 0, 0, -1, -1, -1])
+    np.testing.assert_array_equal(empty[:7], [0, 0, 0, 0, 1, 0, 0])
