@@ -154,12 +154,11 @@ def _values_of(
     value = np.minimum(start + 2 + key_size, last)
     size = data[value + 1]
     is_unset = (value >= end) | ((data[value] == _VALUE_TAG) & (size == 0))
-    is_packed_nothing = (
-        (size == 4)
-        & np.isin(data[value + 2], _NUMBER_LISTS)
-        & (data[value + 4] == _TAG)
-        & (data[value + 5] == 0)
-    )
+    is_packed_nothing = size == 4
+    if is_packed_nothing.any():
+        kind = data[value + 2]
+        is_packed_nothing &= (kind == _NUMBER_LISTS[0]) | (kind == _NUMBER_LISTS[1])
+        is_packed_nothing &= (data[value + 4] == _TAG) & (data[value + 5] == 0)
     is_empty = ~is_unset & ((size == 2) | is_packed_nothing)
     simple = (data[start] == _TAG) & (key_size < 0x80)
     simple &= is_unset | ((data[value] == _VALUE_TAG) & (size >= 2))
