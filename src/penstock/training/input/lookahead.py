@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
@@ -38,6 +39,28 @@ def looking_ahead(items: Iterator[_Item], ahead: int = 1) -> Iterator[_Item]:
             del item
     finally:
         reader.stop()
+
+
+def ending_with_python(items: Iterator[_Item]) -> Iterator[_Item]:
+    """Yield the items of an iterator to a library's thread, and none any more once the process ends.
+
+    The end of the process waits for an item that is being made: the library would wait for its thread,
+    and that for Python, which is gone.
+
+    Args:
+        items: The iterator.
+    """
+    token = object()
+    while not _ENDING.is_set():
+        _BEING_MADE.add(token)
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        finally:
+            _BEING_MADE.discard(token)
+        yield item
+        del item
 
 
 class _Reader(Generic[_Item]):
@@ -79,10 +102,21 @@ class _Reader(Generic[_Item]):
 
 
 _READERS: weakref.WeakSet[_Reader[Any]] = weakref.WeakSet()
+_BEING_MADE: set[object] = set()
+_ENDING = threading.Event()
+_LEAVING = 0.1
+"""Seconds in which a thread that got its last item is back in its library."""
 
 
 @atexit.register
 def _stop_all() -> None:
     """End the threads before Python ends them, which it cannot do well while they are in C++."""
+    _ENDING.set()
+    is_waited_for = bool(_BEING_MADE)
     for reader in list(_READERS):
         reader.stop()
+    until = time.monotonic() + _PATIENCE
+    while _BEING_MADE and time.monotonic() < until:
+        time.sleep(0.005)
+    if is_waited_for:
+        time.sleep(_LEAVING)

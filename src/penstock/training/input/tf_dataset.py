@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from penstock.training.input.lookahead import looking_ahead
+from penstock.training.input.lookahead import ending_with_python, looking_ahead
 from penstock.training.input.stacks import BatchStacks, Stack
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def tf_dataset(batches: Batches, first_epoch: int, first_step: int) -> tf.data.D
         )
 
     dataset = tf.data.Dataset.from_generator(
-        stacks, output_signature=stacked.signature(batches.order.static_size)
+        lambda: ending_with_python(stacks()),
+        output_signature=stacked.signature(batches.order.static_size),
     )
     if batches.read_ahead:
         dataset = dataset.prefetch(1)

@@ -125,21 +125,32 @@ def test_kerass_fit_takes_every_form(parquet):
 
 @pytest.mark.processes
 def test_a_process_may_end_while_it_reads(written):
-    """Python cannot end threads that are in C++: it hangs or aborts."""
+    """Python cannot end threads that are in C++: it hangs or aborts. Nor can they come back to it."""
     fn_args = written["tfrecords_gzip"]
     program = f"""
+import time
 from penstock.training import FnArgs
 fn_args = FnArgs(train_files={fn_args.train_files!r}, schema_path={fn_args.schema_path!r})
 batches = fn_args.dataset("train", batch_size=1, cache=False).repeat()
 import dataclasses
 batches.order = dataclasses.replace(batches.order, window_bytes=1)
+from penstock.training.input.stacks import BatchStacks
+stacks_of = BatchStacks.of
+def slowly(*args):
+    for stack in stacks_of(*args):
+        time.sleep(PAUSE)
+        yield stack
+BatchStacks.of = slowly
 arrays, dataset = iter(batches), iter(batches.as_tf_dataset())
 for _ in range(3):
     next(arrays), next(dataset)
 print("done")
 """
-    for _ in range(2):
+    for pause in ("0", "0.5"):
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+            [sys.executable, "-c", program.replace("PAUSE", pause)],
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
