@@ -108,6 +108,9 @@ def make_root(told: dict[str, Any]) -> str:
     bind("/sys", f"{root}/sys")
     _devices(f"{root}/dev", told["shared_memory"])
     bind(told["tmp"], f"{root}/tmp")
+    for each in told["programs"]:
+        if each.startswith("/tmp/"):
+            bind(each, root + each)
     for source, target, read_only in told["mounts"]:
         bind(source, root + inside(root, target), read_only)
     if told["read_only"]:

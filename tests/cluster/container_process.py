@@ -103,6 +103,7 @@ class ContainerProcess:
 def _described(settings: ContainerSettings) -> dict[str, object]:
     binaries = Path(sys.executable).parent
     programs = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent)}
+    programs.add(str(Path(__file__).resolve().parents[2] / "src"))
     programs.update(each for each in site.getsitepackages() if os.path.isdir(each))
     given = {
         "PATH": f"{binaries}:{_PATH}",
