@@ -44,8 +44,8 @@ _UNKNOWN: Any = object()
 class TrainingDoctor(keras.callbacks.Callback):  # type: ignore[misc]
     """Finds the classic mistakes of a training, before its first batch and while it runs.
 
-    `penstock.training.fit` adds it by itself; with Keras's own `fit` pass it as a callback. It takes two
-    or three hundredths of the training's time: of each step it takes only the loss; layers and gradients
+    `penstock.training.fit` adds it by itself; with Keras's own `fit` pass it as a callback. It takes one
+    or two hundredths of the training's time: of each step it takes only the loss; layers and gradients
     are looked at in steps 20 and 100, after that and at the end as far as all looks take a hundredth of the
     time; in trainings of some seconds at the end in any case. Weights, random states and the order of the
     data stay as they would be without it.
