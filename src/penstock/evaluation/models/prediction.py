@@ -115,7 +115,7 @@ def in_threads(
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
-                if len(pending) > threads:
+                if len(pending) > 2 * threads:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

@@ -23,6 +23,8 @@ _FRAME_BYTES = 16
 _FIRST_ROWS = 32
 _FEW_ROWS = 256
 _READ_BYTES = 1 << 20
+_BLOCKS_AHEAD = 4
+"""Blocks that TensorFlow reads ahead: with one it waited for whoever adds up the results."""
 
 
 def read_tensor_blocks(
@@ -56,7 +58,7 @@ def read_tensor_blocks(
     count = gathered = total = 0
     try:
         read = tf.data.TFRecordDataset([path], compression, buffer_size=_READ_BYTES)
-        for records in read.batch(_rows_at_once(read, rows, size)).prefetch(1):
+        for records in read.batch(_rows_at_once(read, rows, size)).prefetch(_BLOCKS_AHEAD):
             ends = np.cumsum(tf.strings.length(records).numpy().astype(np.int64) + _FRAME_BYTES)
             total += int(ends[-1])
             start = begun = 0
