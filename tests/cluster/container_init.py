@@ -108,11 +108,11 @@ def make_root(told: dict[str, Any]) -> str:
     bind("/sys", f"{root}/sys")
     _devices(f"{root}/dev", told["shared_memory"])
     bind(told["tmp"], f"{root}/tmp")
-    for each in told["programs"]:
-        if each.startswith("/tmp/"):
-            bind(each, root + each)
     for source, target, read_only in told["mounts"]:
         bind(source, root + inside(root, target), read_only)
+    for each in told["programs"]:
+        if each.startswith("/tmp/"):  # where a clone may lie, and a pod has a folder of its own
+            bind(each, root + each)
     if told["read_only"]:
         mount("", root, "", BIND | REMOUNT | READ_ONLY)
     return root
