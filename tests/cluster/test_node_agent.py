@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("kubernetes", reason="kubernetes is not installed")
 
+import waiting
 from control_plane import Cluster
 from kubernetes import client
 from scheduling import Node
@@ -19,6 +20,7 @@ from scheduling import Node
 pytestmark = pytest.mark.cluster
 
 SECONDS = 120.0
+until = functools.partial(waiting.until, seconds=SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +44,6 @@ def name() -> str:
 
 
 _numbers = itertools.count()
-
-
-def until(look: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + SECONDS
-    while not (found := look()):
-        assert time.monotonic() < end, f"not within {SECONDS:.0f} s: {what}"
-        time.sleep(0.2)
-    return found
 
 
 def pod(name: str, *command: str, **spec: Any) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ import pytest
 pytest.importorskip("kubernetes", reason="kubernetes is not installed")
 pytest.importorskip("kfp", reason="kfp is not installed")
 
+import waiting
 from control_plane import Cluster
 from kubeflow_api import KubeflowApi
 from kubeflow_pods import PodContainers
@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.tensorflow]
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLAIM = "artifacts"
 SECONDS = 900.0
+until = functools.partial(waiting.until, seconds=SECONDS)
 
 CONFIG = """
 from penstock.runners.kubeflow import KubeflowConfig, SecretKey
@@ -126,14 +127,6 @@ def project(folder: Path, root: Path, image: str) -> Path:
     )
     path.write_text(text, encoding="utf-8")
     return folder
-
-
-def until(look: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + SECONDS
-    while not (found := look()):
-        assert time.monotonic() < end, f"not within {SECONDS:.0f} s: {what}"
-        time.sleep(0.5)
-    return found
 
 
 def states(run: Any) -> dict[str, str]:

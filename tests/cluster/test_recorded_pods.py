@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 pytest.importorskip("kubernetes", reason="kubernetes is not installed")
 
+import waiting
 from control_plane import Cluster
 from kubernetes import client
 
@@ -23,6 +23,7 @@ from penstock.store import ExecutionState, MetadataStore, RunState
 pytestmark = pytest.mark.cluster
 
 SECONDS = 180.0
+until = functools.partial(waiting.until, seconds=SECONDS)
 CLAIM = "artifacts"
 
 NODE = """
@@ -54,14 +55,6 @@ from penstock.runners.kubeflow.container.object_store import enter_object_store
 enter_object_store("s3://bucket/p")
 print(json.dumps(conf["s3"]))
 """
-
-
-def until(look: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + SECONDS
-    while not (found := look()):
-        assert time.monotonic() < end, f"not within {SECONDS:.0f} s: {what}"
-        time.sleep(0.2)
-    return found
 
 
 def pod(name: str, *command: str, **spec: Any) -> dict[str, Any]:

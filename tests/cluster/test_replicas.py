@@ -6,7 +6,6 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ pytest.importorskip("kubernetes", reason="kubernetes is not installed")
 from control_plane import Cluster
 from kubernetes import client
 from replica_project import ROLE, TrainerInPod, TrainJobs, line_pipeline, pods_of, write_project
+from waiting import until
 
 from penstock import LocalDagRunner
 from penstock.dsl import Resources
@@ -110,14 +110,6 @@ class Training:
 
     def pods(self) -> list[str]:
         return [each.metadata.name for each in pods_of(self.cluster, self.namespace)]
-
-
-def until(look: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.2)
-    return found
 
 
 def weights(result: Any) -> list[float]:

@@ -71,6 +71,18 @@ def key_value(text: str) -> tuple[str, str]:
     return key.strip(), value
 
 
+def add_param(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add `--param NAME=VALUE`, which may be repeated; `param` becomes a list of pairs."""
+    parser.add_argument(
+        "--param",
+        metavar="NAME=VALUE",
+        type=key_value,
+        action="append",
+        default=[],
+        help=f"{meaning}; may be repeated",
+    )
+
+
 def positive_integer(text: str) -> int:
     """Return a whole number from 1.
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from penstock.cli.arguments import Parser, key_value
+from penstock.cli.arguments import Parser, add_param
 
 if TYPE_CHECKING:
     from penstock.kubeflow.client import Kubeflow
@@ -105,14 +105,7 @@ def add_pipeline_options(parser: Parser, *, runs: bool = True) -> None:
     if not runs:
         return
     parser.add_argument("--root", metavar="URL", help="where all containers write artifacts")
-    parser.add_argument(
-        "--param",
-        metavar="NAME=VALUE",
-        type=key_value,
-        action="append",
-        default=[],
-        help="a runtime parameter; may be repeated",
-    )
+    add_param(parser, "a runtime parameter")
     parser.add_argument(
         "--experiment",
         metavar="NAME",

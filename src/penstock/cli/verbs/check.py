@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
-from penstock.cli.arguments import Parser, key_value
+from penstock.cli.arguments import Parser, add_param
 from penstock.cli.console import Console, print_json
 from penstock.spelling import counted
 
@@ -30,14 +30,7 @@ def parser() -> Parser:
         ],
     )
     parser.add_argument("file", metavar="FILE", help="the pipeline file")
-    parser.add_argument(
-        "--param",
-        metavar="NAME=VALUE",
-        type=key_value,
-        action="append",
-        default=[],
-        help="value of a runtime parameter, as for `run`",
-    )
+    add_param(parser, "value of a runtime parameter, as for `run`")
     parser.add_argument(
         "--runner",
         metavar="RUNNER",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.cli import exit_codes
-from penstock.cli.arguments import Parser, key_value
+from penstock.cli.arguments import Parser, add_param
 from penstock.cli.errors import UsageError
 from penstock.cli.pipeline_file import PipelineFile, load_pipeline
 from penstock.dsl.exceptions import DefinitionError
@@ -71,14 +71,7 @@ def parser() -> Parser:
         metavar="SETTING",
         help="kubeflow: settings to leave out where it cannot honour them, as priority_class,...",
     )
-    parser.add_argument(
-        "--param",
-        metavar="NAME=VALUE",
-        type=key_value,
-        action="append",
-        default=[],
-        help="kubeflow: new default of a runtime parameter; may be repeated",
-    )
+    add_param(parser, "kubeflow: new default of a runtime parameter")
     return parser
 
 

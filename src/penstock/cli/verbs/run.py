@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from penstock.cli.arguments import Parser, key_value
+from penstock.cli.arguments import Parser, add_param
 from penstock.cli.errors import UsageError
 from penstock.cli.run_options import add_runner_options, report_end, runner_settings
 from penstock.cli.store_option import add_store_option
@@ -26,14 +26,7 @@ def parser() -> Parser:
         ],
     )
     parser.add_argument("file", metavar="FILE", help="the pipeline file")
-    parser.add_argument(
-        "--param",
-        metavar="NAME=VALUE",
-        type=key_value,
-        action="append",
-        default=[],
-        help="value of a runtime parameter; may be repeated",
-    )
+    add_param(parser, "value of a runtime parameter")
     parser.add_argument(
         "--only", metavar="NODE", action="append", help="only this node; may be repeated"
     )
