@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-HEAVY = ("tensorflow", "apache_beam", "pyarrow", "keras", "numpy", "pandas", "kfp", "tfx_bsl")
+HEAVY = (
+    "tensorflow",
+    "apache_beam",
+    "pyarrow",
+    "keras",
+    "numpy",
+    "pandas",
+    "kfp",
+    "tfx_bsl",
+    "matplotlib",
+)
 TENSORFLOW = (
     "tensorflow",
     "apache_beam",
@@ -37,6 +47,7 @@ def loaded(statement, names):
         "import penstock.components as c; [getattr(c, name) for name in c.__all__]",
         "import penstock.io, penstock.data_validation, penstock.transform, penstock.training",
         "import penstock.tuning, penstock.evaluation, penstock.serving, penstock.cards, penstock.beam",
+        "import penstock.plots as p; [getattr(p, name) for name in p.__all__]",
         "import penstock.pushing as p; [getattr(p, name) for name in p.__all__]",
         "import penstock.registry as r; [getattr(r, name) for name in r.__all__]",
         "import penstock.kubeflow as k; [getattr(k, name) for name in k.__all__]",
