@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.components.trainer import Trainer
     from penstock.components.transform import Transform
     from penstock.components.tuner import Tuner
+    from penstock.components.windows import Windows
 
 _HOME = {
     "AvroExampleGen": "avro_example_gen",
@@ -61,6 +62,7 @@ _HOME = {
     "Trainer": "trainer",
     "Transform": "transform",
     "Tuner": "tuner",
+    "Windows": "windows",
 }
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "Trainer",
     "Transform",
     "Tuner",
+    "Windows",
 ]
 
 __getattr__, __dir__ = lazy_exports(__name__, _HOME)
