@@ -28,6 +28,7 @@ GROUPS = {
         "BigQueryExampleGen",
         "FileBasedExampleGen",
         "FilterRows",
+        "Windows",
     ),
     "Data validation": (
         "StatisticsGen",

@@ -127,7 +127,8 @@ class Windows(Component):
             splits, boundaries = list(shares), shares_as_ticks(rows, shares)
         else:
             splits = list(self.split_times)
-            boundaries = [rows.axis.tick(time) for time in list(self.split_times.values())[1:]]
+            begins = [time for time in self.split_times.values() if time is not None]
+            boundaries = [rows.axis.tick(time) for time in begins]
         with ExamplesWriter.like(self.examples, self.windows, splits=splits) as writer:
             report = cut_windows(rows, cut, splits, boundaries, writer)
         counts = writer.row_counts

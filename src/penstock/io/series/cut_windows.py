@@ -145,8 +145,8 @@ def _refuse_gaps(series: OneSeries, found: list[Segment], rows: SeriesRows, cut:
         last, after = found[0].ticks[-1], found[1].ticks[0]
         raise ValueError(
             f"The rows{of} have {counted(len(found) - 1, 'gap')} in time, the first from "
-            f'{rows.axis.text(last)} to {rows.axis.text(after)}. Use gaps="split" to begin anew after each, carry_forward to fill '
-            "short ones, or another step."
+            f'{rows.axis.text(last)} to {rows.axis.text(after)}. Use gaps="split" to begin anew after each '
+            "gap, carry_forward to fill short ones, or another step."
         )
     for name in dict.fromkeys([*cut.features, *cut.targets]):
         segment = found[0]

@@ -125,14 +125,11 @@ class TimeAxis:
         if not self.is_date:
             return pa.array(ticks, pa.int64() if self.is_whole else pa.float32())
         dates = ticks.astype("datetime64[M]" if self.in_months else "datetime64[us]")
-        if self.in_months:
-            unit = "M"
-        elif not len(ticks) or not (ticks % _DAY).any():
-            unit = "D"
-        else:
-            unit = "s" if not (ticks % 1_000_000).any() else "us"
-        texts = np.datetime_as_string(dates, unit=unit)
-        return pa.array([text.encode() for text in texts.tolist()], pa.binary())
+        if not self.in_months and not (ticks % _DAY).any():
+            dates = dates.astype("datetime64[D]")
+        elif not self.in_months and not (ticks % 1_000_000).any():
+            dates = dates.astype("datetime64[s]")
+        return pa.array([str(date).encode() for date in dates], pa.binary())
 
     def text(self, tick: float) -> str:
         """Return a tick as a message shows it."""
