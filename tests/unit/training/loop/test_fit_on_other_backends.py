@@ -1,4 +1,4 @@
-"""The tests of `fit` on JAX and PyTorch: a process has one backend."""
+"""The tests of `fit` and of the layers on JAX and PyTorch: a process has one backend."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 FILES = [
     str(Path(__file__).with_name("test_fit.py")),
     str(Path(__file__).parent.parent / "checkpoints" / "test_resuming.py"),
+    str(Path(__file__).parent.parent / "layers"),
 ]
 
 
