@@ -24,6 +24,8 @@ GROUPS = {
         "ParquetExampleGen",
         "AvroExampleGen",
         "ImportExampleGen",
+        "ImageExampleGen",
+        "NumpyExampleGen",
         "QueryExampleGen",
         "BigQueryExampleGen",
         "FileBasedExampleGen",

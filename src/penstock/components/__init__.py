@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from penstock.components.example_gen import FileBasedExampleGen
     from penstock.components.example_validator import ExampleValidator
     from penstock.components.filter_rows import FilterRows
+    from penstock.components.image_example_gen import ImageExampleGen
     from penstock.components.import_example_gen import ImportExampleGen
     from penstock.components.import_schema_gen import ImportSchemaGen
     from penstock.components.infra_validator import InfraValidator
     from penstock.components.model_card import ModelCard
+    from penstock.components.numpy_example_gen import NumpyExampleGen
     from penstock.components.parquet_example_gen import ParquetExampleGen
     from penstock.components.pusher import Pusher
     from penstock.components.query_example_gen import QueryExampleGen
@@ -49,10 +51,12 @@ _HOME = {
     "FeatureComparator": "distribution_validator",
     "FileBasedExampleGen": "example_gen",
     "FilterRows": "filter_rows",
+    "ImageExampleGen": "image_example_gen",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
     "InfraValidator": "infra_validator",
     "ModelCard": "model_card",
+    "NumpyExampleGen": "numpy_example_gen",
     "PairedExampleSkew": "example_diff",
     "ParquetExampleGen": "parquet_example_gen",
     "Pusher": "pusher",
@@ -79,10 +83,12 @@ __all__ = [
     "FeatureComparator",
     "FileBasedExampleGen",
     "FilterRows",
+    "ImageExampleGen",
     "ImportExampleGen",
     "ImportSchemaGen",
     "InfraValidator",
     "ModelCard",
+    "NumpyExampleGen",
     "PairedExampleSkew",
     "ParquetExampleGen",
     "Pusher",

@@ -143,7 +143,7 @@ class FileBasedExampleGen(ExampleGen):
         from penstock.io.ingestion.span_pattern import resolve_input
 
         base = resolve(self.input_base)
-        resolved = resolve_input(base, self.input_config, self.range_config)
+        resolved = resolve_input(base, self._configs()[0], self.range_config)
         root = canonical(base)
         return {
             f"{split}/{file.removeprefix(root).lstrip('/')}": file
@@ -181,11 +181,13 @@ class FileBasedExampleGen(ExampleGen):
         from penstock.io.ingestion.span_pattern import resolve_input
 
         base = context.resolve_path(self.input_base)
-        resolved = resolve_input(base, self.input_config, self.range_config)
+        resolved = resolve_input(base, self._configs()[0], self.range_config)
         files = resolved.files
         source = RowSource(
             list(files),
-            lambda on_broken: {name: self._read(each, on_broken) for name, each in files.items()},
+            lambda on_broken: {
+                name: self.read_split(name, each, on_broken) for name, each in files.items()
+            },
             lambda: self._on_beam(files),
         )
         if self.on_error == "raise":
@@ -206,11 +208,20 @@ class FileBasedExampleGen(ExampleGen):
                 "\n".join(quarantine.first),
             )
 
-    def _read(self, files: list[str], on_broken: OnBroken | None) -> Iterable[Rows]:
+    def read_split(
+        self, split: str, files: list[str], on_broken: OnBroken | None = None
+    ) -> Iterable[Rows]:
+        """Read the files of the named input split; by default with `read_rows`.
+
+        Args:
+            split: The input split's name.
+            files: Paths or URLs, sorted.
+            on_broken: Called with each broken row, which is left out; if None, it is an error.
+        """
         # An ExampleGen of your own may leave out the argument as long as nothing is skipped.
         return self.read_rows(files) if on_broken is None else self.read_rows(files, on_broken)
 
-    def _on_beam(self, files: Mapping[str, list[str]]) -> BeamSource:
+    def _on_beam(self, files: Mapping[str, list[str]]) -> BeamSource | None:
         from penstock.beam import BeamSource
 
         return BeamSource(files, self._beam_input())

@@ -1,0 +1,1 @@
+"""Arrays in files (IDX, NumPy's `.npy` and `.npz`) as rows."""
