@@ -1,4 +1,4 @@
-"""Reading and writing data: CSV, Parquet, Avro, SQL and TFRecords; splits, spans, Examples folders.
+"""Reading and writing data: CSV, Parquet, Avro, SQL, TFRecords, images; splits, spans, Examples folders.
 
 Importing this package imports none of pyarrow, numpy or tfx-bsl; each name loads its module when
 it is first used.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from penstock.io.examples.split import ExamplesSplit, joined_split
     from penstock.io.examples.writer import ExamplesWriter, read_row_counts
+    from penstock.io.images.image_file import image_pixels
     from penstock.io.ingestion.broken_rows import BrokenRow, Quarantine, read_quarantine
     from penstock.io.ingestion.config import (
         Input,
@@ -58,6 +59,7 @@ _MODULE_OF = {
     "StaticRange": "ingestion.config",
     "TFRecordError": "tfrecord.records",
     "TFRecordWriter": "tfrecord.records",
+    "image_pixels": "images.image_file",
     "joined_split": "examples.split",
     "personal_features": "pii",
     "read_avro": "tables.avro_ingest",
@@ -94,6 +96,7 @@ __all__ = [
     "StaticRange",
     "TFRecordError",
     "TFRecordWriter",
+    "image_pixels",
     "joined_split",
     "personal_features",
     "read_avro",

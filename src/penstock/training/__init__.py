@@ -6,6 +6,7 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.training.args import EvalArgs, TrainArgs, TuneArgs
+    from penstock.training.callbacks.halve_when_worse import HalveWhenWorse
     from penstock.training.checkpoints.keras_callback import Checkpoints
     from penstock.training.data_accessor import (
         DataAccessor,
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "EvalArgs": "args",
     "ExportError": "export",
     "FnArgs": "fn_args",
+    "HalveWhenWorse": "callbacks.halve_when_worse",
     "Onnx": "export",
     "RaggedArray": "input.columns",
     "RecordBatchesOptions": "data_accessor",
@@ -75,6 +77,7 @@ __all__ = [
     "EvalArgs",
     "ExportError",
     "FnArgs",
+    "HalveWhenWorse",
     "Onnx",
     "RaggedArray",
     "RecordBatchesOptions",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         TransformResult,
         transform,
     )
+    from penstock.transform.images import decode_images
     from penstock.transform.imports import import_tensorflow_transform
     from penstock.transform.missing_values import fill_missing
     from penstock.transform.shards import BatchObserver, ShardReader
@@ -35,6 +36,7 @@ __all__ = [
     "SplitsConfig",
     "TransformFolders",
     "TransformResult",
+    "decode_images",
     "fill_missing",
     "import_tensorflow_transform",
     "transform",
@@ -49,6 +51,7 @@ _MODULES = {
     "TransformFolders": "driver",
     "SplitsConfig": "splits_config",
     "TransformResult": "driver",
+    "decode_images": "images",
     "fill_missing": "missing_values",
     "import_tensorflow_transform": "imports",
     "transform": "driver",

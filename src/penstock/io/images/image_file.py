@@ -12,11 +12,14 @@ from penstock.io.files.filesystem import FilePath, open_binary
 from penstock.io.images.png import encode_png
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image
 
 # A photograph of several views, as some telephones write it, is a JPEG file as well.
 _KEPT_FORMATS = ("PNG", "JPEG", "MPO")
 _CHANNELS = {"1": 1, "L": 1, "LA": 2, "I": 1, "I;16": 1, "F": 1, "P": 3, "PA": 4, "RGBA": 4}
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _OTHER_MODES = {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA", "PA": "RGBA"}
 
 
@@ -104,3 +107,35 @@ def _as_png(picture: Image) -> tuple[Image, bytes]:
 
     plain = picture.convert(_OTHER_MODES.get(picture.mode, "RGB"))
     return plain, encode_png(np.asarray(plain))
+
+
+def image_pixels(content: bytes, channels: int | None = None) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an image file, for code that uses no TensorFlow.
+
+    Args:
+        content: The bytes of the file, such as a value of the feature `image`.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA); by default those of the file.
+
+    Returns:
+        uint8 of the shape (height, width, channels), from 0 to 255.
+
+    Raises:
+        ValueError: If it is not an image.
+
+    Example:
+        >>> image_pixels(read_image("cats/1.png").content, channels=1).shape
+        (28, 28, 1)
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        picture = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"Not an image: it begins with {content[:8]!r}") from error
+    if channels is not None:
+        picture = picture.convert(_MODES[channels])
+    elif picture.mode not in _MODES.values():
+        picture = picture.convert(_OTHER_MODES.get(picture.mode, "RGB"))
+    pixels = np.asarray(picture)
+    return pixels.reshape(*pixels.shape[:2], -1)

@@ -1,0 +1,1 @@
+"""Callbacks of Keras beyond Keras's own."""
