@@ -45,6 +45,7 @@ GROUPS = {
         "Tuner",
         "Trainer",
         "Evaluator",
+        "BaselineComparison",
         "InfraValidator",
         "Pusher",
         "ModelCard",

@@ -2,8 +2,10 @@
 
 from penstock.artifacts.array import Array
 from penstock.artifacts.artifact import Artifact, ArtifactState, PropertyType, type_for_name
+from penstock.artifacts.model_comparison import ModelComparison
 from penstock.artifacts.splits import SplitArtifact, split_uri
 from penstock.artifacts.standard import (
+    ComparisonBlessing,
     ExampleAnomalies,
     Examples,
     ExamplesDiff,
@@ -40,6 +42,7 @@ __all__ = [
     "ArtifactState",
     "Boolean",
     "Bytes",
+    "ComparisonBlessing",
     "ExampleAnomalies",
     "ExampleStatistics",
     "Examples",
@@ -53,6 +56,7 @@ __all__ = [
     "Model",
     "ModelBlessing",
     "ModelCard",
+    "ModelComparison",
     "ModelEvaluation",
     "ModelRun",
     "PropertyType",

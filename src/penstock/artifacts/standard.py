@@ -170,6 +170,17 @@ class InfraBlessing(Blessing):
         return f"{self.uri.rstrip('/')}/stamped_model"
 
 
+class ComparisonBlessing(Blessing):
+    """An empty file `COMPARISON_BLESSED` or `COMPARISON_NOT_BLESSED`: is the model better than another one?
+
+    It is a type of its own, so that what looks for the latest model that the Evaluator blessed does not
+    take it for the Evaluator's verdict.
+    """
+
+    BLESSED_FILE: ClassVar = "COMPARISON_BLESSED"
+    NOT_BLESSED_FILE: ClassVar = "COMPARISON_NOT_BLESSED"
+
+
 class PushedModel(Artifact):
     """A copy of the pushed model, with its destination."""
 

@@ -8,6 +8,7 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.components.avro_example_gen import AvroExampleGen
+    from penstock.components.baseline_comparison import BaselineComparison
     from penstock.components.big_query_example_gen import BigQueryExampleGen
     from penstock.components.bulk_inferrer import BulkInferrer
     from penstock.components.csv_example_gen import CsvExampleGen
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AvroExampleGen": "avro_example_gen",
+    "BaselineComparison": "baseline_comparison",
     "BigQueryExampleGen": "big_query_example_gen",
     "BulkInferrer": "bulk_inferrer",
     "CsvExampleGen": "csv_example_gen",
@@ -71,6 +73,7 @@ _HOME = {
 
 __all__ = [
     "AvroExampleGen",
+    "BaselineComparison",
     "BigQueryExampleGen",
     "BulkInferrer",
     "CsvExampleGen",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from penstock.artifacts import Artifact, InfraBlessing, Model, ModelBlessing, PushedModel
 from penstock.artifacts.location import is_local
+from penstock.artifacts.standard import Blessing
 from penstock.components.named_function import as_function
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.pushing.destination import Filesystem, PushDestination, check_protocol
@@ -36,6 +37,7 @@ class Pusher(Component):
         model_blessing: The Evaluator's verdict; without it, the model is pushed unchecked.
         infra_blessing: The InfraValidator's verdict. If it was asked for warm-up requests, its copy of the
             model with them is pushed.
+        blessings: Further verdicts, of a BaselineComparison for example: all of them must be good.
         push_destination: A folder or fsspec URL, or a `PushDestination` with a folder and its versioning.
         push_fn: A function, or its dotted name, that pushes to a destination of your own instead. It gets
             `penstock.pushing.PushArgs` and returns where the model lies now.
@@ -66,6 +68,7 @@ class Pusher(Component):
     model: Input[Model]
     model_blessing: Input[ModelBlessing] | None = None
     infra_blessing: Input[InfraBlessing] | None = None
+    blessings: Input[list[Blessing]] | None = None
     push_destination: PushDestination | str | None = None
     push_fn: Callable[..., Any] | str | None = None
     custom_config: Mapping[str, Any] | None = None
@@ -278,6 +281,10 @@ class Pusher(Component):
             return "The model is not blessed", _reasons(self.model_blessing)
         if self.infra_blessing is not None and not self.infra_blessing.blessed:
             return "The model did not pass the InfraValidator", _reasons(self.infra_blessing)
+        for blessing in self.blessings or ():
+            if not blessing.blessed:
+                which = blessing.TYPE_NAME.removesuffix("Blessing").lower()
+                return f"The model did not pass the {which}", _reasons(blessing)
         return "", []
 
 

@@ -10,6 +10,7 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.io.csv.reader import CsvFiles, read_csv
+    from penstock.io.examples.columns import read_columns
     from penstock.io.examples.reader import (
         read_record_batches,
         split_files,
@@ -63,6 +64,7 @@ _MODULE_OF = {
     "joined_split": "examples.split",
     "personal_features": "pii",
     "read_avro": "tables.avro_ingest",
+    "read_columns": "examples.columns",
     "read_csv": "csv.reader",
     "read_parquet": "tables.parquet_ingest",
     "read_quarantine": "ingestion.broken_rows",
@@ -100,6 +102,7 @@ __all__ = [
     "joined_split",
     "personal_features",
     "read_avro",
+    "read_columns",
     "read_csv",
     "read_parquet",
     "read_quarantine",

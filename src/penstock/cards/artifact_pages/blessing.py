@@ -1,10 +1,11 @@
-"""The page of a ModelBlessing or an InfraBlessing: the verdict, its reasons, and which model."""
+"""The page of a blessing: the verdict, its reasons, and which model."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from penstock.artifacts import Artifact, InfraBlessing, ModelBlessing, location
+from penstock.artifacts import Artifact, location
+from penstock.artifacts.standard import Blessing
 from penstock.cards.artifact_pages.blocks import fact_table, section, verdict
 from penstock.cards.html_page import PageContent
 from penstock.cards.markup import Child, Markup, tag
@@ -13,7 +14,7 @@ from penstock.cards.thresholds_section import thresholds_section
 
 def content(artifact: Artifact) -> PageContent:
     """Return the content of the page."""
-    assert isinstance(artifact, (ModelBlessing, InfraBlessing))
+    assert isinstance(artifact, Blessing)
     files = {path for path, _ in location.list_files(artifact.uri)}
     blessed = artifact.blessed
     if files.isdisjoint((artifact.BLESSED_FILE, artifact.NOT_BLESSED_FILE)):

@@ -68,11 +68,13 @@ PAGES: dict[str, PageEntry] = {
     ),
     "ModelBlessing": PageEntry("blessing", "the verdict and its reasons"),
     "InfraBlessing": PageEntry("blessing", "the verdict"),
+    "ComparisonBlessing": PageEntry("blessing", "the verdict and its reasons"),
     "PushedModel": PageEntry(
         "pushed_model", "where the model was pushed to", reads_local_files=True
     ),
     "ModelCard": PageEntry("model_card", "the card"),
     "InferenceResult": PageEntry("inference_result", "its files and first records"),
+    "ModelComparison": PageEntry("model_comparison", "both scores of each metric"),
     "ValueArtifact": PageEntry("value", "the value"),
     "Table": PageEntry("table", "its columns and first rows"),
     "Array": PageEntry("array", "its shape, type and first values"),

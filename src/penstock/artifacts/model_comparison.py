@@ -1,0 +1,15 @@
+"""The artifact type of a model beside another one."""
+
+from __future__ import annotations
+
+from penstock.artifacts.value import JsonValue
+
+
+class ModelComparison(JsonValue):
+    """A model's scores beside a baseline's, as a JSON value.
+
+    `metrics` is a list with `name`, `model`, `baseline`, `improvement`, `lower_is_better`, `margin` and
+    `ok`; besides there are `baseline` and `description`, `label`, `rows` by split, `train_split`,
+    `eval_split` and `ok`. The custom properties `model_seconds` and `baseline_seconds` are how long each
+    took to predict, the baseline to learn as well.
+    """
