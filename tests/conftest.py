@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import http.server
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,44 @@ def python_with() -> Callable[..., str]:
 def client_python(python_with: Callable[..., str]) -> str:
     """Python with ML Metadata's client."""
     return python_with("mlmd", "ml-metadata==1.17.1", "protobuf>=4.21.6,<5")
+
+
+class WebhookServer(http.server.ThreadingHTTPServer):
+    """Keeps what it gets, and answers with the next of `codes`, or 200."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _WebhookHandler)
+        self.taken: list[dict] = []
+        self.headers: list[dict[str, str]] = []
+        self.codes: list[int] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _WebhookHandler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.taken.append(json.loads(body))
+        self.server.headers.append(dict(self.headers))
+        self.send_response(self.server.codes.pop(0) if self.server.codes else 200)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.wfile.write(b"no such hook")
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def webhook() -> Iterator[WebhookServer]:
+    """A server on this machine that takes notifications."""
+    server = WebhookServer()
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

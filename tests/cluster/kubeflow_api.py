@@ -26,7 +26,7 @@ import yaml
 from kubeflow_driver import Containers, DrivenRun, now
 from kubeflow_messages import BadMessage, check
 
-from penstock.kubeflow.cron import Cron
+from penstock.cron import Cron
 from penstock.testing.kubeflow import CompiledPipeline, Processes
 
 V2 = "/apis/v2beta1"

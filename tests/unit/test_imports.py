@@ -50,6 +50,8 @@ def loaded(statement, names):
         "import penstock.plots as p; [getattr(p, name) for name in p.__all__]",
         "import penstock.pushing as p; [getattr(p, name) for name in p.__all__]",
         "import penstock.registry as r; [getattr(r, name) for name in r.__all__]",
+        "import penstock.scheduling as s; [getattr(s, name) for name in s.__all__]",
+        "import penstock.notifications as n; [getattr(n, name) for name in n.__all__]",
         "import penstock.kubeflow as k; [getattr(k, name) for name in k.__all__]",
         "from penstock.evaluation import EvalConfig; from penstock.data_validation import StatsOptions",
     ],

@@ -38,6 +38,10 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("run", "run a pipeline on this machine"),
             Verb("resume", "finish a run that failed or was killed"),
             Verb("stop", "ask a running run to stop"),
+            Verb("schedule", "run a pipeline again and again: by cron, interval, or a verdict"),
+            Verb("schedules", "list the schedules; pause or resume one"),
+            Verb("unschedule", "remove a schedule"),
+            Verb("scheduler", "the process that runs what is scheduled, and tells how runs ended"),
         ),
     ),
     (

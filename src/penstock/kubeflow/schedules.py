@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from penstock.kubeflow.cron import Cron
+from penstock.cron import Cron
 from penstock.kubeflow.errors import NameTaken, UnknownOnServer
 from penstock.kubeflow.predicates import equals, listed
 from penstock.kubeflow.records import Schedule, UploadedVersion

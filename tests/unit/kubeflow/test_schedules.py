@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from kubeflow_api import Fault, KubeflowApi
 
+from penstock.cron import Cron
 from penstock.kubeflow import Kubeflow, When
-from penstock.kubeflow.cron import Cron
 from penstock.kubeflow.errors import NameTaken, UnknownOnServer
 from penstock.kubeflow.runs import list_runs
 

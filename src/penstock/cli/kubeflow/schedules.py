@@ -81,7 +81,7 @@ def _when(schedule: Schedule) -> str:
 
 
 def _next(schedule: Schedule) -> str:
-    from penstock.kubeflow.cron import Cron
+    from penstock.cron import Cron
 
     if not schedule.enabled or schedule.cron is None:
         return "-"

@@ -1,4 +1,4 @@
-"""Cron expressions as Kubeflow reads them: its scheduler wants seconds in front.
+"""Cron expressions, for Kubeflow's schedules and those of this machine: both read them alike, in UTC.
 
 Kubeflow's ScheduledWorkflow controller parses with `github.com/robfig/cron` of 2018, whose expressions have
 six fields (second, minute, hour, day of month, month, day of week). The five fields that everybody
@@ -38,7 +38,7 @@ _YEARS = 5
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cron:
-    """A cron expression, in UTC as Kubeflow's scheduler runs by default.
+    """A cron expression, in UTC, as Kubeflow's scheduler runs by default.
 
     Attributes:
         text: With six fields.

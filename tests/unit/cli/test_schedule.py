@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from penstock.cli import main
+
+
+def said(capsys, *words: str, code: int = 0) -> str:
+    assert main(list(words)) == code
+    told = capsys.readouterr()
+    return told.out if code == 0 else told.err
+
+
+def test_schedules_are_made_listed_paused_and_removed(project, capsys):
+    make = ("schedule", "pipelines/words.py", "--cron", "0 3 * * mon-fri", "--param", "epochs=3")
+    out = said(capsys, *make)
+    assert out.startswith("scheduled pipelines/words.py as words\nnext: 20")
+    assert "start what does: penstock scheduler" in out
+    assert said(capsys, *make).startswith("is scheduled already: pipelines/words.py as words")
+    said(
+        capsys,
+        "schedule",
+        "pipelines/words.py",
+        "--after",
+        "words",
+        "--if",
+        "Report",
+        "--name",
+        "b",
+    )
+    out = said(capsys, "schedules")
+    assert "b         enabled  after words if Report  -" in out
+    assert "words     enabled  0 3 * * mon-fri        20" in out
+    assert said(capsys, "schedules", "--pause", "words") == "schedule words is paused\n"
+    listed = json.loads(said(capsys, "schedules", "--json"))
+    assert [(each["name"], each["enabled"]) for each in listed] == [("b", True), ("words", False)]
+    assert listed[1]["parameters"] == {"epochs": "3"}
+    assert said(capsys, "unschedule", "b") == "schedule b is removed\n"
+    assert "Did you mean 'words'" in said(capsys, "unschedule", "word", code=3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "a cron expression, an interval, or a pipeline"),
+        (("--cron", "0 25 * * *"), "hour is 0 to 23"),
+        (("--every", "1h", "--param", "epohcs=3"), "Did you mean 'epochs'"),
+        (("--every", "1h", "--param", "epochs=three"), "epochs"),
+        (("--every", "soon"), "a time is a number with s, m, h, d or w"),
+        (("--after", "words"), "runs after itself never ends"),
+        (("--after", "x", "--if", "=drift"), "takes NODE=VERDICT"),
+    ],
+)
+def test_what_cannot_be_scheduled_is_refused_when_it_is_typed(project, capsys, words, message):
+    assert message in said(capsys, "schedule", "pipelines/words.py", *words, code=2)
+    assert said(capsys, "schedules") == "no schedule in this project yet\n"
+
+
+def test_a_scheduler_reads_its_notifications_first(project, capsys):
+    (project / "notifications.toml").write_text("[targets.x]\nkind = 'sms'\n")
+    assert "Received: 'sms'" in said(capsys, "scheduler", "--until-idle", code=2)
