@@ -28,9 +28,9 @@ WORKDIR /src
 COPY pyproject.toml README.md ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     case "$VARIANT" in \
-      cpu) extras=run,serving,gcp ;; \
-      gpu) extras=run,serving,gcp,cuda ;; \
-      tpu) extras=run,serving,gcp,tpu ;; \
+      cpu) extras=run,serving,sklearn,gcp ;; \
+      gpu) extras=run,serving,sklearn,gcp,cuda ;; \
+      tpu) extras=run,serving,sklearn,gcp,tpu ;; \
       slim) extras=data ;; \
       *) echo "VARIANT is cpu, gpu, tpu or slim. Received: $VARIANT" >&2; exit 2 ;; \
     esac \

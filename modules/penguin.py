@@ -1,7 +1,7 @@
 """The penguins: which species is it, by its bill, flippers, weight, sex and island?
 
-User code of `pipelines/penguin.py`: Transform calls `preprocessing_fn`, the Tuner `tuner_fn`, and the
-Trainer `run_fn`.
+User code of `pipelines/penguin.py`: Transform calls `preprocessing_fn`, the Tuner `tuner_fn`, the
+Trainer `run_fn`, and the BaselineComparison `baseline_fn`.
 """
 
 from __future__ import annotations
@@ -103,6 +103,30 @@ def run_fn(fn_args: FnArgs) -> keras.callbacks.History:
         postprocess=name_species,
     )
     return history
+
+
+def baseline_fn(train, test):
+    """Predict by a logistic regression, with means and a class of its own for missing values."""
+    import numpy as np
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    names = [*NUMERIC, *CATEGORICAL]
+
+    def table(columns):
+        return np.column_stack([columns[name].astype(object) for name in names])
+
+    numbers, words = list(range(len(NUMERIC))), list(range(len(NUMERIC), len(names)))
+    encoder = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore"), words),
+    )
+    model = make_pipeline(encoder, LogisticRegression(max_iter=1000))
+    model.fit(table(train), train[LABEL].astype(str))
+    return model.predict_proba(table(test))
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:

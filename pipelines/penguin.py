@@ -9,6 +9,7 @@ Paths are relative to the project's root. The user code is `modules/penguin.py`.
 
 from penstock import LatestBlessedModel, LocalDagRunner, Pipeline, Resolver, RuntimeParameter
 from penstock.components import (
+    BaselineComparison,
     CsvExampleGen,
     Evaluator,
     ExampleValidator,
@@ -127,6 +128,16 @@ evaluator = Evaluator(
         ],
     ),
 )
+# On 68 penguins one mistake is 1.5 points: the network may make two more than a logistic regression.
+comparison = BaselineComparison(
+    examples=example_gen.outputs["examples"],
+    model=trainer.outputs["model"],
+    module_file=MODULE,
+    label_key="species",
+    metrics=["accuracy", "log_loss"],
+    margin=-0.03,
+    prediction_key="probabilities",
+)
 # Beside the Evaluator: a server of its own loads the model, and answers requests made of the penguins.
 infra_validator = InfraValidator(
     model=trainer.outputs["model"],
@@ -137,6 +148,7 @@ pusher = Pusher(
     model=trainer.outputs["model"],
     model_blessing=evaluator.outputs["blessing"],
     infra_blessing=infra_validator.outputs["blessing"],
+    blessings=[comparison.outputs["blessing"]],
     # It has just answered.
     answers_within_seconds=None,
     push_destination=PushDestination(filesystem=Filesystem("serving_model/penguin")),
@@ -168,6 +180,7 @@ pipeline = Pipeline(
         trainer,
         baseline,
         evaluator,
+        comparison,
         infra_validator,
         pusher,
         model_card,

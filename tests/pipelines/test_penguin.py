@@ -30,6 +30,7 @@ NODES = [
     "Tuner",
     "Trainer",
     "Evaluator",
+    "BaselineComparison",
     "InfraValidator",
     "Pusher",
     "ModelCard",
