@@ -38,6 +38,7 @@ GROUPS = {
         "ImportSchemaGen",
         "ExampleValidator",
         "DistributionValidator",
+        "DriftMonitor",
         "ExampleDiff",
     ),
     "Models": (

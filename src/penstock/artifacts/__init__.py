@@ -6,6 +6,7 @@ from penstock.artifacts.model_comparison import ModelComparison
 from penstock.artifacts.splits import SplitArtifact, split_uri
 from penstock.artifacts.standard import (
     ComparisonBlessing,
+    DriftReport,
     ExampleAnomalies,
     Examples,
     ExamplesDiff,
@@ -43,6 +44,7 @@ __all__ = [
     "Boolean",
     "Bytes",
     "ComparisonBlessing",
+    "DriftReport",
     "ExampleAnomalies",
     "ExampleStatistics",
     "Examples",

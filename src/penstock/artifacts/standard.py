@@ -197,3 +197,7 @@ class InferenceResult(Artifact):
 
 class ExamplesDiff(Artifact):
     """How two sets of examples differ, row by row."""
+
+
+class DriftReport(Artifact):
+    """How far rows have moved from training data: `drift.json`, and `drift.html` for people."""

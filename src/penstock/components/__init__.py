@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DistributionValidatorConfig,
         FeatureComparator,
     )
+    from penstock.components.drift_monitor import DriftMonitor
     from penstock.components.evaluator import Evaluator
     from penstock.components.example_diff import ExampleDiff, ExampleDiffConfig, PairedExampleSkew
     from penstock.components.example_gen import FileBasedExampleGen
@@ -46,6 +47,7 @@ _HOME = {
     "CsvExampleGen": "csv_example_gen",
     "DistributionValidator": "distribution_validator",
     "DistributionValidatorConfig": "distribution_validator",
+    "DriftMonitor": "drift_monitor",
     "Evaluator": "evaluator",
     "ExampleDiff": "example_diff",
     "ExampleDiffConfig": "example_diff",
@@ -79,6 +81,7 @@ __all__ = [
     "CsvExampleGen",
     "DistributionValidator",
     "DistributionValidatorConfig",
+    "DriftMonitor",
     "Evaluator",
     "ExampleDiff",
     "ExampleDiffConfig",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.data_validation.distribution import validate_distributions
+    from penstock.data_validation.drift.limits import DriftLimit
+    from penstock.data_validation.drift.monitoring import measure_drift
     from penstock.data_validation.examples_validator import (
         identify_anomalous_examples,
         validate_examples_in_csv,
@@ -101,6 +103,7 @@ _MODULE_OF = {
     "CrossFeatureView": "indexed_statistics",
     "DatasetListView": "indexed_statistics",
     "DatasetView": "indexed_statistics",
+    "DriftLimit": "drift.limits",
     "EmptyValueCounter": "statistics.generators.empty_values",
     "FeaturePath": "feature_path",
     "FeatureSkewDetector": "skew.detector",
@@ -138,6 +141,7 @@ _MODULE_OF = {
     "load_statistics": "storage",
     "load_stats_binary": "storage",
     "load_stats_text": "storage",
+    "measure_drift": "drift.monitoring",
     "set_domain": "schema_lookup",
     "statistics_of_record_batches": "statistics.generate",
     "unchecked_fields": "unchecked_schema",
@@ -162,6 +166,7 @@ __all__ = [
     "CrossFeatureView",
     "DatasetListView",
     "DatasetView",
+    "DriftLimit",
     "EmptyValueCounter",
     "FeaturePath",
     "FeatureSkewDetector",
@@ -200,6 +205,7 @@ __all__ = [
     "load_statistics",
     "load_stats_binary",
     "load_stats_text",
+    "measure_drift",
     "set_domain",
     "statistics_of_record_batches",
     "unchecked_fields",

@@ -52,7 +52,7 @@ from penstock.cards import (
     write_model_card,
 )
 from penstock.cards.artifact_pages.registry import GENERIC
-from penstock.components import ExampleDiff
+from penstock.components import DriftMonitor, ExampleDiff
 from penstock.components.example_diff import ExampleDiffConfig, PairedExampleSkew
 from penstock.io import TFRecordWriter
 from penstock.testing import run_component
@@ -147,6 +147,9 @@ def standard(tmp_path_factory):
         include_split_pairs=[["train", "eval"]],
     )
     compared = run_component(diff, root / "diff")["example_diff_result"]
+    statistics = golden(ExampleStatistics, "StatisticsGen/statistics/3")
+    monitor = DriftMonitor(statistics=statistics, examples=examples)
+    drift = run_component(monitor, root / "drift")["drift"]
     blessed = ModelBlessing(write(root / "bad", NOT_BLESSED=""), id=5)
     blessed.custom_properties = {
         "blessed": 0, "reasons": ["auc 0.61 below 0.7"], "current_model": "/m/7", "current_model_id": 31
@@ -160,9 +163,10 @@ def standard(tmp_path_factory):
     manifest = {"ab": {"file": "accumulator-0.gz", "analyzer": "Vocabulary[words]"}}
     return [
         (examples, ["not counted", "splits", "train: first 10 rows", "body_mass_g", "tfrecords_gzip"]),
-        (golden(ExampleStatistics, "StatisticsGen/statistics/3"), ["rows in train", "rows in eval"]),
+        (statistics, ["rows in train", "rows in eval"]),
         (golden(Schema, "SchemaGen/schema/4", ()), ["culmen_depth_mm", "float", "required"]),
         (golden(ExampleAnomalies, "ExampleValidator/anomalies/5"), ["No anomalies in train, eval"]),
+        (drift, ["No drift", "body_mass_g", "stability index"]),
         (compared, ["train against eval", "differing", "sample pairs", "how rows were joined"]),
         (TransformGraph(str(graph)), ["Features in", "Features out", "species", "and 10 more"]),
         (

@@ -54,6 +54,7 @@ PAGES: dict[str, PageEntry] = {
     "ExampleStatistics": PageEntry("statistics", "its features, all splits side by side"),
     "Schema": PageEntry("schema", "its features"),
     "ExampleAnomalies": PageEntry("anomalies", "what is wrong in each split"),
+    "DriftReport": PageEntry("drift_report", "how far each feature has moved"),
     "ExamplesDiff": PageEntry("examples_diff", "which features differ, and how many rows"),
     "TransformGraph": PageEntry("transform_graph", "features in and out, and vocabularies"),
     "TransformCache": PageEntry("transform_cache", "its accumulators"),

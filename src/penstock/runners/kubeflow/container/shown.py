@@ -22,8 +22,8 @@ CLASSIFICATION = "classification-metrics"
 _PAGE = "page-"
 
 _WITH_PAGE = (
-    "ExampleStatistics", "Schema", "ExampleAnomalies", "ExamplesDiff", "ModelRun", "TunerResults",
-    "ModelEvaluation", "ModelCard",
+    "ExampleStatistics", "Schema", "ExampleAnomalies", "ExamplesDiff", "DriftReport", "ModelRun",
+    "TunerResults", "ModelEvaluation", "ModelCard",
 )  # fmt: skip
 """Types of artifacts whose page says something of the run at a glance."""
 
