@@ -47,6 +47,7 @@ GROUPS = {
         "Trainer",
         "Evaluator",
         "BaselineComparison",
+        "ABGate",
         "InfraValidator",
         "Pusher",
         "ModelCard",

@@ -2,7 +2,7 @@
 
 from penstock.artifacts.array import Array
 from penstock.artifacts.artifact import Artifact, ArtifactState, PropertyType, type_for_name
-from penstock.artifacts.model_comparison import ModelComparison
+from penstock.artifacts.model_comparison import ABComparison, ModelComparison
 from penstock.artifacts.splits import SplitArtifact, split_uri
 from penstock.artifacts.standard import (
     ComparisonBlessing,
@@ -38,6 +38,7 @@ from penstock.artifacts.value import (
 from penstock.artifacts.verdict import Verdict
 
 __all__ = [
+    "ABComparison",
     "Array",
     "Artifact",
     "ArtifactState",

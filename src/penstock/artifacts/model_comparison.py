@@ -1,4 +1,4 @@
-"""The artifact type of a model beside another one."""
+"""The artifact types of a model beside another one."""
 
 from __future__ import annotations
 
@@ -12,4 +12,14 @@ class ModelComparison(JsonValue):
     `ok`; besides there are `baseline` and `description`, `label`, `rows` by split, `train_split`,
     `eval_split` and `ok`. The custom properties `model_seconds` and `baseline_seconds` are how long each
     took to predict, the baseline to learn as well.
+    """
+
+
+class ABComparison(JsonValue):
+    """Two versions of a model, their difference in each metric, and a decision, as a JSON value.
+
+    `metrics` is a list with `name`, `candidate`, `baseline`, `improvement` and its interval `lower` and
+    `upper`, `standard_error`, `units`, `method`, `lower_is_better`, `margin`, `outcome` and
+    `units_needed`; besides there are `outcome` ("candidate", "baseline" or "undecided") and `reasons`,
+    `candidate`, `baseline`, `rows`, `units`, `paired`, `confidence`, `label` and `split`.
     """

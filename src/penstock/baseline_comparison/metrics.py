@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.baseline_comparison.metric_directions import CLASS_METRICS, ranked
+from penstock.baseline_comparison.metric_directions import CLASS_METRICS, VALUE_METRICS, ranked
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,16 +34,52 @@ def measure(name: str, labels: npt.ArrayLike, predictions: npt.ArrayLike) -> flo
         >>> measure("mae", [1.0, 2.0], [1.5, 2.0])
         0.25
     """
+    if not len(np.asarray(labels)):
+        return float("nan")
+    scores = row_scores(name, labels, predictions)
+    if scores is not None:
+        known = scores[~np.isnan(scores)]
+        return float(np.mean(known)) if known.size else float("nan")
+    right, said = _checked(name, labels, predictions)
+    return float((_OF_CLASSES.get(name) or _OF_VALUES[name])(right, said))
+
+
+def row_scores(
+    name: str, labels: npt.ArrayLike, predictions: npt.ArrayLike
+) -> npt.NDArray[np.float64] | None:
+    """Return what each row, or each number of it, adds to a metric that is their mean; None for others.
+
+    Args:
+        name: As in `measure`.
+        labels: As in `measure`.
+        predictions: As in `measure`.
+
+    Returns:
+        A score for each row; NaN for a row without a right item. None for metrics such as "auc" and
+        "rmse", which are no mean over rows.
+
+    Raises:
+        ValueError: As `measure`.
+
+    Example:
+        >>> row_scores("mae", [1.0, 2.0], [1.5, 2.0])
+        array([0.5, 0. ])
+    """
+    right, said = _checked(name, labels, predictions)
+    if (found := ranked(name)) is not None:
+        return _ranked(found[0], found[1], right, said)
+    function = _OF_ROWS.get(name)
+    return None if function is None else np.asarray(function(right, said), np.float64)
+
+
+def _checked(name: str, labels: npt.ArrayLike, predictions: npt.ArrayLike) -> tuple[_Array, _Array]:
+    """Return labels and predictions as the functions of a metric take them."""
     right, said = np.asarray(labels), np.asarray(predictions)
     if len(right) != len(said):
         raise ValueError(f"There are {len(right)} labels and {len(said)} predictions.")
-    if not len(right):
-        return float("nan")
-    if (found := ranked(name)) is not None:
-        return _ranked(found[0], found[1], right, said)
-    if name in CLASS_METRICS:
-        return float(_OF_CLASSES[name](right, said))
-    if name not in _OF_VALUES:
+    if ranked(name) is not None or name in CLASS_METRICS:
+        return right, said
+    if name not in VALUE_METRICS:
         raise ValueError(f"There is no metric {name!r}.")
     right, said = right.astype(np.float64), said.astype(np.float64)
     if right.size != said.size:
@@ -51,11 +87,12 @@ def measure(name: str, labels: npt.ArrayLike, predictions: npt.ArrayLike) -> flo
             f"{name} compares numbers of the same shape. Received labels of the shape {right.shape} and "
             f"predictions of the shape {said.shape}"
         )
-    return float(_OF_VALUES[name](right.ravel(), said.ravel()))
+    return right.ravel(), said.ravel()
 
 
-def _accuracy(places: _Array, scores: _Array) -> float:
-    return float(np.mean(np.argmax(scores, axis=1) == places))
+def _accuracy(places: _Array, scores: _Array) -> _Array:
+    hits: _Array = np.argmax(scores, axis=1) == places
+    return hits
 
 
 def _balanced_accuracy(places: _Array, scores: _Array) -> float:
@@ -75,14 +112,15 @@ def _f1(places: _Array, scores: _Array) -> float:
     return float(np.mean(values))
 
 
-def _log_loss(places: _Array, scores: _Array) -> float:
+def _log_loss(places: _Array, scores: _Array) -> _Array:
     chance = np.clip(scores, _EPSILON, 1.0)
     chance = chance / chance.sum(axis=1, keepdims=True)
     # A class that nobody knew has no column: its rows cost as much as one that was excluded.
     known = places >= 0
     right = np.full(len(places), _EPSILON)
     right[known] = chance[known, places[known]]
-    return float(-np.mean(np.log(right)))
+    loss: _Array = -np.log(right)
+    return loss
 
 
 def _by_class(
@@ -121,10 +159,11 @@ def _average_precision(positive: _Array, score: _Array) -> float:
     return float(np.sum(precision * grown))
 
 
-def _poisson_deviance(right: _Array, said: _Array) -> float:
+def _poisson_deviance(right: _Array, said: _Array) -> _Array:
     said = np.maximum(said, _EPSILON)
     logs = np.where(right > 0, right * np.log(np.maximum(right, _EPSILON) / said), 0.0)
-    return float(2 * np.mean(logs - right + said))
+    deviance: _Array = 2 * (logs - right + said)
+    return deviance
 
 
 def _r2(right: _Array, said: _Array) -> float:
@@ -132,7 +171,7 @@ def _r2(right: _Array, said: _Array) -> float:
     return float(1 - np.sum((right - said) ** 2) / spread) if spread else float("nan")
 
 
-def _ranked(name: str, k: int, right: _Array, said: _Array) -> float:
+def _ranked(name: str, k: int, right: _Array, said: _Array) -> npt.NDArray[np.float64]:
     if said.ndim != 2:
         raise ValueError(
             f"{name}{k} takes the items of each row, the best first: an array of the shape (rows, "
@@ -145,6 +184,7 @@ def _ranked(name: str, k: int, right: _Array, said: _Array) -> float:
         several = isinstance(wanted, list | tuple | set | np.ndarray)
         relevant = {_item(each) for each in (wanted if several else [wanted])} - {None}
         if not relevant:
+            values.append(float("nan"))
             continue
         hits = np.array([_item(each) in relevant for each in items])
         if name == "ndcg_at_":
@@ -154,27 +194,29 @@ def _ranked(name: str, k: int, right: _Array, said: _Array) -> float:
             values.append(float(hits.sum() / len(relevant)))
         else:
             values.append(float(hits.any()))
-    return float(np.mean(values)) if values else float("nan")
+    return np.array(values, np.float64)
 
 
 def _item(value: Any) -> Any:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-_OF_CLASSES: dict[str, Callable[[_Array, _Array], float]] = {
+_OF_ROWS: dict[str, Callable[[_Array, _Array], _Array]] = {
     "accuracy": _accuracy,
+    "log_loss": _log_loss,
+    "mae": lambda right, said: np.abs(right - said),
+    "mape": lambda right, said: (
+        np.abs(right - said) / np.maximum(np.abs(right), np.finfo(np.float64).eps)
+    ),
+    "poisson_deviance": _poisson_deviance,
+}
+_OF_CLASSES: dict[str, Callable[[_Array, _Array], float]] = {
     "balanced_accuracy": _balanced_accuracy,
     "f1": _f1,
-    "log_loss": _log_loss,
     "auc": _by_class(_area_under_roc),
     "average_precision": _by_class(_average_precision),
 }
 _OF_VALUES: dict[str, Callable[[_Array, _Array], float]] = {
-    "mae": lambda right, said: float(np.mean(np.abs(right - said))),
     "rmse": lambda right, said: float(np.sqrt(np.mean((right - said) ** 2))),
-    "mape": lambda right, said: float(
-        np.mean(np.abs(right - said) / np.maximum(np.abs(right), np.finfo(np.float64).eps))
-    ),
     "r2": _r2,
-    "poisson_deviance": _poisson_deviance,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from penstock.components.ab_gate import ABGate
     from penstock.components.avro_example_gen import AvroExampleGen
     from penstock.components.baseline_comparison import BaselineComparison
     from penstock.components.big_query_example_gen import BigQueryExampleGen
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from penstock.components.windows import Windows
 
 _HOME = {
+    "ABGate": "ab_gate",
     "AvroExampleGen": "avro_example_gen",
     "BaselineComparison": "baseline_comparison",
     "BigQueryExampleGen": "big_query_example_gen",
@@ -74,6 +76,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ABGate",
     "AvroExampleGen",
     "BaselineComparison",
     "BigQueryExampleGen",

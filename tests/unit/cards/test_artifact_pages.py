@@ -13,11 +13,13 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from penstock import artifacts
 from penstock.artifacts import (
+    ABComparison,
     Array,
     Artifact,
     ArtifactState,
     Boolean,
     Bytes,
+    ComparisonBlessing,
     ExampleAnomalies,
     Examples,
     ExampleStatistics,
@@ -30,6 +32,7 @@ from penstock.artifacts import (
     Model,
     ModelBlessing,
     ModelCard,
+    ModelComparison,
     ModelEvaluation,
     ModelRun,
     PushedModel,
@@ -196,6 +199,9 @@ def standard(tmp_path_factory):
             ),
             ["Blessed", "21", "12.5 ms", "600.0 MiB"],
         ),
+        (ComparisonBlessing(write(root / "beside", COMPARISON_BLESSED="")), ["Blessed"]),
+        (valued(ModelComparison, root, COMPARED), ["as much better", "accuracy", "always yes"]),
+        (valued(ABComparison, root, VERSIONS), ["Undecided", "about 225", "canary", "95.0%"]),
         (pushed, ["Pushed as version 17", "/srv/m", "serving_default"]),
         (ModelCard(card), ["Which species?", "About this artifact"]),
         (InferenceResult(str(root / "logs")), ["First row", "\\xff answered"]),
@@ -208,6 +214,24 @@ def standard(tmp_path_factory):
         (valued(Table, root, pa.table({"city": ["Oslo"], "trips": [12]})), ["Oslo", "int64"]),
         (valued(Array, root, np.array([[1.5, np.nan]])), ["1 x 2", "float64", "not finite", "NaN"]),
     ]  # fmt: skip
+
+
+COMPARED = {
+    "metrics": [
+        {"name": "accuracy", "model": 0.9, "baseline": 0.6, "improvement": 0.3,
+         "lower_is_better": False, "margin": 0.2, "ok": True},
+    ],
+    "baseline": "baseline_fn", "description": "always yes", "label": "kind", "ok": True,
+    "rows": {"train": 3, "test": 10},
+}  # fmt: skip
+VERSIONS = {
+    "metrics": [
+        {"name": "accuracy", "candidate": 0.52, "baseline": 0.5, "improvement": 0.02, "lower": -0.01,
+         "upper": 0.05, "lower_is_better": False, "margin": 0.0, "outcome": "undecided", "method": "t"},
+    ],
+    "outcome": "undecided", "reasons": ["about 225 would decide"], "candidate": "canary",
+    "baseline": "champion", "label": "kind", "rows": [50, 150], "paired": False, "confidence": 0.95,
+}  # fmt: skip
 
 
 def standard_types():

@@ -75,6 +75,7 @@ PAGES: dict[str, PageEntry] = {
     ),
     "ModelCard": PageEntry("model_card", "the card"),
     "InferenceResult": PageEntry("inference_result", "its files and first records"),
+    "ABComparison": PageEntry("ab_comparison", "the decision, and the difference in each metric"),
     "ModelComparison": PageEntry("model_comparison", "both scores of each metric"),
     "ValueArtifact": PageEntry("value", "the value"),
     "Table": PageEntry("table", "its columns and first rows"),
