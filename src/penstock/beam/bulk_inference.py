@@ -11,7 +11,8 @@ import apache_beam as beam
 from penstock.beam.exchange import Exchange
 from penstock.beam.pipeline_options import BeamSetup
 from penstock.bulk_inference.inference import counted, prepared, shards_of
-from penstock.bulk_inference.shards import InferencePlan, forget_model, infer_shard
+from penstock.bulk_inference.plan import InferencePlan
+from penstock.bulk_inference.shards import forget_model, infer_shard
 
 if TYPE_CHECKING:
     from penstock.io import ExamplesSplit

@@ -6,7 +6,7 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.bulk_inference.inference import infer
-    from penstock.bulk_inference.shards import InferencePlan
+    from penstock.bulk_inference.plan import InferencePlan
     from penstock.bulk_inference.specs import (
         ClassifyOutput,
         DataSpec,

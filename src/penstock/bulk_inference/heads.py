@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from penstock.bulk_inference.specs import ModelSpec
 from penstock.io.files.temporary_copy import temporary_copy
+from penstock.io.processes.shard_processes import usable_processes
 from penstock.serving.estimator import is_estimator, read_estimator
 from penstock.serving.loading import load_saved_model
 from penstock.serving.saved_model import inspect_saved_model
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Array = npt.NDArray[Any]
+
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class HeadOutputs:
 class HeadedModel(Protocol):
     """A model that answers batches of records."""
 
-    USES_TENSORFLOW: ClassVar[bool]
+    @property
+    def at_once(self) -> int:
+        """How many batches it should be given at once."""
 
     def methods(self) -> dict[str, str]:
         """Return the method of each signature that is called."""
@@ -74,7 +79,7 @@ def load_heads(path: str, spec: ModelSpec) -> HeadedModel:
 class _EstimatorHead:
     """A scikit-learn estimator: one head that predicts."""
 
-    USES_TENSORFLOW: ClassVar = False
+    at_once = 1
 
     def __init__(self, local: str, path: str, spec: ModelSpec) -> None:
         if spec.signatures != (DEFAULT_SIGNATURE,) or spec.tag:
@@ -99,14 +104,23 @@ class _EstimatorHead:
 class SavedModelHeads:
     """A SavedModel: a head for each signature that is called."""
 
-    USES_TENSORFLOW: ClassVar = True
-
     def __init__(self, local: str, path: str, spec: ModelSpec) -> None:
         self._path = path
         self._signatures = _signatures(local, path, spec)
         # A graph of TensorFlow 1 is one of several, chosen by its tags.
         self._model = load_saved_model(local, spec.tag)
         self.functions = {name: self._model.signatures[name] for name in self._signatures}
+
+    @property
+    def at_once(self) -> int:
+        """How many batches it should be given at once.
+
+        Parts of its graph take one core. On an accelerator, a second batch takes memory and gains little.
+        """
+        import tensorflow as tf
+
+        devices = {device.device_type for device in tf.config.list_logical_devices()}
+        return usable_processes(_AT_ONCE) if devices == {"CPU"} else 1
 
     @property
     def take_serialized(self) -> bool:

@@ -6,20 +6,14 @@ import contextlib
 import dataclasses
 import functools
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.bulk_inference.heads import load_heads
-from penstock.bulk_inference.shards import (
-    InferencePlan,
-    InferenceShard,
-    OtherFeatures,
-    check_heads,
-    feature_types,
-    forget_model,
-    infer_shard,
-    joined_types,
-)
+from penstock.bulk_inference.output_file import OtherFeatures
+from penstock.bulk_inference.plan import InferencePlan, InferenceShard
+from penstock.bulk_inference.row_batches import feature_types, joined_types
+from penstock.bulk_inference.shards import check_heads, forget_model, infer_shard, infer_shards
 from penstock.io.examples.shard_files import shard_url, write_row_counts
 from penstock.io.files.filesystem import file_size
 from penstock.io.processes.shard_processes import map_shards, usable_processes
@@ -85,16 +79,21 @@ def _inferred(
 ) -> list[tuple[str, int]]:
     done: list[tuple[str, int]] = []
     try:
-        work = functools.partial(infer_shard, plan)
-        with contextlib.closing(
-            map_shards(work, shards_of(splits, plan, uri), processes=processes)
-        ) as found:
+        with contextlib.closing(_each(shards_of(splits, plan, uri), plan, processes)) as found:
             for each in found:
                 done.append(each)
                 report(sum(rows for _, rows in done))
     finally:
         forget_model()
     return done
+
+
+def _each(
+    shards: Sequence[InferenceShard], plan: InferencePlan, processes: int
+) -> Generator[tuple[str, int], None, None]:
+    if processes == 1:
+        return infer_shards(plan, shards)
+    return map_shards(functools.partial(infer_shard, plan), shards, processes=processes)
 
 
 def prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -51,6 +52,7 @@ class JointRows:
             if not pa.types.is_null(column.type)
         }
         self._call: JointCall | None = None
+        self._joining = threading.Lock()
         self._is_off = not isinstance(model, SavedModelHeads) or not model.take_serialized
 
     def __call__(
@@ -59,8 +61,9 @@ class JointRows:
         """Return what the signatures and the rows say; None where each must be asked by itself."""
         import tensorflow as tf
 
-        if self._call is None and not self._is_off:
-            self._join(records, first_row)
+        with self._joining:
+            if self._call is None and not self._is_off:
+                self._join(records, first_row)
         if self._is_off:
             return None
         try:

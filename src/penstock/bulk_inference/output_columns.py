@@ -12,7 +12,6 @@ import pyarrow as pa
 from penstock.bulk_inference.head_results import classes_of, is_ragged, regressed
 from penstock.bulk_inference.heads import HeadOutputs
 from penstock.bulk_inference.specs import OutputColumnsSpec
-from penstock.io import serialize_examples
 from penstock.io.arrow.arrays import byte_strings, numbers
 from penstock.io.arrow.wire_format import (
     RowBytes,
@@ -22,6 +21,7 @@ from penstock.io.arrow.wire_format import (
     tag_of,
 )
 from penstock.io.examples.messages import example_class
+from penstock.io.examples.serialization import serialize_features
 
 Array = npt.NDArray[Any]
 
@@ -113,7 +113,7 @@ def check_new(columns: Sequence[str], names: Sequence[str]) -> None:
 
 def extended_records(
     records: Sequence[bytes], columns: Mapping[str, pa.LargeListArray]
-) -> pa.LargeBinaryArray:
+) -> list[bytes]:
     """Return serialized tf.Examples with further features.
 
     Args:
@@ -124,9 +124,9 @@ def extended_records(
         ValueError: If an example has one of them already.
     """
     _check_absent(records, list(columns))
-    new = serialize_examples(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
-    both = RowBytes.of(_features(records)) + RowBytes.of(_features(new.to_pylist()))
-    return both.in_field(1).joined()
+    new = serialize_features(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
+    both = RowBytes.of(_features(records)) + RowBytes.of(new.to_pylist())
+    return both.in_field(1).as_list()
 
 
 def _check_absent(records: Sequence[bytes], names: Sequence[str]) -> None:
@@ -139,11 +139,11 @@ def _check_absent(records: Sequence[bytes], names: Sequence[str]) -> None:
         check_new(names, list(parse(record).features.feature))
 
 
-def _features(examples: Sequence[bytes]) -> pa.LargeBinaryArray:
+def _features(examples: Sequence[bytes]) -> list[bytes]:
     """Return the content of the one field of serialized tf.Examples: its features."""
     lengths = list(map(len, examples))
     header_of = {length: _header(length) for length in set(lengths)}
-    headers = [header_of[length] for length in lengths]
+    headers = list(map(header_of.__getitem__, lengths))
     if not all(map(bytes.startswith, examples, headers)) or b"" in header_of.values():
         # Empty, with several fields, or with a length that is written at length: made canonical.
         parse = example_class().FromString
@@ -154,9 +154,7 @@ def _features(examples: Sequence[bytes]) -> pa.LargeBinaryArray:
             for example, header in zip(examples, headers, strict=True)
         ]
         headers = [_header(len(example)) for example in examples]
-    return byte_strings(
-        [example[len(header) :] for example, header in zip(examples, headers, strict=True)]
-    )
+    return [example[len(header) :] for example, header in zip(examples, headers, strict=True)]
 
 
 def _header(length: int) -> bytes:

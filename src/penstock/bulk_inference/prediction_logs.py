@@ -48,7 +48,7 @@ _ONE_VALUE = {
 _BOOL_VAL = 11
 
 
-def prediction_logs(records: Sequence[bytes], heads: Sequence[HeadOutputs]) -> pa.LargeBinaryArray:
+def prediction_logs(records: Sequence[bytes], heads: Sequence[HeadOutputs]) -> list[bytes]:
     """Return a serialized PredictionLog for each row.
 
     Args:
@@ -66,18 +66,18 @@ def prediction_logs(records: Sequence[bytes], heads: Sequence[HeadOutputs]) -> p
             number = 2 if head.method == "classify" else 3
             results = results + (name + _result(head).in_field(number)).in_field(1)
         log = _input(records, 2).in_field(_REQUEST) + results.in_field(_RESPONSE)
-        return log.in_field(_MULTI_INFERENCE_LOG).joined()
+        return log.in_field(_MULTI_INFERENCE_LOG).as_list()
     (head,) = heads
     if head.method != "predict":
         number = _CLASSIFY_LOG if head.method == "classify" else _REGRESS_LOG
         response = _result(head).in_field(1)
         log = _input(records, 2).in_field(_REQUEST) + response.in_field(_RESPONSE)
-        return log.in_field(number).joined()
+        return log.in_field(number).as_list()
     spec = _model_spec(head.signature)
     request = RowBytes.constant(rows, field(1, spec)) + _tensors(head.requests, 2)
     response = _tensors(head.outputs, 1) + RowBytes.constant(rows, field(2, spec))
     log = request.in_field(_REQUEST) + response.in_field(_RESPONSE)
-    return log.in_field(_PREDICT_LOG).joined()
+    return log.in_field(_PREDICT_LOG).as_list()
 
 
 def request_logs(
@@ -104,7 +104,7 @@ def _model_spec(signature: str) -> bytes:
 
 def _input(records: Sequence[bytes], number: int) -> RowBytes:
     """Return an Input with a list of one tf.Example, in a field of this number."""
-    return RowBytes.of(byte_strings(records)).in_field(1).in_field(1).in_field(number)
+    return RowBytes.of(list(records)).in_field(1).in_field(1).in_field(number)
 
 
 def _result(head: HeadOutputs) -> RowBytes:
@@ -122,7 +122,7 @@ def _result(head: HeadOutputs) -> RowBytes:
         return RowBytes.constant(rows, field(1, b""))
     one = RowBytes.constant(rows * count, b"")
     if labels is not None:
-        one = one + RowBytes.of(byte_strings(labels.reshape(-1).tolist())).in_field(1)
+        one = one + RowBytes.of(labels.reshape(-1).tolist()).in_field(1)
     if scores is not None:
         tagged = np.empty(rows * count, dtype=[("tag", "u1"), ("value", "<f4")])
         tagged["tag"], tagged["value"] = 0x15, scores.reshape(-1)
@@ -135,9 +135,13 @@ def _tensors(arrays: Mapping[str, Array | SerializedExamples], number: int) -> R
     rows = len(next(iter(arrays.values())))
     found = RowBytes.constant(rows, b"")
     for name, given in arrays.items():
-        array = given.array if isinstance(given, SerializedExamples) else given
         key = RowBytes.constant(rows, field(_KEY, name.encode()))
-        found = found + (key + _tensor(array).in_field(_VALUE)).in_field(number)
+        if isinstance(given, SerializedExamples):
+            header = RowBytes.constant(rows, _header(_STRING, ()))
+            tensor = header + RowBytes.of(given.records).in_field(_STRING_VAL)
+        else:
+            tensor = _tensor(given)
+        found = found + (key + tensor.in_field(_VALUE)).in_field(number)
     return found
 
 
@@ -151,9 +155,7 @@ def _tensor(array: Array) -> RowBytes:
         if not size:
             return header
         if size == 1:
-            return header + RowBytes.of(byte_strings(array.reshape(-1).tolist())).in_field(
-                _STRING_VAL
-            )
+            return header + RowBytes.of(array.reshape(-1).tolist()).in_field(_STRING_VAL)
         offsets, fields = text_fields(_STRING_VAL, byte_strings(array.reshape(-1).tolist()))
         return header + RowBytes.of(binary_array(offsets[::size], fields.buffers()[2]))
     header = RowBytes.constant(rows, _header(_DTYPES[name], array.shape[1:]))

@@ -12,7 +12,8 @@ from collections.abc import Callable, Generator, Iterable
 
 from penstock.evaluation.accumulation import Accumulation
 from penstock.evaluation.blocks import Block, parts_of
-from penstock.evaluation.models.prediction import BatchPredictor, in_threads
+from penstock.evaluation.models.prediction import BatchPredictor
+from penstock.io.processes.threads import in_threads
 
 
 def accumulated_parts(
@@ -30,7 +31,9 @@ def accumulated_parts(
         threads: How many threads predict, ahead of this one.
     """
     numbered = ((number, block) for number, part in enumerate(parts_of(blocks)) for block in part)
-    predicted = in_threads(lambda item: (item[0], predict(item[1])), numbered, threads)
+    predicted = in_threads(
+        lambda item: (item[0], predict(item[1])), numbered, threads if threads > 1 else 0
+    )
     with contextlib.closing(predicted):
         for _, of_part in itertools.groupby(predicted, key=lambda item: item[0]):
             part = empty()

@@ -1,4 +1,6 @@
+import dataclasses
 import glob
+import os
 import shutil
 from pathlib import Path
 
@@ -197,12 +199,12 @@ def test_parquet_has_the_same_columns_whatever_was_read(model, tmp_path, file_fo
 
 
 def test_the_bytes_of_a_batch_are_bounded_too(model, tmp_path, monkeypatch):
-    from penstock.bulk_inference import shards
+    from penstock.bulk_inference import output_file
 
     seen = []
-    original = shards.prediction_logs
+    original = output_file.prediction_logs
     monkeypatch.setattr(
-        shards,
+        output_file,
         "prediction_logs",
         lambda records, heads: seen.append(records) or original(records, heads),
     )
@@ -223,21 +225,36 @@ def test_several_processes_write_the_same_bytes(model, examples, tmp_path):
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize("output", [None, HALF])
-def test_long_files_are_read_by_tensorflow_to_the_same_bytes(
-    model, examples, tmp_path, monkeypatch, output
-):
-    from penstock.bulk_inference import shards
+def test_an_error_leaves_the_whole_files_before_it_and_no_part_of_one(model, examples, tmp_path):
+    split = ExamplesSplit.of(examples, "train")
+    damaged = tmp_path / "damaged.gz"
+    with TFRecordWriter(str(damaged)) as writer:
+        writer.write_all([*records_of(split.files[0]), b"no tf.Example"])
+    split = dataclasses.replace(split, files=[split.files[0], str(damaged)], row_count=None)
+    with pytest.raises(ValueError, match="no tf.Example|parse") as error:
+        infer([split], InferencePlan(model, batch_size=2), str(tmp_path / "out"), processes=1)
+    assert f"The rows are those of {damaged}, from 0." in error.value.__notes__
+    assert os.listdir(tmp_path / "out") == ["prediction_logs-00000-of-00002.gz"]
 
-    plan = InferencePlan(model, output=output, batch_size=3, batch_bytes=200)
+
+def test_nothing_is_left_of_a_file_that_cannot_be_written(model, examples, tmp_path, monkeypatch):
+    from penstock.bulk_inference import output_file
+
     written = []
-    for size in (1 << 40, 0):
-        monkeypatch.setattr(shards, "_BYTES_FOR_TENSORFLOW", size)
-        folder = tmp_path / str(size)
-        infer(ExamplesSplit.all_of(examples), plan, str(folder))
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        written.append({path.relative_to(folder): path.read_bytes() for path in files})
-    assert written[0] == written[1]
+    original = output_file.prediction_logs
+
+    def fail_at_the_second_batch(records, heads):
+        written.append(records)
+        if len(written) == 2:
+            raise OSError("no space left")
+        return original(records, heads)
+
+    monkeypatch.setattr(output_file, "prediction_logs", fail_at_the_second_batch)
+    plan = InferencePlan(model, batch_size=2)
+    with pytest.raises(OSError, match="no space left"):
+        infer(ExamplesSplit.all_of(examples), plan, str(tmp_path / "out"), processes=1)
+    assert len(written) == 2
+    assert os.listdir(tmp_path / "out") == []
 
 
 def test_odd_records_keep_their_features(model, tmp_path):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,9 +15,6 @@ from penstock.evaluation.models.joint_prediction import JointPredictor
 from penstock.io import serialize_examples
 from penstock.io.tfrecord.blocks import RecordBlock, records_of
 from penstock.serving.serialized_examples import SerializedExamples
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 class BatchPredictor:
@@ -101,24 +96,3 @@ class BatchPredictor:
 
 def _batch(block: Block, serialized: SerializedExamples, columns: pa.RecordBatch) -> ExampleBatch:
     return ExampleBatch(serialized, columns, block.first_row, block.shard, block.first_of_shard)
-
-
-def in_threads(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
-) -> Generator[_Result, None, None]:
-    """Yield `function(item)` for each item, in order; threads work on a few items ahead."""
-    if threads <= 1:
-        yield from map(function, items)
-        return
-    pending: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(threads, "predict") as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > 2 * threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()

@@ -7,8 +7,9 @@ at the end. Source of the format: https://protobuf.dev/programming-guides/encodi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,11 @@ def large_offsets(array: pa.Array) -> Lengths:
     return offsets[array.offset : array.offset + len(array) + 1].astype(np.int64)
 
 
+def lengths_of(values: Sequence[bytes]) -> Lengths:
+    """Return how many bytes each byte string has."""
+    return np.fromiter(map(len, values), np.int64, len(values))
+
+
 def offsets_of(lengths: Lengths) -> Lengths:
     """Return where values of these lengths start, and the last one ends."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
@@ -101,16 +107,30 @@ def by_length(
     if low == high:
         header = make(low)
         return byte_strings([header])[0], np.full(len(lengths), len(header))
-    if high < _SMALL_RANGE:
-        distinct = np.flatnonzero(np.bincount(lengths))
-        index_of = np.zeros(high + 1, dtype=np.int64)
-        index_of[distinct] = np.arange(len(distinct))
-        indices = index_of[lengths]
-    else:
-        distinct, indices = np.unique(lengths, return_inverse=True)
+    distinct, indices = _distinct(lengths)
     headers = [make(int(length)) for length in distinct]
     taken = byte_strings(headers).take(numbers(indices))
     return taken, np.array([len(header) for header in headers])[indices]
+
+
+def list_by_length(lengths: Lengths, make: Callable[[int], bytes]) -> list[bytes]:
+    """Return `make(length)` for each row, calling it once per distinct length."""
+    distinct, indices = _distinct(lengths)
+    headers = np.empty(len(distinct), dtype=object)
+    headers[:] = [make(int(length)) for length in distinct]
+    listed: list[bytes] = headers[indices].tolist()
+    return listed
+
+
+def _distinct(lengths: Lengths) -> tuple[Lengths, Lengths]:
+    """Return the distinct lengths, and the place of each row's among them."""
+    high = int(lengths.max()) if len(lengths) else 0
+    if high >= _SMALL_RANGE:
+        return np.unique(lengths, return_inverse=True)
+    distinct = np.flatnonzero(np.bincount(lengths))
+    index_of = np.zeros(high + 1, dtype=np.int64)
+    index_of[distinct] = np.arange(len(distinct))
+    return distinct, index_of[lengths]
 
 
 def varint_payloads(values: npt.NDArray[np.int64]) -> tuple[Lengths, npt.NDArray[np.uint8]]:
@@ -141,7 +161,7 @@ class _Header(NamedTuple):
 
 
 # Constant bytes, a header, as many bytes of each row, or a byte string for each row.
-_Part: TypeAlias = "bytes | _Header | npt.NDArray[np.uint8] | pa.Array"
+_Part: TypeAlias = "bytes | _Header | npt.NDArray[np.uint8] | pa.Array | list[bytes]"
 
 
 class RowBytes:
@@ -173,8 +193,10 @@ class RowBytes:
         return cls(rows, [data] if data else [], len(data))
 
     @classmethod
-    def of(cls, column: pa.LargeBinaryArray) -> RowBytes:
+    def of(cls, column: pa.LargeBinaryArray | list[bytes]) -> RowBytes:
         """Take a byte string for each row."""
+        if isinstance(column, list):
+            return cls(len(column), [column], lengths_of(column), 1)
         return cls(len(column), [column], np.diff(large_offsets(column)), 1)
 
     @classmethod
@@ -211,34 +233,48 @@ class RowBytes:
         """Join the parts of each row."""
         if not self.rows:
             return byte_strings([])
-        parts = [self._made(run) for run in _runs(self._parts, together=self._columns == 1)]
+        parts = [self._made(run) for run in self._runs()]
         if all(isinstance(part, pa.Scalar) for part in parts):
             return byte_strings([b"".join(part.as_py() for part in parts)] * self.rows)
         return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, _EMPTY)
 
+    def as_list(self) -> list[bytes]:
+        """Join the parts of each row, to Python's byte strings."""
+        parts = [self._listed(run) for run in self._runs()]
+        if len(parts) == 1 and isinstance(parts[0], list):
+            return parts[0]
+        return list(map(b"".join, zip(*parts, strict=True))) if parts else [b""] * self.rows
+
+    def _runs(self) -> Iterator[list[Any]]:
+        return _runs(self._parts, together=self._columns == 1)
+
+    def _listed(self, run: list[Any]) -> Iterable[bytes]:
+        if isinstance(run[0], list):
+            return run[0]
+        if isinstance(run[0], pa.Array):
+            return cast("list[bytes]", run[0].to_pylist())
+        if any(isinstance(part, np.ndarray) for part in run):
+            data = self._beside(run)
+            return cast("list[bytes]", data.view(f"V{data.shape[1]}").reshape(-1).tolist())
+        if outer := _outermost(run):
+            return list_by_length(outer.lengths, _header_of(run, outer))
+        return itertools.repeat(b"".join(run), self.rows)
+
     def _made(self, run: list[Any]) -> pa.Array | pa.Scalar:
         if isinstance(run[0], pa.Array):
             return run[0]
+        if isinstance(run[0], list):
+            return byte_strings(run[0])
         if any(isinstance(part, np.ndarray) for part in run):
-            return self._side_by_side(run)
-        headers = [part for part in run if isinstance(part, _Header)]
-        if not headers:
-            return byte_strings([b"".join(run)])[0]
-        # Where rows are as long, so is what is within them: they differ by one byte string alone.
-        outer = headers[0].lengths
-        first_of = _first_rows(outer)
+            data = self._beside(run)
+            offsets = np.arange(self.rows + 1, dtype=np.int64) * data.shape[1]
+            return binary_array(offsets, data.reshape(-1))
+        if outer := _outermost(run):
+            return by_length(outer.lengths, _header_of(run, outer))[0]
+        return byte_strings([b"".join(run)])[0]
 
-        def make(length: int) -> bytes:
-            row = first_of[length]
-            return b"".join(
-                part if isinstance(part, bytes) else delimited(part.tag, int(part.lengths[row]))
-                for part in run
-            )
-
-        return by_length(outer, make)[0]
-
-    def _side_by_side(self, run: list[Any]) -> pa.Array:
-        """Return constants and bytes of a fixed number as one byte string a row."""
+    def _beside(self, run: list[Any]) -> npt.NDArray[np.uint8]:
+        """Return constants and bytes of a fixed number beside each other, `[rows, bytes]`."""
         widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in run]
         data = np.empty((self.rows, sum(widths)), dtype=np.uint8)
         start = 0
@@ -246,8 +282,28 @@ class RowBytes:
             bytes_of = np.frombuffer(part, np.uint8) if isinstance(part, bytes) else part
             data[:, start : start + width] = bytes_of
             start += width
-        offsets = np.arange(self.rows + 1, dtype=np.int64) * start
-        return binary_array(offsets, data.reshape(-1))
+        return data
+
+
+def _outermost(run: Iterable[Any]) -> _Header | None:
+    return next((part for part in run if isinstance(part, _Header)), None)
+
+
+def _header_of(run: Sequence[Any], outer: _Header) -> Callable[[int], bytes]:
+    """Return what makes a run of headers and constants.
+
+    Where rows are as long, so is what is within them: they differ by one byte string alone.
+    """
+    first_of = _first_rows(outer.lengths)
+
+    def make(length: int) -> bytes:
+        row = first_of[length]
+        return b"".join(
+            part if isinstance(part, bytes) else delimited(part.tag, int(part.lengths[row]))
+            for part in run
+        )
+
+    return make
 
 
 def _runs(parts: Iterable[Any], *, together: bool) -> Iterator[list[Any]]:
@@ -261,7 +317,7 @@ def _runs(parts: Iterable[Any], *, together: bool) -> Iterator[list[Any]]:
     kind: type | None = None
     for part in parts:
         this = None if isinstance(part, bytes) else type(part)
-        alone = this is not None and issubclass(this, pa.Array)
+        alone = this is not None and issubclass(this, pa.Array | list)
         apart = this is _Header and kind is _Header and not together
         changed = this is not None and kind is not None and this is not kind
         if run and (alone or apart or changed):

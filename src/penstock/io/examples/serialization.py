@@ -201,6 +201,25 @@ def serialize_examples(
         >>> batch = pa.record_batch({"age": [37, None], "name": ["Ann", "Bo"]})
         >>> tf.train.Example.FromString(serialize_examples(batch)[0].as_py())
     """
+    parts, total = _parts(batch, missing)
+    outer, _ = by_length(total, lambda length: delimited(b"\x0a", length))
+    return _joined([outer, *parts], batch.num_rows)
+
+
+def serialize_features(batch: pa.RecordBatch) -> pa.LargeBinaryArray:
+    """Serialize the rows of a batch as `tf.train.Features`, see `serialize_examples`.
+
+    Args:
+        batch: The columns; a null cell becomes a feature with an empty list.
+
+    Returns:
+        One serialized Features per row: what a serialized Example holds in its only field.
+    """
+    return _joined(_parts(batch, "empty")[0], batch.num_rows)
+
+
+def _parts(batch: pa.RecordBatch, missing: MissingAs) -> tuple[list[pa.Array | pa.Scalar], Lengths]:
+    """Return what the features of each row are joined of, and the bytes of each row."""
     parts: list[pa.Array | pa.Scalar] = []
     total: Lengths = np.zeros(batch.num_rows, dtype=np.int64)
     texts = batch.schema.names
@@ -223,7 +242,10 @@ def serialize_examples(
         parts += [headers, payloads]
         total += header_lengths
         total += lengths
-    outer, _ = by_length(total, lambda length: delimited(b"\x0a", length))
-    if all(isinstance(part, pa.Scalar) for part in [outer, *parts]):
-        outer = byte_strings([outer.as_py()] * batch.num_rows)
-    return pc.binary_join_element_wise(outer, *parts, _EMPTY)
+    return parts, total
+
+
+def _joined(parts: list[pa.Array | pa.Scalar], rows: int) -> pa.LargeBinaryArray:
+    if all(isinstance(part, pa.Scalar) for part in parts):
+        return byte_strings([b"".join(part.as_py() for part in parts)] * rows)
+    return pc.binary_join_element_wise(*parts, _EMPTY)

@@ -12,7 +12,7 @@ import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypeAlias
 
 from penstock.io.files.filesystem import open_for_writing
 
@@ -21,17 +21,22 @@ _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 # An empty final block with fixed Huffman codes.
 _LAST_BLOCK = b"\x03\x00"
 
+_Block: TypeAlias = "list[memoryview]"
+"""The content of a block, in pieces that nobody changes."""
 
-def _deflate_fast(block: bytearray, level: int) -> bytes:
+
+def _deflate_fast(block: _Block, level: int) -> bytes:
     from isal import isal_zlib
 
     compressor = isal_zlib.compressobj(level, isal_zlib.DEFLATED, -zlib.MAX_WBITS)
-    return compressor.compress(block) + compressor.flush(isal_zlib.Z_SYNC_FLUSH)
+    content = block[0] if len(block) == 1 else b"".join(block)
+    return compressor.compress(content) + compressor.flush(isal_zlib.Z_SYNC_FLUSH)
 
 
-def _deflate(block: bytearray, level: int) -> bytes:
+def _deflate(block: _Block, level: int) -> bytes:
     compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return compressor.compress(block) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    content = block[0] if len(block) == 1 else b"".join(block)
+    return compressor.compress(content) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
 
 class GzipStreamWriter:
@@ -57,7 +62,8 @@ class GzipStreamWriter:
         self._crc32 = crc32
         self._file: IO[bytes] = open_for_writing(path)
         self._file.write(_HEADER)
-        self._buffer = bytearray()
+        self._waiting: _Block = []  # less than a block
+        self._waiting_bytes = 0
         self._pending: deque[Future[bytes]] = deque()
         self._pool: ThreadPoolExecutor | None = None
         self._crc = 0
@@ -67,13 +73,20 @@ class GzipStreamWriter:
         """Append `data` to the uncompressed content."""
         self._crc = self._crc32(data, self._crc)
         self._size += len(data)
-        self._buffer += data
-        whole = len(self._buffer) // BLOCK_BYTES * BLOCK_BYTES
-        for start in range(0, whole, BLOCK_BYTES):
-            self._submit(self._buffer[start : start + BLOCK_BYTES])
-        del self._buffer[:whole]
+        view = memoryview(data)
+        if not view.readonly:
+            view = memoryview(bytes(view))  # whoever gave it may change it
+        view = view.cast("B")
+        while self._waiting_bytes + len(view) >= BLOCK_BYTES:
+            end = BLOCK_BYTES - self._waiting_bytes
+            self._submit([*self._waiting, view[:end]])
+            self._waiting, self._waiting_bytes = [], 0
+            view = view[end:]
+        if len(view):
+            self._waiting.append(view)
+            self._waiting_bytes += len(view)
 
-    def _submit(self, block: bytearray) -> None:
+    def _submit(self, block: _Block) -> None:
         workers = os.cpu_count() or 1
         if self._pool is None:
             self._pool = ThreadPoolExecutor(workers, thread_name_prefix="gzip")
@@ -88,8 +101,8 @@ class GzipStreamWriter:
         try:
             while self._pending:
                 self._file.write(self._pending.popleft().result())
-            if self._buffer:
-                self._file.write(self._deflate(self._buffer, self._level))
+            if self._waiting:
+                self._file.write(self._deflate(self._waiting, self._level))
             trailer = struct.pack("<II", self._crc, self._size & 0xFFFFFFFF)
             self._file.write(_LAST_BLOCK + trailer)
         finally:

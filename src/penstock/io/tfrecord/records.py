@@ -238,9 +238,9 @@ class TFRecordWriter:
 
     def write_all(self, records: Iterable[bytes]) -> None:
         """Append records in order."""
-        from penstock.io.tfrecord.framing import frame_records
+        from penstock.io.tfrecord.framing import framed_bytes
 
-        self.write_framed(frame_records(list(records)))
+        self._out.write(framed_bytes(list(records)))
 
     def write_framed(self, framed: "pa.LargeBinaryArray") -> None:
         """Append records that `frame_records` has framed."""

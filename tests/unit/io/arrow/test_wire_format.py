@@ -20,22 +20,29 @@ def test_fields_around_byte_strings():
         for i, text in enumerate(TEXTS)
     ]
     assert found.joined().to_pylist() == expected
+    assert found.as_list() == expected
 
 
 def test_two_columns_of_other_lengths():
     """Rows of one length whose parts have others."""
     first, second = [b"a", b"aaa", b"aa"], [b"bbb", b"b", b"bb"]
-    found = RowBytes.of(byte_strings(first)).in_field(1) + RowBytes.of(
-        byte_strings(second)
-    ).in_field(2)
+    found = RowBytes.of(byte_strings(first)).in_field(1) + RowBytes.of(second).in_field(2)
     expected = [field(9, field(1, a) + field(2, b)) for a, b in zip(first, second, strict=True)]
     assert found.in_field(9).joined().to_pylist() == expected
+    assert found.in_field(9).as_list() == expected
+
+
+def test_one_column_alone():
+    for column in (TEXTS, byte_strings(TEXTS)):
+        assert RowBytes.of(column).as_list() == TEXTS
+        assert RowBytes.of(column).joined().to_pylist() == TEXTS
 
 
 @pytest.mark.parametrize("rows", [0, 2])
 def test_constants_alone(rows):
     found = RowBytes.constant(rows, b"ab").in_field(1)
     assert found.joined().to_pylist() == [field(1, b"ab")] * rows
+    assert found.as_list() == [field(1, b"ab")] * rows
 
 
 def test_groups_of_rows():

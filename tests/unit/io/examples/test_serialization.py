@@ -4,7 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.io.examples.messages import example_class
-from penstock.io.examples.serialization import serialize_examples, serialize_feature
+from penstock.io.examples.serialization import (
+    serialize_examples,
+    serialize_feature,
+    serialize_features,
+)
 
 INT64 = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 FLOAT32 = st.floats(width=32, allow_nan=False)
@@ -52,6 +56,10 @@ def test_bytes_equal_protobufs_deterministic_serialization(drawn, missing):
     rows, data = drawn
     expected = [message_of(data, row, missing) for row in range(rows)]
     assert serialize_examples(batch_of(data), missing=missing).to_pylist() == expected
+    parse = example_class().FromString
+    of_features = [parse(each).features.SerializeToString(deterministic=True) for each in expected]
+    if missing == "empty":
+        assert serialize_features(batch_of(data)).to_pylist() == of_features
 
 
 def test_a_name_comes_after_those_that_start_with_it():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.io import TFRecordError, TFRecordWriter, read_tfrecords
-from penstock.io.tfrecord.blocks import read_record_blocks, records_of
+from penstock.io.tfrecord.blocks import read_record_blocks, read_record_lists, records_of
 
 RECORDS = [bytes([number % 256]) * (number * 37 % 1_000) for number in range(5_000)]
 
@@ -26,6 +26,8 @@ def test_blocks_hold_the_records_in_order(tmp_path, compression, rows, size):
     path = written(tmp_path, RECORDS, compression)
     blocks = list(read_record_blocks(path, rows=rows, size=size))
     assert [record for block in blocks for record in records_of(block)] == RECORDS
+    lists = list(read_record_lists(path, rows=rows, size=size))
+    assert lists == [records_of(block) for block in blocks]
     place = offset = 0
     for block in blocks[:-1]:
         assert (block.path, block.first_row, block.offset) == (path, place, offset)
@@ -71,5 +73,8 @@ def check_same_error(path: str, compression: str) -> None:
     with pytest.raises(TFRecordError) as found:
         for block in read_record_blocks(path, compression=compression, rows=100):
             records_of(block)
+    assert str(found.value) == str(expected.value)
+    with pytest.raises(TFRecordError) as found:
+        list(read_record_lists(path, compression=compression, rows=100))
     assert str(found.value) == str(expected.value)
     assert "offset" in str(found.value)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.io.tfrecord.framing import content, frame_records
+from penstock.io.tfrecord.framing import content, frame_records, framed_bytes
 from penstock.io.tfrecord.records import TFRecordWriter, read_tfrecords
 
 
@@ -28,6 +28,7 @@ def test_every_record_gets_its_length_and_checksums(records: list[bytes]) -> Non
     framed = frame_records(records)
     assert framed.to_pylist() == [_framed(record) for record in records]
     assert bytes(content(framed)) == b"".join(map(_framed, records))
+    assert framed_bytes(records) == b"".join(map(_framed, records))
 
 
 def test_the_content_of_a_slice_is_that_of_its_records() -> None:
