@@ -74,7 +74,7 @@ def difference(model: Any, probe: Mapping[str, Any], *, coarse: bool) -> str:
     if missing := [name for name in names if name not in probe]:
         return f"it has the input {missing[0]}, which it had not where it was trained"
     inputs = _filled(structure, "input", probe)
-    outputs = flat("output", values_of(model(inputs)))
+    outputs = flat("output", values_of(model(inputs, training=False)))
     expected = {name: each for name, each in probe.items() if name.startswith("output")}
     if outputs.keys() != expected.keys():
         return f"its outputs are {sorted(outputs)}, where it was trained {sorted(expected)}"

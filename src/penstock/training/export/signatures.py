@@ -173,7 +173,11 @@ class ModelFunctions:
         return {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()}
 
     def _compute(self, features: Mapping[str, Any]) -> Any:
-        return self._model(model_inputs(self._model, features))
+        inputs = model_inputs(self._model, features)
+        if not _is_of_keras(self._model):
+            return self._model(inputs)
+        # Without the argument, a layer of augmentation would take itself, and all after it, to be trained.
+        return self._model(inputs, training=False)
 
     def _features(self, examples: tf.Tensor) -> Mapping[str, Any]:
         import tensorflow as tf
@@ -201,6 +205,14 @@ class ModelFunctions:
         if self.graph is not None:
             features = self.graph.apply(features)
         return dict(self._named(self._outputs(features)))
+
+
+def _is_of_keras(model: Any) -> bool:
+    """Return whether a model is one of Keras 3 or 2, whose call takes `training`."""
+    return any(
+        each.__name__ == "Model" and each.__module__.partition(".")[0] in ("keras", "tf_keras")
+        for each in type(model).__mro__
+    )
 
 
 def is_argument_name(name: str, names: Iterable[str]) -> bool:

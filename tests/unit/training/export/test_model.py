@@ -51,6 +51,30 @@ def test_the_signature_applies_the_transform_graph_and_needs_no_label(data, tmp_
     np.testing.assert_allclose(answer["outputs"], expected.numpy()[0], rtol=1e-5)
 
 
+def test_layers_of_augmentation_and_batch_statistics_do_not_train_when_served(data, tmp_path):
+    """Such a layer is in training by default, and tells the layers after it so."""
+    import keras
+
+    keras.utils.set_random_seed(4)
+    inputs = {
+        "x_xf": keras.Input((1,), name="x_xf"),
+        "kind_xf": keras.Input((1,), name="kind_xf", dtype="int64"),
+    }
+    image = keras.layers.Reshape((1, 1, 1))(inputs["x_xf"])
+    hidden = keras.layers.RandomBrightness(0.5, value_range=(0, 1))(image)
+    hidden = keras.layers.BatchNormalization()(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(hidden)))
+    export_model(model, str(tmp_path / "m"), transform_output=data.graph, label_key="label")
+    served = load_model(str(tmp_path / "m"))
+    rows = [{"x": float(x), "kind": "b"} for x in (20, 30, 40)]
+    one_by_one = [served.predict([row])[0]["outputs"] for row in rows]
+    together = [answer["outputs"] for answer in served.predict(rows)]
+    np.testing.assert_allclose(one_by_one, together, rtol=1e-5)
+    scaled = (np.array([[20.0], [30], [40]]) - np.mean(range(50))) / np.std(range(50))
+    features = {"x_xf": scaled.astype("float32"), "kind_xf": np.ones((3, 1), "int64")}
+    np.testing.assert_allclose(together, model(features, training=False).numpy(), rtol=1e-5)
+
+
 def test_transform_features_gives_labels_too(data, tmp_path):
     export_model(build(), str(tmp_path / "m"), transform_output=data.graph, label_key="label")
     found = call(str(tmp_path / "m"), "transform_features", raw_examples(data))
