@@ -8,10 +8,15 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: docs run test test-slow test-engines test-faults test-container test-cluster test-pythons lint format benchmarks clean
+.PHONY: docs run results test test-slow test-engines test-faults test-container test-cluster test-pythons lint format benchmarks clean
 
 run: $(STAMP)
 	@$(BIN)/penstock run pipelines/$(PIPELINE).py
+
+# Every pipeline in full, one after another, and the tables of results in README.md and docs/pipelines;
+# ONLY="digits text": these pipelines alone.
+results: $(STAMP)
+	$(BIN)/python benchmarks/pipelines.py $(ONLY)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not container and not cluster and not torch"
