@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from penstock.artifacts import Examples
+from penstock.artifacts import Examples, Schema
 from penstock.artifacts.standard import DEFAULT_FILE_FORMAT, DEFAULT_PAYLOAD_FORMAT
-from penstock.dsl import Component, ExecutionContext, ExternalPath, Output, output
+from penstock.dsl import Component, ExecutionContext, ExternalPath, Input, Output, output
 from penstock.io.ingestion.config import Input as InputConfig
 from penstock.io.ingestion.config import Output as OutputConfig
 from penstock.io.ingestion.config import RangeConfig
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.beam import BeamSource, InputReader
     from penstock.engines import RowSource
     from penstock.io.ingestion.broken_rows import OnBroken, Quarantine
+    from penstock.io.ingestion.personal_data import PersonalMask
     from penstock.io.ingestion.span_pattern import ResolvedInput
     from penstock.io.ingestion.write_examples import Rows
 
@@ -33,6 +35,11 @@ class ExampleGen(Component):
         range_config: Which span to take.
         output_file_format: "tfrecords_gzip" or "parquet".
         num_shards: How many shards a split gets; by default as many as its size requires.
+        schema: A schema that tags personal features as `PII`, for `personal_data`.
+        personal_data: What is done with these features, before rows are divided and written: "drop" them,
+            "redact" their texts (numbers become missing), or "hash": put the same pseudonym in the place of
+            the same value.
+        personal_data_key: The environment variable that holds the key of the pseudonyms.
 
     Outputs:
         examples: `Split-<name>/` folders, and `row_counts.json` beside them.
@@ -47,6 +54,9 @@ class ExampleGen(Component):
     range_config: RangeConfig | None = None
     output_file_format: str = DEFAULT_FILE_FORMAT
     num_shards: int | None = None
+    schema: Input[Schema] | None = None
+    personal_data: Literal["drop", "redact", "hash"] | None = None
+    personal_data_key: str = "PENSTOCK_PERSONAL_DATA_KEY"
     examples: Output[Examples] = output()
 
     def check(self) -> None:
@@ -55,6 +65,16 @@ class ExampleGen(Component):
         if isinstance(self.num_shards, int) and self.num_shards < 1:
             raise ValueError(
                 f"num_shards must be 1 or more. Received: num_shards={self.num_shards}"
+            )
+        if (self.schema is None) != (self.personal_data is None):
+            raise ValueError(
+                "schema and personal_data belong together: the schema says which features are personal, "
+                f"personal_data what is done with them. Received: personal_data={self.personal_data!r}, "
+                f"{'no schema' if self.schema is None else 'a schema'}"
+            )
+        if self.personal_data is not None and self.payload() != DEFAULT_PAYLOAD_FORMAT:
+            raise ValueError(
+                f"personal_data masks features of tf.Examples. Received: payload {self.payload()}"
             )
         inputs, outputs = self._configs()
         names = [split.name for split in inputs.splits]
@@ -78,6 +98,9 @@ class ExampleGen(Component):
         """Write the rows of each input split, and set the artifact's properties."""
         from penstock.engines import engine_of
 
+        mask = self._mask(context)
+        if mask is not None:
+            source = _masked(source, mask)
         counts = engine_of(context).write_examples(
             source,
             self._configs()[1],
@@ -87,6 +110,26 @@ class ExampleGen(Component):
             quarantine=quarantine,
         )
         self._describe(context, list(source.splits), counts)
+
+    def _mask(self, context: ExecutionContext) -> PersonalMask | None:
+        if self.schema is None or self.personal_data is None:
+            return None
+        from penstock.data_validation import load_schema_text
+        from penstock.io import personal_features
+        from penstock.io.ingestion.personal_data import PersonalMask
+
+        features = personal_features(load_schema_text(self.schema.file))
+        key = ""
+        if self.personal_data == "hash":
+            key = os.environ.get(self.personal_data_key, "")
+            if not key:
+                raise ValueError(
+                    f'personal_data="hash" makes pseudonyms with the key in the environment variable '
+                    f"{self.personal_data_key}, which is not set."
+                )
+        named = ", ".join(sorted(features)) or "none (no feature has the tag PII)"
+        context.log.info("Personal features (%s): %s", self.personal_data, named)
+        return PersonalMask(features, self.personal_data, key.encode()) if features else None
 
     def _describe(
         self, context: ExecutionContext, input_splits: list[str], counts: Mapping[str, int]
@@ -193,7 +236,9 @@ class FileBasedExampleGen(ExampleGen):
         if self.on_error == "raise":
             self._write(context, source)
         else:
-            with Quarantine(self.examples.uri, base) as quarantine:
+            # What is broken in a row is not known to be free of personal data.
+            content = self.personal_data is None
+            with Quarantine(self.examples.uri, base, content=content) as quarantine:
                 self._write(context, source, quarantine)
             self._report(context, quarantine)
         self._add_input(resolved)
@@ -247,6 +292,19 @@ class FileBasedExampleGen(ExampleGen):
         )
         if resolved.version is not None:
             self.examples.custom_properties["version"] = resolved.version
+
+
+def _masked(source: RowSource, mask: PersonalMask) -> RowSource:
+    from penstock.engines import RowSource
+    from penstock.io.ingestion.personal_data import MaskedInput, masked_splits
+
+    def on_beam() -> BeamSource | None:
+        found = source.on_beam()
+        return found and found._replace(reader=MaskedInput(found.reader, mask))
+
+    return RowSource(
+        source.splits, lambda on_broken: masked_splits(source.rows(on_broken), mask), on_beam
+    )
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

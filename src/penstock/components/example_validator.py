@@ -67,8 +67,15 @@ class ExampleValidator(Component):
             validate_statistics,
             write_anomalies_binary,
         )
+        from penstock.data_validation.personal_values import (
+            hide_personal_anomalies,
+            without_personal_domains,
+        )
+        from penstock.io import personal_features
 
-        schema = load_schema_text(f"{self.schema.uri}/schema.pbtxt")
+        schema = load_schema_text(self.schema.file)
+        personal = personal_features(schema)
+        schema = without_personal_domains(schema, personal)
         splits = self.statistics.splits_without(self.exclude_splits)
         blessed: dict[str, int] = {}
         fatal: list[str] = []
@@ -77,6 +84,7 @@ class ExampleValidator(Component):
             folder = self.statistics.split_uri(split)
             statistics = load_stats_binary(f"{folder}/FeatureStats.pb")
             found = validate_statistics(statistics, schema)
+            hide_personal_anomalies(found, personal)
             target = f"{split_uri(self.anomalies.uri, split)}/{ANOMALIES_FILE}"
             write_anomalies_binary(found, target)
             reports.append(found)

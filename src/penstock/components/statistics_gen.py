@@ -59,8 +59,9 @@ class StatisticsGen(Component):
     def run(self, context: ExecutionContext) -> None:
         """Read each split and write its statistics."""
         from penstock.data_validation import load_schema_text, write_stats_binary
+        from penstock.data_validation.personal_values import hide_personal_statistics
         from penstock.engines import engine_of
-        from penstock.io import ExamplesSplit
+        from penstock.io import ExamplesSplit, personal_features
 
         options = self.stats_options or StatsOptions()
         if self.schema is not None:
@@ -68,10 +69,12 @@ class StatisticsGen(Component):
             options = options.replaced(schema=schema)
         splits = self.examples.splits_without(self.exclude_splits)
         read = [ExamplesSplit.of(self.examples, split) for split in splits]
+        personal = personal_features(options.schema)
         found = engine_of(context).statistics(read, options, self.statistics.uri)
         for split, statistics in found:
             rows = statistics.datasets[0].num_examples
             context.log.info("Split %s: statistics of %d rows", split, rows)
+            hide_personal_statistics(statistics, personal)
             folder = split_uri(self.statistics.uri, split)
             write_stats_binary(statistics, f"{folder}/{STATISTICS_FILE}")
         self.statistics.splits = splits

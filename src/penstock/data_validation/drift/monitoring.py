@@ -13,6 +13,7 @@ from penstock.data_validation.drift.observed import ObservedRows
 from penstock.data_validation.drift.reference import FeatureReference, reference_of
 from penstock.data_validation.drift.report import DriftReport, drift_of_features
 from penstock.data_validation.path_steps import path_to_text
+from penstock.io.pii import personal_features
 from penstock.spelling import did_you_mean
 
 ANSWERS = "served.output."
@@ -41,7 +42,8 @@ def measure_drift(
     Args:
         statistics: Statistics of the training data.
         batches: The rows.
-        schema: The schema; what it expects only in training, such as labels, is not compared.
+        schema: The schema; what it expects only in training, such as labels, is not compared, and values of
+            features with the tag `PII` are not told.
         predictions: Statistics of what a model answered when nothing had drifted: of an earlier request
             log, or of a BulkInferrer's examples. Features of the same name, with or without
             `served.output.` before it, are compared.
@@ -60,6 +62,7 @@ def measure_drift(
         ('drift', ['fare: stability index 0.71, over 0.2'])
     """
     left_out = {*exclude, *_only_in_training(schema)}
+    personal = personal_features(schema)
     known = _references(statistics)
     answers = {} if predictions is None else _references(predictions)
     _check_names([*limits, *exclude], [*known, *answers])
@@ -73,7 +76,10 @@ def measure_drift(
     default = default or DriftLimit()
     return DriftReport(
         seen.rows,
-        drift_of_features(seen, limits, default),
+        tuple(
+            each.without_values() if each.name in personal else each
+            for each in drift_of_features(seen, limits, default)
+        ),
         drift_of_features(answered, limits, default, "the prediction "),
     )
 

@@ -46,6 +46,11 @@ class FeatureDrift:
     new_values: Mapping[str, int]
     reasons: tuple[str, ...]
 
+    def without_values(self) -> Self:
+        """Return the same without any value of the feature, which is personal."""
+        numbered = tuple(f"part {place + 1}" for place in range(len(self.parts)))
+        return dataclasses.replace(self, parts=numbered, new_values={})
+
 
 @dataclasses.dataclass(frozen=True)
 class MetricChange:

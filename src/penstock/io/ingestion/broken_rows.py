@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class Quarantine:
     Args:
         uri: The artifact's folder, a path or an fsspec URL.
         base: The folder of the input; names of files in it are written without it.
+        content: Whether what was in the rows is kept; else only where they are, for personal data.
 
     Example:
         >>> with Quarantine("/tmp/examples", "data") as quarantine:
@@ -76,18 +78,23 @@ class Quarantine:
         2
     """
 
-    def __init__(self, uri: str, base: str = "") -> None:
+    def __init__(self, uri: str, base: str = "", *, content: bool = True) -> None:
         self.rows = 0
         self.first: list[str] = []
         self._folder = join(uri, QUARANTINE_FOLDER)
         self._prefix = join(canonical(base), "") if base else ""
         self._file: IO[bytes] | None = None
         self._copies = 0
+        self._content = content
 
     def __call__(self, row: BrokenRow) -> None:
         """Keep a broken row."""
         if self._file is None:
             self._file = open_for_writing(join(self._folder, QUARANTINE_FILE))
+        if not self._content:
+            row = dataclasses.replace(
+                row, reason="broken; its content may be personal data", raw=b""
+            )
         entry = {
             "file": row.file.removeprefix(self._prefix),
             "line": row.line,
@@ -98,7 +105,7 @@ class Quarantine:
         }
         if row.raw is None:
             entry["copy"] = self._copy(row.file)
-        else:
+        elif self._content:
             entry["raw"] = base64.b64encode(row.raw).decode()
         known = {name: value for name, value in entry.items() if value is not None}
         self._file.write((json.dumps(known, sort_keys=True) + "\n").encode())
