@@ -58,8 +58,9 @@ class Evaluator(Component):
             tags as `PII` are never kept.
 
     Outputs:
-        evaluation: TFMA's files, `threshold_checks.json` with each check as data, and
-            `worst_rows.json` if they were asked for.
+        evaluation: TFMA's files, `threshold_checks.json` with each check as data, `worst_rows.json` if
+            they were asked for, and in `pictures/` the confusion matrix and the ROC curve if the
+            `eval_config` has their plots.
         blessing: An empty file `BLESSED` or `NOT_BLESSED`. Its custom properties `reasons` and, as data,
             `verdict` say why.
 
@@ -118,6 +119,7 @@ class Evaluator(Component):
 
     def run(self, context: ExecutionContext) -> None:
         """Evaluate the model, and write the results and the blessing."""
+        from penstock.cards.evaluation_pictures import write_evaluation_pictures
         from penstock.data_validation import load_schema_text
         from penstock.engines import engine_of
         from penstock.evaluation import evaluate, summary, write_evaluation
@@ -148,6 +150,10 @@ class Evaluator(Component):
         write_evaluation(evaluation, self.evaluation.uri)
         if class_names := self._class_names():
             write_class_names(class_names, self.evaluation.uri)
+        try:
+            write_evaluation_pictures(self.evaluation.uri)
+        except ModuleNotFoundError as error:
+            context.log.info("%s", error)
         validation = evaluation.validation
         folder = Path(self.blessing.uri)
         folder.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ class Trainer(Component):
     Outputs:
         model: `Format-Serving/`, `Format-TFMA/` when the module writes it, and the other forms that
             `export_model` writes beside them.
-        model_run: TensorBoard logs and `history.json`.
+        model_run: TensorBoard logs, `history.json`, and its curves as a picture in `training_curves/`.
 
     Example:
         Trainer(
@@ -147,6 +147,7 @@ class Trainer(Component):
     def run(self, context: ExecutionContext) -> None:
         """Call `run_fn`, here or in processes of its own, and check what it exported."""
         from penstock.training.export import fulfil_export
+        from penstock.training.history_pictures import draw_history
         from penstock.training.outcome import HISTORY_FILE, check_exported, keep_history
         from penstock.training.watch.epoch_metrics import complete_history
 
@@ -178,6 +179,7 @@ class Trainer(Component):
             context.report_verdict(summary_of(findings), ok=False)
         check_exported(fn_args, result.run_fn, context.log, missing)
         context.report_metrics(keep_history(history, self.model_run.uri, context.log))
+        draw_history(history, self.model_run.uri, context.log)
         if self.distribution != "none":
             context.report_metrics({"replicas": result.replicas})
 

@@ -58,6 +58,7 @@ from penstock.cards.artifact_pages.registry import GENERIC
 from penstock.components import DriftMonitor, ExampleDiff
 from penstock.components.example_diff import ExampleDiffConfig, PairedExampleSkew
 from penstock.io import TFRecordWriter
+from penstock.plots import new_figure, write_pictures
 from penstock.testing import run_component
 from penstock.training.doctor import Finding, write_findings
 
@@ -238,6 +239,17 @@ def standard_types():
     found = {getattr(artifacts, name) for name in artifacts.__all__}
     bases = {artifacts.Artifact, artifacts.SplitArtifact, artifacts.ValueArtifact}
     return {each for each in found if isinstance(each, type) and issubclass(each, Artifact)} - bases
+
+
+def test_pictures_in_an_artifact_are_shown_on_its_page(tmp_path):
+    run = tmp_path / "run"
+    pictures = {"dots": new_figure(1, 1), "lines": new_figure(1, 1)}
+    write_pictures(run / "plots", pictures)
+    write_pictures(run / "training_curves", {"training_curves": new_figure(1, 1)})
+    for artifact, shown in ((ModelRun(str(run)), 2), (Artifact(str(run)), 3)):
+        page = artifact_page(artifact).html
+        assert page.count('src="data:image/png;base64,') == shown
+        assert "plots/dots.png" in page
 
 
 def test_every_standard_type_has_a_page_of_its_own(standard):

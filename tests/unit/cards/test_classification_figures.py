@@ -7,6 +7,7 @@ import pytest
 from google.protobuf import json_format
 
 from penstock.cards.classification_figures import classification_figures
+from penstock.cards.evaluation_pictures import write_evaluation_pictures
 from penstock.evaluation import MetricKey
 from penstock.evaluation.keys import SubKey, slice_key_to_proto
 from penstock.evaluation.messages import message_class
@@ -56,6 +57,20 @@ def test_the_matrix_of_several_classes_that_tfma_wrote() -> None:
     figures = classification_figures(str(GOLDEN / "tfma/jackknife"))
     assert figures.classes == ["class 0", "class 1", "class 2"]
     assert figures.cells == [[74, 4, 7], [51, 11, 23], [6, 2, 62]]
+
+
+def test_both_are_drawn_as_pictures(tmp_path: Path) -> None:
+    folder = _written(tmp_path / "e", MetricKey("roc"), _curve(100))
+    drawn = write_evaluation_pictures(folder)
+    assert [path.name for path in drawn] == ["confusion_matrix.png", "roc.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
+    assert (tmp_path / "e/pictures/index.html").is_file()
+
+
+def test_nothing_is_drawn_of_an_evaluation_without_plots(tmp_path: Path) -> None:
+    folder = _written(tmp_path / "e", MetricKey("loss"), {}, (("kind", "k1"),))
+    assert write_evaluation_pictures(folder) == []
+    assert not (tmp_path / "e/pictures").exists()
 
 
 @pytest.mark.parametrize(

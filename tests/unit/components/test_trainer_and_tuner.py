@@ -111,6 +111,8 @@ def test_run_fn_gets_its_arguments_and_its_outputs_are_kept(run, project):
         "layer": "dense",
     }
     assert json.loads((run_folder / "history.json").read_text()) == {"loss": [0.5, 0.25]}
+    drawn = {path.name for path in (run_folder / "training_curves").iterdir()}
+    assert drawn == {"training_curves.png", "index.html"}
 
 
 @pytest.mark.tensorflow

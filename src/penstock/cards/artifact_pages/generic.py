@@ -1,9 +1,10 @@
-"""The page of any other artifact: the beginnings of its files that are text, above the list of all."""
+"""The page of any other artifact: its pictures, the beginnings of its text files, and the list of all."""
 
 from __future__ import annotations
 
 from penstock.artifacts import Artifact, location
 from penstock.cards.artifact_pages.blocks import section, text_block, tiles
+from penstock.cards.artifact_pages.pictures import pictures_section
 from penstock.cards.html_page import PageContent
 from penstock.cards.markup import Child, tag
 from penstock.io.files.filesystem import open_binary
@@ -28,6 +29,8 @@ def content(artifact: Artifact) -> PageContent:
             more = tag("p", f"The first {_BEGINNING:,} bytes of {count:,}.", class_="muted")
             body.append(section(path, text_block(text), more if count > _BEGINNING else None))
             shown += 1
+    if (pictures := pictures_section(artifact)) is not None:
+        body.insert(0, pictures)
     figures = [(len(files), "file" if len(files) == 1 else "files"), (total, "in all")]
     return PageContent(head=[tiles(figures)], body=body)
 

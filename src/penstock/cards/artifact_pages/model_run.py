@@ -6,11 +6,13 @@ import json
 
 from penstock.artifacts import Artifact, location
 from penstock.cards.artifact_pages.blocks import section, text_block, tiles, verdict
+from penstock.cards.artifact_pages.pictures import pictures_section
 from penstock.cards.html_page import PageContent
 from penstock.cards.markup import Child
 from penstock.cards.sections import training_section, words
 from penstock.cards.training_findings import HEADING, findings_table
 from penstock.training.doctor.report import read_findings
+from penstock.training.history_pictures import FOLDER as CURVES
 
 _HEADLINES = 11
 _FILE = "history.json"
@@ -32,6 +34,8 @@ def content(artifact: Artifact) -> PageContent:
             body.append(section("Learning curves", found[2]))
     if findings := read_findings(artifact.uri):
         body.insert(0, section(HEADING, findings_table([each.values() for each in findings])))
+    if (pictures := pictures_section(artifact, without=(CURVES,))) is not None:
+        body.append(pictures)
     if any("tfevents" in name for name, _ in location.list_files(artifact.uri)):
         body.append(section("TensorBoard", text_block(f"tensorboard --logdir {artifact.uri}")))
     return PageContent(head=head, body=body)
