@@ -7,13 +7,20 @@ import dataclasses
 import functools
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from penstock.bulk_inference.heads import load_heads
 from penstock.bulk_inference.output_file import OtherFeatures
 from penstock.bulk_inference.plan import InferencePlan, InferenceShard
 from penstock.bulk_inference.row_batches import feature_types, joined_types
-from penstock.bulk_inference.shards import check_heads, forget_model, infer_shard, infer_shards
+from penstock.bulk_inference.shards import (
+    check_heads,
+    forget_model,
+    infer_shard,
+    infer_shards,
+    model_of,
+)
 from penstock.io.examples.shard_files import shard_url, write_row_counts
 from penstock.io.files.filesystem import file_size
 from penstock.io.processes.shard_processes import map_shards, usable_processes
@@ -28,6 +35,9 @@ EXAMPLES = "examples"
 
 # A process loads TensorFlow and the model, which takes as long as predicting about so many bytes.
 _BYTES_WORTH_A_PROCESS = 256 << 20
+
+_LEAST_GUESSED = 1024
+"""How many rows of each file are looked at, for Parquet, where there are many files."""
 
 
 def infer(
@@ -64,13 +74,20 @@ def infer(
     if processes is None:
         size = sum(file_size(file) for split in splits for file in split.files)
         processes = usable_processes(size // _BYTES_WORTH_A_PROCESS + 1)
-    plan = prepared(splits, plan, guess=True)
+    plan = dataclasses.replace(plan, job=uuid.uuid4().hex)
     try:
-        done = _inferred(splits, plan, uri, processes)
-    except OtherFeatures:
-        # The files are written anew, after a look at all rows.
-        plan = prepared(splits, plan)
-        done = _inferred(splits, plan, uri, processes)
+        with ThreadPoolExecutor(1, "load") as loading:
+            model = loading.submit(model_of, plan)
+            plan = prepared(splits, plan, guess=True)
+            model.result()
+        try:
+            done = _inferred(splits, plan, uri, processes)
+        except OtherFeatures:
+            # The files are written anew, after a look at all rows.
+            plan = prepared(splits, plan)
+            done = _inferred(splits, plan, uri, processes)
+    finally:
+        forget_model()
     return counted(splits, done, plan, uri)
 
 
@@ -78,13 +95,10 @@ def _inferred(
     splits: Sequence[ExamplesSplit], plan: InferencePlan, uri: str, processes: int
 ) -> list[tuple[str, int]]:
     done: list[tuple[str, int]] = []
-    try:
-        with contextlib.closing(_each(shards_of(splits, plan, uri), plan, processes)) as found:
-            for each in found:
-                done.append(each)
-                report(sum(rows for _, rows in done))
-    finally:
-        forget_model()
+    with contextlib.closing(_each(shards_of(splits, plan, uri), plan, processes)) as found:
+        for each in found:
+            done.append(each)
+            report(sum(rows for _, rows in done))
     return done
 
 
@@ -110,7 +124,8 @@ def prepared(
     Raises:
         ValueError: If the splits cannot be written as the plan says.
     """
-    plan = dataclasses.replace(plan, job=uuid.uuid4().hex, columns=b"", guessed=guess)
+    job = plan.job or uuid.uuid4().hex
+    plan = dataclasses.replace(plan, job=job, columns=b"", guessed=guess)
     if plan.output is None:
         return plan
     for split in splits:
@@ -119,7 +134,9 @@ def prepared(
         files = [each for split in splits for each in one_file_each(split)]
         records = [each for each in files if each.file_format != "parquet"]
         if records:
-            types = functools.partial(feature_types, plan=plan)
+            few = min(plan.batch_size, max(_LEAST_GUESSED, plan.batch_size // len(records)))
+            rows = few if guess else None
+            types = functools.partial(feature_types, plan=plan, first_rows=rows)
             with contextlib.closing(
                 map_shards(types, records, processes=1 if guess else None)
             ) as found:

@@ -82,18 +82,23 @@ def _counts(records: Sequence[bytes], most: int) -> Iterator[int]:
         yield count
 
 
-def feature_types(split: ExamplesSplit, plan: InferencePlan) -> pa.Schema:
+def feature_types(
+    split: ExamplesSplit, plan: InferencePlan, first_rows: int | None = None
+) -> pa.Schema:
     """Return the features of a file of records with their types; Arrow's null type where no row has one.
 
-    If the plan's columns are to be guessed, only the first batch is looked at.
+    Args:
+        split: The file.
+        plan: How large batches are at most.
+        first_rows: How many of the first rows are looked at; None for all.
     """
     found = pa.schema([])
     decode = RecordDecoder(split.payload_format)
     (path,) = split.files
-    for batch in row_batches(plan, split):
+    for batch in row_batches(plan, split, batch_size=first_rows):
         types = decode(batch.records.records, path, batch.first_row).schema
         found = joined_types([found, types], path)
-        if plan.guessed:
+        if first_rows is not None:
             break
     return found
 

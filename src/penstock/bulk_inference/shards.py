@@ -17,7 +17,7 @@ from penstock.bulk_inference.joint_rows import JointRows
 from penstock.bulk_inference.output_file import OutputFile, conformed
 from penstock.bulk_inference.plan import InferencePlan, InferenceShard
 from penstock.bulk_inference.row_batches import RowBatch, row_batches
-from penstock.bulk_inference.specs import OutputColumnsSpec, OutputExampleSpec
+from penstock.bulk_inference.specs import ModelSpec, OutputColumnsSpec, OutputExampleSpec
 from penstock.io.examples.reader import RecordDecoder
 from penstock.io.examples.shard_files import written_whole
 from penstock.io.processes.threads import in_threads
@@ -152,8 +152,8 @@ class _Output:
 def _loaded(
     plan: InferencePlan,
 ) -> tuple[HeadedModel, dict[str, OutputColumnsSpec], JointRows | None]:
-    """Load the model once for a process."""
-    model = load_heads(plan.model, plan.model_spec)
+    """Make what a process needs once."""
+    model = model_of(plan)
     schema, joint = plan.schema, None
     if schema is not None:
         decode = RecordDecoder(DEFAULT_PAYLOAD_FORMAT)
@@ -165,9 +165,21 @@ def _loaded(
     return model, check_heads(model, plan.output), joint
 
 
+def model_of(plan: InferencePlan) -> HeadedModel:
+    """Return the model of a plan; a process loads it once."""
+    return _model_of_job(plan.model, plan.model_spec, plan.job)
+
+
+@functools.lru_cache(maxsize=1)
+def _model_of_job(path: str, spec: ModelSpec, job: str) -> HeadedModel:
+    del job
+    return load_heads(path, spec)
+
+
 def forget_model() -> None:
     """Let go of the model that this process loaded."""
     _loaded.cache_clear()
+    _model_of_job.cache_clear()
 
 
 def check_heads(
