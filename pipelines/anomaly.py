@@ -8,6 +8,7 @@ Paths are relative to the project's root. The user code is `modules/anomaly.py`.
 
 from penstock import LocalDagRunner, Pipeline, RuntimeParameter
 from penstock.components import (
+    BaselineComparison,
     CsvExampleGen,
     Evaluator,
     ExampleValidator,
@@ -105,9 +106,19 @@ evaluator = Evaluator(
         ],
     ),
 )
+comparison = BaselineComparison(
+    examples=without_high.outputs["filtered"],
+    model=trainer.outputs["model"],
+    module_file=MODULE,
+    label_key="anomalous",
+    prediction_key="score",
+    metrics=["auc", "average_precision"],
+    margin=-0.02,
+)
 pusher = Pusher(
     model=trainer.outputs["model"],
     model_blessing=evaluator.outputs["blessing"],
+    blessings=[comparison.outputs["blessing"]],
     push_destination="serving_model/anomaly",
 )
 
@@ -122,6 +133,7 @@ pipeline = Pipeline(
         transform,
         trainer,
         evaluator,
+        comparison,
         pusher,
     ],
 )

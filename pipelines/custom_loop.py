@@ -8,6 +8,7 @@ Paths are relative to the project's root. The user code is `modules/custom_loop.
 
 from penstock import LocalDagRunner, Pipeline, RuntimeParameter
 from penstock.components import (
+    BaselineComparison,
     CsvExampleGen,
     Evaluator,
     ExampleValidator,
@@ -98,9 +99,20 @@ evaluator = Evaluator(
         ],
     ),
 )
+# The baseline is the same model, trained by Keras's own `fit`: equal within noise.
+comparison = BaselineComparison(
+    examples=example_gen.outputs["examples"],
+    model=trainer.outputs["model"],
+    module_file=MODULE,
+    label_key="state",
+    prediction_key="probabilities",
+    metrics=["accuracy", "balanced_accuracy", "log_loss"],
+    margin=-0.003,
+)
 pusher = Pusher(
     model=trainer.outputs["model"],
     model_blessing=evaluator.outputs["blessing"],
+    blessings=[comparison.outputs["blessing"]],
     push_destination="serving_model/custom_loop",
 )
 
@@ -114,6 +126,7 @@ pipeline = Pipeline(
         transform,
         trainer,
         evaluator,
+        comparison,
         pusher,
     ],
 )

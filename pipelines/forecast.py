@@ -9,6 +9,7 @@ Paths are relative to the project's root. The user code is `modules/forecast.py`
 
 from penstock import LocalDagRunner, Pipeline, RuntimeParameter
 from penstock.components import (
+    BaselineComparison,
     CsvExampleGen,
     Evaluator,
     ExampleValidator,
@@ -93,9 +94,27 @@ evaluator = Evaluator(
         ],
     ),
 )
+# What anybody would say without a model, and, since carbon dioxide rises, what they would say next.
+comparisons = [
+    BaselineComparison(
+        examples=windows.outputs["windows"],
+        model=trainer.outputs["model"],
+        module_file=MODULE,
+        baseline_fn=baseline,
+        label_key="co2_target",
+        metrics=["mae", "rmse"],
+        margin=margin,
+    ).with_id(f"BaselineComparison_{baseline}")
+    for baseline, margin in (
+        ("persistence", 1.0),
+        ("seasonal_naive", 1.0),
+        ("seasonal_with_drift", 0.1),
+    )
+]
 pusher = Pusher(
     model=trainer.outputs["model"],
     model_blessing=evaluator.outputs["blessing"],
+    blessings=[comparison.outputs["blessing"] for comparison in comparisons],
     push_destination="serving_model/forecast",
 )
 
@@ -109,6 +128,7 @@ pipeline = Pipeline(
         example_validator,
         trainer,
         evaluator,
+        *comparisons,
         pusher,
     ],
 )
