@@ -72,7 +72,7 @@ def run_fn(fn_args: FnArgs) -> keras.callbacks.History:
 
     def judge(error):
         # From 0 to 1, and 1/2 at the threshold.
-        score = error / (error + threshold)
+        score = error[:, 0] / (error[:, 0] + threshold)
         return {"score": score, "anomalous": ops.cast(score > 0.5, "int64")}
 
     export_model(
@@ -88,7 +88,9 @@ def run_fn(fn_args: FnArgs) -> keras.callbacks.History:
             groups, threshold=threshold, x_label="error of what is rebuilt", log_x=True
         )
         write_pictures(
-            Path(fn_args.model_run_dir, "plots"), {"errors": figure}, title="Errors of the eval split"
+            Path(fn_args.model_run_dir, "plots"),
+            {"errors": figure},
+            title="Errors of the eval split",
         )
     return history
 

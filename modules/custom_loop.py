@@ -21,12 +21,10 @@ from penstock.training import (
     FnArgs,
     TrainingProgress,
     export_model,
-    load_transform_output,
 )
 from penstock.transform import fill_missing
 
 LABEL = transformed(STATE)
-STATES = 7
 BATCH_SIZE = 64
 ACCUMULATED = 2  # batches for one update of the weights
 EPOCHS = 6
@@ -146,12 +144,12 @@ class StopAt(keras.callbacks.Callback):
 # --- The model and the loop --------------------------------------------------------------------------
 
 
-def build_model() -> keras.Model:
+def build_model(states: int) -> keras.Model:
     inputs = {transformed(name): keras.Input((1,), name=transformed(name)) for name in SENSORS}
     hidden = keras.layers.Concatenate()(list(inputs.values()))
     hidden = GatedDense(32)(hidden)
     hidden = GatedDense(32)(hidden)
-    return keras.Model(inputs, keras.layers.Dense(STATES, activation="softmax")(hidden))
+    return keras.Model(inputs, keras.layers.Dense(states, activation="softmax")(hidden))
 
 
 class Loop:
@@ -264,31 +262,31 @@ class Loop:
         return found
 
 
-def schedule(steps_per_epoch: int, epochs: int) -> WarmUpThenCosine:
-    updates = steps_per_epoch // ACCUMULATED * epochs
-    return WarmUpThenCosine(LEARNING_RATE, warm_up=updates // 10, steps=updates)
+def schedule(steps: int) -> WarmUpThenCosine:
+    return WarmUpThenCosine(LEARNING_RATE, warm_up=steps // 10, steps=steps)
 
 
 def run_fn(fn_args: FnArgs) -> dict:
     epochs = int(fn_args.custom_config.get("epochs", EPOCHS))
+    names = fn_args.vocabulary(STATE)
     train = fn_args.dataset("train", batch_size=BATCH_SIZE, label_key=LABEL, drop_remainder=True)
     evaluation = fn_args.dataset("eval", batch_size=BATCH_SIZE, label_key=LABEL)
     with fn_args.strategy.scope():
-        model = build_model()
-        optimizer = keras.optimizers.Adam(schedule(train.steps_per_epoch, epochs))
+        model = build_model(len(names))
+        updates = train.steps_per_epoch // ACCUMULATED * epochs
+        optimizer = keras.optimizers.Adam(schedule(updates))
         optimizer.build(model.trainable_variables)
         loop = Loop(
             model,
             optimizer,
             SparseFocalLoss(),
-            [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), MacroRecall(STATES)],
+            [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), MacroRecall(len(names))],
             fn_args.strategy,
             jit_compile=bool(fn_args.jit_compile),
         )
         stop = StopAt("val_macro_recall", 0.9995)
         callbacks = [stop, TrainingProgress(), Checkpoints(fn_args, [stop])]
         history = loop.fit(train, evaluation, epochs, callbacks)
-    names = load_transform_output(fn_args.transform_graph_path).vocabulary_by_name(STATE)
 
     def name_state(probabilities):
         return {
@@ -320,11 +318,14 @@ def baseline_fn(train: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray])
         numbers = (matrix(rows) - mean) / deviation
         return {transformed(name): numbers[:, [i]] for i, name in enumerate(SENSORS)}
 
+    # The states in the order of their names.
     states, index = np.unique(np.ravel(train[STATE]), return_inverse=True)
-    model = build_model()
+    # Where Keras accumulates, its schedules count batches, not updates.
+    batches = len(index) // BATCH_SIZE * EPOCHS
+    model = build_model(len(states))
     model.compile(
         keras.optimizers.Adam(
-            schedule(len(index) // BATCH_SIZE, EPOCHS),
+            schedule(batches),
             global_clipnorm=CLIP_NORM,
             gradient_accumulation_steps=ACCUMULATED,
         ),

@@ -87,9 +87,7 @@ evaluator = Evaluator(
                         "per_slice_thresholds": [
                             {
                                 "slicing_specs": [{}],
-                                "threshold": {
-                                    "value_threshold": {"lower_bound": {"value": 0.99}}
-                                },
+                                "threshold": {"value_threshold": {"lower_bound": {"value": 0.99}}},
                             }
                         ],
                     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,10 @@ def run_pipeline(copied_project, capsys) -> Callable[..., dict[str, Any]]:
     def run(name: str, *options: str) -> dict[str, Any]:
         capsys.readouterr()
         words = ["run", f"pipelines/{name}.py", "--in-process", "--json", "--progress", "none"]
-        code = main([*words, "--seed", "7", *options])
+        with warnings.catch_warnings():
+            # What Keras's callbacks and files say about NumPy and TensorFlow.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            code = main([*words, "--seed", "7", *options])
         printed = capsys.readouterr()
         assert code == 0, printed.out + printed.err
         result: dict[str, Any] = json.loads(printed.out[printed.out.index("{") :])

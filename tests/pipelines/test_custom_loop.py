@@ -1,0 +1,150 @@
+"""The loop of one's own: as good as Keras's `fit`, and with the same options the same to the digit."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+
+STATES = 4
+
+
+@pytest.fixture
+def module(copied_project):
+    import modules.custom_loop
+
+    return modules.custom_loop
+
+
+def test_it_is_as_good_as_fit(copied_project, run_pipeline):
+    with gzip.open("data/shuttle/shuttle.csv.gz", "rt") as file:
+        head = list(itertools.islice(file, 6001))
+    (copied_project / "data").unlink()
+    (copied_project / "data/shuttle").mkdir(parents=True)
+    (copied_project / "data/shuttle/rows.csv").write_text("".join(head))
+    result = run_pipeline("custom_loop")
+    scores = result["nodes"]["BaselineComparison"]["metrics"]
+    # Six of 1,200 rows.
+    assert scores["model/accuracy"] > scores["baseline/accuracy"] - 0.005
+    history = result["nodes"]["Trainer"]["metrics"]
+    assert {"loss", "gradient_norm", "macro_recall", "val_macro_recall"} <= set(history)
+
+    from penstock.serving import load_model
+
+    model = load_model("serving_model/custom_loop")
+    names = ["time", *(f"sensor_{n}" for n in range(1, 9))]
+    rows = [(53, 0, 82, 0, 52, -5, 29, 30, 2), (55, 0, 92, 0, 0, 26, 36, 92, 56)]
+    answers = model.predict([dict(zip(names, row, strict=True)) for row in rows])
+    assert [answer["state"] for answer in answers] == ["Rad Flow", "High"]
+
+
+def rows_of(module, count):
+    generator = np.random.default_rng(3)
+    values = generator.normal(size=(count, len(module.SENSORS))).astype("float32")
+    labels = (values[:, :1] > 0).astype("int64") + 2 * (values[:, 1:2] > 0.5)
+    features = {module.transformed(name): values[:, [i]] for i, name in enumerate(module.SENSORS)}
+    return features, labels
+
+
+class Batches:
+    """Arrays as the batches of a pass, always in the same order."""
+
+    def __init__(self, features, labels, size):
+        import tensorflow as tf
+
+        self.data = tf.data.Dataset.from_tensor_slices((features, labels)).batch(size)
+        self.steps_per_epoch = len(labels) // size
+
+    def as_tf_dataset(self, first_epoch=0):
+        return self.data
+
+
+def trained(module, strategy, epochs=2):
+    """Return the weights and the history of the loop on one batch order, from one initialization."""
+    import keras
+
+    features, labels = rows_of(module, 512)
+    with strategy.scope():
+        keras.utils.set_random_seed(5)
+        model = module.build_model(STATES)
+        optimizer = keras.optimizers.Adam(0.01)
+        optimizer.build(model.trainable_variables)
+        metrics = [module.MacroRecall(STATES)]
+        loop = module.Loop(model, optimizer, module.SparseFocalLoss(), metrics, strategy)
+        batches = Batches(features, labels, module.BATCH_SIZE)
+        history = loop.fit(batches, batches, epochs, [])
+    return [np.array(weight) for weight in model.get_weights()], history
+
+
+def test_the_same_batches_give_the_same_weights_as_fit(module):
+    import keras
+    import tensorflow as tf
+
+    weights, history = trained(module, tf.distribute.get_strategy())
+    features, labels = rows_of(module, 512)
+    keras.utils.set_random_seed(5)
+    model = module.build_model(STATES)
+    model.compile(
+        keras.optimizers.Adam(
+            0.01,
+            global_clipnorm=module.CLIP_NORM,
+            gradient_accumulation_steps=module.ACCUMULATED,
+        ),
+        loss=module.SparseFocalLoss(),
+        metrics=[module.MacroRecall(STATES)],
+    )
+    told = model.fit(
+        features, labels, batch_size=module.BATCH_SIZE, epochs=2, shuffle=False, verbose=0
+    )
+    for mine, kept in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, kept, rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(history["loss"], told.history["loss"], rtol=1e-4)
+    np.testing.assert_allclose(history["macro_recall"], told.history["macro_recall"], rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_what_it_is_made_of_survives_a_keras_file(module, tmp_path):
+    import keras
+
+    model = module.build_model(STATES)
+    model.compile(
+        keras.optimizers.Adam(module.WarmUpThenCosine(0.1, 10, 100)),
+        loss=module.SparseFocalLoss(2.0),
+        metrics=[module.MacroRecall(STATES)],
+    )
+    features, labels = rows_of(module, 32)
+    model.train_on_batch(features, labels)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        model.predict(features, verbose=0), again.predict(features, verbose=0), rtol=1e-6
+    )
+    assert again.loss.gamma == 2.0
+    rates = [float(module.WarmUpThenCosine(0.1, 10, 100)(step)) for step in (0, 5, 10, 55, 100)]
+    np.testing.assert_allclose(rates, [0, 0.05, 0.1, 0.05, 0], atol=1e-6)
+
+
+def test_recall_is_the_mean_over_the_classes_that_occur(module):
+    metric = module.MacroRecall(4)
+    metric.update_state([0, 0, 0, 2], np.eye(4)[[0, 0, 1, 2]])
+    metric.update_state([2], np.eye(4)[[3]])
+    assert float(metric.result()) == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
+def test_the_focal_loss_is_cross_entropy_at_gamma_0(module):
+    import keras
+
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], "float32")
+    labels = np.array([0, 1])
+    expected = keras.losses.SparseCategoricalCrossentropy()(labels, probabilities)
+    assert float(module.SparseFocalLoss(0.0)(labels, probabilities)) == pytest.approx(
+        float(expected)
+    )
+    halved = -(0.3 * np.log(0.7) + 0.9 * np.log(0.1)) / 2
+    assert float(module.SparseFocalLoss(1.0)(labels, probabilities)) == pytest.approx(
+        halved, rel=1e-5
+    )
