@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penstock.plots.curves import curve_comparison, training_curves
     from penstock.plots.forecasts import forecast
     from penstock.plots.images import heat_map_over_image, image_grid
+    from penstock.plots.learning_rates import learning_rate_curve
     from penstock.plots.pictures import write_pictures
     from penstock.plots.scores import precision_recall, predicted_and_actual, score_histogram
 
@@ -27,6 +28,7 @@ _MODULE_OF = {
     "forecast": "forecasts",
     "heat_map_over_image": "images",
     "image_grid": "images",
+    "learning_rate_curve": "learning_rates",
     "new_figure": "canvas",
     "precision_recall": "scores",
     "predicted_and_actual": "scores",
@@ -43,6 +45,7 @@ __all__ = [
     "forecast",
     "heat_map_over_image",
     "image_grid",
+    "learning_rate_curve",
     "new_figure",
     "precision_recall",
     "predicted_and_actual",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.training.initial_weights import WarmStart, warm_start
     from penstock.training.input.batches import Batches
     from penstock.training.input.columns import RaggedArray
+    from penstock.training.learning_rate_sweep import LearningRateRange, learning_rate_range
     from penstock.training.loop.fit import fit
     from penstock.training.parsing import feature_spec
     from penstock.training.reproducibility import make_reproducible, set_precision
@@ -43,6 +44,7 @@ _MODULE_OF = {
     "EvalArgs": "args",
     "ExportError": "export",
     "FnArgs": "fn_args",
+    "LearningRateRange": "learning_rate_sweep",
     "HalveWhenWorse": "callbacks.halve_when_worse",
     "Onnx": "export",
     "RaggedArray": "input.columns",
@@ -63,6 +65,7 @@ _MODULE_OF = {
     "export_model": "export",
     "feature_spec": "parsing",
     "fit": "loop.fit",
+    "learning_rate_range": "learning_rate_sweep",
     "load_transform_output": "transform_graph",
     "make_reproducible": "reproducibility",
     "set_precision": "reproducibility",
@@ -78,6 +81,7 @@ __all__ = [
     "ExportError",
     "FnArgs",
     "HalveWhenWorse",
+    "LearningRateRange",
     "Onnx",
     "RaggedArray",
     "RecordBatchesOptions",
@@ -97,6 +101,7 @@ __all__ = [
     "export_model",
     "feature_spec",
     "fit",
+    "learning_rate_range",
     "load_transform_output",
     "make_reproducible",
     "set_precision",
