@@ -65,7 +65,8 @@ def learning_rate_range(
         diverges_at: The sweep ends when the smoothed loss is so many times the smallest one.
 
     Raises:
-        ValueError: If the model is not compiled, its optimizer has a schedule, or an argument does not fit.
+        ValueError: If the model is not compiled, its optimizer has a schedule or has trained already, an
+            argument does not fit, or the loss falls at no rate.
 
     Example:
         >>> found = learning_rate_range(model, fn_args.dataset("train", label_key="species_xf"))
@@ -153,6 +154,12 @@ def _check(
         raise ValueError(
             "learning_rate_range sets the learning rate, and this optimizer has a schedule. Compile the "
             "model with a number as learning rate for the test."
+        )
+    taken = int(inner._iterations) if inner.built else 0
+    if taken:
+        raise ValueError(
+            f"The optimizer has taken {taken} steps, whose averages and momentum would blur the test. "
+            "Compile the model anew; its weights stay."
         )
     if not 0 < lowest < highest:
         raise ValueError(

@@ -123,3 +123,20 @@ def test_pyplot_is_never_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_learning_rate_curve_marks_the_suggestion_and_cuts_off_what_diverged():
+    rates = [1e-4, 1e-3, 1e-2, 1e-1]
+    figure = plots.learning_rate_curve(
+        rates, [2.0, 1.5, 1.0, 900.0], [2.0, 1.8, 1.4, 400.0], suggested=1e-2
+    )
+    (axes,) = figure.axes
+    assert [line.get_label() for line in axes.lines] == [
+        "of each batch",
+        "smoothed",
+        "suggested: 0.01",
+    ]
+    assert axes.get_xscale() == "log"
+    assert axes.get_ylim()[1] < 5
+    with pytest.raises(ValueError, match="4 rates, 1 losses"):
+        plots.learning_rate_curve(rates, [1.0], rates)
