@@ -164,6 +164,12 @@ def _answered_by(columns: Mapping[str, _Array], version: str) -> npt.NDArray[np.
         known = sorted({each for each in texts if each})
     if not found.any():
         raise ValueError(f"No row was answered by {version!r}.{did_you_mean(version, known)}")
+    answered = sorted({int(each) for each in columns[_VERSION][found]})
+    if len(answered) > 1:
+        raise ValueError(
+            f"The label {version!r} named the versions {', '.join(map(str, answered))} while these "
+            "requests were answered. Give the version's number."
+        )
     return found
 
 

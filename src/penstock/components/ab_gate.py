@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from penstock.artifacts import ABComparison, ComparisonBlessing, Examples, Model, String
+from penstock.artifacts import ABComparison, Artifact, ComparisonBlessing, Examples, Model, String
 from penstock.baseline_comparison.metric_directions import is_known, lower_is_better, metric_names
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
 from penstock.spelling import did_you_mean
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from penstock.ab_test.arms import Arms
     from penstock.ab_test.decision import Decision, Judged
 
+_BASELINE = "compared_with"
+
 
 class ABGate(Component):
     """Compares a candidate with a baseline, and decides if the difference is more than chance.
 
     Either both models are asked about the same rows, through their serving signatures: give `model` and
-    `baseline_model`. Or the rows are requests that a server logged, each answered by one of two versions,
-    with labels that came later (`penstock label`): give `candidate_version` and `baseline_version`.
+    `serving_model` or `baseline_model`. Or the rows are requests that a server logged, each answered by one
+    of two versions, with labels that came later (`penstock label`): give `candidate_version` and
+    `baseline_version`.
 
     The candidate wins if the whole confidence interval of its improvement lies above the margin, the
     baseline if it lies below; else it is undecided. Then the baseline stays: the blessing is given to a
@@ -31,6 +34,9 @@ class ABGate(Component):
         examples: The rows, with labels.
         model: The candidate, if it is asked.
         baseline_model: The model that it is compared with. If there is none yet, the candidate wins.
+        serving_model: Or the pushed version that it is compared with: `FOLDER@ALIAS`, a folder of versions
+            for the highest, or `models:/NAME@ALIAS`. If nothing was pushed yet, the candidate wins. A
+            result is not reused once the alias names another version.
         candidate_version: The candidate in the log: its number, or the label under which it was asked.
         baseline_version: The baseline in the log.
         label_key: The feature that is right.
@@ -73,6 +79,7 @@ class ABGate(Component):
     examples: Input[Examples]
     model: Input[Model] | None = None
     baseline_model: Input[Model] | None = None
+    serving_model: str = ""
     candidate_version: str = ""
     baseline_version: str = ""
     label_key: str
@@ -96,11 +103,16 @@ class ABGate(Component):
             self.model is None and "" in versions
         ):
             raise ValueError(
-                "ABGate compares two models (model=..., baseline_model=...) or two versions in a log "
-                "(candidate_version=..., baseline_version=...). Give one of these pairs."
+                "ABGate compares two models (model=... with serving_model=... or baseline_model=...) or "
+                "two versions in a log (candidate_version=..., baseline_version=...). Give one of these "
+                "pairs."
             )
-        if self.model is None and self.baseline_model is not None:
-            raise ValueError("baseline_model goes with model; a log has a baseline_version.")
+        baselines = (self.baseline_model is not None) + (self.serving_model != "")
+        if baselines != (self.model is not None):
+            raise ValueError(
+                "model is compared with a baseline_model or a serving_model, one of them; a log has a "
+                f"baseline_version. Received: serving_model={self.serving_model!r}"
+            )
         if self.model is not None and self.candidate_share is not None:
             raise ValueError(
                 "candidate_share is about a log; both models are asked about all rows."
@@ -145,18 +157,20 @@ class ABGate(Component):
         from penstock.ab_test.differences import difference
         from penstock.ab_test.split_check import share_is_off
 
-        if self.model is not None and self.baseline_model is None:
+        baseline = self._baseline(context.resolve_path)
+        self.comparison.custom_properties[_BASELINE] = baseline or ""
+        if self.model is not None and baseline is None:
             self._write(Decision("candidate"), [], None)
             context.report_verdict("candidate: there is no baseline to compare with", ok=True)
             return
-        arms = self._arms()
+        arms = self._arms(baseline)
         margins, metrics, objections = self._margins(), [], []
         for name in self.metrics:
-            candidate, baseline = arms.for_metric(name)
+            ours, theirs = arms.for_metric(name)
             found = difference(
                 name,
-                candidate,
-                baseline,
+                ours,
+                theirs,
                 paired=arms.paired,
                 confidence=self.confidence,
                 planned_units=self.planned_units,
@@ -164,7 +178,7 @@ class ABGate(Component):
             )
             metrics.append(Judged(name, found, lower_is_better(name), margins.get(name)))
         if self.candidate_share is not None:
-            off = share_is_off(candidate.num_units, baseline.num_units, self.candidate_share)
+            off = share_is_off(ours.num_units, theirs.num_units, self.candidate_share)
             objections += [off] if off else []
         decision = decide(metrics, objections)
         self._write(decision, metrics, arms)
@@ -182,7 +196,24 @@ class ABGate(Component):
             f"{decision.outcome}: {'; '.join(reasons)}", ok=decision.outcome == "candidate"
         )
 
-    def _arms(self) -> Arms:
+    def is_current(
+        self, outputs: Mapping[str, Sequence[Artifact]], resolve: Callable[[str], str]
+    ) -> bool:
+        """Return whether what serves is still the version that was compared with."""
+        if not self.serving_model:
+            return True
+        compared = outputs["comparison"][0].custom_properties.get(_BASELINE)
+        return (self._baseline(resolve) or "") == compared
+
+    def _baseline(self, resolve: Callable[[str], str]) -> str | None:
+        """Return the folder of the model to compare with; None if there is none."""
+        from penstock.ab_test.serving_version import serving_version
+
+        if self.serving_model:
+            return serving_version(self.serving_model, resolve)
+        return None if self.baseline_model is None else str(self.baseline_model.serving_uri)
+
+    def _arms(self, baseline: str | None) -> Arms:
         from penstock.ab_test.arms import asked, logged
         from penstock.io import ExamplesSplit
 
@@ -198,8 +229,8 @@ class ABGate(Component):
         }
         if self.model is None:
             return logged(split, self.candidate_version, self.baseline_version, **how)
-        assert self.baseline_model is not None
-        return asked(split, self.model.serving_uri, self.baseline_model.serving_uri, **how)
+        assert baseline is not None
+        return asked(split, self.model.serving_uri, baseline, **how)
 
     def _write(self, decision: Decision, metrics: Sequence[Judged], arms: Arms | None) -> None:
         self.comparison.value = {
@@ -207,8 +238,7 @@ class ABGate(Component):
             "reasons": list(decision.reasons),
             "metrics": [each.to_json() for each in metrics],
             "candidate": self.candidate_version or (self.model.uri if self.model else ""),
-            "baseline": self.baseline_version
-            or (self.baseline_model.uri if self.baseline_model else ""),
+            "baseline": self.baseline_version or self.comparison.custom_properties[_BASELINE],
             "rows": list(arms.rows) if arms else [0, 0],
             "paired": arms.paired if arms else True,
             "confidence": self.confidence,

@@ -242,7 +242,7 @@ class Pusher(Component):
                 "pipeline": context.pipeline_name,
                 "run": context.run_id,
                 "code_version": context.code_version,
-                "blessed": None if self.model_blessing is None else True,
+                "blessed": True if self.model_blessing is not None or self.blessings else None,
                 "infra_blessed": None if self.infra_blessing is None else True,
             },
         )

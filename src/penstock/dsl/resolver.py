@@ -18,7 +18,7 @@ OTHER_THAN = "other_than"
 @names_its_arguments
 @dataclasses.dataclass(frozen=True, slots=True)
 class LatestArtifacts:
-    """Choose the newest live artifacts of each type that this pipeline published.
+    """Choose the newest live artifacts of each type that a pipeline published.
 
     Outputs of failed nodes are never chosen.
 
@@ -26,6 +26,7 @@ class LatestArtifacts:
         count: How many of each type at most.
         include_rejected: Whether to include artifacts that a gate rejected, such as an
             ExampleValidator with `fail_on`.
+        pipeline: Name of another pipeline of the same store; by default the resolver's own.
 
     Raises:
         ParameterError: If `count` is below 1.
@@ -33,6 +34,7 @@ class LatestArtifacts:
 
     count: int = 1
     include_rejected: bool = False
+    pipeline: str = ""
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -43,14 +45,20 @@ class LatestArtifacts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LatestBlessedModel:
-    """Choose the newest model of this pipeline that an Evaluator blessed, with its blessing."""
+    """Choose the newest model of a pipeline that an Evaluator blessed, with its blessing.
+
+    Args:
+        pipeline: Name of another pipeline of the same store; by default the resolver's own.
+    """
+
+    pipeline: str = ""
 
 
 Strategy = LatestArtifacts | LatestBlessedModel
 
 
 class Resolver(Node):
-    """Finds artifacts that earlier runs of the pipeline published; it may find none.
+    """Finds artifacts that earlier runs of this or another pipeline published; it may find none.
 
     Args:
         strategy: How to choose.

@@ -24,10 +24,11 @@ def resolve_artifacts(
     Args:
         store: The metadata store.
         node: The resolver.
-        pipeline: Name of the pipeline.
+        pipeline: Name of the pipeline, where the strategy names no other.
         current: What it is to find something else than.
     """
     strategy = decode(dict(node.parameters))["strategy"]
+    pipeline = strategy.pipeline or pipeline
     found: dict[str, Sequence[Artifact]] = {}
     if isinstance(strategy, LatestBlessedModel):
         same = [each.id for each in current if each.id is not None]

@@ -58,9 +58,14 @@ class RunEvent:
         """
         if self.failed:
             return f"{self.pipeline} {self.state.lower()}: {self.error or 'see its log'}"
-        bad = [f"{node}: {each.text}" for node, each in self.verdicts.items() if not each.ok]
-        if bad:
-            return f"{self.pipeline}: {'; '.join(bad)}"
+        # A verdict that has a word is there to be acted on, also if it is good news.
+        told = [
+            f"{node}: {each.text}"
+            for node, each in self.verdicts.items()
+            if not each.ok or node in self.words
+        ]
+        if told:
+            return f"{self.pipeline}: {'; '.join(told)}"
         return f"{self.pipeline} is {self.state.lower()}"
 
     @property

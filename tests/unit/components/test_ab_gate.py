@@ -10,6 +10,7 @@ from penstock.artifacts import Examples, Model
 from penstock.cards.artifact_pages.page import artifact_page
 from penstock.components import ABGate, Pusher
 from penstock.io import ExamplesWriter
+from penstock.pushing import push_model, set_alias
 from penstock.testing import ComponentFailed, check_component, run_component
 
 ROWS = 200
@@ -30,6 +31,10 @@ def write(root, columns) -> Examples:
 
 @pytest.fixture
 def log(tmp_path) -> Examples:
+    return log_of(tmp_path / "log")
+
+
+def log_of(folder, versions=(1, 2)) -> Examples:
     """What a server logged: the canary is right in 95 of 100 rows, the champion in 80."""
     random = np.random.default_rng(1)
     champion = np.arange(ROWS) % 4 != 0
@@ -38,12 +43,14 @@ def log(tmp_path) -> Examples:
     score = np.where((kind == "yes") == right, 0.9, 0.1)
     kind[7] = ""
     return write(
-        tmp_path / "log",
+        folder,
         {
             "x": random.normal(size=ROWS).astype("float32"),
             "kind": kind,
             "served.request_id": np.array([f"r{i}" for i in range(ROWS)]),
-            "served.version": np.where(champion, 1, 2),
+            "served.version": np.where(
+                champion, 1, np.array(versions[1:])[np.arange(ROWS) // 4 % (len(versions) - 1)]
+            ),
             "served.label": np.where(champion, "champion", "canary"),
             "served.output.probabilities": score.astype("float32"),
         },
@@ -78,6 +85,9 @@ def test_what_a_server_logged_decides(log, tmp_path):
     assert outputs["verdict"].value == "undecided"
     assert "would decide" in outputs["blessing"].custom_properties["reasons"][0]
 
+    canary = log_of(tmp_path / "moved", versions=(1, 2, 3))
+    with pytest.raises(ComponentFailed, match="'canary' named the versions 2, 3 while"):
+        run_component(gate(canary), tmp_path / "mixed")
     outputs = run_component(gate(log, candidate_share=0.5), tmp_path / "off")
     assert outputs["verdict"].value == "undecided"
     assert "instead of 50.0%" in outputs["blessing"].custom_properties["reasons"][0]
@@ -135,9 +145,44 @@ def test_two_models_on_the_same_rows(models, rows, tmp_path):
         ABGate(examples=rows, model=good, baseline_model=good, **fields), tmp_path / "same"
     )
     assert outputs["verdict"].value == "undecided", "equal is not better"
-    first = run_component(ABGate(examples=rows, model=good, **fields), tmp_path / "first")
-    assert first["verdict"].value == "candidate", "there is no baseline on a first run"
+
+
+def test_a_model_beside_the_one_that_serves(models, rows, tmp_path):
+    good, constant = models
+
+    def gate(model):
+        return ABGate(
+            examples=rows,
+            model=model,
+            serving_model="served/kinds@champion",
+            label_key="kind",
+            metrics=["accuracy"],
+        )
+
+    def run(model, name):
+        return run_component(gate(model), tmp_path / name, project_root=tmp_path)
+
+    first = run(constant, "first")
+    assert first["verdict"].value == "candidate", "nothing was pushed yet"
     assert "The candidate is better" in artifact_page(first["comparison"]).html
+    destination = str(tmp_path / "served/kinds")
+    for model in models:
+        push_model(model.serving_uri, destination, versioning="next")
+    with pytest.raises(ComponentFailed, match="no alias 'champion'. It has none yet"):
+        run(good, "unnamed")
+    set_alias(destination, "champion", 2)
+    better = run(good, "better")
+    assert better["verdict"].value == "candidate"
+    assert better["comparison"].value["baseline"] == f"{destination}/2"
+
+    def is_current():
+        found = {"comparison": [better["comparison"]]}
+        return gate(good).is_current(found, lambda path: str(tmp_path / path))
+
+    assert is_current()
+    set_alias(destination, "champion", 1)
+    assert not is_current(), "another version serves now"
+    assert run(good, "equal")["verdict"].value == "undecided"
 
 
 def test_the_contract(log, tmp_path):
@@ -162,6 +207,7 @@ def test_what_is_not_there_is_said(log, tmp_path, given, message):
     ("given", "message"),
     [
         ({"candidate_version": ""}, "Give one of these pairs"),
+        ({"serving_model": "served"}, "model is compared with a baseline_model or a serving_model"),
         ({"metrics": ["acuracy"]}, "Did you mean 'accuracy'"),
         ({"metrics": []}, "needs a metric"),
         ({"margin": {"auc": 0.1}}, "margin has a metric of metrics"),

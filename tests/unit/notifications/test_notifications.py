@@ -47,6 +47,14 @@ def test_what_happened_is_the_first_thing_that_is_said():
     assert FAILED.subject == "penguin failed: Trainer: a < b & c"
     assert DRIFT.subject == "monitor: Drift: drift in sex: 0.3 above 0.1"
     assert FINE.subject == "monitor is complete"
+    good = RunEvent(
+        pipeline="p",
+        run_id="r",
+        state="COMPLETE",
+        verdicts={"Gate": Verdict("candidate: better"), "Pusher": Verdict("pushed")},
+        words={"Gate": "candidate"},
+    )
+    assert good.subject == "p: Gate: candidate: better"
     assert "run r1 of penguin by the schedule nightly: failed" in FAILED.text
     assert "took 12.5 s" in FAILED.text
     assert "penstock resume r1" in FAILED.text

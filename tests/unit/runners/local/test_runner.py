@@ -208,6 +208,13 @@ def test_importer_and_resolver(bench, nodes) -> None:
     resolver = Resolver(LatestArtifacts(), result=nodes.Integer).with_id("latest")
     found = bench.run(resolver)
     assert found.artifact("latest", "result").id == first.artifact("reads_size", "result").id
+    other = Resolver(LatestArtifacts(pipeline="bench"), result=nodes.Integer).with_id("other")
+    own = Resolver(LatestArtifacts(), result=nodes.Integer).with_id("own")
+    elsewhere = bench.runner(in_process=True).run(
+        Pipeline("elsewhere", components=[other, own]), project_root=bench.project
+    )
+    assert elsewhere.artifact("other", "result").id == found.artifact("latest", "result").id
+    assert elsewhere["own"].outputs.get("result", []) == []
     (folder / "data").write_bytes(b"123456")
     again = bench.run(importer, size)
     assert states(again) == {"data": "COMPLETE", "reads_size": "COMPLETE"}
