@@ -23,6 +23,7 @@ GROUPS = {
         "CsvExampleGen",
         "ParquetExampleGen",
         "AvroExampleGen",
+        "TextExampleGen",
         "ImportExampleGen",
         "ImageExampleGen",
         "NumpyExampleGen",

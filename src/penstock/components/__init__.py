@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from penstock.components.query_example_gen import QueryExampleGen
     from penstock.components.schema_gen import SchemaGen
     from penstock.components.statistics_gen import StatisticsGen
+    from penstock.components.text_example_gen import TextExampleGen
     from penstock.components.trainer import Trainer
     from penstock.components.transform import Transform
     from penstock.components.tuner import Tuner
@@ -69,6 +70,7 @@ _HOME = {
     "QueryExampleGen": "query_example_gen",
     "SchemaGen": "schema_gen",
     "StatisticsGen": "statistics_gen",
+    "TextExampleGen": "text_example_gen",
     "Trainer": "trainer",
     "Transform": "transform",
     "Tuner": "tuner",
@@ -104,6 +106,7 @@ __all__ = [
     "QueryExampleGen",
     "SchemaGen",
     "StatisticsGen",
+    "TextExampleGen",
     "Trainer",
     "Transform",
     "Tuner",

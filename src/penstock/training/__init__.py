@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.training.distribution import configure_devices, create_strategy
     from penstock.training.doctor.callback import TrainingDoctor
     from penstock.training.doctor.finding import TrainingDoctorError
+    from penstock.training.embedding_file import embedding_matrix, write_embeddings
     from penstock.training.export import (
         ExportError,
         Onnx,
@@ -61,6 +62,7 @@ _MODULE_OF = {
     "configure_devices": "distribution",
     "create_data_accessor": "data_accessor",
     "create_strategy": "distribution",
+    "embedding_matrix": "embedding_file",
     "export_estimator": "export",
     "export_model": "export",
     "feature_spec": "parsing",
@@ -71,6 +73,7 @@ _MODULE_OF = {
     "set_precision": "reproducibility",
     "user_function": "user_functions",
     "warm_start": "initial_weights",
+    "write_embeddings": "embedding_file",
 }
 
 __all__ = [
@@ -97,6 +100,7 @@ __all__ = [
     "configure_devices",
     "create_data_accessor",
     "create_strategy",
+    "embedding_matrix",
     "export_estimator",
     "export_model",
     "feature_spec",
@@ -107,6 +111,7 @@ __all__ = [
     "set_precision",
     "user_function",
     "warm_start",
+    "write_embeddings",
 ]
 
 __getattr__, __dir__ = lazy_exports(__name__, _MODULE_OF)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from penstock.transform.missing_values import fill_missing
     from penstock.transform.shards import BatchObserver, ShardReader
     from penstock.transform.splits_config import SplitsConfig
+    from penstock.transform.texts import character_ngrams, token_ids
     from penstock.transform.transform_graph import AnalysisFallback
 
 __all__ = [
@@ -36,9 +37,11 @@ __all__ = [
     "SplitsConfig",
     "TransformFolders",
     "TransformResult",
+    "character_ngrams",
     "decode_images",
     "fill_missing",
     "import_tensorflow_transform",
+    "token_ids",
     "transform",
 ]
 
@@ -51,9 +54,11 @@ _MODULES = {
     "TransformFolders": "driver",
     "SplitsConfig": "splits_config",
     "TransformResult": "driver",
+    "character_ngrams": "texts",
     "decode_images": "images",
     "fill_missing": "missing_values",
     "import_tensorflow_transform": "imports",
+    "token_ids": "texts",
     "transform": "driver",
 }
 

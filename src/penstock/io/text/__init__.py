@@ -1,0 +1,1 @@
+"""Texts: files, and lines of files, as rows."""
