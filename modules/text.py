@@ -139,3 +139,17 @@ def baseline_fn(train, test):
     model = make_pipeline(words, LogisticRegression(C=10, max_iter=200))
     model.fit(train["text"], train[LABEL].astype(str))
     return model.predict_proba(test["text"])
+
+
+def pieces_baseline_fn(train, test):
+    """Predict by a logistic regression on pieces of one to three characters, weighted by their rarity."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    pieces = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, 3), sublinear_tf=True, decode_error="replace"
+    )
+    model = make_pipeline(pieces, LogisticRegression(C=10, max_iter=200))
+    model.fit(train["text"], train[LABEL].astype(str))
+    return model.predict_proba(test["text"])

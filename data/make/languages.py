@@ -1,8 +1,8 @@
-"""Makes the texts beside this file from the translation catalogues of Django and Wagtail.
+"""Makes data/languages from the translation catalogues of Django and Wagtail.
 
 pip download --no-deps django==5.2.19 wagtail==8.0.1
 for wheel in *.whl; do unzip -q $wheel -d catalogues; done
-python data/languages/collect.py catalogues
+python data/make/languages.py catalogues
 """
 
 import collections
@@ -80,4 +80,4 @@ def main(root: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(__file__).parent)
+    main(Path(sys.argv[1]), Path(__file__).parents[1] / "languages")
