@@ -81,10 +81,14 @@ def curve_comparison(
         raise ValueError("There is no curve to draw.")
     figure = new_figure()
     axes = styled(figure.add_subplot(), x_label=x_label, y_label=y_label, title=title)
+    counted = True
     for i, (name, curve) in enumerate(curves.items()):
         pair = isinstance(curve, tuple) and len(curve) == 2 and hasattr(curve[0], "__len__")
         places, values = curve if pair else (range(1, len(curve) + 1), curve)
         _draw(axes, places, values, name, i)  # type: ignore[arg-type]
+        counted = counted and not pair
+    if counted and not log_x:
+        _whole_numbers(axes)
     if log_x:
         axes.set_xscale("log")
     if log_y:
