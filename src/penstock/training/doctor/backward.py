@@ -53,7 +53,9 @@ def _gradient(variable: Any, tensor: Any) -> Gradient:
         if finite and total:
             size = total / _number(ops.count_nonzero(values))
     name = "/".join(variable.path.split("/")[-2:])
-    return Gradient(name, size, finite, len(variable.shape) > 1)
+    # The biases of attention's heads have two axes. That of the keys changes nothing: its gradient is 0.
+    is_matrix = len(variable.shape) > 1 and not name.endswith("/bias")
+    return Gradient(name, size, finite, is_matrix)
 
 
 def _number(scalar: Any) -> float:

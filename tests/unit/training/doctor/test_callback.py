@@ -231,6 +231,17 @@ def test_gradients_that_vanish_name_the_first_layer(train, other):
     assert codes(fit(made("tanh", 0.35), train, other)) == []
 
 
+def test_the_keys_of_an_attention_need_no_bias(train, other):
+    import keras
+
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(4)(keras.layers.Reshape((4, 1))(inputs))
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.MultiHeadAttention(2, 2)(x, x))
+    result = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(x))
+    result.compile("adam", "binary_crossentropy", jit_compile=False)
+    assert codes(fit(result, train, other)) == []
+
+
 def test_without_data_it_says_at_the_end_that_nothing_was_validated(model, train, other):
     doctor = TrainingDoctor()
     model().fit(train.x, train.binary, verbose=0, callbacks=[doctor])
