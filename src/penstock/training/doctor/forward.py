@@ -139,6 +139,13 @@ def local_weights(model: Any, replaced: Sequence[tuple[Any, Any]] = ()) -> Itera
             value = variable.value
             if not getattr(value, "is_fully_addressable", True):
                 mapping.append((variable, value.addressable_data(0)))
+    # Keras takes the losses of regularizers from the scope alone, where it finds None.
+    known = {id(variable) for variable, _ in mapping}
+    mapping += [
+        (variable, variable.value)
+        for variable in model.trainable_variables
+        if getattr(variable, "regularizer", None) is not None and id(variable) not in known
+    ]
     with keras.StatelessScope(state_mapping=mapping):
         yield
 
