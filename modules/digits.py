@@ -124,6 +124,7 @@ def run_fn(fn_args: FnArgs) -> dict[str, object]:
         label_key="label",
         postprocess=name_digit,
     )
+    draw_mistakes(model, dataset(fn_args, "eval"), f"{fn_args.model_run_dir}/mistakes")
     # The accuracy in `history` is that of dropout and of moved digits; this is of the model that is served.
     seen = accuracy(model, dataset(fn_args, "train", shuffle=False))
     unseen = accuracy(model, dataset(fn_args, "eval"))
@@ -132,6 +133,21 @@ def run_fn(fn_args: FnArgs) -> dict[str, object]:
 
 def accuracy(model: keras.Model, batches: Batches) -> float:
     return model.evaluate(batches.as_tf_dataset(), verbose=0, return_dict=True)["accuracy"]
+
+
+def draw_mistakes(model: keras.Model, batches: Batches, folder: str) -> None:
+    """Draw digits that the model takes for others: whether a person could tell them is worth knowing."""
+    from penstock.plots import image_grid, write_pictures
+
+    images, titles = [], []
+    for features, labels in batches.epoch(0):
+        found = model.predict_on_batch(features).argmax(axis=1)
+        for row in np.flatnonzero(found != labels.ravel()):
+            images.append(features["pixels"][row])
+            titles.append(f"{labels.ravel()[row]} as {found[row]}")
+    if images:
+        figure = image_grid(images[:32], titles[:32])
+        write_pictures(folder, {"mistakes": figure}, title="Digits taken for others")
 
 
 def pixels_of(examples) -> np.ndarray:

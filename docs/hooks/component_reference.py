@@ -27,6 +27,7 @@ GROUPS = {
         "ImportExampleGen",
         "ImageExampleGen",
         "NumpyExampleGen",
+        "TfdsExampleGen",
         "QueryExampleGen",
         "BigQueryExampleGen",
         "FileBasedExampleGen",

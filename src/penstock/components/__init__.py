@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from penstock.components.schema_gen import SchemaGen
     from penstock.components.statistics_gen import StatisticsGen
     from penstock.components.text_example_gen import TextExampleGen
+    from penstock.components.tfds_example_gen import TfdsExampleGen
     from penstock.components.trainer import Trainer
     from penstock.components.transform import Transform
     from penstock.components.tuner import Tuner
@@ -71,6 +72,7 @@ _HOME = {
     "SchemaGen": "schema_gen",
     "StatisticsGen": "statistics_gen",
     "TextExampleGen": "text_example_gen",
+    "TfdsExampleGen": "tfds_example_gen",
     "Trainer": "trainer",
     "Transform": "transform",
     "Tuner": "tuner",
@@ -107,6 +109,7 @@ __all__ = [
     "SchemaGen",
     "StatisticsGen",
     "TextExampleGen",
+    "TfdsExampleGen",
     "Trainer",
     "Transform",
     "Tuner",

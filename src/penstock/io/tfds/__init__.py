@@ -1,0 +1,1 @@
+"""Folders that TensorFlow Datasets has prepared, read without that package."""
