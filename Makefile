@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIPELINE ?= penguin
-EXTRAS ?= run,serving,kubeflow,avro,postgres,mysql,jax,optuna,onnx,sklearn,dev
+EXTRAS ?= run,serving,kubeflow,avro,postgres,mysql,jax,optuna,onnx,sklearn,shap,dev
 BIN := $(VENV)/bin
 # Processes that tests are divided between, file by file.
 JOBS ?= 2

@@ -51,6 +51,7 @@ GROUPS = {
         "BaselineComparison",
         "ABGate",
         "InfraValidator",
+        "Explainer",
         "Pusher",
         "ModelCard",
         "BulkInferrer",

@@ -201,3 +201,7 @@ class ExamplesDiff(Artifact):
 
 class DriftReport(Artifact):
     """How far rows have moved from training data: `drift.json`, and `drift.html` for people."""
+
+
+class Explanation(Artifact):
+    """Why a model answers as it does: `explanation.json`, pictures, and `index.html` with all of them."""

@@ -71,10 +71,10 @@ def predict_split(model_uri: str, split: ExamplesSplit, label_key: str) -> Model
         for name, values in model.predict_arrays(batch.select(names)).items():
             parts.setdefault(name, []).append(values)
     outputs = {name: np.concatenate(each) for name, each in parts.items()}
-    return ModelPredictions(outputs, _class_names(model, label_key))
+    return ModelPredictions(outputs, class_names_of(model, label_key))
 
 
-def _class_names(model: Any, label_key: str) -> tuple[str, ...]:
+def class_names_of(model: Any, label_key: str) -> tuple[str, ...]:
     """Return what the model calls its classes, or else the vocabulary of the label's name."""
     names: Sequence[str] = model.class_names
     labels = getattr(model, "labels", None)

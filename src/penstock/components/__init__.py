@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.components.example_diff import ExampleDiff, ExampleDiffConfig, PairedExampleSkew
     from penstock.components.example_gen import FileBasedExampleGen
     from penstock.components.example_validator import ExampleValidator
+    from penstock.components.explainer import Explainer
     from penstock.components.filter_rows import FilterRows
     from penstock.components.image_example_gen import ImageExampleGen
     from penstock.components.import_example_gen import ImportExampleGen
@@ -56,6 +57,7 @@ _HOME = {
     "ExampleDiff": "example_diff",
     "ExampleDiffConfig": "example_diff",
     "ExampleValidator": "example_validator",
+    "Explainer": "explainer",
     "FeatureComparator": "distribution_validator",
     "FileBasedExampleGen": "example_gen",
     "FilterRows": "filter_rows",
@@ -93,6 +95,7 @@ __all__ = [
     "ExampleDiff",
     "ExampleDiffConfig",
     "ExampleValidator",
+    "Explainer",
     "FeatureComparator",
     "FileBasedExampleGen",
     "FilterRows",

@@ -23,6 +23,7 @@ from penstock.artifacts import (
     ExampleAnomalies,
     Examples,
     ExampleStatistics,
+    Explanation,
     Float,
     HyperParameters,
     InferenceResult,
@@ -66,6 +67,7 @@ from .whole_page import html_of
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 PENGUIN = GOLDEN / "penguin" / "pipeline_root"
+EXPLAINED = {"permutation": {"metric": "accuracy", "importances": {"bill_length_mm": 0.21}}}
 NASTY = "<script>alert('x')</script>"
 FACTS = ArtifactFacts(
     created=1_795_000_000.0,
@@ -171,6 +173,10 @@ def standard(tmp_path_factory):
         (golden(Schema, "SchemaGen/schema/4", ()), ["culmen_depth_mm", "float", "required"]),
         (golden(ExampleAnomalies, "ExampleValidator/anomalies/5"), ["No anomalies in train, eval"]),
         (drift, ["No drift", "body_mass_g", "stability index"]),
+        (
+            Explanation(write(root / "explained", **{"explanation.json": EXPLAINED})),
+            ["Importance of features", "permutation", "bill_length_mm", "0.21"],
+        ),
         (compared, ["train against eval", "differing", "sample pairs", "how rows were joined"]),
         (TransformGraph(str(graph)), ["Features in", "Features out", "species", "and 10 more"]),
         (

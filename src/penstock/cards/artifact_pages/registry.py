@@ -55,6 +55,7 @@ PAGES: dict[str, PageEntry] = {
     "Schema": PageEntry("schema", "its features"),
     "ExampleAnomalies": PageEntry("anomalies", "what is wrong in each split"),
     "DriftReport": PageEntry("drift_report", "how far each feature has moved"),
+    "Explanation": PageEntry("explanation", "importances and pictures", reads_local_files=True),
     "ExamplesDiff": PageEntry("examples_diff", "which features differ, and how many rows"),
     "TransformGraph": PageEntry("transform_graph", "features in and out, and vocabularies"),
     "TransformCache": PageEntry("transform_cache", "its accumulators"),

@@ -41,12 +41,27 @@ def read_columns(
     return {name: column_array(table.column(name)) for name in table.column_names}
 
 
-def whole_table(split: ExamplesSplit, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a split into memory as an Arrow table of lists; a feature that no row has is left out."""
-    parts = [pa.Table.from_batches([batch]) for batch in split.batches(columns=columns)]
+def whole_table(
+    split: ExamplesSplit, columns: Sequence[str] | None = None, max_rows: int | None = None
+) -> pa.Table:
+    """Read a split into memory as an Arrow table of lists; a feature that no row has is left out.
+
+    Args:
+        split: The split.
+        columns: The features to read; all by default.
+        max_rows: How many rows to read, the first ones; all by default.
+    """
+    parts: list[pa.Table] = []
+    read = 0
+    for batch in split.batches(columns=columns):
+        parts.append(pa.Table.from_batches([batch]))
+        read += batch.num_rows
+        if max_rows is not None and read >= max_rows:
+            break
     if not parts:
         return pa.table({})
-    return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+    table = pa.concat_tables(parts, promote_options="permissive").slice(0, max_rows)
+    return table.combine_chunks()
 
 
 def column_array(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:

@@ -1,14 +1,15 @@
 """The source closure of an execution: everything that can decide what it computes.
 
 From the functions that are called (a component's class, a module file's `run_fn`), the names that they
-reach are followed through the project's modules, and from there through Penstock's rooms that touch
-data. What a module runs on import counts whenever it is imported. Where names are looked up at run
-time (`globals()`, `eval`, star imports, a module handed on as an object) the whole module counts,
-with all that it imports. Penstock's own code counts by module.
+reach are followed through the project's modules, and from there through Penstock's rooms that decide
+what is computed. What a module runs on import counts whenever it is imported. Where names are looked up
+at run time (`globals()`, `eval`, star imports, a module handed on as an object) the whole module
+counts, with all that it imports. Penstock's own code counts by module.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterable
@@ -20,13 +21,14 @@ from penstock.launch.source.module import FORM, Module, Piece, parse_module, rea
 from penstock.module_names import as_parts
 
 _PACKAGE = os.path.dirname(os.path.abspath(penstock.__file__))
-_ROOMS = frozenset(
+_NOT_COUNTED = frozenset(
     {
-        "artifacts", "cards", "components", "data_validation", "engines", "evaluation", "io", "serving",
-        "training", "transform", "tuning",
+        "beam", "checks", "cli", "dsl", "graph", "history", "image", "kubeflow", "launch", "notifications",
+        "pods", "registry", "runners", "scheduling", "server", "store", "testing", "upkeep", "__pycache__",
     }
 )  # fmt: skip
-"""Penstock's rooms that decide what is computed; the others, Beam's too, decide when and where."""
+"""Penstock's rooms that decide when and where something runs, or what is said of it; all others decide what
+is computed, and count."""
 
 ON_IMPORT = "<module>"
 """Stands in a key for what a module runs on import, as in Python's tracebacks."""
@@ -34,6 +36,11 @@ UNKNOWN = "unknown"
 """Begins the digest of a value that no key can hold, such as an object that a notebook made."""
 ORDER = "<imports>"
 """Stands in a key for the order in which modules run that do something on import."""
+
+
+@functools.cache
+def _counts(room: str) -> bool:
+    return room not in _NOT_COUNTED and os.path.isdir(os.path.join(_PACKAGE, room))
 
 
 class SourceClosure:
@@ -133,7 +140,7 @@ class SourceClosure:
     def _look_for(self, name: str) -> str | None:
         parts = as_parts(name)
         if parts[0] == "penstock":
-            if len(parts) < 2 or parts[1] not in _ROOMS:
+            if len(parts) < 2 or not _counts(parts[1]):
                 return None
             base = os.path.join(_PACKAGE, *parts[1:])
         else:

@@ -1,7 +1,11 @@
+import re
+from pathlib import Path
+
 import pytest
 
+import penstock
 from penstock.launch.digest_memo import DigestMemo
-from penstock.launch.source.closure import SourceClosure
+from penstock.launch.source.closure import SourceClosure, _counts
 
 FILES = {
     "modules/__init__.py": "",
@@ -84,6 +88,19 @@ def test_a_moved_project_has_the_same_digests(project, tmp_path_factory):
     other = tmp_path_factory.mktemp("other") / "place"
     shutil.copytree(project, other)
     assert digests(other, "modules.model") == digests(project, "modules.model")
+
+
+def test_every_room_that_a_component_calls_counts():
+    """A room that is new is either one that decides what is computed, or is named among the others."""
+    package = Path(penstock.__file__).parent
+    called = {
+        found
+        for file in (package / "components").glob("*.py")
+        for found in re.findall(r"from penstock\.(\w+)", file.read_text("utf-8"))
+        if (package / found).is_dir()
+    }
+    assert {"bulk_inference", "explaining", "infra_validation", "training"} <= called
+    assert {room for room in called if not _counts(room)} == {"beam", "dsl"}
 
 
 def test_penstock_s_data_rooms_count_and_its_runners_do_not(project):
