@@ -208,7 +208,7 @@ class Loop:
             predictions = self.model(features, training=False)
             for metric in self.metrics:
                 metric.update_state(labels, predictions)
-            return ops.sum(self.loss.call(labels, predictions)), ops.shape(predictions)[0]
+            return ops.sum(self.loss.call(labels, predictions)), tf.shape(predictions)[0]
 
         losses, rows = self.strategy.run(measure, args=batch)
         add = tf.distribute.ReduceOp.SUM

@@ -84,8 +84,12 @@ def build_model(states: int) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(states, activation="softmax")(hidden))
 
 
-def compiled(fn_args: FnArgs, optimizer, loss=LOSSES["cross-entropy"]) -> keras.Model:
-    """Returns a model that begins with the same weights each time."""
+def compiled(fn_args: FnArgs, optimizer, rate, loss=LOSSES["cross-entropy"]) -> keras.Model:
+    """Returns a model that begins with the same weights each time.
+
+    `rate` is a number or a schedule. The optimizer is made here, as all variables are: in the scope of the
+    strategy.
+    """
     keras.utils.set_random_seed(fn_args.seed or 0)
     states = fn_args.vocabulary_size(STATE)
     with fn_args.strategy.scope():
@@ -96,7 +100,7 @@ def compiled(fn_args: FnArgs, optimizer, loss=LOSSES["cross-entropy"]) -> keras.
             keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
             MacroRecall(states),
         ]
-        model.compile(optimizer, loss, metrics=judges)
+        model.compile(optimizer(rate), loss, metrics=judges)
     return model
 
 
@@ -114,17 +118,17 @@ def run_fn(fn_args: FnArgs) -> dict:
     figures, rates, histories, models = {}, {}, {}, {}
     for name, choice in COMPARED[compare].items():
         if compare == "optimizers":
-            found = learning_rate_range(compiled(fn_args, choice(1e-6)), train, lowest=1e-5)
+            found = learning_rate_range(compiled(fn_args, choice, 1e-5), train, lowest=1e-5)
             rates[name] = found.suggested
             figures[f"learning_rate_{len(rates)}"] = learning_rate_curve(
                 found.rates, found.losses, found.smoothed, suggested=found.suggested, title=name
             )
-            model = compiled(fn_args, choice(found.suggested))
+            model = compiled(fn_args, choice, found.suggested)
         elif compare == "schedules":
             steps = epochs * train.steps_per_epoch
-            model = compiled(fn_args, OPTIMIZERS["SGD, momentum"](choice(steps)))
+            model = compiled(fn_args, OPTIMIZERS["SGD, momentum"], choice(steps))
         else:
-            model = compiled(fn_args, keras.optimizers.Adam(RATE), choice)
+            model = compiled(fn_args, keras.optimizers.Adam, RATE, choice)
         histories[name] = fit(
             model, train, validation_data=evaluation, fn_args=fn_args, epochs=epochs
         ).history

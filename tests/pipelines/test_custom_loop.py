@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -104,6 +106,34 @@ def test_the_same_batches_give_the_same_weights_as_fit(module):
         np.testing.assert_allclose(mine, kept, rtol=2e-4, atol=2e-5)
     np.testing.assert_allclose(history["loss"], told.history["loss"], rtol=1e-4)
     np.testing.assert_allclose(history["macro_recall"], told.history["macro_recall"], rtol=1e-5)
+
+
+ON_TWO_DEVICES = """
+import runpy, sys
+import numpy as np
+import tensorflow as tf
+
+devices = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+sys.path.insert(0, ".")
+import modules.custom_loop as module
+
+trained = runpy.run_path(sys.argv[1])["trained"]
+one, told = trained(module, tf.distribute.get_strategy())
+two, told_by_two = trained(module, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+for first, second in zip(one, two, strict=True):
+    np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-4)
+for name, values in told.items():
+    np.testing.assert_allclose(values, told_by_two[name], rtol=1e-3)
+"""
+
+
+@pytest.mark.slow
+def test_two_replicas_give_the_same_weights_as_one_device(copied_project):
+    """Clipping, the loss and the metrics are those of the whole batch, not of a replica's part."""
+    words = [sys.executable, "-c", ON_TWO_DEVICES, __file__]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
