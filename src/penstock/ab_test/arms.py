@@ -69,7 +69,7 @@ class Arms:
 
 
 def asked(
-    split: ExamplesSplit,
+    splits: Sequence[ExamplesSplit],
     candidate: str,
     baseline: str,
     *,
@@ -78,10 +78,10 @@ def asked(
     class_names: Sequence[str] = (),
     unit_key: str = "",
 ) -> Arms:
-    """Ask both models about the rows of a split that have a label.
+    """Ask both models about the rows of splits that have a label.
 
     Args:
-        split: The rows, with raw features.
+        splits: The rows, with raw features.
         candidate: The folder of one model.
         baseline: The folder of the other.
         label_key: The feature that is right.
@@ -93,22 +93,26 @@ def asked(
         ValueError: If a feature or an output is missing.
     """
     wanted = [label_key, *([unit_key] if unit_key else [])]
-    columns = read_columns(split)
+    columns = _columns(splits)
     _require(columns, wanted)
     known = is_known(columns[label_key])
-    said = [predict_split(each, split, label_key) for each in (candidate, baseline)]
+    answers = [
+        [predict_split(model, split, label_key) for split in splits]
+        for model in (candidate, baseline)
+    ]
+    said = [np.concatenate([each.chosen(prediction_key) for each in parts]) for parts in answers]
     units = unit_numbers(columns[unit_key][known]) if unit_key else None
     return Arms(
         [columns[label_key][known]] * 2,
-        [each.chosen(prediction_key)[known] for each in said],
-        [tuple(class_names) or each.class_names for each in said],
+        [each[known] for each in said],
+        [tuple(class_names) or parts[0].class_names for parts in answers],
         [units, units],
         paired=True,
     )
 
 
 def logged(
-    split: ExamplesSplit,
+    splits: Sequence[ExamplesSplit],
     candidate: str,
     baseline: str,
     *,
@@ -120,7 +124,7 @@ def logged(
     """Return what two versions answered, as a server logged it and `penstock label` gave it labels.
 
     Args:
-        split: The logged rows.
+        splits: The logged rows.
         candidate: One version: its number, or the label under which it was asked.
         baseline: The other.
         label_key: As in `asked`.
@@ -131,7 +135,7 @@ def logged(
     Raises:
         ValueError: If there is no row of a version, or a feature or an output is missing.
     """
-    columns = read_columns(split)
+    columns = _columns(splits)
     unit_key = unit_key or REQUEST
     _require(columns, [label_key, unit_key, _VERSION])
     outputs = {
@@ -150,6 +154,23 @@ def logged(
         [units[each] for each in places],
         paired=False,
     )
+
+
+def _columns(splits: Sequence[ExamplesSplit]) -> dict[str, _Array]:
+    """Return the columns of splits, one after the other; what one of them lacks is missing there."""
+    parts = [read_columns(split) for split in splits]
+    rows = [len(next(iter(part.values()), ())) for part in parts]
+    found: dict[str, _Array] = {}
+    for name in {name: None for part in parts for name in part}:
+        like = next(part[name] for part in parts if name in part)
+        missing = None if like.dtype == object else np.nan
+        found[name] = np.concatenate(
+            [
+                part.get(name, np.full(count, missing))
+                for part, count in zip(parts, rows, strict=True)
+            ]
+        )
+    return found
 
 
 def _answered_by(columns: Mapping[str, _Array], version: str) -> npt.NDArray[np.bool_]:

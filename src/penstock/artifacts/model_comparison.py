@@ -21,5 +21,5 @@ class ABComparison(JsonValue):
     `metrics` is a list with `name`, `candidate`, `baseline`, `improvement` and its interval `lower` and
     `upper`, `standard_error`, `units`, `method`, `lower_is_better`, `margin`, `outcome` and
     `units_needed`; besides there are `outcome` ("candidate", "baseline" or "undecided") and `reasons`,
-    `candidate`, `baseline`, `rows`, `units`, `paired`, `confidence`, `label` and `split`.
+    `candidate`, `baseline`, `rows`, `units`, `paired`, `confidence`, `label` and `splits`.
     """

@@ -44,7 +44,8 @@ class ABGate(Component):
         margin: How much better the candidate must be in the first metric; negative: how much worse it may
             be. Or a dict, with a margin for each metric that is judged: all of them must be kept.
         confidence: How often an interval holds the true difference.
-        split: The split of the rows; the only one by default.
+        splits: The splits to compare on. By default the only one; of a log all, since no model was trained
+            on it.
         unit_key: The feature that says which rows belong together, such as a user: they are no
             independent evidence. In a log it is the request by default.
         candidate_share: The candidate's share of the traffic by the server's config. If it answered
@@ -86,7 +87,7 @@ class ABGate(Component):
     metrics: Sequence[str]
     margin: float | Mapping[str, float] = 0.0
     confidence: float = 0.95
-    split: str = ""
+    splits: Sequence[str] = ()
     unit_key: str = ""
     candidate_share: float | None = None
     planned_units: int | None = None
@@ -217,10 +218,13 @@ class ABGate(Component):
         from penstock.ab_test.arms import asked, logged
         from penstock.io import ExamplesSplit
 
-        names = list(self.examples.splits)
-        if not self.split and len(names) != 1:
-            raise ValueError(f"Say in split which rows are compared. Splits: {', '.join(names)}")
-        split = ExamplesSplit.of(self.examples, self.split or names[0])
+        names = list(self.splits or self.examples.splits)
+        if not self.splits and self.model is not None and len(names) > 1:
+            raise ValueError(
+                "Say in splits which rows are compared: those that no model was trained on. Splits: "
+                f"{', '.join(names)}"
+            )
+        splits = [ExamplesSplit.of(self.examples, name) for name in names]
         how: dict[str, Any] = {
             "label_key": self.label_key,
             "prediction_key": self.prediction_key,
@@ -228,9 +232,9 @@ class ABGate(Component):
             "unit_key": self.unit_key,
         }
         if self.model is None:
-            return logged(split, self.candidate_version, self.baseline_version, **how)
+            return logged(splits, self.candidate_version, self.baseline_version, **how)
         assert baseline is not None
-        return asked(split, self.model.serving_uri, baseline, **how)
+        return asked(splits, self.model.serving_uri, baseline, **how)
 
     def _write(self, decision: Decision, metrics: Sequence[Judged], arms: Arms | None) -> None:
         self.comparison.value = {
@@ -244,7 +248,7 @@ class ABGate(Component):
             "confidence": self.confidence,
             "planned_units": self.planned_units,
             "label": self.label_key,
-            "split": self.split,
+            "splits": list(self.splits or self.examples.splits),
         }
         self.verdict.value = decision.outcome
         ok = decision.outcome == "candidate"

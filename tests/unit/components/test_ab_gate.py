@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from penstock.artifacts import Examples, Model
 from penstock.cards.artifact_pages.page import artifact_page
 from penstock.components import ABGate, Pusher
-from penstock.io import ExamplesWriter
+from penstock.io import ExamplesSplit, ExamplesWriter, read_columns
 from penstock.pushing import push_model, set_alias
 from penstock.testing import ComponentFailed, check_component, run_component
 
@@ -220,3 +222,28 @@ def test_what_is_not_there_is_said(log, tmp_path, given, message):
 def test_mistakes_are_named_at_definition(given, message):
     with pytest.raises(ValueError, match=message):
         gate(Examples("x"), **given)
+
+
+def test_the_rows_of_a_log_may_be_in_several_splits(tmp_path):
+    examples = log_of(tmp_path / "log")
+    rows = read_columns(ExamplesSplit.of(examples, "eval"))
+    parts = {"train": np.arange(ROWS) < 120, "eval": np.arange(ROWS) >= 120}
+    folder = tmp_path / "parts"
+    for name, chosen in parts.items():
+        texts = {k: v[chosen] for k, v in rows.items()}
+        texts = {
+            k: np.array([(x or b"").decode() for x in v])
+            if v.dtype == object
+            else v.astype(v.dtype)
+            for k, v in texts.items()
+        }
+        part = write(folder / name, texts)
+        shutil.copytree(part.split_uri("eval"), folder / f"all/Split-{name}")
+    divided = Examples(str(folder / "all"))
+    divided.splits = list(parts)
+    whole, both = (
+        run_component(gate(each), tmp_path / name)["comparison"].value
+        for each, name in ((examples, "whole"), (divided, "both"))
+    )
+    assert both["splits"] == ["train", "eval"]
+    assert both["metrics"][0] == pytest.approx(whole["metrics"][0])
