@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     _Array = npt.NDArray[Any]
 
 SERVED = "served."
-_OUTPUT, _VERSION, _LABEL = f"{SERVED}output.", f"{SERVED}version", f"{SERVED}label"
-REQUEST = f"{SERVED}request_id"
+_OUTPUT, _VERSION = f"{SERVED}output.", f"{SERVED}version"
+_LABEL, _TIME = f"{SERVED}label", f"{SERVED}time"
+REQUEST, BUCKET = f"{SERVED}request_id", f"{SERVED}bucket"
 
 
 class Arms:
@@ -123,6 +124,8 @@ def logged(
 ) -> Arms:
     """Return what two versions answered, as a server logged it and `penstock label` gave it labels.
 
+    Only the time in which both answered counts: what was asked before may have been something else.
+
     Args:
         splits: The logged rows.
         candidate: One version: its number, or the label under which it was asked.
@@ -130,14 +133,15 @@ def logged(
         label_key: As in `asked`.
         prediction_key: As in `asked`.
         class_names: As in `asked`.
-        unit_key: As in `asked`; by default the request.
+        unit_key: As in `asked`; by default what divided the traffic: a part of the users, or the request.
 
     Raises:
-        ValueError: If there is no row of a version, or a feature or an output is missing.
+        ValueError: If there is no row of a version, they never answered at the same time, or a feature or
+            an output is missing.
     """
     columns = _columns(splits)
-    unit_key = unit_key or REQUEST
-    _require(columns, [label_key, unit_key, _VERSION])
+    unit_key = unit_key or (BUCKET if BUCKET in columns else REQUEST)
+    _require(columns, [label_key, unit_key, _VERSION, _TIME])
     outputs = {
         name.removeprefix(_OUTPUT): values
         for name, values in columns.items()
@@ -145,7 +149,14 @@ def logged(
     }
     said = ModelPredictions(outputs, ()).chosen(prediction_key)
     known = is_known(columns[label_key])
-    places = [known & _answered_by(columns, each) for each in (candidate, baseline)]
+    answered = [_answered_by(columns, each) for each in (candidate, baseline)]
+    times = columns[_TIME]
+    begin = max(times[each].min() for each in answered)
+    end = min(times[each].max() for each in answered)
+    if begin > end:
+        raise ValueError(f"{candidate!r} and {baseline!r} never answered at the same time.")
+    known &= (times >= begin) & (times <= end)
+    places = [known & each for each in answered]
     units = unit_numbers(columns[unit_key])
     return Arms(
         [columns[label_key][each] for each in places],

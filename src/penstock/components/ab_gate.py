@@ -24,7 +24,7 @@ class ABGate(Component):
     Either both models are asked about the same rows, through their serving signatures: give `model` and
     `serving_model` or `baseline_model`. Or the rows are requests that a server logged, each answered by one
     of two versions, with labels that came later (`penstock label`): give `candidate_version` and
-    `baseline_version`.
+    `baseline_version`. Of a log only the time in which both answered counts.
 
     The candidate wins if the whole confidence interval of its improvement lies above the margin, the
     baseline if it lies below; else it is undecided. Then the baseline stays: the blessing is given to a
@@ -47,7 +47,8 @@ class ABGate(Component):
         splits: The splits to compare on. By default the only one; of a log all, since no model was trained
             on it.
         unit_key: The feature that says which rows belong together, such as a user: they are no
-            independent evidence. In a log it is the request by default.
+            independent evidence. In a log it is by default what divided the traffic: 4,096 parts of the
+            users where that is a header, else the request. Name the feature if that divided it.
         candidate_share: The candidate's share of the traffic by the server's config. If it answered
             another share, by more than chance, nothing is decided.
         planned_units: For a gate that runs again and again while data come in, and stops when it decides:

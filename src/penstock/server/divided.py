@@ -174,9 +174,17 @@ class DividedServables(Servables):
                 described.takes_examples,
                 label,
                 rows,
+                self._bucket(asked),
             ),
             shadow=shadow,
         )
+
+    def _bucket(self, asked: Asked) -> int | None:
+        """Return the part of the keys that a request belongs to, where a header divides the traffic."""
+        traffic = self.traffic.get(asked.name, _NO_TRAFFIC)
+        if traffic.key.source != "header":
+            return None
+        return traffic.bucket(_request_key(traffic, asked.request))
 
     def _load(self, source: ModelSource, version: int, folder: str) -> Servable:
         servable = super()._load(source, version, folder)

@@ -16,6 +16,9 @@ from typing import Any
 
 from penstock.server.config_fields import table
 
+BUCKETS = 4096
+"""Parts of the keys that the request log tells apart."""
+
 _SHARE_SUM_SLACK = 1e-6
 
 
@@ -144,6 +147,15 @@ class Traffic:
             if place < bound:
                 return target
         return self.split[-1][0]
+
+    def bucket(self, key: bytes) -> int:
+        """Return which of 4,096 parts of all keys a key belongs to: it is evened out, and names nobody.
+
+        Example:
+            >>> Traffic(salt="taxi").bucket(b"user-7") == Traffic(salt="taxi").bucket(b"user-7")
+            True
+        """
+        return int(_place(self.salt, key) * BUCKETS)
 
     def shadows_of(self, key: bytes) -> list[Target]:
         """Return the versions that get a copy of a request with this key."""

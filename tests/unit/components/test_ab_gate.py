@@ -15,7 +15,7 @@ from penstock.io import ExamplesSplit, ExamplesWriter, read_columns
 from penstock.pushing import push_model, set_alias
 from penstock.testing import ComponentFailed, check_component, run_component
 
-ROWS = 200
+ROWS, BEFORE = 240, 40
 
 
 def write(root, columns) -> Examples:
@@ -37,18 +37,23 @@ def log(tmp_path) -> Examples:
 
 
 def log_of(folder, versions=(1, 2)) -> Examples:
-    """What a server logged: the canary is right in 95 of 100 rows, the champion in 80."""
+    """What a server logged: the canary is right in 95 of 100 rows, the champion in 80.
+
+    Before there was a canary, the champion was asked something else, and always wrong.
+    """
     random = np.random.default_rng(1)
-    champion = np.arange(ROWS) % 4 != 0
+    champion = (np.arange(ROWS) % 4 != 0) | (np.arange(ROWS) < BEFORE)
     right = random.random(ROWS) < np.where(champion, 0.8, 0.95)
+    right[:BEFORE] = False
     kind = np.where(random.random(ROWS) < 0.5, "yes", "no")
     score = np.where((kind == "yes") == right, 0.9, 0.1)
-    kind[7] = ""
+    kind[BEFORE + 7] = ""
     return write(
         folder,
         {
             "x": random.normal(size=ROWS).astype("float32"),
             "kind": kind,
+            "served.time": np.arange(ROWS),
             "served.request_id": np.array([f"r{i}" for i in range(ROWS)]),
             "served.version": np.where(
                 champion, 1, np.array(versions[1:])[np.arange(ROWS) // 4 % (len(versions) - 1)]
@@ -69,7 +74,7 @@ def test_what_a_server_logged_decides(log, tmp_path):
     outputs = run_component(gate(log, candidate_share=0.25), tmp_path / "out")
     found = outputs["comparison"].value
     (accuracy,) = found["metrics"]
-    assert found["rows"] == [50, 149]
+    assert found["rows"] == [50, 146]
     assert accuracy["candidate"] > accuracy["baseline"]
     assert accuracy["lower"] > 0
     assert (found["outcome"], outputs["verdict"].value) == ("candidate", "candidate")
@@ -87,6 +92,8 @@ def test_what_a_server_logged_decides(log, tmp_path):
     assert outputs["verdict"].value == "undecided"
     assert "would decide" in outputs["blessing"].custom_properties["reasons"][0]
 
+    alone = {"candidate_version": "1", "baseline_version": "1"}
+    assert run_component(gate(log, **alone), tmp_path / "itself")["verdict"].value == "undecided"
     canary = log_of(tmp_path / "moved", versions=(1, 2, 3))
     with pytest.raises(ComponentFailed, match="'canary' named the versions 2, 3 while"):
         run_component(gate(canary), tmp_path / "mixed")
@@ -227,7 +234,7 @@ def test_mistakes_are_named_at_definition(given, message):
 def test_the_rows_of_a_log_may_be_in_several_splits(tmp_path):
     examples = log_of(tmp_path / "log")
     rows = read_columns(ExamplesSplit.of(examples, "eval"))
-    parts = {"train": np.arange(ROWS) < 120, "eval": np.arange(ROWS) >= 120}
+    parts = {"train": np.arange(ROWS) < 150, "eval": np.arange(ROWS) >= 150}
     folder = tmp_path / "parts"
     for name, chosen in parts.items():
         texts = {k: v[chosen] for k, v in rows.items()}

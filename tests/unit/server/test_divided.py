@@ -390,3 +390,17 @@ def test_agreement_is_by_row():
     assert agreement({"y": floats[:0]}, {"y": floats[:0]}) == (0, 0)
     assert agreement({"t": text[:0]}, {"t": text[:0]}) == (0, 0)
     assert agreement({"y": floats}, {"y": floats[:2]}) == (0, 3)
+
+
+def test_a_header_that_divides_the_traffic_is_logged_as_a_part_of_the_users(folder, tmp_path):
+    async def asking(asker):
+        for user in ("ann", "bob", "ann"):
+            await asker.predict([_row(1.0)], {"x-user": user})
+
+    config = {"split": {"1": 0.5, "2": 0.5}, "key": "header:x-user"}
+    _ask(folder, asking, traffic=config, log=RequestLogConfig(str(tmp_path)))
+    traffic = Traffic.from_config("m", config)
+    ann, bob, again = (each["served.bucket"] for each in _logged(tmp_path))
+    assert ann == again == [traffic.bucket(b"ann")]
+    assert bob != ann
+    assert 0 <= ann[0] < 4096

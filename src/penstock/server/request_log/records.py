@@ -7,6 +7,7 @@ what the server adds under names that start with `served.`:
     served.row          the row's place in the request
     served.time         when the request came, in microseconds since 1970
     served.model, served.version, served.label, served.signature
+    served.bucket       which of 4,096 parts of the users it came from, where a header divides the traffic
     served.output.NAME  each output of the model
 """
 
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from penstock.io.examples.messages import example_class
 
 PREFIX = "served."
-REQUEST_ID, ROW = f"{PREFIX}request_id", f"{PREFIX}row"
+REQUEST_ID, ROW, BUCKET = f"{PREFIX}request_id", f"{PREFIX}row", f"{PREFIX}bucket"
 OUTPUT_PREFIX = f"{PREFIX}output."
 
 Array = npt.NDArray[Any]
@@ -43,6 +44,7 @@ class Answered:
         takes_examples: Whether the one input holds serialized tf.Examples.
         label: The label that the request or the split named.
         rows: The place of each row in the request, if it was divided; else they are counted from 0.
+        bucket: Which part of the keys the request belongs to, where a header divides the traffic.
     """
 
     request_id: str
@@ -55,6 +57,7 @@ class Answered:
     takes_examples: bool = False
     label: str | None = None
     rows: tuple[int, ...] | None = None
+    bucket: int | None = None
 
     @property
     def size(self) -> int:
@@ -120,6 +123,8 @@ def _fixed(answered: Answered) -> Any:
         if value is not None:
             features[PREFIX + name].bytes_list.value.append(value.encode())
     features[f"{PREFIX}version"].int64_list.value.append(answered.version)
+    if answered.bucket is not None:
+        features[BUCKET].int64_list.value.append(answered.bucket)
     features[f"{PREFIX}time"].int64_list.value.append(int(answered.time * 1e6))
     return example
 
