@@ -264,10 +264,10 @@ def test_the_loop(project, served, webhook):
 
     # Promote, and roll back.
     said = project.penstock("promote", "penguins", "@canary", "--as", "champion")
-    assert said == "penguins@champion is now version 3 (before: 1)\n"
+    assert said == "penguins@champion is now version 3 (before: version 1)\n"
     wait_for(lambda: served.versions_since(len(served.answers) - 40) == {3})
     said = project.penstock("rollback", "penguins", "--as", "champion")
-    assert said == "penguins@champion is now version 1 (before: 3)\n"
+    assert said == "penguins@champion is now version 1 (before: version 3)\n"
     wait_for(lambda: served.versions_since(len(served.answers) - 40) == {1, 3})
     served.close()
     assert served.failures == []

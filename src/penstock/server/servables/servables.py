@@ -56,8 +56,8 @@ class Servables:
 
     @property
     def ready(self) -> bool:
-        """Whether every model has a version that answers."""
-        return all(model.available for model in self._models.values())
+        """Whether every model answers requests that name no version."""
+        return all(model.ready for model in self._models.values())
 
     def get(self, name: str, version: int | None = None, label: str | None = None) -> Use:
         """Return a version of a model, for a `with` block during which it is not unloaded.

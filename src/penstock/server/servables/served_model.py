@@ -93,6 +93,12 @@ class ServedModelVersions:
         return sorted(self._slots)
 
     @property
+    def ready(self) -> bool:
+        """Whether requests that name no version are answered."""
+        default = self.source.default_label
+        return bool(self._slots) and (default is None or default in self.labels)
+
+    @property
     def labels(self) -> dict[str, int]:
         """The version that answers for each label."""
         return self._labels.current
@@ -111,6 +117,11 @@ class ServedModelVersions:
         if version is None and label is None:
             # Before its first version the default label is no reason for "no such label".
             label = self.source.default_label if self._slots else None
+            wanted = self._labels.wanted.get(label or "")
+            if wanted is not None and label not in self.labels:
+                raise UnavailableError(
+                    f"Version {wanted} of {self.source.name!r}, its {label!r}, is not loaded yet."
+                )
         if label is not None:
             if label not in self.labels:
                 raise NotFoundError(

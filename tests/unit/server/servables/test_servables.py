@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from penstock.pushing import is_held, push_model, remove_alias, set_alias
 from penstock.server import ModelSource, Servables, VersionPolicy
 from penstock.server.errors import NotFoundError, UnavailableError
+from penstock.server.servables.served_model import ServedModelVersions
 
 pytestmark = pytest.mark.tensorflow
 
@@ -157,6 +159,30 @@ def test_aliases_that_are_set_beside_the_versions_are_labels(saved_model, tmp_pa
         assert servables.model("m").labels == {}
 
     with_servables(ModelSource("m", folder, default_label="champion"), steps)
+
+
+def test_a_server_is_ready_when_its_default_label_answers(tmp_path):
+    for version in ("1", "2"):
+        (tmp_path / version).mkdir()
+    set_alias(str(tmp_path), "champion", 1)
+    seen = []
+
+    def load(source, version, folder):
+        seen.append((version, versions.ready))
+        if versions.available:
+            with pytest.raises(UnavailableError, match="Version 1 of 'm', its 'champion', is not"):
+                versions.use()
+        return SimpleNamespace(close=lambda: None)
+
+    versions = ServedModelVersions(ModelSource("m", str(tmp_path), default_label="champion"), load)
+
+    async def steps():
+        await versions.update()
+        seen.append((versions.available, versions.ready))
+        await versions.close()
+
+    asyncio.run(steps())
+    assert seen == [(2, False), (1, False), ([1, 2], True)]
 
 
 def test_checksums_are_verified_and_versions_in_use_are_held(saved_model, tmp_path, caplog):
