@@ -13,6 +13,7 @@ from penstock.components import (
     BaselineComparison,
     Evaluator,
     ExampleValidator,
+    Explainer,
     NumpyExampleGen,
     Pusher,
     SchemaGen,
@@ -136,6 +137,15 @@ def digits(example_gen: ExampleGen, name: str = "digits") -> Pipeline:
         margin=0.03,
         prediction_key="probabilities",
     )
+    # Where in an image the network looks: the last convolution, pixel by pixel, and back to the input.
+    explainer = Explainer(
+        model=trainer.outputs["model"],
+        examples=example_gen.outputs["examples"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        methods=["grad_cam", "saliency"],
+        split="test",
+        module_file=MODULE,
+    )
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
@@ -154,6 +164,7 @@ def digits(example_gen: ExampleGen, name: str = "digits") -> Pipeline:
             blessed,
             evaluator,
             comparison,
+            explainer,
             pusher,
         ],
     )
