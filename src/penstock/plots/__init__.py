@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.plots.images import heat_map_over_image, image_grid
     from penstock.plots.learning_rates import learning_rate_curve
     from penstock.plots.pictures import write_pictures
+    from penstock.plots.points import map_of_vectors
     from penstock.plots.scores import precision_recall, predicted_and_actual, score_histogram
 
 _MODULE_OF = {
@@ -28,6 +29,7 @@ _MODULE_OF = {
     "forecast": "forecasts",
     "heat_map_over_image": "images",
     "image_grid": "images",
+    "map_of_vectors": "points",
     "learning_rate_curve": "learning_rates",
     "new_figure": "canvas",
     "precision_recall": "scores",
@@ -46,6 +48,7 @@ __all__ = [
     "heat_map_over_image",
     "image_grid",
     "learning_rate_curve",
+    "map_of_vectors",
     "new_figure",
     "precision_recall",
     "predicted_and_actual",

@@ -140,3 +140,20 @@ def test_a_learning_rate_curve_marks_the_suggestion_and_cuts_off_what_diverged()
     assert axes.get_ylim()[1] < 5
     with pytest.raises(ValueError, match="4 rates, 1 losses"):
         plots.learning_rate_curve(rates, [1.0], rates)
+
+
+def test_a_map_of_vectors_shows_where_they_differ_most():
+    spread = {
+        "a": [5.0, 0.0, 0.0],
+        "b": [-5.0, 0.1, 0.0],
+        "c": [0.0, 2.0, 0.1],
+        "other": [0, 0, 99],
+    }
+    figure = plots.map_of_vectors({"first": ["a", "b"], "second": ["c"]}, spread, named=["a"])
+    first, second = figure.axes[0].collections
+    x, y = np.array(first.get_offsets()).T
+    assert x == pytest.approx([5, -5], abs=0.1)
+    assert y == pytest.approx([second.get_offsets()[0][1] * -0.5] * 2, abs=0.2)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["a"]
+    with pytest.raises(ValueError, match="three vectors. Received: 2"):
+        plots.map_of_vectors({"first": ["a", "b"]}, spread)
