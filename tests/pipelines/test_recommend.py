@@ -70,6 +70,8 @@ def test_the_loss_in_a_batch_is_that_of_the_rows_of_the_batch(copied_project):
     assert found == pytest.approx(np.mean(expected), rel=1e-5)
 
 
+# Keras 3.15 reads TensorFlow's variables by an older way of NumPy's.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_items_share_the_vectors_of_their_words_and_the_tower_is_saved_with_its_names(
     copied_project, tmp_path
 ):
