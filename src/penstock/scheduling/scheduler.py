@@ -76,9 +76,11 @@ class Scheduler:
                     break
                 stop.wait(_LOOK_SECONDS if wait is None else wait)
         finally:
+            self._stop()
             notices.close()
             self._note_deliveries(notices)
-            self._stop()
+            for process in self._processes.values():
+                process.wait(_STOP_SECONDS)
 
     def tick(self, now: datetime, notices: Notices) -> float | None:
         """Do what is to be done at a moment.
@@ -270,15 +272,13 @@ class Scheduler:
         return schedule.next_after(self.folder.state(schedule.name).considered or schedule.first)
 
     def _stop(self) -> None:
-        """Ask the runs to stop, and wait; the next scheduler resumes them."""
+        """Ask the runs to stop; the next scheduler resumes them."""
         for name, process in self._processes.items():
             if not process.ended:
                 process.stop()
                 self._tell_line(
                     f"{name}: its run is asked to stop, and resumed by the next scheduler"
                 )
-        for process in self._processes.values():
-            process.wait(_STOP_SECONDS)
 
     def _say(self, schedule: Schedule, text: str) -> None:
         self._tell_line(f"{schedule.name}: {text}")

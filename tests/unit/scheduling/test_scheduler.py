@@ -16,6 +16,7 @@ import pytest
 from penstock.cli import main
 from penstock.notifications import VerdictFilter
 from penstock.scheduling import Schedule, ScheduleFolder, Scheduler
+from penstock.scheduling.state import ScheduleState
 from penstock.store import MetadataStore
 
 WATCH = """
@@ -81,6 +82,11 @@ def run_until_idle(folder: ScheduleFolder) -> list[str]:
     return [line[20:] for line in lines]
 
 
+def penstock(*words: str) -> None:
+    command = [sys.executable, "-m", "penstock", *words]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
 def began(folder: ScheduleFolder) -> int:
     return Path(folder.project_root, "runs.txt").read_text().count("began")
 
@@ -116,7 +122,7 @@ def test_a_verdict_makes_another_pipeline_run_and_people_are_told(folder, webhoo
 
     assert run_until_idle(folder) == [], "an hour has not passed, and the verdict was acted on"
     # The next one finds the same verdict in the cache, which is no news.
-    assert main(["run", "pipelines/monitor.py", "--in-process", "--progress", "none"]) == 0
+    penstock("run", "pipelines/monitor.py", "--in-process")
     assert run_until_idle(folder) == []
 
 
@@ -179,3 +185,23 @@ def test_what_a_scheduler_stops_the_next_one_resumes(folder):
     assert told[0] == f"monitor: run {run_id} goes on"
     assert states(folder, "monitor") == ["COMPLETE"]
     assert began(folder) == 2
+
+
+def test_what_a_scheduler_could_not_tell_the_next_one_tells(folder, webhook):
+    (folder.project_root / "notifications.toml").write_text(
+        f"[targets.ops]\nkind = 'webhook'\nurl = '{webhook.url}'\n"
+    )
+    folder.add(hourly("monitor", enabled=False))
+    penstock("run", "pipelines/monitor.py", "--in-process", "--run-id", "r1")
+    folder.write_state("monitor", ScheduleState(last_run="r1", untold="r1"))
+    assert run_until_idle(folder) == ["monitor: ops told of run r1"]
+    (event,) = webhook.taken
+    assert (event["run_id"], event["schedule"]) == ("r1", "monitor")
+    assert folder.state("monitor").untold == ""
+    assert run_until_idle(folder) == []
+
+    # Nobody can be told: that stands with the schedule.
+    webhook.codes = [500] * 3
+    folder.write_state("monitor", ScheduleState(last_run="r1", untold="r1"))
+    run_until_idle(folder)
+    assert folder.state("monitor").notice.startswith("ops: it answered 500")
