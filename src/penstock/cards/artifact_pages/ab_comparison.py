@@ -21,7 +21,7 @@ _METHODS = {
     "bootstrap": "bootstrap",
     "sequence": "confidence sequence, for repeated looks",
 }
-_WIDTH, _HEIGHT, _EDGE = 320, 30, 10
+_WIDTH, _HEIGHT, _EDGE = 180, 26, 6
 
 
 def content(artifact: Artifact) -> PageContent:
@@ -31,7 +31,6 @@ def content(artifact: Artifact) -> PageContent:
         found = artifact.value
         outcome = found["outcome"]
         rows = [_row(each) for each in found["metrics"]]
-        intervals = [[each["name"], _interval(each)] for each in found["metrics"]]
     except FileNotFoundError:
         raise FileNotFoundError(f"{artifact.value_uri} is missing") from None
     except (ValueError, TypeError, KeyError) as error:
@@ -44,8 +43,9 @@ def content(artifact: Artifact) -> PageContent:
         "improvement",
         "from",
         "to",
-        "needed",
+        "margin",
         "speaks for",
+        "",
     ]
     how = "both versions saw the same rows" if found["paired"] else "each version had its own rows"
     facts = {
@@ -60,8 +60,7 @@ def content(artifact: Artifact) -> PageContent:
     }
     body = [section("What was compared", fact_table(facts))]
     if rows:
-        drawn = row_table(["metric", "improvement; the line is the margin"], intervals)
-        body = [section("Differences", row_table(columns, rows), drawn), *body]
+        body = [section("Differences", row_table(columns, rows)), *body]
     if found["reasons"]:
         reasons = tag("ul", *(tag("li", each) for each in found["reasons"]))
         body = [section("Why", reasons), *body]
@@ -70,8 +69,9 @@ def content(artifact: Artifact) -> PageContent:
 
 def _row(metric: Mapping[str, Any]) -> list[Any]:
     name = f"{metric['name']} (lower is better)" if metric["lower_is_better"] else metric["name"]
-    values = [metric[each] for each in ("candidate", "baseline", "improvement", "lower", "upper")]
-    return [name, *values, metric["margin"], metric["outcome"]]
+    keys = ("candidate", "baseline", "improvement", "lower", "upper")
+    values = [float(f"{metric[each]:.4g}") for each in keys]
+    return [name, *values, metric["margin"], metric["outcome"], _interval(metric)]
 
 
 def _interval(metric: Mapping[str, Any]) -> Markup:
