@@ -66,7 +66,8 @@ class HalveWhenWorse(keras.callbacks.Callback):  # type: ignore[misc]
                 f"{sorted(logs or {})}. Give validation_data, or name another metric in monitor."
             )
         now, before = float(logs[self.monitor]), self._previous
-        rate = float(self.model.optimizer.learning_rate)
+        # An operation makes one tensor of a variable that has a copy on each device.
+        rate = float(keras.ops.multiply(self.model.optimizer.learning_rate, 1.0))
         logs["learning_rate"] = rate
         self._previous = now
         if before is None or self._sign * (now - before) >= 0:
