@@ -58,6 +58,7 @@ def test_the_rollout_of_attention(copied_project):
     np.testing.assert_allclose(seen, np.broadcast_to(np.eye(tokens - 1)[5] * 0.5, seen.shape))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_the_saved_model_has_the_layers_of_the_module(copied_project, tmp_path):
     import keras
 
