@@ -26,6 +26,7 @@ from penstock.training import EvalArgs, TrainArgs
 MODULE = "modules/forecast.py"
 
 network = RuntimeParameter("network", str, "cnn", "dense, cnn or lstm")
+loss = RuntimeParameter("loss", str, "mae", "mae, mse, huber or another loss of Keras for numbers")
 epochs = RuntimeParameter("epochs", int, 60, "epochs of the Trainer at most")
 backend = RuntimeParameter("backend", str, "tensorflow", "tensorflow, jax or torch")
 distribution = RuntimeParameter("distribution", str, "none", "none or mirrored")
@@ -61,7 +62,7 @@ trainer = Trainer(
     module_file=MODULE,
     train_args=TrainArgs(splits=["train"]),
     eval_args=EvalArgs(splits=["eval"]),
-    custom_config={"network": network, "epochs": epochs},
+    custom_config={"network": network, "loss": loss, "epochs": epochs},
     backend=backend,
     distribution=distribution,
 ).with_resources(accelerator=accelerator)

@@ -65,7 +65,7 @@ class Batches:
         return self.data
 
 
-def trained(module, strategy, epochs=2):
+def trained(module, strategy, epochs=2, callbacks=()):
     """Return the weights and the history of the loop on one batch order, from one initialization."""
     import keras
 
@@ -78,7 +78,7 @@ def trained(module, strategy, epochs=2):
         metrics = [module.MacroRecall(STATES)]
         loop = module.Loop(model, optimizer, module.SparseFocalLoss(), metrics, strategy)
         batches = Batches(features, labels, module.BATCH_SIZE)
-        history = loop.fit(batches, batches, epochs, [])
+        history = loop.fit(batches, batches, epochs, list(callbacks))
     return [np.array(weight) for weight in model.get_weights()], history
 
 
@@ -134,6 +134,24 @@ def test_two_replicas_give_the_same_weights_as_one_device(copied_project):
     words = [sys.executable, "-c", ON_TWO_DEVICES, __file__]
     done = subprocess.run(words, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+def test_a_killed_loop_goes_on_after_its_last_epoch(module, tmp_path):
+    import tensorflow as tf
+
+    from penstock.training import Checkpoints, FnArgs
+
+    def kept():
+        return [Checkpoints(FnArgs(checkpoint_dir=str(tmp_path / "kept")), every="epoch")]
+
+    strategy = tf.distribute.get_strategy()
+    whole, _ = trained(module, strategy, epochs=3)
+    trained(module, strategy, epochs=2, callbacks=kept())
+    resumed, history = trained(module, strategy, epochs=3, callbacks=kept())
+    for first, second in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
+    assert len(history["val_loss"]) == 3
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from penstock.components import CsvExampleGen, Windows
+from penstock.components import CsvExampleGen, ParquetExampleGen, Windows
 from penstock.io import ExamplesSplit
 from penstock.testing import run_component
 from penstock.testing.contract import check_component
@@ -150,6 +150,44 @@ def test_dates_one_series_strides_and_shapes_in_the_schema(tmp_path):
         "co2": [3.0, 4.0, 5.0, 6.0, 7.0],
         "co2_target": [8.0, 9.0],
     }
+
+
+def test_months_of_parquet_and_a_column_of_integers(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    months = np.arange("2001-01", "2003-07", dtype="datetime64[M]").astype(str)
+    (tmp_path / "in").mkdir()
+    columns = {"month": months.tolist(), "visits": np.arange(30), "share": [None, *range(29)]}
+    pq.write_table(pa.table(columns), tmp_path / "in/rows.parquet")
+    generator = ParquetExampleGen(input_base=str(tmp_path / "in"), output_file_format="parquet")
+    examples = run_component(generator, tmp_path / "gen")["examples"]
+    component = Windows(
+        examples=examples, time_key="month", features=["visits", "share"], targets=["visits"],
+        input_width=3, step="1M", gaps="split", splits={"train": 0.6, "test": 0.4},
+    )  # fmt: skip
+    windows = run_component(component, tmp_path / "out")["windows"]
+    assert windows.file_format == "parquet"
+    first = rows_of(windows)["train"][0]
+    assert first["visits"] == [1.0, 2.0, 3.0]
+    assert first["visits_target"] == [4.0]
+    assert first["month"] == [b"2001-04"]
+
+
+def test_a_long_series_is_written_in_parts(tmp_path):
+    examples = ingest(tmp_path, "t,x\n" + "".join(f"{t},{t % 97}\n" for t in range(0, 40_000, 2)))
+    component = Windows(
+        examples=examples, time_key="t", features=["x"], input_width=4, splits={"all": 1.0}
+    )
+    windows = run_component(component, tmp_path / "out")["windows"]
+    batches = ExamplesSplit.of(windows, "all").batches(columns=["t", "x", "x_target"])
+    read = [batch.to_pydict() for batch in batches]
+    times = [t[0] for batch in read for t in batch["t"]]
+    assert times == list(range(6, 39_998, 2))
+    seen = [x for batch in read for x in batch["x"]]
+    told = [x for batch in read for x in batch["x_target"]]
+    assert seen[12_345] == [float(2 * n % 97) for n in range(12_345, 12_349)]
+    assert told[12_345] == [float(2 * 12_349 % 97)]
 
 
 def test_the_contract(shops, tmp_path):
