@@ -42,8 +42,8 @@ class Windows(Component):
         gaps: What to do about gaps: "split" begins anew after each, "refuse" is an error.
         carry_forward: At most so many missing values in a row become the last value before, in inputs
             alone: no target is made up.
-        splits: The share of the time that each split gets, in the order of time; by default 0.7 for `train`,
-            0.15 for `eval` and 0.15 for `test`.
+        splits: The share of the time that each split gets, in the order of time; by default 0.7 for
+            `train`, 0.15 for `eval` and 0.15 for `test`.
         split_times: The time at which each split begins, instead of `splits`: `{"train": None, "eval":
             "1990-01-01", "test": "1996-01-01"}`. The first
             is None: it begins where the data do.
