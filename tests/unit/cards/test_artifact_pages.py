@@ -1,5 +1,6 @@
 """Every standard artifact has a page: complete, escaped, without the network, and saying what it should."""
 
+import base64
 import json
 import re
 import shutil
@@ -58,7 +59,7 @@ from penstock.cards import (
 from penstock.cards.artifact_pages.registry import GENERIC
 from penstock.components import DriftMonitor, ExampleDiff
 from penstock.components.example_diff import ExampleDiffConfig, PairedExampleSkew
-from penstock.io import TFRecordWriter
+from penstock.io import TFRecordWriter, read_row_counts
 from penstock.plots import new_figure, write_pictures
 from penstock.testing import run_component
 from penstock.training.doctor import Finding, write_findings
@@ -512,3 +513,22 @@ def test_the_page_of_a_run():
                  "deleted", "epochs", "abc, with uncommitted changes", "3.11.7", "1 package"):  # fmt: skip
         assert word in said, word
     assert "<svg><rect" in page.html
+
+
+def test_images_in_rows_are_shown_with_their_labels(tmp_path):
+    from penstock.components import NumpyExampleGen
+    from penstock.io.images.png import encode_png
+    from penstock.testing import run_component
+
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 5, 4), np.uint8)
+    np.savez(tmp_path / "a.npz", picture=pixels, label=[f"<{n}>" for n in range(30)])
+    component = NumpyExampleGen(input_base=str(tmp_path))
+    examples = run_component(component, tmp_path / "out")["examples"]
+    page = artifact_page(examples).html
+    shown = re.findall(r'src="data:image/png;base64,([^"]+)" alt="([^"]+)"', page)
+    assert len(shown) == min(24, read_row_counts(examples.uri)["train"]) > 10
+    expected = {
+        f"&lt;{n}&gt;": base64.b64encode(encode_png(each)).decode() for n, each in enumerate(pixels)
+    }
+    assert all(expected[label] == data for data, label in shown)
+    assert "picture of the first" in page

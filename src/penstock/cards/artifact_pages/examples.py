@@ -9,6 +9,7 @@ from penstock.cards.artifact_pages.blocks import (
     section,
     tiles,
 )
+from penstock.cards.artifact_pages.image_features import image_sections
 from penstock.cards.html_page import PageContent
 from penstock.cards.markup import Markup, tag
 from penstock.cards.row_preview import first_rows, names_of_splits, plain
@@ -54,7 +55,9 @@ def content(artifact: Artifact) -> PageContent:
             row_table(["split", "rows", "share", "files", "size"], rows, ["share", "size"]),
         )
     ]
-    body += [first_rows_section(found) for found in first_rows(artifact, _ROWS)]
+    # The rows first: damaged files are told there.
+    rows_of_splits = [first_rows_section(found) for found in first_rows(artifact, _ROWS)]
+    body += [*image_sections(artifact, names), *rows_of_splits]
     broken = _quarantine(artifact.uri)
     return PageContent(head=[tiles(figures)], body=body if broken is None else [broken, *body])
 
