@@ -204,8 +204,13 @@ class ABGate(Component):
         """Return whether what serves is still the version that was compared with."""
         if not self.serving_model:
             return True
+        if not outputs.get("comparison"):
+            return False  # Kubeflow's own cache does not show what was written
         compared = outputs["comparison"][0].custom_properties.get(_BASELINE)
-        return (self._baseline(resolve) or "") == compared
+        try:
+            return (self._baseline(resolve) or "") == compared
+        except ValueError:
+            return False  # no such alias any more: running says so
 
     def _baseline(self, resolve: Callable[[str], str]) -> str | None:
         """Return the folder of the model to compare with; None if there is none."""

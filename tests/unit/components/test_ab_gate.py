@@ -12,7 +12,7 @@ from penstock.artifacts import Examples, Model
 from penstock.cards.artifact_pages.page import artifact_page
 from penstock.components import ABGate, Pusher
 from penstock.io import ExamplesSplit, ExamplesWriter, read_columns
-from penstock.pushing import push_model, set_alias
+from penstock.pushing import push_model, remove_alias, set_alias
 from penstock.testing import ComponentFailed, check_component, run_component
 
 ROWS, BEFORE = 240, 40
@@ -191,6 +191,10 @@ def test_a_model_beside_the_one_that_serves(models, rows, tmp_path):
     assert is_current()
     set_alias(destination, "champion", 1)
     assert not is_current(), "another version serves now"
+    assert not gate(good).is_current({}, str), "as Kubeflow's cache asks"
+    remove_alias(destination, "champion")
+    assert not is_current()
+    set_alias(destination, "champion", 1)
     assert run(good, "equal")["verdict"].value == "undecided"
 
 
