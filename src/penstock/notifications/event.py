@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock.artifacts import Verdict
+from penstock.artifacts import Artifact, Verdict
 from penstock.quantities import duration, moment
+
+VERDICT_OUTPUT = "verdict"
+"""The output, a value artifact, in which a component gives its verdict as a word."""
+
+
+def verdict_words(outputs: Mapping[str, Mapping[str, Sequence[Artifact]]]) -> dict[str, str]:
+    """Return the word of each node whose output `verdict` holds one.
+
+    What cannot be read any more is left out: people are told of the run all the same.
+
+    Args:
+        outputs: Artifacts by node and key.
+    """
+    words: dict[str, str] = {}
+    for node, by_key in outputs.items():
+        for artifact in by_key.get(VERDICT_OUTPUT, ()):
+            with contextlib.suppress(OSError, ValueError):
+                words[node] = str(getattr(artifact, "value", "")).strip()
+    return words
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

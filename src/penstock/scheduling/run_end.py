@@ -8,14 +8,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from penstock.artifacts import Verdict
 from penstock.launch.project import Project, absolute
-from penstock.notifications.event import RunEvent
+from penstock.notifications.event import RunEvent, verdict_words
 from penstock.scheduling.schedule import Schedule
 from penstock.store import ExecutionState, MetadataStore, RecordNotFound, RunRecord, RunState
-
-VERDICT_OUTPUT = "verdict"
-"""The output, a value artifact, in which a component gives its verdict as a word."""
 
 _LOOKED_AT = 50
 
@@ -54,22 +50,14 @@ def run_event(store: MetadataStore, run: RunRecord, *, schedule: str = "") -> Ru
         state, error = "KILLED", "its process is gone"
     executions = store.run_states(run.run_id)
     outputs = {**store.rejected_outputs(run.run_id), **store.run_outputs(run.run_id)}
-    verdicts: dict[str, Verdict] = {}
-    words: dict[str, str] = {}
-    for node, execution in executions.items():
-        if execution.state is ExecutionState.CACHED:
-            continue
-        if execution.verdict is not None:
-            verdicts[node] = execution.verdict
-        for artifact in outputs.get(node, {}).get(VERDICT_OUTPUT, ()):
-            words[node] = str(getattr(artifact, "value", "")).strip()
+    ran = {n: e for n, e in executions.items() if e.state is not ExecutionState.CACHED}
     return RunEvent(
         pipeline=run.pipeline,
         run_id=run.run_id,
         state=state,
         error=error,
-        verdicts=verdicts,
-        words=words,
+        verdicts={node: each.verdict for node, each in ran.items() if each.verdict is not None},
+        words=verdict_words({node: outputs.get(node, {}) for node in ran}),
         schedule=schedule,
         project=run.project or "",
         started=run.started,

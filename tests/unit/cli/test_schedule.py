@@ -61,3 +61,23 @@ def test_what_cannot_be_scheduled_is_refused_when_it_is_typed(project, capsys, w
 def test_a_scheduler_reads_its_notifications_first(project, capsys):
     (project / "notifications.toml").write_text("[targets.x]\nkind = 'sms'\n")
     assert "Received: 'sms'" in said(capsys, "scheduler", "--until-idle", code=2)
+
+
+def test_a_run_by_hand_tells_people_if_it_is_asked_to(project, capsys, webhook):
+    words = ("run", "pipelines/words.py", "--in-process", "--progress", "none", "--notify")
+    assert "names nobody" in said(capsys, *words, code=2)
+    (project / "notifications.toml").write_text(
+        f"[targets.ops]\nkind = 'webhook'\nurl = '{webhook.url}'\non = ['failure', 'success']\n"
+    )
+    said(capsys, *words, "--run-id", "first")
+    (project / "data/words.txt").write_bytes(b"\xff")
+    assert main([*words, "--run-id", "second"]) == 1
+    (project / "data/words.txt").write_text("one two")
+    resume = ("resume", "second", "--in-process", "--progress", "none", "--notify")
+    webhook.codes = [500] * 3
+    assert main(list(resume)) == 0
+    assert "warning: ops was not told: it answered 500" in capsys.readouterr().err
+    events = [(each["run_id"], each["state"]) for each in webhook.taken[:3]]
+    assert events[:2] == [("first", "COMPLETE"), ("second", "FAILED")]
+    assert "ReadText: UnicodeDecodeError" in webhook.taken[1]["error"]
+    assert webhook.taken[1]["resume_command"] == "penstock resume second"

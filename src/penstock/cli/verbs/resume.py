@@ -8,6 +8,7 @@ import os
 from penstock.cli import exit_codes
 from penstock.cli.arguments import Parser
 from penstock.cli.console import print_json
+from penstock.cli.notify import add_notify_option, targets, tell
 from penstock.cli.run_options import add_runner_options, report_end, runner_settings
 from penstock.cli.store_option import add_store_option, open_store, store_location
 
@@ -23,6 +24,7 @@ def parser() -> Parser:
     )
     parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `latest`")
     add_runner_options(parser)
+    add_notify_option(parser)
     add_store_option(parser)
     return parser
 
@@ -51,8 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     # The project's own store needs no mention in the command that resumes again.
     store_option = None if location == project.store else location
     runner = LocalDagRunner(store=store_option, **runner_settings(arguments))
+    told = targets(arguments, project.root)
     try:
         result = runner.resume(record.run_id, project_root=project.root)
     except RunFailed as failed:
         result = failed.result
+    tell(told, result, record.pipeline, project.root)
     return report_end(result, arguments)

@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.cli.arguments import Parser, add_param
 from penstock.cli.errors import UsageError
+from penstock.cli.notify import add_notify_option, targets, tell
 from penstock.cli.run_options import add_runner_options, report_end, runner_settings
 from penstock.cli.store_option import add_store_option
 
@@ -52,6 +53,7 @@ def parser() -> Parser:
         help="with --only, --from: run that supplies the other nodes' outputs (default: the latest)",
     )
     add_runner_options(parser)
+    add_notify_option(parser)
     add_store_option(parser)
     return parser
 
@@ -75,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     graph = loaded.compile(
         select_nodes(loaded, {"only": arguments.only, "from": arguments.from_, "to": arguments.to})
     )
+    told = targets(arguments, loaded.project_root)
     runner = LocalDagRunner(store=arguments.store, **runner_settings(arguments))
     try:
         result = runner.run(
@@ -90,4 +93,5 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except RunFailed as failed:
         result = failed.result
+    tell(told, result, graph.name, loaded.project_root)
     return report_end(result, arguments)
