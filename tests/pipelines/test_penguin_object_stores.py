@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,77 +22,29 @@ from penstock.runners.kubeflow import KubeflowConfig, compile_to_yaml
 from penstock.testing import runner_pipelines
 from penstock.testing.kubeflow import CompiledPipeline, Processes
 
+from ..object_store_emulators import emulator
+
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@contextlib.contextmanager
-def _serving(command: list[str], url: str, log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        for _ in range(240):
-            with contextlib.suppress(urllib.error.HTTPError):
-                try:
-                    urllib.request.urlopen(url, timeout=1).close()
-                except urllib.error.HTTPError:
-                    break  # it answers
-                except OSError:
-                    assert server.poll() is None, log.read_text()[-2000:]
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        server.wait(0.5)
-                else:
-                    break
-        else:
-            pytest.fail(log.read_text()[-2000:])
-        yield
-    finally:
-        server.kill()
-        server.wait(30)
-
-
-@pytest.fixture
-def s3(
-    python_with: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(params=["s3", "gs"])
+def bucket(
+    request: pytest.FixtureRequest,
+    python_with: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
-    """Run an S3 server; return the URL of a bucket."""
-    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed (extra s3)")
-    url = f"http://127.0.0.1:{(port := _free_port())}"
-    python = python_with("s3", "protobuf<8", "moto[server]>=5", "s3fs")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    command = [python, "-m", "moto.server", "-p", str(port)]
-    with _serving(command, f"{url}/moto-api/", tmp_path / "server.log"):
-        s3fs.S3FileSystem().mkdir("pipelines")
-        yield "s3://pipelines"
-    s3fs.S3FileSystem.clear_instance_cache()
-
-
-@pytest.fixture
-def gs(
-    python_with: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """Run a server of Google Cloud Storage; return the URL of a bucket."""
-    gcsfs = pytest.importorskip("gcsfs", reason="gcsfs is not installed (extra gcp)")
-    python = python_with("gcs", "protobuf<8", "gcp-storage-emulator", "gcsfs")
-    url = f"http://127.0.0.1:{(port := _free_port())}"
-    command = [
-        str(Path(python).parent / "gcp-storage-emulator"), "start", "--host=127.0.0.1",
-        f"--port={port}", "--in-memory", "--default-bucket=pipelines",
-    ]  # fmt: skip
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-    with _serving(command, url, tmp_path / "server.log"):
-        yield "gs://pipelines"
-    gcsfs.GCSFileSystem.clear_instance_cache()
+    """Run an object store; return the URL of a bucket."""
+    name = {"s3": "s3fs", "gs": "gcsfs"}[request.param]
+    package = pytest.importorskip(name, reason=f"{name} is not installed")
+    with emulator(request.param, "pipelines", python_with, tmp_path / "server.log") as running:
+        for key, value in running.environment.items():
+            monkeypatch.setenv(key, value)
+        yield running.url
+    system = package.S3FileSystem if request.param == "s3" else package.GCSFileSystem
+    system.clear_instance_cache()
 
 
 def _run(root: str, folder: Path, parameters: Mapping[str, Any]) -> Any:
@@ -113,11 +60,8 @@ def _run(root: str, folder: Path, parameters: Mapping[str, Any]) -> Any:
     return compiled.run({"pipeline_root": root, **parameters}), project
 
 
-@pytest.mark.parametrize("store", ["s3", "gs"])
-def test_penguin_is_pushed_from_a_bucket(
-    store: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    root = f"{request.getfixturevalue(store)}/penguin"
+def test_penguin_is_pushed_from_a_bucket(bucket: str, tmp_path: Path) -> None:
+    root = f"{bucket}/penguin"
     run, project = _run(root, tmp_path, {"train_steps": 60})
     assert run.state == "COMPLETE"
     for node in run.nodes.values():
@@ -138,8 +82,9 @@ def test_penguin_is_pushed_from_a_bucket(
     assert not [name for name in os.listdir("/tmp") if name.endswith(".staged")]
 
 
+@pytest.mark.parametrize("bucket", ["s3"], indirect=True)
 def test_minio_is_an_s3_server_of_one_s_own(
-    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.penstock]\n")
     compiled = CompiledPipeline(
@@ -147,7 +92,7 @@ def test_minio_is_an_s3_server_of_one_s_own(
         tmp_path / "kubeflow",
         Processes(tmp_path),
     )
-    root = s3.replace("s3://", "minio://") + "/small"
+    root = bucket.replace("s3://", "minio://") + "/small"
     run = compiled.run({"pipeline_root": root})
     examples = run.artifact("write_examples", "examples")
     assert examples.uri.startswith(root)

@@ -5,19 +5,14 @@ They run in processes of virtual environments that have both, made once a machin
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import socket
 import subprocess
-import sys
-import urllib.error
-import urllib.request
-import venv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ...object_store_emulators import Emulator, emulator
 
 pytestmark = pytest.mark.slow
 
@@ -67,61 +62,14 @@ print(json.dumps({
 """
 
 
-def _python(name: str, packages: list[str]) -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-test"
-    home = cache / f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
-    python = home / "bin" / "python"
-    ready = home / "ready"
-    if not ready.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        venv.create(home, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "install", "-q", "protobuf<8", *packages]
-        installed = subprocess.run(command, capture_output=True, text=True, timeout=900)
-        if installed.returncode:
-            pytest.skip(f"{packages} do not install here: {installed.stderr.strip()[-300:]}")
-        ready.touch()
-    return str(python)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-@contextlib.contextmanager
-def _running(command: list[str], url: str, log: Path) -> Iterator[None]:
-    """Run an emulator until it answers, and end it."""
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(url, timeout=1).close()
-            except urllib.error.HTTPError:
-                break  # it answers
-            except OSError:
-                assert server.poll() is None, log.read_text()[-2000:]
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    server.wait(0.5)
-            else:
-                break
-        else:
-            pytest.fail(log.read_text()[-2000:])
-        yield
-    finally:
-        server.kill()
-        server.wait(30)
-
-
-def _push_there(python: str, model: str, url: str, at_once: int, folder: Path, **settings: str):
+def _push_there(running: Emulator, model: str, at_once: int, folder: Path) -> None:
+    taxi = f"{running.url}/taxi"
     done = subprocess.run(
-        [python, "-c", _PUSH, model, str(folder / "cache"), url, str(at_once)],
+        [running.python, "-c", _PUSH, model, str(folder / "cache"), taxi, str(at_once)],
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), **settings},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), **running.environment},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
@@ -135,30 +83,11 @@ def _push_there(python: str, model: str, url: str, at_once: int, folder: Path, *
     assert set(found["objects"]) == {*map(str, found["left"]), "penstock_aliases.json"}
 
 
-def test_s3(model, tmp_path):
-    python = _python("s3", ["moto[server]>=5", "s3fs"])
-    url = f"http://127.0.0.1:{(port := _free_port())}"
-    settings = {
-        "FSSPEC_S3_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    command = [python, "-m", "moto.server", "-p", str(port)]
-    with _running(command, f"{url}/moto-api/", tmp_path / "server.log"):
-        make = "import s3fs; s3fs.S3FileSystem().mkdir('models')"
-        subprocess.run([python, "-c", make], check=True, env={**os.environ, **settings})
-        _push_there(python, model, "s3://models/taxi", 4, tmp_path, **settings)
-
-
-def test_google_cloud_storage(model, tmp_path):
-    python = _python("gcs", ["gcp-storage-emulator", "gcsfs"])
-    port = _free_port()
-    command = [
-        str(Path(python).parent / "gcp-storage-emulator"), "start", "--host=127.0.0.1",
-        f"--port={port}", "--in-memory", "--default-bucket=models",
-    ]  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    with _running(command, url, tmp_path / "server.log"):
-        # One after the other: the emulator takes no notice of conditional writes.
-        _push_there(python, model, "gs://models/taxi", 1, tmp_path, STORAGE_EMULATOR_HOST=url)
+@pytest.mark.parametrize(
+    # The emulator of Google's store takes no notice of conditional writes: there one after the other.
+    ("scheme", "at_once"),
+    [("s3", 4), ("gs", 1)],
+)
+def test_versions_are_pushed_held_and_removed(scheme, at_once, python_with, model, tmp_path):
+    with emulator(scheme, "models", python_with, tmp_path / "server.log") as running:
+        _push_there(running, model, at_once, tmp_path)
