@@ -58,7 +58,7 @@ class Scheduler:
         self._tell = tell
         self._processes: dict[str, RunProcess] = {}
         self._known: dict[str, Schedule] = {}
-        self._complaint = ""
+        self._complaints: dict[str, str] = {}
 
     def run(self, stop: threading.Event, *, until_idle: bool = False) -> None:
         """Run what becomes due until `stop` is set; then ask the runs to stop, and wait for them.
@@ -90,14 +90,15 @@ class Scheduler:
         """
         self._note_deliveries(notices)
         busy = False
+        times: list[datetime | None] = []
         for schedule in self._schedules():
             try:
                 busy |= self._tend(schedule, now, notices)
+                times.append(self._next(schedule))
             except (ScheduleError, StoreError, OSError) as error:
-                self._complain(f"{schedule.name}: {error}")
+                self._complain(schedule.name, str(error))
         if busy or notices.is_busy:
             return _BUSY_SECONDS
-        times = [self._next(each) for each in self._known.values()]
         soonest = min((each for each in times if each is not None), default=None)
         if soonest is None:
             return None
@@ -109,7 +110,7 @@ class Scheduler:
         try:
             there = {each.name: each for each in self.folder.schedules()}
         except ScheduleError as error:
-            self._complain(str(error))
+            self._complain("schedules", str(error))
             return list(self._known.values())
         left = {
             name: each
@@ -286,8 +287,8 @@ class Scheduler:
     def _tell_line(self, text: str) -> None:
         self._tell(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}")
 
-    def _complain(self, text: str) -> None:
+    def _complain(self, about: str, text: str) -> None:
         """Tell of what is wrong, once."""
-        if text != self._complaint:
-            self._complaint = text
-            self._tell_line(text)
+        if self._complaints.get(about) != text:
+            self._complaints[about] = text
+            self._tell_line(f"{about}: {text}")

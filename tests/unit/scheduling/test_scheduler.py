@@ -205,3 +205,13 @@ def test_what_a_scheduler_could_not_tell_the_next_one_tells(folder, webhook):
     folder.write_state("monitor", ScheduleState(last_run="r1", untold="r1"))
     run_until_idle(folder)
     assert folder.state("monitor").notice.startswith("ops: it answered 500")
+
+
+def test_a_damaged_schedule_is_told_once_and_the_others_go_on(folder):
+    folder.add(hourly("monitor"))
+    folder.add(hourly("retrain"))
+    folder.write_state("retrain", ScheduleState())
+    (folder.path / "states/retrain.json").write_text("{")
+    told = run_until_idle(folder)
+    assert folder.state("monitor").last_state == "COMPLETE"
+    assert sum("retrain.json is damaged" in line for line in told) == 1
