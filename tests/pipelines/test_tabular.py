@@ -77,8 +77,10 @@ def test_a_loss_that_is_not_there_is_refused_in_words(copied_project):
         module.label_of("hubber")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize(
+    "backend",
+    [pytest.param("jax", marks=pytest.mark.slow), pytest.param("torch", marks=pytest.mark.torch)],
+)
 def test_another_backend_trains_without_tensorflow(few_flights, backend):
     """The module asserts it: TensorFlow is not among what its process has imported."""
     pytest.importorskip(backend)
