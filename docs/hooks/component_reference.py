@@ -50,6 +50,7 @@ GROUPS = {
         "Evaluator",
         "BaselineComparison",
         "ABGate",
+        "ModelOptimizer",
         "InfraValidator",
         "Explainer",
         "Pusher",

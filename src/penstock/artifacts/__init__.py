@@ -2,7 +2,7 @@
 
 from penstock.artifacts.array import Array
 from penstock.artifacts.artifact import Artifact, ArtifactState, PropertyType, type_for_name
-from penstock.artifacts.model_comparison import ABComparison, ModelComparison
+from penstock.artifacts.model_comparison import ABComparison, ModelComparison, OptimizationReport
 from penstock.artifacts.splits import SplitArtifact, split_uri
 from penstock.artifacts.standard import (
     ComparisonBlessing,
@@ -64,6 +64,7 @@ __all__ = [
     "ModelComparison",
     "ModelEvaluation",
     "ModelRun",
+    "OptimizationReport",
     "PropertyType",
     "PushedModel",
     "Schema",

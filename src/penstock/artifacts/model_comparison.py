@@ -15,6 +15,16 @@ class ModelComparison(JsonValue):
     """
 
 
+class OptimizationReport(JsonValue):
+    """An optimized model beside the original, as a JSON value.
+
+    `original` and `optimized` have `file_bytes`, `gzip_bytes`, `one_row_ms` and `batch_ms` (each with
+    `median` and `p99`) and `metric`; `judged` is a list with `name` ("size ratio", "latency ratio",
+    "metric loss"), `value`, `bound` and `ok`; besides there are `technique`, `details`, `metric` (its
+    name), `rows`, `batch_size`, `requests` and `ok`.
+    """
+
+
 class ABComparison(JsonValue):
     """Two versions of a model, their difference in each metric, and a decision, as a JSON value.
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from penstock.components.import_schema_gen import ImportSchemaGen
     from penstock.components.infra_validator import InfraValidator
     from penstock.components.model_card import ModelCard
+    from penstock.components.model_optimizer import ModelOptimizer
     from penstock.components.numpy_example_gen import NumpyExampleGen
     from penstock.components.parquet_example_gen import ParquetExampleGen
     from penstock.components.pusher import Pusher
@@ -66,6 +67,7 @@ _HOME = {
     "ImportSchemaGen": "import_schema_gen",
     "InfraValidator": "infra_validator",
     "ModelCard": "model_card",
+    "ModelOptimizer": "model_optimizer",
     "NumpyExampleGen": "numpy_example_gen",
     "PairedExampleSkew": "example_diff",
     "ParquetExampleGen": "parquet_example_gen",
@@ -104,6 +106,7 @@ __all__ = [
     "ImportSchemaGen",
     "InfraValidator",
     "ModelCard",
+    "ModelOptimizer",
     "NumpyExampleGen",
     "PairedExampleSkew",
     "ParquetExampleGen",

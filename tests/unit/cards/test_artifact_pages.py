@@ -37,6 +37,7 @@ from penstock.artifacts import (
     ModelComparison,
     ModelEvaluation,
     ModelRun,
+    OptimizationReport,
     PushedModel,
     Schema,
     String,
@@ -209,6 +210,7 @@ def standard(tmp_path_factory):
         ),
         (ComparisonBlessing(write(root / "beside", COMPARISON_BLESSED="")), ["Blessed"]),
         (valued(ModelComparison, root, COMPARED), ["as much better", "accuracy", "always yes"]),
+        (valued(OptimizationReport, root, OPTIMIZED), ["keeps its bounds", "0.3", "12,000", "int8"]),
         (valued(ABComparison, root, VERSIONS), ["Undecided", "about 225", "canary", "95.0%"]),
         (pushed, ["Pushed as version 17", "/srv/m", "serving_default"]),
         (ModelCard(card), ["Which species?", "About this artifact"]),
@@ -231,6 +233,17 @@ COMPARED = {
     ],
     "baseline": "baseline_fn", "description": "always yes", "label": "kind", "ok": True,
     "rows": {"train": 3, "test": 10},
+}  # fmt: skip
+NUMBERS = {"file_bytes": 12000, "gzip_bytes": 9000, "one_row_ms": {"median": 0.1, "p99": 0.2},
+           "batch_ms": {"median": 0.3, "p99": 0.4}, "metric": 0.9}  # fmt: skip
+OPTIMIZED = {
+    "technique": "Quantization", "details": {"mode": "int8", "sparsity": {"dense": 0.5}},
+    "metric": "accuracy", "rows": 100, "batch_size": 32, "requests": 200,
+    "original": NUMBERS, "optimized": NUMBERS, "ok": True,
+    "judged": [
+        {"name": "size ratio", "value": 0.3, "bound": 0.5, "ok": True},
+        {"name": "latency ratio", "value": 0.9, "bound": None, "ok": True},
+    ],
 }  # fmt: skip
 VERSIONS = {
     "metrics": [

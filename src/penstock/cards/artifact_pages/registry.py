@@ -78,6 +78,9 @@ PAGES: dict[str, PageEntry] = {
     "InferenceResult": PageEntry("inference_result", "its files and first records"),
     "ABComparison": PageEntry("ab_comparison", "the decision, and the difference in each metric"),
     "ModelComparison": PageEntry("model_comparison", "both scores of each metric"),
+    "OptimizationReport": PageEntry(
+        "optimization_report", "size, latency and metric beside the original"
+    ),
     "ValueArtifact": PageEntry("value", "the value"),
     "Table": PageEntry("table", "its columns and first rows"),
     "Array": PageEntry("array", "its shape, type and first values"),

@@ -36,7 +36,7 @@ class LiteModel:
         self.path = path
         self._lock = threading.Lock()
         try:
-            self._interpreter = _interpreter(path)
+            self._interpreter = tflite_interpreter(path)
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"The TFLite model at {path} does not load: {error}") from error
         self._signatures = dict(self._interpreter.get_signature_list())
@@ -123,7 +123,8 @@ class LiteModel:
         return self._runners[name]
 
 
-def _interpreter(path: str) -> Any:
+def tflite_interpreter(path: str) -> Any:
+    """Return an interpreter of a TFLite file: LiteRT's where it is installed, or else TensorFlow's."""
     try:
         interpreter = import_module("ai_edge_litert.interpreter").Interpreter
     except ImportError:

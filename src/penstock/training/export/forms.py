@@ -10,9 +10,10 @@ from typing import Any, Literal
 from penstock.artifacts import Model
 from penstock.spelling import names_its_arguments, nearest
 
-Quantization = Literal["none", "float16", "dynamic_range", "int8"]
+Quantization = Literal["none", "float16", "dynamic_range", "int8", "int16x8"]
 
-_QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
+_QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8", "int16x8")
+_MEASURED = ("int8", "int16x8")
 
 
 class ExportError(ValueError):
@@ -26,9 +27,9 @@ class TFLite:
 
     Args:
         quantization: "none"; "float16" stores weights in 16 bits; "dynamic_range" stores weights in 8
-            bits; "int8" computes in integers, too, with ranges measured on `representative_data`. Inputs
-            and outputs keep their types.
-        representative_data: For "int8" alone: some hundred rows of the model's inputs, as a dict of
+            bits; "int8" computes in integers, too, with ranges measured on `representative_data`; "int16x8"
+            does so with 16 bits for what flows between the layers. Inputs and outputs keep their types.
+        representative_data: For "int8" and "int16x8": some hundred rows of the model's inputs, as a dict of
             arrays, or an iterable (such as a `tf.data.Dataset`) of such dicts, or of pairs (dict,
             label). The first 100 batches are used.
 
@@ -51,14 +52,14 @@ class TFLite:
                 f"Received: {self.quantization!r}.{hint}"
             )
         given = self.representative_data is not None
-        if self.quantization == "int8" and not given:
+        if self.quantization in _MEASURED and not given:
             raise ValueError(
-                'TFLite("int8") needs representative_data: some hundred rows of the model\'s inputs, '
-                "on which the ranges of its numbers are measured."
+                f'TFLite("{self.quantization}") needs representative_data: some hundred rows of the '
+                "model's inputs, on which the ranges of its numbers are measured."
             )
-        if given and self.quantization != "int8":
+        if given and self.quantization not in _MEASURED:
             raise ValueError(
-                'representative_data are for TFLite("int8"). Received: '
+                'representative_data are for TFLite("int8") and TFLite("int16x8"). Received: '
                 f"quantization={self.quantization!r}"
             )
 
@@ -155,9 +156,10 @@ def as_forms(forms: Iterable[str | Form] | None) -> tuple[Form, ...]:
 def _named(name: str) -> Form:
     if name in NAMED_FORMS:
         return NAMED_FORMS[name]
-    if name == "tflite_int8":
+    if name in ("tflite_int8", "tflite_int16x8"):
+        mode = name.removeprefix("tflite_")
         raise ValueError(
-            'int8 needs representative data: give TFLite("int8", representative_data=...) in forms.'
+            f'{mode} needs representative data: give TFLite("{mode}", representative_data=...) in forms.'
         )
     if name == "saved_model":
         raise ValueError("The SavedModel is always written: forms names what lies beside it.")

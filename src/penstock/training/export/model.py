@@ -108,7 +108,7 @@ def export_model(
                 f"With Keras's backend {backend!r} the export needs fn_args.serving_model_dir, a folder "
                 f"called Format-Serving. Received: {directory!r}"
             )
-        with _without_warnings():
+        with without_warnings():
             write_request(
                 model,
                 directory,
@@ -170,7 +170,7 @@ def write_form(form: Form, model: Any, functions: ModelFunctions, directory: str
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     try:
-        with _without_warnings():
+        with without_warnings():
             _write(form, model, functions, path)
     finally:
         if not os.listdir(folder):
@@ -178,7 +178,7 @@ def write_form(form: Form, model: Any, functions: ModelFunctions, directory: str
 
 
 @contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Hide what Keras and the converters say about NumPy and each other."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -13,6 +13,10 @@ from penstock.training.export.forms import ExportError, TFLite
 from penstock.training.export.representative_data import representative_batches
 from penstock.training.export.signatures import SERVING_SIGNATURE, ModelFunctions
 
+_OPERATIONS = {
+    "int8": "TFLITE_BUILTINS_INT8",
+    "int16x8": "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",
+}
 _FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _PLACE = re.compile(r'error: loc\((?:callsite\()?fused\["(?:\w+:)?", "([^"@]+)/\w+@')
 
@@ -63,9 +67,10 @@ def _configure(converter: Any, form: TFLite, names: list[str]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if form.quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    elif form.quantization == "int8":
+    elif form.quantization in _OPERATIONS:
         converter.representative_dataset = lambda: _rows(form.representative_data, names)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        operations = getattr(tf.lite.OpsSet, _OPERATIONS[form.quantization])
+        converter.target_spec.supported_ops = [operations]
 
 
 def _rows(data: Any, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
