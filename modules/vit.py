@@ -122,8 +122,10 @@ def draw_attention(
     """Draw digits, and below each the same with the light where the class token looks."""
     features, labels = next(iter(batches.epoch(0)))
     pixels = features["pixels"][:24]
-    found = model.predict_on_batch({"pixels": pixels}).argmax(axis=1)
-    seen = rollout([np.asarray(each) for each in attention.predict_on_batch({"pixels": pixels})])
+    # Called, not `predict`: under a distribution that would answer once for each replica.
+    found = ops.convert_to_numpy(model({"pixels": pixels}, training=False)).argmax(axis=1)
+    scores = attention({"pixels": pixels}, training=False)
+    seen = rollout([ops.convert_to_numpy(each) for each in scores])
     lit = seen / seen.max(axis=(1, 2), keepdims=True)
     lit = np.kron(lit, np.ones((PATCH, PATCH)))  # each value as a patch of pixels
     digits = pixels[..., 0]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import Any
 
 from penstock.training.declared import check_declared
+
+_GROUPS_OF_A_STRATEGY = 1000
+_strategies = itertools.count()
 
 
 def create_strategy(distribution: str, backend: str = "tensorflow") -> Any:
@@ -88,6 +92,9 @@ def _mirrored() -> Any:
             f"({', '.join(devices)}). Give the node GPUs by its Resources, or several logical CPU "
             "devices: configure_devices(logical_devices=2) before TensorFlow runs its first operation."
         )
+    # Two strategies of one process, of two Trainers say, would take their sums for each other's: each
+    # counts its groups of devices from 1 on, unless it is told another start.
+    tf.distribute.MirroredStrategy._collective_key_base = _GROUPS_OF_A_STRATEGY * next(_strategies)
     return tf.distribute.MirroredStrategy(devices)
 
 
