@@ -30,7 +30,7 @@ class ModelOptimizer(Component):
     """Quantizes, prunes or distils a model, and measures its size, latency and metric beside the original.
 
     It starts from the model's `.keras` file, which `export_model` writes. A quantized model is a TFLite
-    file beside the original's other forms, and is measured beside the same file with 32 bits. A pruned
+    file and no SavedModel, and is measured beside the same file with 32 bits. A pruned
     model and a student are exported as the Trainer exports: by the module's
     `export_fn(model, serving_model_dir, transform_graph_path)`; they are measured beside the original as
     Keras models without an optimizer's state. Whatever is measured takes turns. The node succeeds also
@@ -58,7 +58,8 @@ class ModelOptimizer(Component):
         requests: How many requests of one row, and of a batch, are measured of each model.
 
     Outputs:
-        optimized_model: The optimized model.
+        optimized_model: The optimized model: `Format-TFLite/` if it is quantized, else what `export_fn`
+            wrote.
         report: A JSON value: both models' numbers, the three ratios and their bounds; with pictures.
         blessing: An empty file `COMPARISON_BLESSED` or `COMPARISON_NOT_BLESSED`, for
             `Pusher(blessings=[...])`.
@@ -117,7 +118,7 @@ class ModelOptimizer(Component):
             if self.transform_graph is not None:
                 raise ValueError(
                     "transform_graph is for export_fn, after a pruning or a distillation. A quantized "
-                    "model keeps the original's SavedModel."
+                    "model is a TFLite file, which takes the model's own inputs."
                 )
             return
         if not self.module_file:
@@ -181,11 +182,6 @@ class ModelOptimizer(Component):
         if technique.measures_ranges:
             inputs, _ = self._rows(original, technique.representative_split or "")
             data = {name: each[: technique.representative_rows] for name, each in inputs.items()}
-        root = self.model.uri.rstrip("/")
-        for path, _ in location.list_files(root):
-            if not path.startswith(f"{Model.TFLITE_FOLDER}/"):
-                target = f"{self.optimized_model.uri}/{path}"
-                location.write_bytes(target, location.read_bytes(f"{root}/{path}"))
         form = TFLite(technique.mode, representative_data=data)  # type: ignore[arg-type]
         file = Path(self.optimized_model.uri, form.folder, form.file_name)
         plain = write_lite(original, TFLite(), folder / "model.tflite")

@@ -119,7 +119,7 @@ def test_quantized_in_each_mode(project, tmp_path, mode):
     assert report["ok"], report["judged"]
     assert report["original"]["metric"] > 0.9
     model = found["optimized_model"]
-    assert set(model.forms) == {"Format-Serving", "Format-Keras", "Format-TFLite"}
+    assert set(model.forms) == {"Format-TFLite"}
     from penstock.evaluation.models.lite_model import tflite_interpreter
 
     runner = tflite_interpreter(
