@@ -243,6 +243,8 @@ def test_wrong_forms_are_refused(tmp_path):
         as_forms(["kersa"])
     with pytest.raises(ValueError, match="needs representative_data"):
         TFLite("int8")
+    with pytest.raises(ValueError, match=r'TFLite\("int16x8"\) needs representative_data'):
+        TFLite("int16x8")
     with pytest.raises(ValueError, match=r'representative_data are for TFLite\("int8"\)'):
         TFLite("float16", representative_data=rows())
     with pytest.raises(ValueError, match="names Format-TFLite/model.tflite twice"):
