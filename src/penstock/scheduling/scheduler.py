@@ -109,14 +109,14 @@ class Scheduler:
         """Return the schedules, and those that were removed while a run of theirs goes on."""
         try:
             there = {each.name: each for each in self.folder.schedules()}
+            left = {
+                name: each
+                for name, each in self._known.items()
+                if name not in there and self.folder.state(name).run_id
+            }
         except ScheduleError as error:
             self._complain("schedules", str(error))
             return list(self._known.values())
-        left = {
-            name: each
-            for name, each in self._known.items()
-            if name not in there and self.folder.state(name).run_id
-        }
         for name in self.folder.left_states():
             if name not in left:
                 self.folder.remove_state(name)
@@ -257,12 +257,15 @@ class Scheduler:
 
     def _note_deliveries(self, notices: Notices) -> None:
         for name, event, deliveries in notices.told():
-            state = self.folder.state(name)
-            if state.untold == event.run_id:
-                state.untold = ""
             failed = [f"{each.target}: {each.error}" for each in deliveries if each.error]
-            state.notice = "; ".join(failed)
-            self.folder.write_state(name, state)
+            try:
+                state = self.folder.state(name)
+                if state.untold == event.run_id:
+                    state.untold = ""
+                state.notice = "; ".join(failed)
+                self.folder.write_state(name, state)
+            except (ScheduleError, OSError) as error:
+                self._complain(name, str(error))
             for each in deliveries:
                 said = f"not told: {each.error}" if each.error else "told"
                 self._tell_line(f"{name}: {each.target} {said} of run {event.run_id}")
