@@ -20,6 +20,7 @@ def compared(result):
     return told, ends, {path.name for path in plots.glob("*.png")}
 
 
+@pytest.mark.slow
 def test_the_model_of_the_better_schedule_is_exported(copied_project, run_pipeline):
     with open("modules/optimizers.py", "a") as module:
         module.write(

@@ -9,18 +9,18 @@ from penstock.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from penstock.explaining.attention import attention_scores
+    from penstock.explaining.contributions import integrated_gradients
     from penstock.explaining.gradients import grad_cam, saliency
-    from penstock.explaining.integrated_gradients import integrated_gradients
     from penstock.explaining.permutation import permutation_importance
-    from penstock.explaining.shap_values import shap_values
+    from penstock.explaining.shapley import shap_values
 
 _MODULE_OF = {
     "attention_scores": "attention",
     "grad_cam": "gradients",
-    "integrated_gradients": "integrated_gradients",
+    "integrated_gradients": "contributions",
     "permutation_importance": "permutation",
     "saliency": "gradients",
-    "shap_values": "shap_values",
+    "shap_values": "shapley",
 }
 
 __all__ = [

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.explaining.attention import attention_scores
-from penstock.explaining.explained_model import ExplainedModel
-from penstock.explaining.gradients import grad_cam, saliency
-from penstock.explaining.integrated_gradients import (
+from penstock.explaining.contributions import (
     contributions_by_feature,
     integrated_gradients,
 )
+from penstock.explaining.explained_model import ExplainedModel
+from penstock.explaining.gradients import grad_cam, saliency
 from penstock.explaining.report import ExplanationReport
 from penstock.plots import attention_maps, bars, heat_map_over_image
 

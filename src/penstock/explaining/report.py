@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.explaining.permutation import permutation_importance
-from penstock.explaining.shap_values import shap_values
+from penstock.explaining.shapley import shap_values
 from penstock.plots import bars, write_pictures
 
 if TYPE_CHECKING:

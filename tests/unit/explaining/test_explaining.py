@@ -13,8 +13,8 @@ from penstock.explaining import (
     saliency,
     shap_values,
 )
+from penstock.explaining.contributions import contributions_by_feature
 from penstock.explaining.explained_model import ExplainedModel
-from penstock.explaining.integrated_gradients import contributions_by_feature
 from penstock.training.layers import TransformerEncoder
 
 pytestmark = pytest.mark.tensorflow
