@@ -20,7 +20,7 @@ from penstock.components import (
     Transform,
 )
 from penstock.evaluation import EvalConfig
-from penstock.io import Output, Split, SplitConfig
+from penstock.io import Output
 from penstock.training import EvalArgs, TrainArgs
 
 MODULE = "modules/anomaly.py"
@@ -32,15 +32,7 @@ accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Traine
 
 example_gen = CsvExampleGen(
     input_base="data/shuttle",
-    output_config=Output(
-        SplitConfig(
-            [
-                Split("train", hash_buckets=6),
-                Split("eval", hash_buckets=2),
-                Split("test", hash_buckets=2),
-            ]
-        )
-    ),
+    output_config=Output.hashed(train=6, eval=2, test=2),
 )
 # As everybody does who compares detectors on these data: "High" is frequent, and neither the normal
 # state nor an anomaly.

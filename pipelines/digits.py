@@ -23,7 +23,7 @@ from penstock.components import (
 )
 from penstock.components.example_gen import ExampleGen
 from penstock.evaluation import EvalConfig
-from penstock.io import Output, Split, SplitConfig
+from penstock.io import Output
 from penstock.serving import Filesystem, PushDestination
 from penstock.training import EvalArgs, TrainArgs
 
@@ -40,15 +40,7 @@ distribution = RuntimeParameter("distribution", str, "none", "none or mirrored")
 accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Trainer, as nvidia-l4")
 
 # Three splits: the learning rate and early stopping see train and eval, the Evaluator judges on test.
-SPLITS = Output(
-    SplitConfig(
-        [
-            Split("train", hash_buckets=6),
-            Split("eval", hash_buckets=2),
-            Split("test", hash_buckets=2),
-        ]
-    )
-)
+SPLITS = Output.hashed(train=6, eval=2, test=2)
 
 
 def digits(example_gen: ExampleGen, name: str = "digits") -> Pipeline:

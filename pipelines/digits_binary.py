@@ -19,7 +19,7 @@ from penstock.components import (
     Transform,
 )
 from penstock.evaluation import EvalConfig
-from penstock.io import Output, Split, SplitConfig
+from penstock.io import Output
 from penstock.serving import Filesystem, PushDestination
 from penstock.training import EvalArgs, TrainArgs
 
@@ -34,15 +34,7 @@ accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Traine
 example_gen = NumpyExampleGen(
     input_base="data/digits",
     features={"image": "*-images-*", "label": "*-labels-*"},
-    output_config=Output(
-        SplitConfig(
-            [
-                Split("train", hash_buckets=6),
-                Split("eval", hash_buckets=2),
-                Split("test", hash_buckets=2),
-            ]
-        )
-    ),
+    output_config=Output.hashed(train=6, eval=2, test=2),
 )
 statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
 schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])

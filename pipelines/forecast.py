@@ -20,7 +20,7 @@ from penstock.components import (
     Windows,
 )
 from penstock.evaluation import EvalConfig
-from penstock.io import Output, Split, SplitConfig
+from penstock.io import Output
 from penstock.training import EvalArgs, TrainArgs
 
 MODULE = "modules/forecast.py"
@@ -35,7 +35,7 @@ accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Traine
 # Rows of a series belong together: one split. Windows divides them by time.
 example_gen = CsvExampleGen(
     input_base="data/co2",
-    output_config=Output(SplitConfig([Split("all", hash_buckets=1)])),
+    output_config=Output.hashed(all=1),
 )
 windows = Windows(
     examples=example_gen.outputs["examples"],

@@ -19,7 +19,7 @@ from penstock.components import (
     Transform,
 )
 from penstock.evaluation import EvalConfig
-from penstock.io import Output, Split, SplitConfig
+from penstock.io import Output
 
 MODULE = "modules/multimodal.py"
 
@@ -31,16 +31,7 @@ accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Traine
 # All glyphs of a font family are in one split: the model is judged on fonts that it has never seen.
 example_gen = ParquetExampleGen(
     input_base="data/glyphs",
-    output_config=Output(
-        SplitConfig(
-            [
-                Split("train", hash_buckets=6),
-                Split("eval", hash_buckets=2),
-                Split("test", hash_buckets=2),
-            ],
-            partition_feature_name="family",
-        )
-    ),
+    output_config=Output.hashed(train=6, eval=2, test=2, partition_feature_name="family"),
 )
 statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
 schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])

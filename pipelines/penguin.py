@@ -24,7 +24,7 @@ from penstock.components import (
 )
 from penstock.evaluation import EvalConfig
 from penstock.infra_validation import RequestSpec
-from penstock.io import Output, Split, SplitConfig
+from penstock.io import Output
 from penstock.serving import Filesystem, PushDestination
 from penstock.training import EvalArgs, TrainArgs
 
@@ -37,15 +37,7 @@ accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Traine
 # Three splits: the Tuner and early stopping see train and eval, the Evaluator judges on test.
 example_gen = CsvExampleGen(
     input_base="data/penguins",
-    output_config=Output(
-        SplitConfig(
-            [
-                Split("train", hash_buckets=6),
-                Split("eval", hash_buckets=2),
-                Split("test", hash_buckets=2),
-            ]
-        )
-    ),
+    output_config=Output.hashed(train=6, eval=2, test=2),
 )
 statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
 schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])

@@ -20,7 +20,7 @@ from penstock.components import (
     Transform,
 )
 from penstock.evaluation import EvalConfig
-from penstock.io import Output, Split, SplitConfig
+from penstock.io import Output
 from penstock.serving import Filesystem, PushDestination
 from penstock.training import EvalArgs, TrainArgs
 
@@ -35,16 +35,7 @@ accelerator = RuntimeParameter("accelerator", str, "", "GPU or TPU of the Traine
 # The flights of a day share its storm, so whole days are held out.
 example_gen = ParquetExampleGen(
     input_base="data/flights",
-    output_config=Output(
-        SplitConfig(
-            [
-                Split("train", hash_buckets=6),
-                Split("eval", hash_buckets=2),
-                Split("test", hash_buckets=2),
-            ],
-            partition_feature_name="date",
-        )
-    ),
+    output_config=Output.hashed(train=6, eval=2, test=2, partition_feature_name="date"),
 )
 statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
 schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])

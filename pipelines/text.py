@@ -23,7 +23,7 @@ from penstock.components import (
     Transform,
 )
 from penstock.evaluation import EvalConfig
-from penstock.io import Input, Output, Split, SplitConfig
+from penstock.io import Input, Output, Split
 from penstock.serving import Filesystem, PushDestination
 from penstock.training import EvalArgs, TrainArgs
 
@@ -45,16 +45,7 @@ def languages(name: str, module: str, custom_config: Mapping[str, Any]) -> Pipel
         input_config=Input([Split("all", "*.txt")]),
         lines=True,
         label_from="file",
-        output_config=Output(
-            SplitConfig(
-                [
-                    Split("train", hash_buckets=6),
-                    Split("eval", hash_buckets=2),
-                    Split("test", hash_buckets=2),
-                ],
-                partition_feature_name="line",
-            )
-        ),
+        output_config=Output.hashed(train=6, eval=2, test=2, partition_feature_name="line"),
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from penstock.artifacts import location
 from penstock.artifacts.artifact import Artifact, PropertyType
@@ -149,6 +150,28 @@ class Blessing(Artifact):
         return location.exists(f"{folder}/{self.BLESSED_FILE}") and not location.exists(
             f"{folder}/{self.NOT_BLESSED_FILE}"
         )
+
+    def write(self, ok: bool, model: Artifact | None, reasons: Iterable[str], **facts: Any) -> None:
+        """Write the verdict: the empty file, and the properties that pages and the Pusher read.
+
+        Args:
+            ok: Whether the model passed.
+            model: The model; None if the verdict is about none that the store knows.
+            reasons: Why it did not pass, a sentence each.
+            **facts: Further properties, or other values of those above.
+
+        Example:
+            >>> blessing.write(False, model, ["auc 0.61 below 0.7"])
+        """
+        name = self.BLESSED_FILE if ok else self.NOT_BLESSED_FILE
+        location.write_bytes(f"{self.uri.rstrip('/')}/{name}", b"")
+        verdict: dict[str, Any] = {
+            "blessed": int(ok),
+            "current_model": "" if model is None else model.uri,
+            "current_model_id": 0 if model is None else model.id or 0,
+            "reasons": list(reasons),
+        }
+        self.custom_properties.update({**verdict, **facts})
 
 
 class ModelBlessing(Blessing):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.artifacts import ABComparison, Artifact, ComparisonBlessing, Examples, Model, String
@@ -258,15 +257,6 @@ class ABGate(Component):
         }
         self.verdict.value = decision.outcome
         ok = decision.outcome == "candidate"
-        folder = Path(self.blessing.uri)
-        folder.mkdir(parents=True, exist_ok=True)
-        name = self.blessing.BLESSED_FILE if ok else self.blessing.NOT_BLESSED_FILE
-        (folder / name).touch()
-        self.blessing.custom_properties.update(
-            {
-                "blessed": int(ok),
-                "current_model": self.model.uri if self.model else self.candidate_version,
-                "current_model_id": (self.model.id or 0) if self.model else 0,
-                "reasons": list(decision.reasons),
-            }
-        )
+        # In a request log a version is known by its name alone.
+        named = {} if self.model else {"current_model": self.candidate_version}
+        self.blessing.write(ok, self.model, decision.reasons, **named)

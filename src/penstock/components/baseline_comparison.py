@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -230,18 +229,7 @@ class BaselineComparison(Component):
             "train_split": self.train_split,
             "eval_split": self.eval_split,
         }
-        folder = Path(self.blessing.uri)
-        folder.mkdir(parents=True, exist_ok=True)
-        name = self.blessing.BLESSED_FILE if ok else self.blessing.NOT_BLESSED_FILE
-        (folder / name).touch()
-        self.blessing.custom_properties.update(
-            {
-                "blessed": int(ok),
-                "current_model": self.model.uri,
-                "current_model_id": self.model.id or 0,
-                "reasons": [each.sentence() for each in metrics if not each.ok],
-            }
-        )
+        self.blessing.write(ok, self.model, (each.sentence() for each in metrics if not each.ok))
 
 
 def _is_known(labels: _Array) -> npt.NDArray[np.bool_]:

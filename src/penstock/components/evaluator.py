@@ -155,22 +155,12 @@ class Evaluator(Component):
         except ModuleNotFoundError as error:
             context.log.info("%s", error)
         validation = evaluation.validation
-        folder = Path(self.blessing.uri)
-        folder.mkdir(parents=True, exist_ok=True)
-        name = self.blessing.BLESSED_FILE if validation.ok else self.blessing.NOT_BLESSED_FILE
-        (folder / name).touch()
-        properties: dict[str, Any] = {
-            "blessed": int(validation.ok),
-            "current_model": self.model.uri if self.model else "",
-            "current_model_id": (self.model.id or 0) if self.model else 0,
-            "reasons": validation.reasons(),
-            VERDICT_PROPERTY: validation.verdict(),
-        }
+        properties: dict[str, Any] = {VERDICT_PROPERTY: validation.verdict()}
         for name in _BASELINE_INPUTS:
             if (baseline := getattr(self, name)) is not None:
                 properties[name] = baseline.uri
                 properties[f"{name}_id"] = baseline.id or 0
-        self.blessing.custom_properties.update(properties)
+        self.blessing.write(validation.ok, self.model, validation.reasons(), **properties)
         self.evaluation.custom_properties[VERDICT_PROPERTY] = validation.verdict()
         context.report_metrics(evaluation.metrics())
         line = summary(validation.ok, validation.reasons())

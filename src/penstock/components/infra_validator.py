@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from penstock.artifacts import Examples, InfraBlessing, Model
 from penstock.dsl import Component, ExecutionContext, Input, Output, output
@@ -104,19 +103,8 @@ class InfraValidator(Component):
         return make_requests(ExamplesSplit.of(self.examples, name), model, spec)
 
     def _bless(self, found: InfraValidation, context: ExecutionContext) -> None:
-        folder = Path(self.blessing.uri)
-        folder.mkdir(parents=True, exist_ok=True)
-        names = self.blessing.BLESSED_FILE, self.blessing.NOT_BLESSED_FILE
-        (folder / names[not found.ok]).touch()
-        properties: dict[str, Any] = {
-            "blessed": int(found.ok),
-            "current_model": self.model.uri,
-            "current_model_id": self.model.id or 0,
-            "reasons": list(found.reasons),
-            "requests": found.requests,
-            **found.figures(),
-        }
-        self.blessing.custom_properties.update(properties)
+        facts = {"requests": found.requests, **found.figures()}
+        self.blessing.write(found.ok, self.model, found.reasons, **facts)
         context.report_metrics(found.figures())
         line = _sentence(found)
         context.report_verdict(line, ok=found.ok)

@@ -23,7 +23,7 @@ from penstock.spelling import did_you_mean
 if TYPE_CHECKING:
     from penstock.model_optimization.callers import Caller
     from penstock.model_optimization.model_rows import Rows
-    from penstock.model_optimization.report import Judged, Measured
+    from penstock.model_optimization.report import Measured
 
 
 class ModelOptimizer(Component):
@@ -284,20 +284,7 @@ class ModelOptimizer(Component):
         }
         self.report.value = value
         draw(value, Path(self.report.value_uri).parent / "pictures")
-        self._bless(judged, ok=ok)
+        reasons = (each.sentence() for each in judged if not each.ok)
+        self.blessing.write(ok, self.optimized_model, reasons)
         context.report_metrics({each.name.replace(" ", "_"): each.value for each in judged})
         context.report_verdict(verdict(judged), ok=ok)
-
-    def _bless(self, judged: list[Judged], *, ok: bool) -> None:
-        folder = Path(self.blessing.uri)
-        folder.mkdir(parents=True, exist_ok=True)
-        name = self.blessing.BLESSED_FILE if ok else self.blessing.NOT_BLESSED_FILE
-        (folder / name).touch()
-        self.blessing.custom_properties.update(
-            {
-                "blessed": int(ok),
-                "current_model": self.optimized_model.uri,
-                "current_model_id": self.optimized_model.id or 0,
-                "reasons": [each.sentence() for each in judged if not each.ok],
-            }
-        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.explaining.explained_model import ExplainedModel
+from penstock.explaining.layer_calls import replaced_calls
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,13 +53,8 @@ def attention_scores(model: Any, inputs: Mapping[str, Any]) -> dict[str, npt.NDA
 
         return call
 
-    for layer in layers:
-        vars(layer)["call"] = asking(layer)
-    try:
+    with replaced_calls(layers, asking):
         ExplainedModel(model).model_call(inputs)
-    finally:
-        for layer in layers:
-            vars(layer).pop("call")
     return {name: found[name] for name in names.values() if name in found}
 
 

@@ -9,11 +9,29 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def changed_calls(layers: Sequence[Any], change: Callable[[Any, Any], Any]) -> Iterator[None]:
-    """Let `change(layer, output)` replace what each layer returns, within the block.
+def replaced_calls(
+    layers: Sequence[Any], make: Callable[[Any], Callable[..., Any]]
+) -> Iterator[None]:
+    """Let each layer run `make(layer)` in place of its own `call`, within the block.
 
-    Layers inside of other layers and of nested models are reached, too, since a layer's own `call` is
-    replaced. The model has to run eagerly.
+    Layers inside of other layers and of nested models are reached, too. The model has to run eagerly.
+
+    Args:
+        layers: The layers.
+        make: Returns what takes the arguments of `call`.
+    """
+    with contextlib.ExitStack() as stack:
+        for layer in layers:
+            # Not by `setattr`, in which Keras tracks what a layer is given.
+            vars(layer)["call"] = make(layer)
+            stack.callback(vars(layer).pop, "call")
+        yield
+
+
+def changed_calls(
+    layers: Sequence[Any], change: Callable[[Any, Any], Any]
+) -> contextlib.AbstractContextManager[None]:
+    """Let `change(layer, output)` replace what each layer returns, within the block.
 
     Args:
         layers: The layers.
@@ -29,12 +47,7 @@ def changed_calls(layers: Sequence[Any], change: Callable[[Any, Any], Any]) -> I
 
         return call
 
-    with contextlib.ExitStack() as stack:
-        for layer in layers:
-            # Not by `setattr`, in which Keras tracks what a layer is given.
-            vars(layer)["call"] = changing(layer)
-            stack.callback(vars(layer).pop, "call")
-        yield
+    return replaced_calls(layers, changing)
 
 
 def leaf_layers(model: Any) -> list[Any]:

@@ -15,6 +15,8 @@ from penstock.explaining import (
 )
 from penstock.explaining.contributions import contributions_by_feature
 from penstock.explaining.explained_model import ExplainedModel
+from penstock.explaining.pictures import KerasExplanations
+from penstock.explaining.report import ExplanationReport
 from penstock.training.layers import TransformerEncoder
 
 pytestmark = pytest.mark.tensorflow
@@ -159,3 +161,23 @@ def test_inputs_are_named_where_they_do_not_fit():
         explained.inputs_of(columns)
     with pytest.raises(ValueError, match=r"'b' has the shape \(1,\). Received: 2 values a row"):
         explained.inputs_of({**columns, "b": np.zeros((3, 2))})
+
+
+def test_pictures_of_images_and_of_attention():
+    images = {"image": tf.constant(np.random.default_rng(0).random((3, 8, 8, 1)), tf.float32)}
+    report = ExplanationReport()
+    of_images = KerasExplanations(image_model(), images, "", None, 2)
+    of_images.add_saliency(report, "")
+    of_images.add_grad_cam(report, "image", "look")
+    assert list(report.figures) == ["saliency-0", "saliency-1", "grad_cam-0", "grad_cam-1"]
+    assert report.numbers["grad_cam"]["classes"] == [0, 0]
+    with pytest.raises(ValueError, match="such inputs: image"):
+        of_images.add_saliency(report, "pixels")
+    tokens = keras.Input((5, 8), name="tokens")
+    hidden = TransformerEncoder(num_heads=2, units=16, name="encoder")(tokens)
+    model = keras.Model(tokens, keras.layers.GlobalAveragePooling1D()(hidden))
+    inputs = {"tokens": tf.random.normal((3, 5, 8))}
+    KerasExplanations(model, inputs, "", None, 2).add_attention(report)
+    assert "attention-0" in report.figures
+    (focus,) = report.numbers["attention"]["places_looked_at"].values()
+    assert 1 <= focus <= 5

@@ -162,9 +162,31 @@ class Output:
 
     Example:
         >>> Output(SplitConfig([Split("train", hash_buckets=8), Split("eval", hash_buckets=2)]))
+        >>> Output.hashed(train=8, eval=2)  # the same
     """
 
     split_config: SplitConfig = field(default_factory=SplitConfig)
+
+    @classmethod
+    def hashed(cls, *, partition_feature_name: str = "", **buckets: int) -> Self:
+        """Divide rows by their hash, in so many parts of the whole.
+
+        Args:
+            partition_feature_name: Rows with equal values of this feature go to the same split.
+            **buckets: By split, in order, its share of all buckets.
+
+        Raises:
+            ValueError: If no split is named, or one has no buckets.
+
+        Example:
+            >>> Output.hashed(train=6, eval=2, test=2)
+        """
+        if not buckets:
+            raise ValueError(
+                "Output.hashed divides rows into the splits that you name: train=8, eval=2"
+            )
+        splits = [Split(name, hash_buckets=share) for name, share in buckets.items()]
+        return cls(SplitConfig(splits, partition_feature_name))
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -99,3 +99,14 @@ def test_every_field_survives_and_none_is_passed_over():
 def test_fields_of_the_other_kind_of_split_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_rows_are_hashed_in_one_line():
+    splits = [Split("train", hash_buckets=6), Split("test", hash_buckets=2)]
+    assert Output.hashed(train=6, test=2) == Output(SplitConfig(splits))
+    by_user = Output.hashed(train=6, test=2, partition_feature_name="user")
+    assert by_user == Output(SplitConfig(splits, "user"))
+    with pytest.raises(ValueError, match="the splits that you name"):
+        Output.hashed()
+    with pytest.raises(ValueError, match="'test' needs hash_buckets of 1 or more"):
+        Output.hashed(train=6, test=0)
