@@ -151,3 +151,27 @@ def test_statistics_anomalies_and_drift_tell_no_values(schema, tmp_path):
     drift = run_component(monitor, tmp_path / "drift")["drift"]
     with open(f"{drift.uri}/drift.json", encoding="utf-8") as report:
         assert "secret" not in report.read()
+
+
+@pytest.mark.parametrize("how", ["drop", "redact", "hash"])
+def test_beam_s_workers_mask_what_this_machine_masks(how, schema, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_PERSONAL_DATA_KEY", "one")
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    (folder / "people.csv").write_text(PEOPLE)
+    rows = []
+    for number, args in enumerate([None, ["--runner=FnApiRunner"]]):
+        component = CsvExampleGen(input_base=str(folder), schema=schema, personal_data=how)
+        if args is not None:
+            component = component.with_beam_pipeline_args(args)
+        examples = run_component(component, tmp_path / f"out{number}")["examples"]
+        rows.append(
+            [
+                row
+                for split in ExamplesSplit.all_of(examples)
+                for batch in split.batches()
+                for row in batch.to_pylist()
+            ]
+        )
+    assert len(rows[0]) == 60
+    assert rows[0] == rows[1]
