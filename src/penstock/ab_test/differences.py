@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
-from penstock.ab_test.quantiles import student_t
 from penstock.baseline_comparison.metrics import measure, row_scores
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def difference(
     tail = (1 + confidence) / 2
     if scores[0] is not None and scores[1] is not None:
         error, degrees = _of_means(candidate, scores[0], baseline, scores[1], paired)
-        half = student_t(tail, degrees) * error
+        half = float(stats.t.ppf(tail, degrees)) * error
         lower, upper = found[0] - found[1] - half, found[0] - found[1] + half
         method = "t"
     else:

@@ -42,7 +42,8 @@ def stability_index_by_chance(reference: _Floats, observed: _Floats) -> float:
     """Return the stability index that samples of one distribution exceed once in a thousand times.
 
     The index over (1/n + 1/m) is distributed about as chi-squared with a degree of freedom less than there
-    are parts, which this takes by Wilson and Hilferty's approximation.
+    are parts, which this takes by Wilson and Hilferty's approximation: nodes that only read data have no
+    SciPy.
 
     Source: Yurdakul (2018), Statistical Properties of Population Stability Index.
     """
