@@ -11,8 +11,8 @@ def duration(seconds: float | None) -> str:
     """Return a time span; `-` for None.
 
     Example:
-        >>> duration(0.0123), duration(4.25), duration(83), duration(7384)
-        ('12 ms', '4.2 s', '1 min 23 s', '2 h 3 min')
+        >>> duration(0.0123), duration(4.25), duration(83), duration(7384), duration(7200)
+        ('12 ms', '4.2 s', '1 min 23 s', '2 h 3 min', '2 h')
     """
     if seconds is None:
         return "-"
@@ -22,10 +22,12 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+        large, small = (whole // 60, "min"), (whole % 60, "s")
+    elif whole < 86400:
+        large, small = (whole // 3600, "h"), (whole % 3600 // 60, "min")
+    else:
+        large, small = (whole // 86400, "d"), (whole % 86400 // 3600, "h")
+    return " ".join(f"{count} {unit}" for count, unit in (large, small) if count)
 
 
 def size(count: float | None) -> str:

@@ -20,7 +20,7 @@ from penstock.dsl.importing import import_definitions
 from penstock.dsl.references import import_from, module_name
 from penstock.graph import Graph, compile_pipeline
 from penstock.project_root import find_project_root
-from penstock.spelling import nearest
+from penstock.spelling import closest
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -183,8 +183,11 @@ def _no_file(path: Path) -> str:
     if path.is_dir():
         return f"{path} is a folder; give the path of a pipeline file in it"
     folder = path.parent
-    others = [str(each) for each in folder.glob("*.py")] if folder.is_dir() else []
-    return f"there is no file {str(path)!r}.{nearest(str(path), others)}"
+    # By their names alone: what all of them share, the folder and the ending, makes none of them near.
+    others = {each.stem: str(each) for each in folder.glob("*.py")} if folder.is_dir() else {}
+    near = closest(path.stem, others)
+    hint = "" if near is None else f" Did you mean {others[near]!r}?"
+    return f"there is no file {str(path)!r}.{hint}"
 
 
 def select_nodes(loaded: PipelineFile, chosen: Mapping[str, list[str] | None]) -> Pipeline:
